@@ -1,0 +1,50 @@
+"""Transfer learning for Keras 3 and TensorFlow.
+
+Take a network that has already learned to see, say what stays as it is, attach a head for the
+new task, give every layer its own learning rate, train it with `model.fit`, and hand it to
+TensorFlow Serving.
+"""
+
+import importlib
+import os
+import sys
+
+from keras_transfer.version import __version__
+
+_SUBPACKAGES = (
+    "backbones",
+    "callbacks",
+    "data",
+    "distribution",
+    "freezing",
+    "heads",
+    "models",
+    "optimizers",
+    "serving",
+    "training",
+)
+
+__all__ = ["__version__", *_SUBPACKAGES]
+
+
+def __getattr__(name):
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"keras_transfer.{name}")
+    raise AttributeError(f"module 'keras_transfer' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted(__all__)
+
+
+def _is_command_line():
+    """Whether this process is the command `keras-transfer`, or `python -m keras_transfer.cli`."""
+    return os.path.basename(sys.argv[0] if sys.argv else "").startswith(("keras-transfer", "-m"))
+
+
+# `keras.models.load_model` finds our classes only if they are registered, so importing the
+# package imports them all. The command line must answer `--help` without TensorFlow: there
+# they are imported when they are first used.
+if not _is_command_line():
+    for _name in _SUBPACKAGES:
+        importlib.import_module(f"keras_transfer.{_name}")

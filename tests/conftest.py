@@ -1,0 +1,28 @@
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import pytest
+
+DATA = pathlib.Path(
+    os.environ.get("KERAS_TRANSFER_DATA", pathlib.Path(__file__).parents[2] / "shared" / "data")
+)
+
+
+@pytest.fixture(autouse=True)
+def fresh_keras_state():
+    """Each test starts from the same seed, the same global policy and its own layer names."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder with real pictures and ImageNet weights."""
+    if not DATA.is_dir():
+        pytest.skip(f"no real pictures at {DATA}; set KERAS_TRANSFER_DATA to a folder that has them")
+    return DATA
