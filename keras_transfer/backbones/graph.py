@@ -1,0 +1,265 @@
+"""The graph of a functional model: its nodes, where it can be cut in two, and its flat copy.
+
+Keras has no public view of a model's nodes. Everything that reads `_nodes_by_depth` and
+`_keras_history` is in this file.
+"""
+
+import difflib
+import re
+
+import keras
+from keras import tree
+
+
+def forward_nodes(model):
+    """The calls that make up `model`, inputs included, every call after those it depends on."""
+    by_depth = model._nodes_by_depth
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+
+
+def forward_operations(model):
+    """The operations of `model` (layers and bare operations, inputs excluded), in order."""
+    nodes = [node for node in forward_nodes(model) if not node.is_input]
+    return list(dict.fromkeys(node.operation for node in nodes))
+
+
+def boundaries(model):
+    """The tensors where the graph can be cut in two, by the name of their operation.
+
+    A tensor is a boundary when every path from the input to the output goes through it, so
+    that it alone carries all that the rest needs. Bare operations (the additions of ConvNeXt
+    and MobileNetV3) count as layers do.
+
+    Args:
+        model: a functional `keras.Model` with one input and one output tensor.
+
+    Returns:
+        A dict of name to `KerasTensor`, in the order of the graph, the output included.
+    """
+    nodes = [node for node in forward_nodes(model) if not node.is_input]
+    position = {id(tensor): -1 for tensor in model.inputs}
+    furthest = -1  # the last node that reads anything made before the current one
+    last_reader = {}
+    for index, node in enumerate(nodes):
+        for tensor in node.outputs:
+            position[id(tensor)] = index
+        for tensor in node.input_tensors:
+            last_reader[id(tensor)] = index
+    for tensor in model.outputs:
+        last_reader[id(tensor)] = len(nodes)
+
+    found = {}
+    furthest = max((last_reader.get(id(tensor), -1) for tensor in model.inputs), default=-1)
+    for index, node in enumerate(nodes):
+        if furthest <= index and len(node.outputs) == 1:
+            found[node.operation.name] = node.outputs[0]
+        readers = [last_reader.get(id(tensor), -1) for tensor in node.outputs]
+        furthest = max([furthest, *readers])
+    return found
+
+
+def split(model, at):
+    """Cuts a model in two at a boundary.
+
+    Args:
+        model: a functional `keras.Model` with one input tensor.
+        at: the name of a boundary.
+
+    Returns:
+        `(stem, tail)`, two models that share their layers with `model`, so that
+        `tail(stem(x))` computes what `model(x)` computes.
+
+    Raises:
+        ValueError: if `at` is no boundary; the message names the nearest ones.
+    """
+    tensor = boundary_tensor(model, at)
+    stem = keras.Model(model.input, tensor, name=f"{model.name}_stem")
+    name = f"{model.name}_tail"
+    if any(tensor is output for output in model.outputs):
+        nothing = keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
+        return stem, keras.Model(nothing, nothing, name=name)
+    return stem, keras.Model(tensor, model.output, name=name)
+
+
+def boundary_tensor(model, at):
+    """The tensor of the boundary `at`, or an error that names the nearest boundaries."""
+    found = boundaries(model)
+    if at in found:
+        return found[at]
+    names = [operation.name for operation in forward_operations(model)]
+    if at not in names:
+        close = difflib.get_close_matches(str(at), names, n=3)
+        hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+        raise ValueError(
+            f"'{model.name}' has no layer or operation of this name.{hint} "
+            f"Received: at={at!r}"
+        )
+    here = names.index(at)
+    before = next((name for name in reversed(names[:here]) if name in found), None)
+    after = next((name for name in names[here:] if name in found), None)
+    raise ValueError(
+        f"Cannot cut at '{at}': another path, such as a residual connection, bypasses it, so "
+        f"that the part before it would not be closed. Nearest boundaries: {before!r} "
+        f"(earlier), {after!r} (later); `boundaries` lists them all. Received: at={at!r}"
+    )
+
+
+def is_flat(model):
+    """Whether no operation of `model` is itself a model."""
+    return not any(isinstance(op, keras.Model) for op in forward_operations(model))
+
+
+def replay(model, inputs, clone):
+    """Calls copies of the operations of `model` on new inputs, nested models dissolved.
+
+    A `training` flag that was baked into a nested model's call (`base(x, training=False)`) is
+    dropped: what a frozen layer does is for the freeze policy to say.
+
+    Args:
+        model: a functional or sequential `keras.Model`.
+        inputs: `KerasTensor`s in the structure of `model.input`.
+        clone: a function that takes an operation and gives the one to call in its place.
+
+    Returns:
+        The output tensors, in the structure of `model.output`.
+    """
+    model = as_functional(model)
+    tensors = dict(zip(map(id, model.inputs), tree.flatten(inputs), strict=True))
+    for node in forward_nodes(model):
+        if node.is_input:
+            continue
+        args, kwargs = node.arguments.fill_in(tensors)
+        if isinstance(node.operation, keras.Model):
+            outputs = replay(node.operation, args[0], clone)
+        else:
+            kwargs.pop("training", None)
+            outputs = clone(node.operation)(*args, **kwargs)
+        tensors.update(zip(map(id, node.outputs), tree.flatten(outputs), strict=True))
+    return tree.map_structure(lambda tensor: tensors[id(tensor)], model._outputs_struct)
+
+
+def as_functional(model):
+    if isinstance(model, keras.Sequential):
+        if not model.built:
+            raise ValueError(
+                f"The sequential model '{model.name}' has no input shape yet. Start it with "
+                "`keras.Input(shape)` or call `model.build(shape)`."
+            )
+        return model._functional
+    if not hasattr(model, "_nodes_by_depth"):
+        raise ValueError(
+            "Only functional and sequential models have a graph. "
+            f"Received: '{model.name}' (of type {type(model).__name__}), a subclassed model. "
+            "Build it with the functional API: `keras.Model(inputs, outputs)`."
+        )
+    return model
+
+
+def leaf_operations(model):
+    """The operations of `model` with those of nested models in their place."""
+    found = []
+    for operation in forward_operations(as_functional(model)):
+        nested = isinstance(operation, keras.Model)
+        found.extend(leaf_operations(operation) if nested else [operation])
+    return list(dict.fromkeys(found))
+
+
+def stable_names(operations):
+    """A name for each operation that does not depend on what was built before.
+
+    Keras numbers its automatic names through the whole process (`conv2d`, then `conv2d_94`
+    for the second model). Those are numbered anew in the order of the graph; names that
+    somebody chose stay, unless two operations have the same one.
+
+    Args:
+        operations: the operations of one graph, in order.
+
+    Returns:
+        A dict of operation (by id) to name.
+    """
+    chosen, automatic = {}, {}
+    taken = set()
+    for operation in operations:
+        prefix = snake_case(type(operation).__name__)
+        if re.fullmatch(rf"{re.escape(prefix)}(_\d+)?", operation.name):
+            automatic[id(operation)] = prefix
+        else:
+            chosen[id(operation)] = _unused(operation.name, taken)
+            taken.add(chosen[id(operation)])
+    for key, prefix in automatic.items():
+        chosen[key] = _unused(prefix, taken)
+        taken.add(chosen[key])
+    return chosen
+
+
+def _unused(name, taken):
+    if name not in taken:
+        return name
+    number = 1
+    while f"{name}_{number}" in taken:
+        number += 1
+    return f"{name}_{number}"
+
+
+def snake_case(name):
+    """`Conv2D` to `conv2d`, as Keras makes its automatic names."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def flat_copy(model, inputs, change_config=None):
+    """Builds `model` anew on `inputs`, flat, with stable names and the same weights.
+
+    Args:
+        model: a functional or sequential `keras.Model`, nested models allowed.
+        inputs: one `KerasTensor`, which may come out of another layer.
+        change_config: an optional function that takes a layer and its config and returns the
+            config for the copy. Where it changes a weight's shape the caller sets the weight.
+
+    Returns:
+        `(output, copies)`: the output tensor, and a dict of original operation to copy.
+    """
+    originals = leaf_operations(model)
+    names = stable_names(originals)
+    copies = {}
+
+    def clone(operation):
+        if operation not in copies:
+            copies[operation] = _copy_operation(operation, names[id(operation)], change_config)
+        return copies[operation]
+
+    output = replay(model, inputs, clone)
+    for original, copy in copies.items():
+        if isinstance(original, keras.Layer) and _same_shapes(original, copy):
+            set_layer_weights(copy, original.get_weights())
+    return output, copies
+
+
+def set_layer_weights(layer, values):
+    """Sets a layer's weights; `Normalization` computes from them, so it is told."""
+    layer.set_weights(values)
+    if isinstance(layer, keras.layers.Normalization):
+        layer.finalize_state()
+
+
+def _same_shapes(original, copy):
+    return [w.shape for w in original.weights] == [w.shape for w in copy.weights]
+
+
+def _copy_operation(operation, name, change_config):
+    try:
+        config = operation.get_config()
+        if isinstance(operation, keras.Layer):
+            config["name"] = name
+            if change_config is not None:
+                config = change_config(operation, config)
+        copy = type(operation).from_config(config)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"Cannot copy '{operation.name}' (of type {type(operation).__name__}): {error} "
+            "A backbone is copied when its graph must change (another input, preprocessing "
+            "in front, nested models to dissolve); its layers need `get_config`."
+        ) from error
+    copy.name = name
+    return copy
