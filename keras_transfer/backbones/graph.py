@@ -104,9 +104,10 @@ def boundary_tensor(model, at):
     )
 
 
-def is_flat(model):
-    """Whether no operation of `model` is itself a model."""
-    return not any(isinstance(op, keras.Model) for op in forward_operations(model))
+def output_of(model, name):
+    """The output tensor of the operation called `name`."""
+    nodes = {node.operation.name: node for node in forward_nodes(model)}
+    return nodes[name].outputs[0]
 
 
 def replay(model, inputs, clone):

@@ -1,0 +1,19 @@
+"""What stays: freeze policies."""
+
+from keras_transfer.freezing.policies import (
+    FreezeAll,
+    FreezeNone,
+    FreezePatterns,
+    FreezeUpTo,
+    UnfreezeLast,
+)
+from keras_transfer.freezing.policy import FreezePolicy
+
+__all__ = [
+    "FreezeAll",
+    "FreezeNone",
+    "FreezePatterns",
+    "FreezePolicy",
+    "FreezeUpTo",
+    "UnfreezeLast",
+]

@@ -1,0 +1,63 @@
+"""A model in one line a stage."""
+
+import math
+
+import keras
+
+from keras_transfer.backbones import graph
+
+
+def stage_summary(model):
+    """A table of the stages of a `TransferModel` and of its heads.
+
+    Returns:
+        A string with a line for each stage: its name, where it ends, the output shape there,
+        parameters, how many of them are trained, and the learning-rate multiplier (a range
+        where it differs within the stage, `-` where nothing is trained).
+    """
+    rows = [("stage", "ends at", "output shape", "parameters", "trained", "rate")]
+    in_stages = set()
+    for stage in model.backbone.stages:
+        in_stages.update(stage.layers)
+        rows.append((stage.name, stage.boundary, stage.output_shape, *_of(model, stage.layers)))
+    others = [op for op in graph.forward_operations(model) if op.name not in in_stages]
+    heads = [operation for operation in others if operation.name != "preprocessing"]
+    if heads:
+        end = heads[-1]
+        names = [operation.name for operation in heads]
+        label = "heads" if isinstance(model.heads, dict) else "head"
+        rows.append((label, end.name, end.output.shape, *_of(model, names)))
+    return _aligned([[_text(cell) for cell in row] for row in rows])
+
+
+def _of(model, names):
+    layers = [layer for layer in model.layers if layer.name in set(names)]
+    total = sum(math.prod(weight.shape) for layer in layers for weight in layer.weights)
+    trained = [weight for layer in layers for weight in layer.trainable_weights]
+    count = sum(math.prod(weight.shape) for weight in trained)
+    share = "all" if count == total and total else f"{count:,}" if count else "frozen"
+    return f"{total:,}", share, _rate(model, trained)
+
+
+def _rate(model, trained):
+    optimizer = model.optimizer if model.compiled else None
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    if not trained:
+        return "-"
+    if not hasattr(optimizer, "multiplier_for"):
+        return "1"
+    rates = sorted({optimizer.multiplier_for(variable) for variable in trained})
+    return " to ".join(f"{rate:.3g}" for rate in dict.fromkeys((rates[0], rates[-1])))
+
+
+def _text(cell):
+    if isinstance(cell, tuple):
+        return " x ".join("?" if size is None else str(size) for size in cell[1:])
+    return str(cell)
+
+
+def _aligned(rows):
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

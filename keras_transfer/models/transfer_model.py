@@ -1,0 +1,335 @@
+"""A backbone with heads, a freeze policy, and a `fit` that follows it."""
+
+import dataclasses
+
+import keras
+
+from keras_transfer.backbones import Backbone, graph
+from keras_transfer.backbones.frozen_mode import follow_trainable, is_random, leaf_layers
+from keras_transfer.freezing import FreezeAll, FreezePolicy
+from keras_transfer.heads import DenseHead
+from keras_transfer.models.stage_summary import stage_summary
+from keras_transfer.optimizers import carry_over
+
+
+@dataclasses.dataclass
+class _Parts:
+    """What a `TransferModel` is made of. Kept in one object that Keras does not track: the
+    layers in it belong to the model's graph already."""
+
+    backbone: Backbone
+    heads: object
+    freeze_policy: FreezePolicy
+    leaves: tuple
+    trained_flags: tuple = ()
+
+
+@keras.saving.register_keras_serializable(package="keras_transfer")
+class TransferModel(keras.Model):
+    """A functional model: a backbone, a head or several, and what is trained of them.
+
+    The graph is flat: `get_layer` reaches every layer of the backbone and of the heads, and
+    `keras.Model(model.input, model.get_layer(name).output)` works. Frozen layers run in
+    inference mode whatever `training` says.
+
+    After `compile`, changing what is trained, by `model.freeze_policy = ...` or by any layer's
+    `trainable`, takes effect in the next step of `fit`, also from a callback: the optimizer
+    goes on with its state for the layers it trained before. (Keras would go on training the
+    old set.)
+
+    Args:
+        backbone: a `Backbone`, the name of a network in `keras.applications` (with its
+            ImageNet weights), or any functional `keras.Model`, which is copied.
+        heads: a head, or a dict of name to head for several tasks at once; the outputs, the
+            labels and the losses then are dicts with these names.
+        freeze_policy: a `FreezePolicy`. Defaults to `FreezeAll()`.
+        name: the name of the model. Defaults to that of the backbone with `_transfer`.
+
+    Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255].
+    Output shape: that of the head, or a dict of those of the heads.
+
+    Example:
+
+    >>> backbone = Backbone("MobileNetV2", input_shape=(96, 96, 3), weights=None, alpha=0.35)
+    >>> model = TransferModel(backbone, heads=SoftmaxHead(10))
+    >>> model.compile()
+    >>> model.output_shape
+    (None, 10)
+    """
+
+    def __init__(self, backbone, heads, freeze_policy=None, name=None):
+        backbone = _as_backbone(backbone)
+        freeze_policy = FreezeAll() if freeze_policy is None else freeze_policy
+        _check_heads(heads)
+        _check_policy(freeze_policy)
+        outputs = _attach(heads, backbone.output)
+        super().__init__(
+            inputs=backbone.input, outputs=outputs, name=name or f"{backbone.name}_transfer"
+        )
+        self._set_parts(backbone, heads, freeze_policy)
+        freeze_policy.apply(backbone)
+
+    def _set_parts(self, backbone, heads, freeze_policy):
+        for layer in self.layers:
+            follow_trainable(layer)
+        leaves = tuple(leaf for layer in self.layers for leaf in leaf_layers(layer))
+        self._parts = _Parts(backbone, heads, freeze_policy, leaves)
+
+    # What it is made of.
+
+    @property
+    def backbone(self):
+        """The `Backbone`; its layers are this model's."""
+        return self._parts.backbone
+
+    @property
+    def heads(self):
+        """The head, or the dict of heads, as they were given."""
+        return self._parts.heads
+
+    @property
+    def freeze_policy(self):
+        """The policy applied last. Assigning one applies it, in mid-training as well."""
+        return self._parts.freeze_policy
+
+    @freeze_policy.setter
+    def freeze_policy(self, policy):
+        _check_policy(policy)
+        if not self.trainable:
+            self.trainable = True
+        policy.apply(self.backbone)
+        self._parts.freeze_policy = policy
+        if self.compiled:
+            self.follow_trainable_set()
+
+    # Where the frozen part ends.
+
+    @property
+    def frozen_boundary(self):
+        """The name of the last boundary before which nothing is trained and nothing is random.
+
+        It may lie in the head: behind a pooling without weights, say. None if the first
+        operation is trained already.
+        """
+        operations = graph.forward_operations(self)
+        active = next((i for i, op in enumerate(operations) if _is_active(op)), len(operations))
+        inert = {operation.name for operation in operations[:active]}
+        return next((name for name in reversed(graph.boundaries(self)) if name in inert), None)
+
+    def stem(self):
+        """The frozen prefix: a model from images to the features at `frozen_boundary`.
+
+        Raises:
+            ValueError: if nothing at all is frozen.
+        """
+        return self._split()[0]
+
+    def tail(self):
+        """All that follows the frozen prefix: a model from the stem's features to the outputs.
+
+        Raises:
+            ValueError: if nothing at all is frozen.
+        """
+        return self._split()[1]
+
+    def _split(self):
+        at = self.frozen_boundary
+        if at is None:
+            raise ValueError(
+                f"Nothing of '{self.name}' is frozen, so that it has no stem. "
+                f"Received: freeze_policy={self.freeze_policy!r}"
+            )
+        return graph.split(self, at)
+
+    def stage_summary(self, print_fn=print):
+        """Prints a line for each stage and head: output shape, parameters, whether it is
+        trained, and its learning-rate multiplier."""
+        print_fn(stage_summary(self))
+
+    # Training.
+
+    def compile(
+        self, optimizer="adamw", loss=None, loss_weights=None, metrics=None, **keras_arguments
+    ):
+        """Configures training; without arguments it is right for the model's heads.
+
+        Args:
+            optimizer: as in Keras. Defaults to `"adamw"` with Keras' learning rate of 1e-3. One
+                that was built for another trainable set goes on with its state.
+            loss: as in Keras. Defaults to the heads' losses.
+            loss_weights: as in Keras. Defaults to the heads' weights where there are several.
+            metrics: as in Keras. Defaults to the heads' metrics, unless a loss is given.
+            **keras_arguments: what else `keras.Model.compile` takes.
+        """
+        if loss is None:
+            loss = _of_heads(self.heads, lambda head: head.loss())
+            if metrics is None:
+                metrics = _of_heads(self.heads, lambda head: head.metrics())
+            if loss_weights is None and isinstance(self.heads, dict):
+                loss_weights = {name: head.loss_weight for name, head in self.heads.items()}
+        optimizer = keras.optimizers.get(optimizer)
+        _check_multipliers(optimizer, self.variables)
+        if optimizer.built and self._is_out_of_step(optimizer):
+            optimizer = carry_over(optimizer, self.trainable_variables)
+        super().compile(
+            optimizer=optimizer,
+            loss=loss,
+            loss_weights=loss_weights,
+            metrics=metrics,
+            **keras_arguments,
+        )
+        self._parts.trained_flags = self._trainable_flags()
+
+    def make_train_function(self, force=False):
+        if self._is_out_of_step(self.optimizer):
+            self.follow_trainable_set()
+        changed = self._parts.trained_flags != self._trainable_flags()
+        super().make_train_function(force=force or changed)
+        self._parts.trained_flags = self._trainable_flags()
+        if not hasattr(self.train_function, "_follows_trainable_set"):
+            self.train_function = self._guarded(self.train_function)
+
+    def _guarded(self, train_function):
+        """A train function that looks, before each step, whether other layers are trained."""
+
+        def step(iterator):
+            if self._parts.trained_flags != self._trainable_flags():
+                self.make_train_function(force=True)
+                return self.train_function(iterator)
+            return train_function(iterator)
+
+        step._follows_trainable_set = True
+        return step
+
+    def follow_trainable_set(self):
+        """Brings the optimizer in step with what is trainable now.
+
+        `fit` and `train_on_batch` do so by themselves; call it in a training loop of your own
+        after layers were frozen or unfrozen, and take `model.optimizer` anew.
+        """
+        if self.optimizer is not None and self._is_out_of_step(self.optimizer):
+            with self.distribute_strategy.scope():
+                self.optimizer = carry_over(self.optimizer, self.trainable_variables)
+
+    def _is_out_of_step(self, optimizer):
+        if optimizer is None or not optimizer.built:
+            return False
+        built_for = {id(variable) for variable in optimizer._trainable_variables}
+        return built_for != {id(variable) for variable in self.trainable_variables}
+
+    def _trainable_flags(self):
+        return tuple(layer.trainable for layer in self._parts.leaves)
+
+    # Config.
+
+    def get_config(self):
+        # The model's own tensors in a plain functional model, which knows how to describe them.
+        plain = keras.Model(self.input, self._outputs_struct, name=self.name)
+        return {
+            "name": self.name,
+            "graph": plain.get_config(),
+            "backbone": {
+                "name": self.backbone.name,
+                "application": self.backbone.application,
+                "output": self.backbone.outputs[0]._keras_history.operation.name,
+            },
+            "heads": keras.saving.serialize_keras_object(self.heads),
+            "freeze_policy": keras.saving.serialize_keras_object(self.freeze_policy),
+            "trainable": list(self._trainable_flags()),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        plain = keras.Model.from_config(dict(config["graph"]), custom_objects=custom_objects)
+        heads, policy = (
+            keras.saving.deserialize_keras_object(config[key], custom_objects=custom_objects)
+            for key in ("heads", "freeze_policy")
+        )
+        model = cls.__new__(cls)
+        super(TransferModel, model).__init__(
+            inputs=plain.input, outputs=plain._outputs_struct, name=config["name"]
+        )
+        described = config["backbone"]
+        backbone = Backbone.from_tensors(
+            plain.input,
+            graph.output_of(plain, described["output"]),
+            described["application"],
+            described["name"],
+        )
+        model._set_parts(backbone, heads, policy)
+        for leaf, trainable in zip(model._parts.leaves, config["trainable"], strict=True):
+            leaf.trainable = trainable
+        return model
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config:
+            optimizer = self.optimizer
+            if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+                optimizer = optimizer.inner_optimizer  # `compile` wraps it again
+            # It may have followed the trainable set since `compile`.
+            config["optimizer"] = keras.saving.serialize_keras_object(optimizer)
+        return config
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+
+def _as_backbone(backbone):
+    if isinstance(backbone, Backbone):
+        return backbone
+    if isinstance(backbone, str):
+        return Backbone(backbone)
+    if isinstance(backbone, keras.Model):
+        return Backbone.from_model(backbone)
+    raise ValueError(
+        "`backbone` must be a name, a `Backbone` or a functional `keras.Model`. "
+        f"Received: backbone={backbone!r} (of type {type(backbone).__name__})"
+    )
+
+
+def _check_heads(heads):
+    several = heads.values() if isinstance(heads, dict) else [heads]
+    if not several or not all(isinstance(head, DenseHead) for head in several):
+        raise ValueError(
+            "`heads` must be a head, such as `heads.SoftmaxHead(10)`, or a dict of name to "
+            f"head. Received: heads={heads!r}"
+        )
+
+
+def _check_policy(policy):
+    if not isinstance(policy, FreezePolicy):
+        raise ValueError(
+            "`freeze_policy` must be a freeze policy, such as `freezing.UnfreezeLast(2)`. "
+            f"Received: freeze_policy={policy!r} (of type {type(policy).__name__})"
+        )
+
+
+def _check_multipliers(optimizer, variables):
+    """Patterns must fit the whole model: a stage that is frozen now may be trained later."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    for candidate in (optimizer, inner):
+        if hasattr(candidate, "multiplier_for"):
+            candidate.check(variables)
+            return
+
+
+def _attach(heads, features):
+    if not isinstance(heads, dict):
+        return heads(features)
+    return {name: head(features, name, output_name=name) for name, head in heads.items()}
+
+
+def _of_heads(heads, part):
+    if not isinstance(heads, dict):
+        return part(heads)
+    return {name: part(head) for name, head in heads.items()}
+
+
+def _is_active(operation):
+    if not isinstance(operation, keras.Layer):
+        return False
+    return bool(operation.trainable_variables) or is_random(operation)
+
+
