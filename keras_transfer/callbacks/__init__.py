@@ -1,0 +1,6 @@
+"""What changes while it trains."""
+
+from keras_transfer.callbacks.best_weights import BestWeights
+from keras_transfer.callbacks.gradual_unfreezing import GradualUnfreezing
+
+__all__ = ["BestWeights", "GradualUnfreezing"]

@@ -1,0 +1,98 @@
+"""What is trained, in which order, for how long, and why."""
+
+import dataclasses
+
+import keras
+
+from keras_transfer.freezing import FreezePolicy
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A part of a training with one freeze policy and one learning-rate schedule.
+
+    Attributes:
+        freeze_policy: what is trained.
+        epochs: how many epochs.
+        learning_rate: the highest learning rate, reached after the warm-up; from there it
+            falls to zero along a cosine (Loshchilov and Hutter, SGDR, 2017).
+        layerwise_decay: the factor by which the rate falls from stage to stage towards the
+            input, see `optimizers.layerwise_decay`; None for one rate.
+        warmup: the share of the steps in which the rate rises from zero. Defaults to 0.1.
+        weight_decay: AdamW's decoupled weight decay. Defaults to 0.01.
+        name: what the phase is called in tables.
+    """
+
+    freeze_policy: FreezePolicy
+    epochs: int
+    learning_rate: float
+    layerwise_decay: float | None = None
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    name: str = "phase"
+
+    def __post_init__(self):
+        if not isinstance(self.freeze_policy, FreezePolicy):
+            raise ValueError(
+                "`freeze_policy` must be a freeze policy. "
+                f"Received: freeze_policy={self.freeze_policy!r}"
+            )
+        if not isinstance(self.epochs, int) or self.epochs < 1:
+            raise ValueError(f"`epochs` must be a positive integer. Received: {self.epochs!r}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"`learning_rate` must be positive. Received: {self.learning_rate}")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"`warmup` must be in [0, 1). Received: warmup={self.warmup}")
+        if self.weight_decay < 0:
+            raise ValueError(f"`weight_decay` must not be negative. Received: {self.weight_decay}")
+
+    def to_json(self):
+        """The phase as numbers, strings and dicts."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        policy = keras.saving.serialize_keras_object(self.freeze_policy)
+        return {**values, "freeze_policy": policy}
+
+    @classmethod
+    def from_json(cls, values):
+        """The phase that `to_json` described."""
+        policy = keras.saving.deserialize_keras_object(values["freeze_policy"])
+        return cls(**{**values, "freeze_policy": policy})
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Phases, and the reasons for them in plain sentences.
+
+    Attributes:
+        phases: a tuple of `Phase`, run in order.
+        reasons: a tuple of sentences.
+    """
+
+    phases: tuple
+    reasons: tuple = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "phases", tuple(self.phases))
+        object.__setattr__(self, "reasons", tuple(self.reasons))
+        if not self.phases or not all(isinstance(phase, Phase) for phase in self.phases):
+            raise ValueError(
+                f"`phases` must be `Phase`s, at least one. Received: phases={self.phases!r}"
+            )
+
+    @property
+    def epochs(self):
+        """The number of epochs of all phases."""
+        return sum(phase.epochs for phase in self.phases)
+
+    def to_json(self):
+        """The plan as numbers, strings, lists and dicts."""
+        return {
+            "phases": [phase.to_json() for phase in self.phases],
+            "reasons": list(self.reasons),
+        }
+
+    @classmethod
+    def from_json(cls, values):
+        """The plan that `to_json` described."""
+        phases = [Phase.from_json(phase) for phase in values["phases"]]
+        return cls(phases, values["reasons"])
