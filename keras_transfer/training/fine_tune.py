@@ -1,0 +1,243 @@
+"""The one verb."""
+
+import csv
+import json
+import math
+import os
+import pathlib
+import tempfile
+
+import keras
+import tensorflow as tf
+
+from keras_transfer import optimizers
+from keras_transfer.callbacks import BestWeights
+from keras_transfer.training.default_plan import default_plan
+from keras_transfer.training.plan import Plan
+
+
+def fine_tune(
+    model,
+    train,
+    validation=None,
+    plan=None,
+    directory=None,
+    callbacks=(),
+    class_weight=None,
+    verbose=1,
+):
+    """Trains a `TransferModel` by a plan: first the head, then more of the backbone.
+
+    Each phase applies its freeze policy, compiles with AdamW under a warm-up and a cosine, and
+    runs `fit`. At the end the model has the weights of the best epoch on the validation data,
+    of all phases; without validation data, those of the last one.
+
+    Args:
+        model: a `TransferModel`. If it is compiled, its loss and metrics are kept; otherwise
+            it is compiled for its heads.
+        train: a `tf.data.Dataset` of batches, or a pair of arrays, images and labels.
+        validation: the same, or None.
+        plan: a `Plan`. Defaults to `default_plan` for the number of pictures and classes.
+        directory: a folder that gets `plan.json`, and after each phase `history.csv` and the
+            best model so far as `model.keras`. Defaults to None, nothing is written.
+        callbacks: Keras callbacks for all phases; they see one call of `fit` a phase.
+        class_weight: as in `fit`.
+        verbose: 0 is silent, 1 shows the plan and Keras' progress bars, 2 a line an epoch.
+
+    Returns:
+        A `keras.callbacks.History` of all phases, with epochs counted through, and `phase`
+        (a list with the name of each epoch's phase), `plan` and `best_epoch` as attributes.
+
+    Raises:
+        ValueError: for data that cannot be counted or are empty, or a model that is no
+            `TransferModel`.
+
+    Example:
+
+    >>> history = fine_tune(model, train, validation)  # doctest: +SKIP
+
+    Reference: Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform
+    Out-of-Distribution, ICLR 2022, for the head first; Howard and Ruder, 2018, for one rate a
+    layer.
+    """
+    _check_model(model)
+    train, validation = _as_dataset(train, shuffle=True), _as_dataset(validation)
+    steps, num_images, batch_size = _count(train)
+    if plan is None:
+        num_classes = model.outputs[0].shape[-1]
+        plan = default_plan(num_images, num_classes, len(model.backbone.stages), batch_size)
+    if not isinstance(plan, Plan):
+        raise ValueError(f"`plan` must be a `Plan` or None. Received: plan={plan!r}")
+    if verbose:
+        print(describe(plan, model, num_images, steps))
+    directory = None if directory is None else _prepare(directory, plan)
+    best, history = BestWeights(), keras.callbacks.History()
+    history.set_model(model)
+    history.on_train_begin()
+    history.phase, history.plan = [], plan
+    for phase in plan.phases:
+        _compile(model, phase, steps)
+        part = model.fit(
+            train,
+            validation_data=validation,
+            epochs=len(history.epoch) + phase.epochs,
+            initial_epoch=len(history.epoch),
+            callbacks=[*callbacks, best],
+            class_weight=class_weight,
+            verbose=verbose,
+        )
+        _append(history, part, phase)
+        best.restore()
+        if directory is not None:
+            _write_history(history, directory / "history.csv")
+            save_model(model, directory / "model.keras")
+    history.best_epoch = best.best_epoch
+    return history
+
+
+def _check_model(model):
+    if not hasattr(model, "freeze_policy"):
+        raise ValueError(
+            "`model` must be a `TransferModel`; make one with "
+            "`models.TransferModel(backbone, heads)`. "
+            f"Received: model of type {type(model).__name__}"
+        )
+
+
+def _as_dataset(data, shuffle=False, batch_size=32):
+    if data is None or isinstance(data, tf.data.Dataset):
+        return data
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise ValueError(
+            "Data must be a `tf.data.Dataset` of batches, or a pair of images and labels. "
+            f"Received: {type(data).__name__}"
+        )
+    dataset = tf.data.Dataset.from_tensor_slices(tuple(data))
+    if shuffle:
+        dataset = dataset.shuffle(len(data[0]), seed=0)
+    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def _count(dataset):
+    """Steps in an epoch, pictures in an epoch, and pictures in a step."""
+    steps = int(dataset.cardinality())
+    if steps == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "`train` never ends, so that it has no epochs. End it with `train.take(steps)`. "
+            "Received: a dataset of infinite cardinality"
+        )
+    if steps == tf.data.UNKNOWN_CARDINALITY:
+        steps = sum(1 for _ in dataset)
+    if steps == 0:
+        raise ValueError("`train` holds no batch. Received: an empty dataset")
+    batch_size = len(keras.tree.flatten(next(iter(dataset)))[0])
+    num_images = getattr(dataset, "num_images", None) or steps * batch_size
+    return steps, int(num_images), batch_size
+
+
+def _compile(model, phase, steps):
+    model.freeze_policy = phase.freeze_policy
+    total = phase.epochs * steps
+    warmup = math.ceil(phase.warmup * total)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else phase.learning_rate,
+        decay_steps=max(total - warmup, 1),
+        warmup_target=phase.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=phase.weight_decay)
+    if phase.layerwise_decay is not None:
+        multipliers = optimizers.layerwise_decay(model, decay=phase.layerwise_decay)
+        optimizer = optimizers.LearningRateMultiplier(optimizer, multipliers)
+    with model.distribute_strategy.scope():
+        model.compile(**{**_compiled_with(model), "optimizer": optimizer})
+
+
+def _compiled_with(model):
+    """The arguments of the model's last `compile`, but for the optimizer."""
+    config = model.get_compile_config() if model.compiled else {}
+    config = {key: value for key, value in config.items() if key != "optimizer"}
+    return keras.saving.deserialize_keras_object(config)
+
+
+def _append(history, part, phase):
+    offset = len(history.epoch)
+    for key, values in part.history.items():
+        # A metric that an earlier phase did not have is unknown there.
+        history.history.setdefault(key, [math.nan] * offset).extend(values)
+    for values in history.history.values():
+        values.extend([math.nan] * (offset + len(part.epoch) - len(values)))
+    history.epoch.extend(part.epoch)
+    history.phase.extend([phase.name] * len(part.epoch))
+
+
+def describe(plan, model, num_images, steps):
+    """The plan as text: what each phase trains, for how long, at which rate, and why.
+
+    Args:
+        plan: a `Plan`.
+        model: the `TransferModel` to be trained.
+        num_images: the number of training pictures.
+        steps: the number of steps in an epoch.
+    """
+    head_size = _size(model.trainable_variables) - _size(model.backbone.trainable_variables)
+    lines = [
+        f"{num_images} pictures, {steps} steps an epoch, {plan.epochs} epochs in "
+        f"{len(plan.phases)} phases:"
+    ]
+    for phase in plan.phases:
+        trained = set(phase.freeze_policy.trainable_layers(model.backbone))
+        layers = [layer for layer in model.backbone.layers if layer.name in trained]
+        weights = [w for layer in layers for w in layer.weights if "moving_" not in w.name]
+        decay = f", x {phase.layerwise_decay} a stage" if phase.layerwise_decay else ""
+        lines.append(
+            f"  {phase.name}: {phase.freeze_policy!r}, {phase.epochs} epochs at "
+            f"{phase.learning_rate:g}{decay}, {head_size + _size(weights):,} parameters"
+        )
+    return "\n".join([*lines, *(f"- {reason}" for reason in plan.reasons)])
+
+
+def _size(variables):
+    return sum(math.prod(variable.shape) for variable in variables)
+
+
+def _prepare(directory, plan):
+    directory = pathlib.Path(directory)
+    if directory.exists() and not directory.is_dir():
+        raise NotADirectoryError(
+            f"`directory` must be a folder. Received: directory={str(directory)!r}, a file"
+        )
+    directory.mkdir(parents=True, exist_ok=True)
+    write_aside(
+        directory / "plan.json",
+        lambda path: pathlib.Path(path).write_text(json.dumps(plan.to_json(), indent=2) + "\n"),
+    )
+    return directory
+
+
+def _write_history(history, path):
+    def write(aside):
+        with open(aside, "w", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file)
+            rows.writerow(["epoch", "phase", *history.history])
+            columns = zip(history.epoch, history.phase, *history.history.values(), strict=True)
+            rows.writerows(columns)
+
+    write_aside(path, write)
+
+
+def save_model(model, path):
+    """Saves a model as `.keras`, so that a kill leaves the old file or the new one."""
+    write_aside(path, model.save)
+
+
+def write_aside(path, write):
+    """Writes a file beside its place and renames it, so that no half of it is ever seen."""
+    path = pathlib.Path(path)
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    os.close(handle)
+    try:
+        write(aside)
+        os.replace(aside, path)
+    finally:
+        pathlib.Path(aside).unlink(missing_ok=True)
