@@ -1,0 +1,14 @@
+"""How fast each layer moves."""
+
+from keras_transfer.optimizers.carry_over import carry_over
+from keras_transfer.optimizers.learning_rate_multiplier import LearningRateMultiplier
+from keras_transfer.optimizers.multipliers import discriminative, layerwise_decay
+from keras_transfer.optimizers.rate_table import rate_table
+
+__all__ = [
+    "LearningRateMultiplier",
+    "carry_over",
+    "discriminative",
+    "layerwise_decay",
+    "rate_table",
+]

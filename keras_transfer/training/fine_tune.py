@@ -3,9 +3,7 @@
 import csv
 import json
 import math
-import os
 import pathlib
-import tempfile
 
 import keras
 import tensorflow as tf
@@ -13,6 +11,7 @@ import tensorflow as tf
 from keras_transfer import optimizers
 from keras_transfer.callbacks import BestWeights
 from keras_transfer.training.default_plan import default_plan
+from keras_transfer.training.files import write_aside
 from keras_transfer.training.plan import Plan
 
 
@@ -229,15 +228,3 @@ def _write_history(history, path):
 def save_model(model, path):
     """Saves a model as `.keras`, so that a kill leaves the old file or the new one."""
     write_aside(path, model.save)
-
-
-def write_aside(path, write):
-    """Writes a file beside its place and renames it, so that no half of it is ever seen."""
-    path = pathlib.Path(path)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    os.close(handle)
-    try:
-        write(aside)
-        os.replace(aside, path)
-    finally:
-        pathlib.Path(aside).unlink(missing_ok=True)

@@ -1,0 +1,188 @@
+"""The command line: arguments, exit codes and messages.
+
+Only what parses arguments is imported here, so that `--help` answers at once; each command is a
+module of its own, imported when it runs.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+
+from keras_transfer.version import __version__
+
+_EXAMPLES = """
+examples:
+  keras-transfer fit photos --backbone MobileNetV2 --image-size 160 --output run
+  keras-transfer evaluate run more-photos
+  keras-transfer predict run cat.jpg dog.jpg
+  keras-transfer export run
+  keras-transfer demo
+"""
+
+_FIT_EXAMPLES = """
+DATA holds a folder for each class, or `train`, `validation` and `test` folders that do.
+
+examples:
+  keras-transfer fit photos --output run
+  keras-transfer fit photos --backbone EfficientNetV2B0 --image-size 224 --output run
+  keras-transfer fit photos --backbone MobileNetV2 --alpha 0.35 --image-size 160 \\
+      --weights mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5 --output run
+"""
+
+# What a person can mend is told in a line and ends with 1; argparse ends with 2 for arguments.
+_FAILURE, _INTERRUPTED = 1, 130
+
+
+def build_parser():
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="keras-transfer",
+        description="Transfer learning for Keras: from a folder of pictures to a model that "
+        "TensorFlow Serving loads.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where in the code an error came from"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_fit(commands)
+    _add_evaluate(commands)
+    _add_predict(commands)
+    _add_export(commands)
+    _add(commands, "backbones", "list the networks that can be transferred")
+    demo = _add(commands, "demo", "show what transfer is worth, offline, in three minutes")
+    demo.add_argument(
+        "--output", default="demo-output", help="folder for the export (default: %(default)s)"
+    )
+    demo.add_argument(
+        "--quick", action="store_true", help="one seed and little data: only a smoke test"
+    )
+    return parser
+
+
+def _add(commands, name, summary, epilog=None):
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_fit(commands):
+    fit = _add(commands, "fit", "train a model on a folder of pictures", _FIT_EXAMPLES)
+    fit.add_argument("data", metavar="DATA", help="the folder of pictures")
+    fit.add_argument("--output", required=True, metavar="RUN", help="a new folder for all results")
+    fit.add_argument(
+        "--backbone", default="MobileNetV2", metavar="NAME", help="network (default: %(default)s)"
+    )
+    fit.add_argument(
+        "--image-size", type=_size, metavar="PIXELS", help="height and width (default: its own)"
+    )
+    fit.add_argument(
+        "--weights", default="imagenet", help="'imagenet', a file, or 'none' (default: imagenet)"
+    )
+    fit.add_argument("--alpha", type=float, help="width of a MobileNet")
+    fit.add_argument("--batch-size", type=_positive, default=32, help="default: %(default)s")
+    fit.add_argument(
+        "--augmentation",
+        choices=("none", "light", "standard", "strong"),
+        default="light",
+        help="random changes of the training pictures (default: %(default)s)",
+    )
+    fit.add_argument("--plan", metavar="FILE", help="a plan.json; by default the data decide")
+    fit.add_argument(
+        "--balance", action="store_true", help="weigh each class alike, whatever its size"
+    )
+    fit.add_argument(
+        "--on-unreadable",
+        choices=("raise", "skip"),
+        default="raise",
+        help="what to do about pictures that cannot be read (default: %(default)s)",
+    )
+    fit.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
+
+
+def _add_evaluate(commands):
+    evaluate = _add(commands, "evaluate", "measure a trained model on a folder of pictures")
+    evaluate.add_argument("run", metavar="RUN", help="the folder that `fit` wrote")
+    evaluate.add_argument(
+        "data", metavar="DATA", help="class folders; of splits, `test` or else `validation`"
+    )
+    evaluate.add_argument("--on-unreadable", choices=("raise", "skip"), default="raise")
+    evaluate.add_argument("--batch-size", type=_positive, default=32, help="default: %(default)s")
+
+
+def _add_predict(commands):
+    predict = _add(commands, "predict", "say what is in pictures")
+    predict.add_argument("run", metavar="RUN", help="the folder that `fit` wrote")
+    predict.add_argument("pictures", nargs="+", metavar="PICTURE", help="files to look at")
+    predict.add_argument(
+        "--top", type=_positive, default=1, help="how many classes to name (default: 1)"
+    )
+    predict.add_argument("--json", action="store_true", help="print a JSON object a line")
+
+
+def _add_export(commands):
+    export = _add(commands, "export", "write a trained model for TensorFlow Serving")
+    export.add_argument("run", metavar="RUN", help="the folder that `fit` wrote")
+    export.add_argument("--output", metavar="FOLDER", help="default: RUN/serving")
+
+
+def _positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive integer, not {text}")
+    return value
+
+
+def _size(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive number of pixels, not {text}")
+    return value
+
+
+def main(arguments=None):
+    """Runs a command.
+
+    Args:
+        arguments: a list of strings. Defaults to those of the process.
+
+    Returns:
+        The exit code: 0, or 1 after an error that was told in a message, or 130 after Ctrl-C.
+        Wrong arguments end the process with 2.
+    """
+    options = build_parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        command = importlib.import_module(f"keras_transfer.cli.{options.command}")
+        _tell_warnings_in_a_line()
+        return command.run(options) or 0
+    except KeyboardInterrupt:
+        print("keras-transfer: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILURE
+    except Exception as error:
+        if options.traceback:
+            raise
+        message = str(error) or type(error).__name__
+        print(f"keras-transfer: error: {message}", file=sys.stderr)
+        return _FAILURE
+
+
+def _tell_warnings_in_a_line():
+    import warnings
+
+    def show(message, category, filename, lineno, file=None, line=None):
+        if issubclass(category, UserWarning):
+            print(f"keras-transfer: warning: {message}", file=sys.stderr)
+
+    warnings.showwarning = show

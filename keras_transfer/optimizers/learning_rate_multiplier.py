@@ -1,0 +1,249 @@
+"""One optimizer, with a learning rate of its own for each variable."""
+
+import keras
+
+from keras_transfer.optimizers import patterns, rate_views
+
+
+def _of_inner_optimizer(name):
+    """A property that is the inner optimizer's attribute `name`.
+
+    What Keras' base constructor assigns before there is an inner optimizer is dropped.
+    """
+
+    def get(self):
+        return getattr(self.inner_optimizer, name)
+
+    def set_(self, value):
+        if hasattr(self, "inner_optimizer"):
+            setattr(self.inner_optimizer, name, value)
+
+    return property(get, set_)
+
+
+@keras.saving.register_keras_serializable(package="keras_transfer")
+class LearningRateMultiplier(keras.optimizers.Optimizer):
+    """Trains each variable with the inner optimizer at a multiple of its learning rate.
+
+    Use it for layer-wise learning rate decay, for discriminative fine-tuning, or to let a new
+    head learn faster than the backbone under it. The *learning rate* is multiplied, never the
+    gradient, to which Adam and its relatives are invariant. A multiplier `m` is the same as
+    training the variable with the inner optimizer at `m` times the rate, decoupled weight
+    decay included; with all multipliers 1 the numbers are those of the inner optimizer to the
+    last bit. There is one inner optimizer, so `global_clipnorm` sees all gradients, there is
+    one `iterations`, and `learning_rate` is the base rate, which callbacks and schedules read
+    and write as usual.
+
+    Every variable must be covered by a pattern and every pattern must be used; both are
+    checked when the optimizer is built. At that point only the trainable variables are known,
+    so that a pattern for layers that are frozen for now looks like a misspelled one: call
+    `check(model.variables)` before, as `keras_transfer.models.TransferModel` does in
+    `compile`.
+
+    Args:
+        inner_optimizer: A `keras.optimizers.Optimizer` that is not built yet, or a name or
+            config that `keras.optimizers.get` takes. Its own settings (`clipnorm`,
+            `weight_decay`, `use_ema`, `gradient_accumulation_steps`, ...) stay in force.
+        multipliers: Ordered mapping, or list of pairs, of pattern and positive float. A
+            pattern is a regular expression that must match all of `variable.path`; the first
+            one that matches wins.
+        patterns_checked: Whether all patterns are known to be used. `check` and `build` set
+            it, and it is saved, so that a model with frozen layers can be reloaded. Defaults
+            to `False`.
+        name: Name of the optimizer. Defaults to `None`, for an automatic one.
+
+    Raises:
+        ValueError: For a multiplier that is not positive and finite, an inner optimizer that
+            is built already or has no update rule of its own, and, when built, for a variable
+            without a pattern or a pattern without a variable.
+
+    Example:
+
+    ```python
+    optimizer = LearningRateMultiplier(
+        keras.optimizers.AdamW(1e-3), [("head/.*", 1.0), (".*", 0.1)]
+    )
+    model.compile(optimizer=optimizer, loss="mse")
+    ```
+
+    Reference:
+        [Howard & Ruder, 2018](https://arxiv.org/abs/1801.06146), equation 2: discriminative
+        fine-tuning.
+    """
+
+    clipnorm = _of_inner_optimizer("clipnorm")
+    clipvalue = _of_inner_optimizer("clipvalue")
+    global_clipnorm = _of_inner_optimizer("global_clipnorm")
+    weight_decay = _of_inner_optimizer("weight_decay")
+    use_ema = _of_inner_optimizer("use_ema")
+    ema_momentum = _of_inner_optimizer("ema_momentum")
+    ema_overwrite_frequency = _of_inner_optimizer("ema_overwrite_frequency")
+    # `LossScaleOptimizer` sets it to `None`.
+    loss_scale_factor = _of_inner_optimizer("loss_scale_factor")
+    gradient_accumulation_steps = _of_inner_optimizer("gradient_accumulation_steps")
+    # Keras reads these of an optimizer it did not make: `SwapEMAWeights` all but the first two.
+    _iterations = _of_inner_optimizer("_iterations")
+    _learning_rate = _of_inner_optimizer("_learning_rate")
+    _trainable_variables = _of_inner_optimizer("_trainable_variables")
+    _trainable_variables_indices = _of_inner_optimizer("_trainable_variables_indices")
+    _model_variables_moving_average = _of_inner_optimizer("_model_variables_moving_average")
+    _distribution_strategy = _of_inner_optimizer("_distribution_strategy")
+
+    def __init__(self, inner_optimizer, multipliers, patterns_checked=False, name=None):
+        inner_optimizer = keras.optimizers.get(inner_optimizer)
+        _check_can_be_wrapped(inner_optimizer)
+        multipliers = patterns.validated(multipliers)
+        super().__init__(learning_rate=0.0, name=name)
+        self.inner_optimizer = inner_optimizer
+        # Pairs, since Keras would wrap a dict to track the variables in it.
+        self._multipliers = tuple(multipliers.items())
+        self._multiplier_of_index = ()
+        self.patterns_checked = patterns_checked
+
+    @property
+    def multipliers(self):
+        """The multipliers by pattern, in the order in which they are tried."""
+        return dict(self._multipliers)
+
+    def pattern_for(self, variable):
+        """Returns the pattern that decides the multiplier of `variable`."""
+        path = _path(variable)
+        patterns.check_covered(self.multipliers, [path])
+        return patterns.first_matches(self.multipliers, [path])[0]
+
+    def multiplier_for(self, variable):
+        """Returns the multiplier of a model's `variable`, as a float."""
+        return self.multipliers[self.pattern_for(variable)]
+
+    def check(self, variables):
+        """Checks that every pattern is used by one of `variables`.
+
+        Args:
+            variables: All variables of the model, whether they are trained or not:
+                `model.variables`.
+
+        Raises:
+            ValueError: When a pattern is the first match of none of them.
+        """
+        patterns.check_used(self.multipliers, [_path(variable) for variable in variables])
+        self.patterns_checked = True
+
+    def build(self, variables):
+        """Checks the patterns against the variables to train, and makes the inner slots."""
+        if self.built:
+            return
+        variables = list(variables)
+        paths = [_path(variable) for variable in variables]
+        patterns.check_covered(self.multipliers, paths)
+        if not self.patterns_checked:
+            self.check(variables)
+        matches = patterns.first_matches(self.multipliers, paths)
+        self._multiplier_of_index = tuple(self.multipliers[match] for match in matches)
+        self.inner_optimizer.build(variables)
+        self.built = True
+
+    def apply(self, grads, trainable_variables=None):
+        if not self.built and trainable_variables is not None and len(grads) > 0:
+            trainable_variables = list(trainable_variables)
+            self.build(trainable_variables)
+        view = rate_views.at_own_rates(self.inner_optimizer, self._multiplier_of_index)
+        view.apply(grads, trainable_variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        raise NotImplementedError(
+            "`LearningRateMultiplier` updates all variables together; call `apply`. "
+            f"Received: variable={variable}"
+        )
+
+    @property
+    def learning_rate(self):
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate):
+        self.inner_optimizer.learning_rate = learning_rate
+
+    @property
+    def iterations(self):
+        return self.inner_optimizer.iterations
+
+    @property
+    def variables(self):
+        return self.inner_optimizer.variables
+
+    def scale_loss(self, loss):
+        return self.inner_optimizer.scale_loss(loss)
+
+    def finalize_variable_values(self, var_list):
+        self.inner_optimizer.finalize_variable_values(var_list)
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+        self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
+
+    def set_weights(self, weights):
+        self.inner_optimizer.set_weights(weights)
+
+    def save_own_variables(self, store):
+        self.inner_optimizer.save_own_variables(store)
+
+    def load_own_variables(self, store):
+        self.inner_optimizer.load_own_variables(store)
+
+    def __dir__(self):
+        # Keras' saver finds nested objects through `dir`, and would write the state twice.
+        return [name for name in super().__dir__() if name != "inner_optimizer"]
+
+    def get_config(self):
+        return {
+            "inner_optimizer": keras.saving.serialize_keras_object(self.inner_optimizer),
+            "multipliers": [list(pair) for pair in self._multipliers],
+            "patterns_checked": self.patterns_checked,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        config["inner_optimizer"] = keras.saving.deserialize_keras_object(
+            config["inner_optimizer"], custom_objects=custom_objects
+        )
+        return cls(**config)
+
+
+def _check_can_be_wrapped(optimizer):
+    if optimizer is None:
+        raise ValueError(
+            "`inner_optimizer` must be a keras.optimizers.Optimizer, its name or its config. "
+            "Received: inner_optimizer=None"
+        )
+    if isinstance(optimizer, LearningRateMultiplier):
+        raise ValueError(
+            "`inner_optimizer` is a LearningRateMultiplier itself; write one list of "
+            "multipliers for its `inner_optimizer` instead. "
+            f"Received: inner_optimizer={optimizer}"
+        )
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError(
+            "The loss scale goes around, not inside: use LossScaleOptimizer("
+            "LearningRateMultiplier(inner_optimizer, multipliers)), which `compile` makes by "
+            f"itself under 'mixed_float16'. Received: inner_optimizer={optimizer}"
+        )
+    if type(optimizer).update_step is keras.optimizers.Optimizer.update_step:
+        raise ValueError(
+            f"{type(optimizer).__name__} has no `update_step(gradient, variable, "
+            "learning_rate)` of its own, so there is no learning rate to multiply. Wrap an "
+            "optimizer that has one, such as keras.optimizers.AdamW. "
+            f"Received: inner_optimizer={optimizer}"
+        )
+    if optimizer.built:
+        raise ValueError(
+            "`inner_optimizer` is built already, for variables that could not be checked "
+            "against the patterns. Use a new one: "
+            f"{type(optimizer).__name__}.from_config(inner_optimizer.get_config()). "
+            f"Received: inner_optimizer={optimizer}"
+        )
+
+
+def _path(variable):
+    # A bare `tf.Variable` has a name only.
+    return getattr(variable, "path", None) or variable.name

@@ -1,0 +1,131 @@
+"""Multipliers by stage: how much slower the layers near the image learn than the head."""
+
+import re
+
+from keras_transfer.optimizers.patterns import first_matches
+
+
+def layerwise_decay(model, decay=0.75):
+    """Returns multipliers that fall by a factor from each stage to the one before it.
+
+    The head has multiplier 1, the last stage of the backbone `decay`, the one before it
+    `decay**2`, and so on down to the first stage. Stages without weights are not counted. What
+    belongs to no stage is the head.
+
+    Args:
+        model: A `keras_transfer.models.TransferModel`, or any model with `backbone.stages`.
+        decay: Float, above 0 and at most 1. Around 0.65 to 0.9 is usual; the fewer the stages,
+            the smaller. Defaults to 0.75.
+
+    Returns:
+        A `dict` of pattern to multiplier with a pattern for each layer, from the first stage
+        to the last, and at the end '.*' for the head.
+
+    Raises:
+        ValueError: When `decay` is out of range or `model` has no stages.
+
+    Example:
+
+    ```python
+    multipliers = layerwise_decay(model, decay=0.75)
+    model.compile(optimizer=LearningRateMultiplier("adamw", multipliers))
+    ```
+
+    Reference:
+        [Bao et al., 2021](https://arxiv.org/abs/2106.08254), whose code gives layer `i` of `n`
+        the multiplier `decay**(n + 1 - i)` and the head, layer `n + 1`, 1; the idea is
+        [Clark et al., 2020](https://arxiv.org/abs/2003.10555)'s.
+    """
+    if not 0 < decay <= 1:
+        raise ValueError(f"`decay` must be above 0 and at most 1. Received: decay={decay}")
+    stages = _stage_patterns(model)
+    rates = [decay ** (len(stages) - position) for position in range(len(stages))]
+    return _multipliers(model, stages, rates)
+
+
+def discriminative(model, lowest=0.01):
+    """Returns multipliers that rise geometrically from the first stage to the head.
+
+    The first stage has multiplier `lowest`, the head 1, and each stage between them the same
+    multiple of the one before. Stages without weights are not counted. What belongs to no
+    stage is the head.
+
+    Args:
+        model: A `keras_transfer.models.TransferModel`, or any model with `backbone.stages`.
+        lowest: Float, above 0 and at most 1, the multiplier of the first stage. Defaults to
+            0.01.
+
+    Returns:
+        A `dict` of pattern to multiplier with a pattern for each layer, from the first stage
+        to the last, and at the end '.*' for the head.
+
+    Raises:
+        ValueError: When `lowest` is out of range or `model` has no stages.
+
+    Example:
+
+    ```python
+    multipliers = discriminative(model, lowest=0.01)
+    model.compile(optimizer=LearningRateMultiplier("adamw", multipliers))
+    ```
+
+    Reference:
+        [Howard & Ruder, 2018](https://arxiv.org/abs/1801.06146), section 3.2; the spacing
+        between two ends is that of fastai's `slice(lowest, highest)`.
+    """
+    if not 0 < lowest <= 1:
+        raise ValueError(f"`lowest` must be above 0 and at most 1. Received: lowest={lowest}")
+    stages = _stage_patterns(model)
+    rates = [lowest ** (1 - position / len(stages)) for position in range(len(stages))]
+    return _multipliers(model, stages, rates)
+
+
+def _multipliers(model, stages, rates):
+    multipliers = {
+        pattern: rate
+        for patterns, rate in zip(stages, rates, strict=True)
+        for pattern in patterns
+    }
+    paths = [variable.path for variable in model.weights]
+    if None in first_matches(multipliers, paths):
+        multipliers[".*"] = 1.0
+    return multipliers
+
+
+def _stage_patterns(model):
+    """Returns, for each stage that has weights, one pattern for each of its layers."""
+    stages = getattr(getattr(model, "backbone", None), "stages", None)
+    if stages is None:
+        raise ValueError(
+            "The model has no `backbone.stages`, so it is not known which layers belong "
+            "together. Use a keras_transfer.models.TransferModel, or give "
+            "LearningRateMultiplier your own list of (pattern, multiplier) pairs. "
+            f"Received: model={model}"
+        )
+    patterns, seen = [], set()
+    for stage in stages:
+        weights = [
+            (name, weight)
+            for name in stage.layers
+            for weight in _learned_weights(model.get_layer(name))
+            if weight.path not in seen
+        ]
+        seen.update(weight.path for _, weight in weights)
+        if weights:
+            patterns.append(list(dict.fromkeys(_pattern(*pair) for pair in weights)))
+    return patterns
+
+
+def _learned_weights(layer):
+    """Returns what of a layer is trained, now or when the layer is unfrozen."""
+    # Of a frozen layer, nothing says which weights it would train. A preprocessing layer, on
+    # the other hand, holds statistics that are never trained, and needs no pattern.
+    frozen = any(not sublayer.trainable for sublayer in layer._flatten_layers())
+    return layer.weights if frozen else layer.trainable_weights
+
+
+def _pattern(layer_name, weight):
+    # A weight that was made by another layer, such as one shared by two, keeps its own path.
+    if weight.path.startswith(f"{layer_name}/"):
+        return f"{re.escape(layer_name)}/.*"
+    return re.escape(weight.path)

@@ -1,0 +1,113 @@
+"""Ordered patterns over variable paths: what is valid, what matches, what is left over."""
+
+import difflib
+import math
+import numbers
+import re
+import reprlib
+
+
+def validated(multipliers):
+    """Returns `multipliers`, a mapping or a list of pairs, as a `dict` of pattern to float."""
+    pairs = list(multipliers.items() if hasattr(multipliers, "items") else multipliers)
+    if not pairs:
+        raise ValueError(
+            "`multipliers` must hold at least one (pattern, multiplier) pair, such as "
+            f"('.*', 1.0). Received: multipliers={multipliers}"
+        )
+    valid = {}
+    for pair in pairs:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(
+                "`multipliers` must be a mapping or a list of (pattern, multiplier) pairs. "
+                f"Received: {pair!r} in multipliers={pairs}"
+            )
+        pattern, multiplier = pair
+        _check_pattern(pattern)
+        if pattern in valid:
+            raise ValueError(
+                f"The pattern '{pattern}' is given twice in `multipliers`; only the first "
+                f"could ever be used. Received: multipliers={pairs}"
+            )
+        valid[pattern] = _checked_multiplier(pattern, multiplier)
+    return valid
+
+
+def _check_pattern(pattern):
+    if not isinstance(pattern, str):
+        raise ValueError(
+            "A pattern in `multipliers` must be a string, a regular expression for "
+            f"`variable.path`. Received: pattern={pattern!r}"
+        )
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"A pattern in `multipliers` is not a valid regular expression: {error}. Escape "
+            f"literal names with `re.escape`. Received: pattern={pattern!r}"
+        ) from error
+
+
+def _checked_multiplier(pattern, multiplier):
+    is_number = isinstance(multiplier, numbers.Real) and not isinstance(multiplier, bool)
+    if not is_number or not math.isfinite(multiplier) or multiplier <= 0:
+        raise ValueError(
+            "A multiplier must be a positive, finite number. To keep layers as they are, use "
+            "a freeze policy (`keras_transfer.freezing`) or `layer.trainable = False`, which "
+            "also saves their gradients and their optimizer state. "
+            f"Received: multiplier={multiplier!r} for the pattern {pattern!r}"
+        )
+    return float(multiplier)
+
+
+def first_matches(patterns, paths):
+    """Returns, for each path, the first pattern that matches all of it, or `None`."""
+    compiled = [(pattern, re.compile(pattern)) for pattern in patterns]
+    return [
+        next((pattern for pattern, regex in compiled if regex.fullmatch(path)), None)
+        for path in paths
+    ]
+
+
+def check_covered(patterns, paths):
+    """Raises a `ValueError` when a path is matched by no pattern."""
+    uncovered = [
+        path
+        for path, pattern in zip(paths, first_matches(patterns, paths), strict=True)
+        if pattern is None
+    ]
+    if uncovered:
+        raise ValueError(
+            f"No pattern matches the variable '{uncovered[0]}', so its learning rate is not "
+            f"known ({len(uncovered)} of {len(paths)} variables are not covered). Closest "
+            f"patterns: {_closest(uncovered[0], patterns)}. Patterns must match the whole "
+            "path; a last pattern '.*' covers all that is left. "
+            f"Received: patterns={reprlib.repr(list(patterns))}"
+        )
+
+
+def check_used(patterns, paths):
+    """Raises a `ValueError` when a pattern is the first match of no path."""
+    used = set(first_matches(patterns, paths))
+    for position, pattern in enumerate(patterns):
+        if pattern in used:
+            continue
+        regex = re.compile(pattern)
+        matched = [path for path in paths if regex.fullmatch(path)]
+        if matched:
+            earlier = first_matches(list(patterns)[:position], matched[:1])[0]
+            raise ValueError(
+                f"The pattern '{pattern}' is never used: the first match wins, and all it "
+                f"matches is taken by earlier patterns ('{matched[0]}' by '{earlier}'). Put "
+                f"it before them. Received: patterns={reprlib.repr(list(patterns))}"
+            )
+        raise ValueError(
+            f"The pattern '{pattern}' matches none of the {len(paths)} variables. Closest "
+            f"paths: {_closest(pattern, paths)}. If it is meant for layers that are frozen "
+            "for now, call `optimizer.check(model.variables)` first, which looks at frozen "
+            f"variables as well. Received: patterns={reprlib.repr(list(patterns))}"
+        )
+
+
+def _closest(name, candidates):
+    return difflib.get_close_matches(name, list(candidates), n=3, cutoff=0.3)

@@ -1,0 +1,82 @@
+"""The same optimizer seen at other learning rates.
+
+A view is an object of a subclass of the optimizer's class that shares the optimizer's
+`__dict__`: the same slots, the same counter, the same settings, to read and to write. Only
+what the subclass overrides is different. The optimizer itself is not touched, holds no
+reference to its views, and keeps whatever it overrides (Nadam's product of momenta, Muon's two
+algorithms, a user's `apply`), because its own code runs.
+
+Two names that Keras does not document are used, both for want of a documented one, and both
+unchanged from Keras 3.0 to 3.15: `_get_variable_index`, which every optimizer calls to find a
+variable's slots, and `_apply_weight_decay`, which reads one learning rate for all variables.
+"""
+
+import functools
+
+
+def at_own_rates(optimizer, multipliers):
+    """Returns a view of a built optimizer that gives each variable its own learning rate.
+
+    Args:
+        optimizer: A built `keras.optimizers.Optimizer`.
+        multipliers: List of floats, one for each variable the optimizer was built on and in
+            that order.
+    """
+    own_rates, _ = _view_classes(type(optimizer))
+    return _view(own_rates, optimizer, multipliers)
+
+
+def _at_rate(optimizer, multiplier):
+    _, one_rate = _view_classes(type(optimizer).__bases__[0])
+    return _view(one_rate, optimizer, multiplier)
+
+
+def _view(view_class, optimizer, multiplier):
+    view = object.__new__(view_class)
+    # Not by plain assignment, which Keras tracks.
+    object.__setattr__(view, "__dict__", optimizer.__dict__)
+    object.__setattr__(view, "view_multiplier", multiplier)
+    return view
+
+
+def _times(learning_rate, multiplier):
+    # A multiplication by one is left out, so that unit multipliers add no operation at all.
+    return learning_rate if multiplier == 1.0 else learning_rate * multiplier
+
+
+@functools.cache
+def _view_classes(optimizer_class):
+    class OneRate(optimizer_class):
+        """The optimizer with its learning rate times one multiplier."""
+
+        # A slot, for the `__dict__` is the optimizer's own.
+        __slots__ = ("view_multiplier",)
+
+        @property
+        def learning_rate(self):
+            return _times(super().learning_rate, self.view_multiplier)
+
+    class OwnRates(optimizer_class):
+        """The optimizer with a multiplier for each of its variables."""
+
+        __slots__ = ("view_multiplier",)
+
+        def update_step(self, gradient, variable, learning_rate):
+            multiplier = self.view_multiplier[self._get_variable_index(variable)]
+            return _at_rate(self, multiplier).update_step(
+                gradient, variable, _times(learning_rate, multiplier)
+            )
+
+        def _apply_weight_decay(self, variables):
+            groups = {}
+            for variable in variables:
+                multiplier = self.view_multiplier[self._get_variable_index(variable)]
+                groups.setdefault(multiplier, []).append(variable)
+            for multiplier, group in groups.items():
+                _at_rate(self, multiplier)._apply_weight_decay(group)
+
+    for view_class in (OneRate, OwnRates):
+        # The name stands in Keras' error messages and in TensorFlow's name scopes.
+        view_class.__name__ = optimizer_class.__name__
+        view_class.__qualname__ = optimizer_class.__qualname__
+    return OwnRates, OneRate
