@@ -38,8 +38,10 @@ def __dir__():
 
 
 def _is_command_line():
-    """Whether this process is the command `keras-transfer`, or `python -m keras_transfer.cli`."""
-    return os.path.basename(sys.argv[0] if sys.argv else "").startswith(("keras-transfer", "-m"))
+    """Whether this process is `keras-transfer` or `python -m keras_transfer.cli`."""
+    program = os.path.basename(sys.argv[0]) if sys.argv else ""
+    # While `python -m` looks for its module, the program's name is "-m".
+    return program.startswith("keras-transfer") or program == "-m"
 
 
 # `keras.models.load_model` finds our classes only if they are registered, so importing the

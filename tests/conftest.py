@@ -14,7 +14,7 @@ DATA = pathlib.Path(
 @pytest.fixture(autouse=True)
 def fresh_keras_state():
     """Each test starts from the same seed, the same global policy and its own layer names."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
@@ -24,5 +24,7 @@ def fresh_keras_state():
 def real_data():
     """The folder with real pictures and ImageNet weights."""
     if not DATA.is_dir():
-        pytest.skip(f"no real pictures at {DATA}; set KERAS_TRANSFER_DATA to a folder that has them")
+        pytest.skip(
+            f"no real pictures at {DATA}; set KERAS_TRANSFER_DATA to a folder that has them"
+        )
     return DATA

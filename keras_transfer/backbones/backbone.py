@@ -4,7 +4,8 @@ import functools
 
 import keras
 
-from keras_transfer.backbones import channels, graph, weights as weights_files
+from keras_transfer.backbones import channels, graph
+from keras_transfer.backbones import weights as weights_files
 from keras_transfer.backbones.frozen_mode import follow_trainable
 from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.backbones.registry import find_application

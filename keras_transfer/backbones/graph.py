@@ -91,8 +91,7 @@ def boundary_tensor(model, at):
         close = difflib.get_close_matches(str(at), names, n=3)
         hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
         raise ValueError(
-            f"'{model.name}' has no layer or operation of this name.{hint} "
-            f"Received: at={at!r}"
+            f"'{model.name}' has no layer or operation of this name.{hint} Received: at={at!r}"
         )
     here = names.index(at)
     before = next((name for name in reversed(names[:here]) if name in found), None)
@@ -140,6 +139,7 @@ def replay(model, inputs, clone):
 
 
 def as_functional(model):
+    """The functional model that a functional or sequential model is, or an error."""
     if isinstance(model, keras.Sequential):
         if not model.built:
             raise ValueError(

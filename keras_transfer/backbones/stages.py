@@ -55,7 +55,9 @@ def compute_stages(model, reference_size=256):
     weighted = [i for i, operation in enumerate(operations) if _has_weights(operation)]
     ends = _resolution_ends(points, weighted, _input_size(model, reference_size))
     if len(ends) < 3:
-        ends = _block_ends(points) or (ends if len(ends) == 2 else _layer_ends(points, weighted))
+        ends = _block_ends(points) or (
+            ends if len(ends) == 2 else _layer_ends(points, weighted)
+        )
     ends = _with_weights_each(ends, weighted, points[-1])
     starts = [0, *(end.position + 1 for end in ends)]
     return tuple(

@@ -73,7 +73,7 @@ def _legacy_layers(path):
     """`[(layer name, [array])]` of a file in the format of Keras 1 and 2, or None."""
     try:
         with h5py.File(path, "r") as file:
-            root = file["model_weights"] if "model_weights" in file else file
+            root = file.get("model_weights", file)
             if "layer_names" not in root.attrs:
                 return None
             layers = [(_text(name), root[_text(name)]) for name in root.attrs["layer_names"]]

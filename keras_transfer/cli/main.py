@@ -76,15 +76,22 @@ def _add(commands, name, summary, epilog=None):
 def _add_fit(commands):
     fit = _add(commands, "fit", "train a model on a folder of pictures", _FIT_EXAMPLES)
     fit.add_argument("data", metavar="DATA", help="the folder of pictures")
-    fit.add_argument("--output", required=True, metavar="RUN", help="a new folder for all results")
     fit.add_argument(
-        "--backbone", default="MobileNetV2", metavar="NAME", help="network (default: %(default)s)"
+        "--output", required=True, metavar="RUN", help="a new folder for all results"
+    )
+    fit.add_argument(
+        "--backbone",
+        default="MobileNetV2",
+        metavar="NAME",
+        help="network (default: %(default)s)",
     )
     fit.add_argument(
         "--image-size", type=_size, metavar="PIXELS", help="height and width (default: its own)"
     )
     fit.add_argument(
-        "--weights", default="imagenet", help="'imagenet', a file, or 'none' (default: imagenet)"
+        "--weights",
+        default="imagenet",
+        help="'imagenet', a file, or 'none' (default: imagenet)",
     )
     fit.add_argument("--alpha", type=float, help="width of a MobileNet")
     fit.add_argument("--batch-size", type=_positive, default=32, help="default: %(default)s")
@@ -114,7 +121,9 @@ def _add_evaluate(commands):
         "data", metavar="DATA", help="class folders; of splits, `test` or else `validation`"
     )
     evaluate.add_argument("--on-unreadable", choices=("raise", "skip"), default="raise")
-    evaluate.add_argument("--batch-size", type=_positive, default=32, help="default: %(default)s")
+    evaluate.add_argument(
+        "--batch-size", type=_positive, default=32, help="default: %(default)s"
+    )
 
 
 def _add_predict(commands):

@@ -58,8 +58,8 @@ class RunFolder:
         for name in (_DESCRIPTION, _MODEL):
             if not (self.path / name).is_file():
                 raise FileNotFoundError(
-                    f"'{self.path}' is no run folder with a trained model: it holds no '{name}'. "
-                    f"Make one with `keras-transfer fit DATA --output {self.path}`."
+                    f"'{self.path}' is no run folder with a trained model: it holds no "
+                    f"'{name}'. Make one with `keras-transfer fit DATA --output {self.path}`."
                 )
         try:
             description = json.loads((self.path / _DESCRIPTION).read_text(encoding="utf-8"))

@@ -99,8 +99,8 @@ class FreezePatterns(FreezePolicy):
 
     Example:
 
-    >>> FreezePatterns([("block_1[0-6]_.*", "trainable"), "(Conv1|block_).*"])
-    FreezePatterns(patterns=[['block_1[0-6]_.*', 'trainable'], ['(Conv1|block_).*', 'frozen']], batch_norm='frozen')
+    >>> FreezePatterns([("block_1[0-6]_.*", "trainable"), "(Conv1|bn_Conv1|block_).*"]).patterns
+    [['block_1[0-6]_.*', 'trainable'], ['(Conv1|bn_Conv1|block_).*', 'frozen']]
     """
 
     def __init__(self, patterns, batch_norm="frozen"):

@@ -25,11 +25,15 @@ class SoftmaxCrossentropy(keras.losses.Loss):
     ):
         super().__init__(reduction=reduction, name=name, **kwargs)
         if not 0 <= label_smoothing < 1:
-            raise ValueError(f"`label_smoothing` must be in [0, 1). Received: {label_smoothing}")
+            raise ValueError(
+                f"`label_smoothing` must be in [0, 1). Received: {label_smoothing}"
+            )
         self.label_smoothing = label_smoothing
 
     def call(self, labels, probabilities):
-        if labels.shape != probabilities.shape and not _could_be_the_same(labels, probabilities):
+        if labels.shape != probabilities.shape and not _could_be_the_same(
+            labels, probabilities
+        ):
             if labels.shape[-1:] == (1,) and len(labels.shape) == len(probabilities.shape):
                 labels = keras.ops.squeeze(labels, axis=-1)
             if not self.label_smoothing:

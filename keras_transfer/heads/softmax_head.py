@@ -28,7 +28,9 @@ class SoftmaxHead(DenseHead):
                 f"`SigmoidHead(1)`. Received: num_classes={num_classes!r}"
             )
         if not 0 <= label_smoothing < 1:
-            raise ValueError(f"`label_smoothing` must be in [0, 1). Received: {label_smoothing}")
+            raise ValueError(
+                f"`label_smoothing` must be in [0, 1). Received: {label_smoothing}"
+            )
         super().__init__(num_classes, activation="softmax", **dense_arguments)
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing

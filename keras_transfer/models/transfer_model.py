@@ -331,5 +331,3 @@ def _is_active(operation):
     if not isinstance(operation, keras.Layer):
         return False
     return bool(operation.trainable_variables) or is_random(operation)
-
-

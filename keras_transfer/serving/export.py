@@ -52,8 +52,7 @@ def export(model, directory, class_names=None, examples=None, image_size=None):
     """
     if not hasattr(model, "freeze_policy"):
         raise ValueError(
-            "`model` must be a `TransferModel`. Received: model of type "
-            f"{type(model).__name__}"
+            f"`model` must be a `TransferModel`. Received: model of type {type(model).__name__}"
         )
     names = _checked_names(model, class_names)
     signatures = Signatures(model, names, _image_size(model, image_size))

@@ -40,11 +40,15 @@ class Phase:
         if not isinstance(self.epochs, int) or self.epochs < 1:
             raise ValueError(f"`epochs` must be a positive integer. Received: {self.epochs!r}")
         if not self.learning_rate > 0:
-            raise ValueError(f"`learning_rate` must be positive. Received: {self.learning_rate}")
+            raise ValueError(
+                f"`learning_rate` must be positive. Received: {self.learning_rate}"
+            )
         if not 0 <= self.warmup < 1:
             raise ValueError(f"`warmup` must be in [0, 1). Received: warmup={self.warmup}")
         if self.weight_decay < 0:
-            raise ValueError(f"`weight_decay` must not be negative. Received: {self.weight_decay}")
+            raise ValueError(
+                f"`weight_decay` must not be negative. Received: {self.weight_decay}"
+            )
 
     def to_json(self):
         """The phase as numbers, strings and dicts."""

@@ -1,0 +1,23 @@
+"""`keras-transfer backbones`."""
+
+from keras_transfer.backbones.registry import APPLICATIONS
+
+_CONVENTIONS = {
+    "none": "in the network",
+    "tf": "[-1, 1]",
+    "caffe": "BGR, mean colour",
+    "torch": "mean and deviation",
+}
+
+
+def run(options):
+    """Prints the table of networks."""
+    rows = [("name", "pixels", "smallest", "preprocessing", "arguments")]
+    for name in sorted(APPLICATIONS):
+        row = APPLICATIONS[name]
+        convention = _CONVENTIONS[row.preprocessing]
+        size, smallest = str(row.default_size), str(row.min_size)
+        rows.append((name, size, smallest, convention, ", ".join(row.arguments) or "-"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())

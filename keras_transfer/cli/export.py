@@ -1,0 +1,16 @@
+"""`keras-transfer export`."""
+
+from keras_transfer import serving
+from keras_transfer.cli.run_folder import RunFolder
+
+
+def run(options):
+    """Writes the next version of a run's model for TensorFlow Serving."""
+    run_folder = RunFolder(options.run)
+    description = run_folder.description()
+    version = serving.export(
+        run_folder.load_model(),
+        options.output or run_folder.path / "serving",
+        class_names=description["class_names"],
+    )
+    print(version)

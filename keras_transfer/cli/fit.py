@@ -1,0 +1,153 @@
+"""`keras-transfer fit`."""
+
+import json
+import os
+import pathlib
+import sys
+import time
+
+import keras
+
+from keras_transfer import backbones, data, heads, models, serving, training
+from keras_transfer.backbones.registry import find_application
+from keras_transfer.cli import plots
+from keras_transfer.cli.measure import confusion_table, measure
+from keras_transfer.cli.run_folder import RunFolder
+from keras_transfer.serving.warmup import can_write_warmup
+
+_EXPORT_EXAMPLES = 4
+
+
+def run(options):
+    """Trains on a folder of pictures and writes the run folder."""
+    started = time.monotonic()
+    run_folder = RunFolder(options.output)
+    plan = _read_plan(options.plan)
+    size = options.image_size or find_application(options.backbone).default_size
+    keras.utils.set_random_seed(options.seed)
+    splits = data.image_folder(
+        options.data,
+        image_size=size,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        on_unreadable=options.on_unreadable,
+    )
+    # Only now: a wrong DATA should not leave an empty folder behind.
+    model = _build_model(options, size, len(splits.class_names))
+    run_folder.create()
+    _tell_data(splits)
+    history = training.fine_tune(
+        model,
+        _augmented(splits.train, options),
+        splits.validation,
+        plan=plan,
+        directory=run_folder.path,
+        class_weight=splits.balanced_class_weight if options.balance else None,
+    )
+    _describe(run_folder, options, size, splits.class_names)
+    metrics = _evaluate(model, splits, history)
+    metrics["seconds"] = round(time.monotonic() - started, 1)
+    run_folder.write_json("metrics.json", metrics)
+    _plot(run_folder.path, history, metrics, splits.class_names)
+    version = serving.export(
+        model,
+        run_folder.path / "serving",
+        class_names=splits.class_names,
+        examples=_readable_by_server(splits),
+    )
+    _report(run_folder, metrics, splits.class_names, version)
+
+
+def _read_plan(path):
+    if path is None:
+        return None
+    try:
+        return training.Plan.from_json(json.loads(pathlib.Path(path).read_text("utf-8")))
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"'{path}' is no plan: {type(error).__name__}: {error}. A run's plan.json is one."
+        ) from error
+
+
+def _build_model(options, size, num_classes):
+    arguments = {} if options.alpha is None else {"alpha": options.alpha}
+    backbone = backbones.Backbone(
+        options.backbone,
+        input_shape=(size, size, 3),
+        weights=None if options.weights.lower() == "none" else options.weights,
+        **arguments,
+    )
+    return models.TransferModel(backbone, heads.SoftmaxHead(num_classes, dropout=0.2))
+
+
+def _augmented(train, options):
+    if options.augmentation == "none":
+        return train
+    return getattr(data.augmentation, options.augmentation)(seed=options.seed)(train)
+
+
+def _describe(run_folder, options, size, class_names):
+    run_folder.describe(
+        {
+            "backbone": options.backbone,
+            "image_size": [size, size],
+            "channels": 3,
+            "class_names": list(class_names),
+            "data": os.path.abspath(options.data),
+            "augmentation": options.augmentation,
+            "seed": options.seed,
+        }
+    )
+
+
+def _tell_data(splits):
+    parts = ", ".join(f"{count} for {split}" for split, count in splits.num_images.items())
+    print(f"{len(splits.class_names)} classes; pictures: {parts}.")
+
+
+def _evaluate(model, splits, history):
+    """Measures every split but the training pictures."""
+    metrics = {"best_epoch": history.best_epoch + 1, "epochs": len(history.epoch)}
+    for split in ("validation", "test"):
+        dataset = getattr(splits, split)
+        if dataset is not None:
+            probabilities = model.predict(dataset, verbose=0)
+            metrics[split] = measure(probabilities, splits.labels[split], splits.class_names)
+    return metrics
+
+
+def _plot(path, history, metrics, class_names):
+    if not plots.can_plot():
+        print(
+            "No learning curves were drawn: pip install 'keras-transfer[plots]'",
+            file=sys.stderr,
+        )
+        return
+    plots.plot_learning_curves(history.history, history.phase, path / "learning_curves.png")
+    measured = metrics.get("test", metrics.get("validation"))
+    if measured is not None:
+        plots.plot_confusion(measured["confusion"], class_names, path / "confusion_matrix.png")
+
+
+def _readable_by_server(splits):
+    """A few pictures that are not for training, in formats that TensorFlow decodes itself."""
+    paths = splits.paths.get("test") or splits.paths.get("validation") or splits.paths["train"]
+    known = [path for path in paths if path.lower().endswith((".jpg", ".jpeg", ".png"))]
+    step = max(1, len(known) // _EXPORT_EXAMPLES)
+    return known[::step][:_EXPORT_EXAMPLES] or None
+
+
+def _report(run_folder, metrics, class_names, version):
+    for split in ("validation", "test"):
+        if split in metrics:
+            measured = metrics[split]
+            print(f"\n{split}: accuracy {measured['accuracy']:.1%} of {measured['images']}")
+    measured = metrics.get("test", metrics.get("validation"))
+    if measured is not None:
+        print("\n" + confusion_table(measured["confusion"], class_names))
+    if not can_write_warmup():
+        print("No warm-up requests: pip install 'keras-transfer[serving]'", file=sys.stderr)
+    print(f"\n{metrics['seconds']:.0f} s. All results are in {run_folder.path}:")
+    print(f"  keras-transfer predict {run_folder.path} PICTURE...")
+    base_path = version.parent.resolve()
+    print(f"  tensorflow_model_server --rest_api_port=8501 --model_base_path={base_path}")

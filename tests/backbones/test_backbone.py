@@ -1,0 +1,249 @@
+import inspect
+
+import keras
+import numpy as np
+import pytest
+
+from keras_transfer.backbones import Backbone, list_backbones, split
+from keras_transfer.backbones.registry import APPLICATIONS
+from tests.networks import residual_network
+
+# A network of each preprocessing family, the smallest there is: (name, arguments, size).
+FAMILIES = [
+    ("MobileNetV2", {"alpha": 0.35}, 32),  # [-1, 1]
+    ("ResNet50", {}, 32),  # BGR, mean colour
+    ("DenseNet121", {}, 32),  # mean and deviation
+    ("EfficientNetB0", {}, 32),  # in the network, `Normalization` layer
+    ("ConvNeXtTiny", {}, 32),  # in the network, additions that are no layers
+    ("MobileNetV3Small", {"alpha": 0.75, "minimalistic": True}, 32),  # `Rescaling`
+]
+
+
+def pictures(size, channels=3, count=2):
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (count, size, size, channels), dtype="uint8")
+
+
+def own_preprocessing(name):
+    """The `preprocess_input` that `keras.applications` keeps beside the network."""
+    modules = [m for m in vars(keras.applications).values() if inspect.ismodule(m)]
+    functions = [m.preprocess_input for m in modules if hasattr(m, name)]
+    return functions[0] if functions else lambda images: images
+
+
+def test_table_has_every_network_of_keras_applications():
+    functions = [n for n, f in vars(keras.applications).items() if inspect.isfunction(f)]
+    assert list_backbones() == sorted(functions)
+
+
+@pytest.mark.parametrize("name", sorted(APPLICATIONS))
+def test_table_names_the_arguments_that_the_function_takes(name):
+    row = APPLICATIONS[name]
+    assert set(row.arguments) <= set(inspect.signature(row.function).parameters)
+
+
+@pytest.mark.parametrize(("name", "arguments", "size"), FAMILIES)
+def test_output_equals_preprocessing_and_application_to_the_last_bit(
+    name, arguments, size, tmp_path
+):
+    application = getattr(keras.applications, name)(
+        include_top=False, weights=None, input_shape=(size, size, 3), **arguments
+    )
+    application.save_weights(tmp_path / "a.weights.h5")
+    backbone = Backbone(
+        name, input_shape=(size, size, 3), weights=tmp_path / "a.weights.h5", **arguments
+    )
+    images = pictures(size)
+    prepared = own_preprocessing(name)(images.astype("float32"))
+    expected = application(prepared).numpy()
+    np.testing.assert_array_equal(backbone(images), expected)
+    np.testing.assert_array_equal(backbone(images.astype("float32")), expected)
+    assert expected.std() > 0
+
+
+@pytest.mark.parametrize(("name", "arguments", "size"), FAMILIES)
+def test_saved_and_reloaded_backbone_is_equal(name, arguments, size, tmp_path):
+    backbone = Backbone(name, input_shape=(size, size, 3), weights=None, **arguments)
+    backbone.save(tmp_path / "b.keras")
+    reloaded = keras.saving.load_model(tmp_path / "b.keras")
+    images = pictures(size)
+    np.testing.assert_array_equal(backbone(images), reloaded(images))
+    assert reloaded.stages == backbone.stages
+    assert reloaded.boundaries == backbone.boundaries
+    assert reloaded.application == name
+
+
+@pytest.mark.parametrize("name", ["EfficientNetB0", "ConvNeXtTiny", "DenseNet121", "ResNet50"])
+def test_grey_input_keeps_the_pretrained_network(name):
+    keras.utils.set_random_seed(0)
+    rgb = Backbone(name, input_shape=(32, 32, 3), weights=None)
+    keras.utils.set_random_seed(0)
+    grey = Backbone(name, input_shape=(32, 32, 1), weights=None)
+    images = pictures(32, channels=1)
+    alike = np.corrcoef(
+        np.ravel(grey(images)), np.ravel(rgb(np.repeat(images, 3, axis=-1)))
+    )[0, 1]
+    assert alike > 0.98  # the mean colours differ a little from each other
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 7])
+def test_picture_alike_in_all_channels_gives_what_it_gave_before(channels):
+    keras.utils.set_random_seed(0)
+    rgb = Backbone("MobileNetV2", (32, 32, 3), weights=None, alpha=0.35)
+    keras.utils.set_random_seed(0)
+    other = Backbone("MobileNetV2", (32, 32, channels), weights=None, alpha=0.35)
+    images = pictures(32, channels=1)
+    expected = rgb(np.repeat(images, 3, axis=-1))
+    # 3 channels hold kernels a, b, c; n channels hold 3/n (a + b + c + a + ...), which equals
+    # a + b + c only for n = 1 or a multiple of 3; elsewhere it is close.
+    scale = np.abs(expected).max()
+    got = other(np.repeat(images, channels, axis=-1))
+    assert np.abs(got - expected).max() < (1e-5 if channels == 1 else 0.6) * scale
+
+
+def test_open_input_size_takes_any_picture():
+    backbone = Backbone("MobileNetV2", (None, None, 3), weights=None, alpha=0.35)
+    assert backbone(pictures(64)).shape == (2, 2, 2, 1280)
+    assert backbone(pictures(96)).shape == (2, 3, 3, 1280)
+    assert len(backbone.stages) == 5
+
+
+def test_names_do_not_depend_on_what_was_built_before():
+    first = Backbone("InceptionV3", (75, 75, 3), weights=None)
+    second = Backbone("InceptionV3", (75, 75, 3), weights=None)
+    assert [v.path for v in first.variables] == [v.path for v in second.variables]
+    assert len({v.path for v in first.variables}) == len(first.variables)
+
+
+def test_intermediate_features_are_reached_by_name():
+    backbone = Backbone("MobileNetV2", (32, 32, 3), weights=None, alpha=0.35)
+    features = keras.Model(backbone.input, backbone.get_layer("block_3_expand").output)
+    assert features(pictures(32)).shape == (2, 8, 8, 48)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"application": "MobilenetV2"}, "Did you mean 'MobileNetV2'"),
+        ({"application": "MobileNetV2", "alfa": 1.0}, "it takes alpha"),
+        ({"application": "ResNet50", "alpha": 1.0}, "it takes no further arguments"),
+        ({"application": "MobileNetV2", "include_top": True}, "heads are attached"),
+        ({"application": "ConvNeXtTiny", "include_preprocessing": False}, "takes raw images"),
+        ({"application": "Xception", "input_shape": (64, 64, 3)}, "at least 71 pixels"),
+        ({"application": "MobileNetV2", "input_shape": (64, 64)}, "height, width, channels"),
+        ({"application": "MobileNetV2", "input_shape": (64, 64, 0)}, "height, width, channels"),
+    ],
+)
+def test_wrong_arguments_are_told(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Backbone(weights=None, **arguments)
+
+
+def test_channels_first_is_told():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ValueError, match="channels_last"):
+            Backbone("MobileNetV2", weights=None)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+def test_any_functional_model_is_a_backbone():
+    network = residual_network()
+    backbone = Backbone.from_model(network)
+    images = pictures(16)
+    np.testing.assert_array_equal(backbone(images), network(images.astype("float32")))
+    network.get_layer("conv1").trainable = False
+    assert backbone.get_layer("conv1").trainable  # a copy
+
+
+def test_nested_models_are_dissolved():
+    base = residual_network()
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    nested = keras.Model(inputs, base(x, training=False))
+    backbone = Backbone.from_model(nested)
+    assert not any(isinstance(layer, keras.Model) for layer in backbone.layers)
+    images = pictures(16)
+    np.testing.assert_array_equal(backbone(images), nested(images))
+    assert backbone.get_layer("bn1") is not base.get_layer("bn1")
+
+
+def test_sequential_model_is_a_backbone():
+    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
+    images = pictures(8)
+    np.testing.assert_array_equal(Backbone.from_model(network)(images), network(images))
+
+
+def test_from_model_preprocesses_as_told():
+    network = residual_network()
+    images = pictures(16)
+    backbone = Backbone.from_model(network, preprocessing="tf")
+    prepared = keras.applications.imagenet_utils.preprocess_input(
+        images.astype("float32"), mode="tf"
+    )
+    np.testing.assert_array_equal(backbone(images), network(prepared))
+
+
+def subclassed():
+    class Subclassed(keras.Model):
+        def call(self, x):
+            return x
+
+    return Subclassed()
+
+
+def two_inputs():
+    one, two = keras.Input((4,)), keras.Input((4,))
+    return keras.Model([one, two], keras.layers.Add()([one, two]))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (subclassed, "a subclassed model"),
+        (two_inputs, "one input and one output"),
+        (lambda: keras.Sequential([keras.layers.Dense(2)]), "no input shape yet"),
+    ],
+)
+def test_models_without_one_path_are_told(make, message):
+    with pytest.raises(ValueError, match=message):
+        Backbone.from_model(make())
+
+
+def test_layers_that_cannot_be_copied_are_told():
+    class NoConfig(keras.layers.Layer):
+        def __init__(self, size):
+            super().__init__()
+            self.size = size
+
+        def get_config(self):
+            raise NotImplementedError("this layer has no config")
+
+        def call(self, x):
+            return x
+
+    inputs = keras.Input((4, 4, 3))
+    with pytest.raises(ValueError, match="Cannot copy 'no_config'.*needs? `get_config`|Cannot"):
+        Backbone.from_model(keras.Model(inputs, NoConfig(2)(inputs)))
+
+
+def test_unknown_preprocessing_is_told():
+    with pytest.raises(ValueError, match="`mode` must be one of"):
+        Backbone.from_model(residual_network(), preprocessing="imagenet")
+
+
+def test_mixed_precision_preprocesses_in_float32():
+    keras.config.set_dtype_policy("mixed_float16")
+    backbone = Backbone("MobileNetV2", (32, 32, 3), weights=None, alpha=0.35)
+    assert backbone.get_layer("preprocessing").compute_dtype == "float32"
+    assert backbone.get_layer("Conv1").compute_dtype == "float16"
+
+
+@pytest.mark.parametrize("at", ["preprocessing", "conv1", "add1", "add2"])
+def test_stem_and_tail_compose_to_the_model(at):
+    backbone = Backbone.from_model(residual_network())
+    stem, tail = split(backbone, at)
+    images = pictures(16)
+    np.testing.assert_array_equal(tail(stem(images)), backbone(images))
+    assert {id(v) for v in stem.variables + tail.variables} == {id(v) for v in backbone.variables}
