@@ -1,0 +1,264 @@
+"""Random changes to the training pictures, as a step of the dataset."""
+
+import dataclasses
+import hashlib
+import json
+
+import keras
+import tensorflow as tf
+
+from keras_transfer.data.image_transforms import affine, color, cutmix, mixup, split_seed
+from keras_transfer.data.labeled_dataset import LabeledDataset
+from keras_transfer.data.rand_augment import rand_augment
+
+_FLIPS = (None, "horizontal", "vertical", "horizontal_and_vertical")
+# The largest value of each; above 1 a picture would be turned inside out.
+_FRACTIONS = {
+    "rotation": 0.5,
+    "zoom": 0.9,
+    "translation": 1.0,
+    "brightness": 1.0,
+    "contrast": 1.0,
+    "saturation": 1.0,
+    "rand_augment": 1.0,
+}
+
+
+@keras.saving.register_keras_serializable(package="keras_transfer")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Random changes to training pictures, drawn anew in each epoch.
+
+    A step of the dataset and never a layer of the model: an exported model then holds
+    nothing random, and augmentation runs on the CPU beside the training step. Flip,
+    rotation, zoom, crop and translation are one resampling; what it uncovers is filled by
+    reflection. With the same seeds, `seed` and the one of `keras.utils.set_random_seed`,
+    two datasets give the same pictures.
+
+    Args:
+        flip: None, "horizontal", "vertical" or "horizontal_and_vertical", each with
+            probability one half. Not for digits or letters.
+        rotation: largest angle either way, as a part of a full turn: 0.05 is 18 degrees.
+        zoom: pictures are magnified by a factor between `1 - zoom` and `1 + zoom`.
+        crop: smallest part of the area that a random box keeps, which is stretched to the
+            whole picture (sides between 3:4 and 4:3); 1.0 keeps everything.
+        translation: largest shift as a part of the side.
+        brightness: largest value added, as a part of 255.
+        contrast: the distance to the picture's mean is multiplied by a factor between
+            `1 - contrast` and `1 + contrast`.
+        saturation: the same for the distance to grey.
+        rand_augment: magnitude between 0 and 1 of RandAugment's two operations; 0 for none.
+        mixup: parameter of the Beta distribution of MixUp's weights; 0 for none.
+        cutmix: the same for CutMix; with both, each batch draws one of the two. Either
+            makes one-hot float32 targets of integer labels: compile with
+            "categorical_crossentropy" then.
+        seed: non-negative integer.
+
+    Example:
+        >>> from keras_transfer import data
+        >>> augmentation = data.Augmentation(flip="horizontal", rotation=0.05, crop=0.6)
+        >>> train = augmentation(splits.train)  # doctest: +SKIP
+    """
+
+    flip: str | None = None
+    rotation: float = 0.0
+    zoom: float = 0.0
+    crop: float = 1.0
+    translation: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    rand_augment: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.flip not in _FLIPS:
+            raise ValueError(f"`flip` must be one of {_FLIPS}. Received: flip={self.flip!r}")
+        for name, largest in _FRACTIONS.items():
+            if not 0 <= getattr(self, name) <= largest:
+                raise ValueError(
+                    f"`{name}` must lie between 0 and {largest}. "
+                    f"Received: {name}={getattr(self, name)!r}"
+                )
+        if not 0 < self.crop <= 1:
+            raise ValueError(
+                f"`crop` must lie above 0 and not above 1. Received: crop={self.crop!r}"
+            )
+        for name in ("mixup", "cutmix"):
+            if getattr(self, name) < 0:
+                raise ValueError(
+                    f"`{name}` must not be negative. Received: {name}={getattr(self, name)!r}"
+                )
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise ValueError(
+                f"`seed` must be a non-negative integer. Received: seed={self.seed!r}"
+            )
+
+    def __call__(self, dataset, num_classes=None):
+        """The dataset with its pictures augmented; `class_names` are kept.
+
+        Args:
+            dataset: a `tf.data.Dataset` of batches `(images, labels)` or `(images, labels,
+                sample_weights)`, with images in `[0, 255]`.
+            num_classes: for MixUp and CutMix, where the dataset has no `class_names`.
+        """
+        class_names = getattr(dataset, "class_names", None)
+        if class_names is not None and num_classes is None:
+            num_classes = len(class_names)
+        _check_elements(dataset)
+        if self.mixes_labels:
+            _check_labels(dataset, num_classes)
+
+        def augment(elements, seed):
+            images, labels, *weights = elements
+            images, labels = self.transform(images, labels, seed, num_classes)
+            return images, labels, *weights
+
+        # A seed for each batch, drawn in the order of the batches and anew in each epoch.
+        seeds = tf.data.Dataset.random(self.seed, rerandomize_each_iteration=True).batch(2)
+        augmented = (
+            tf.data.Dataset.zip((dataset, seeds))
+            .map(augment, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .prefetch(tf.data.AUTOTUNE)
+        )
+        if class_names is None:
+            return augmented
+        return LabeledDataset(augmented, class_names, getattr(dataset, "num_images", None))
+
+    def transform(self, images, labels, seed, num_classes=None):
+        """One batch augmented: a pure function of its arguments.
+
+        Args:
+            images: tensor of shape `(batch, height, width, channels)` in `[0, 255]`.
+            labels: the labels; changed by MixUp and CutMix alone.
+            seed: integer tensor of shape `(2,)`.
+            num_classes: for MixUp and CutMix of integer labels.
+
+        Returns:
+            `(images, labels)`, float32 images.
+        """
+        images = tf.cast(images, "float32")
+        seeds = split_seed(seed, 4)
+        if self._moves:
+            images = affine(
+                images,
+                seeds[0],
+                self.flip,
+                self.rotation,
+                self.zoom,
+                self.crop,
+                self.translation,
+            )
+        if self.rand_augment:
+            images = rand_augment(images, seeds[1], self.rand_augment)
+        if self.brightness or self.contrast or self.saturation:
+            images = color(images, seeds[2], self.brightness, self.contrast, self.saturation)
+        if self.mixes_labels:
+            return self._mix(images, _as_targets(labels, num_classes), seeds[3])
+        return images, labels
+
+    @property
+    def mixes_labels(self):
+        """Whether labels become mixed one-hot targets."""
+        return bool(self.mixup or self.cutmix)
+
+    @property
+    def fingerprint(self):
+        """A string for this configuration: part of a cache's key."""
+        config = json.dumps(self.get_config(), sort_keys=True)
+        return hashlib.sha256(config.encode()).hexdigest()
+
+    def get_config(self):
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    @property
+    def _moves(self):
+        return bool(
+            self.flip or self.rotation or self.zoom or self.crop < 1 or self.translation
+        )
+
+    def _mix(self, images, targets, seed):
+        choice_seed, mix_seed = split_seed(seed, 2)
+        if not self.cutmix:
+            return mixup(images, targets, mix_seed, self.mixup)
+        if not self.mixup:
+            return cutmix(images, targets, mix_seed, self.cutmix)
+        return tf.cond(
+            tf.random.stateless_uniform((), choice_seed) < 0.5,
+            lambda: mixup(images, targets, mix_seed, self.mixup),
+            lambda: cutmix(images, targets, mix_seed, self.cutmix),
+        )
+
+
+def light(seed=0):
+    """Mirror images and mild crops: for a few epochs, or a small network."""
+    return Augmentation(flip="horizontal", crop=0.7, seed=seed)
+
+
+def standard(seed=0):
+    """Mirror images, turns, crops and changed light: for photographs."""
+    return Augmentation(
+        flip="horizontal",
+        rotation=0.03,
+        crop=0.5,
+        brightness=0.1,
+        contrast=0.2,
+        saturation=0.2,
+        seed=seed,
+    )
+
+
+def strong(seed=0):
+    """Small crops, RandAugment, MixUp and CutMix: for long training of a whole network."""
+    return Augmentation(
+        flip="horizontal", crop=0.35, rand_augment=0.5, mixup=0.2, cutmix=1.0, seed=seed
+    )
+
+
+def _check_elements(dataset):
+    spec = dataset.element_spec
+    images = spec[0] if isinstance(spec, tuple) and len(spec) in (2, 3) else None
+    rank = images.shape.rank if isinstance(images, tf.TensorSpec) else None
+    if rank != 4:
+        raise ValueError(
+            "Augmentation needs batches `(images, labels)` with images of shape (batch, "
+            "height, width, channels): call `dataset.batch(...)` before. "
+            f"Received: element_spec={spec}"
+        )
+    if images.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"Augmentation needs pictures with 1 or 3 channels. Received: element_spec={spec}"
+        )
+
+
+def _check_labels(dataset, num_classes):
+    labels, *weights = dataset.element_spec[1:]
+    if weights:
+        raise ValueError(
+            "MixUp and CutMix do not work with sample weights: a mixed picture has no single "
+            f"weight. Received: element_spec={dataset.element_spec}"
+        )
+    rank = labels.shape.rank if isinstance(labels, tf.TensorSpec) else None
+    if rank == 1 and num_classes is None:
+        raise ValueError(
+            "MixUp and CutMix need the number of classes: the dataset has no `class_names`, "
+            "so call `augmentation(dataset, num_classes=...)`. Received: num_classes=None"
+        )
+    if (rank == 1 and labels.dtype.is_integer) or rank == 2:
+        return
+    raise ValueError(
+        "MixUp and CutMix need labels of shape (batch,), integers, or (batch, classes). "
+        f"Received: element_spec={dataset.element_spec}"
+    )
+
+
+def _as_targets(labels, num_classes):
+    if labels.shape.rank == 1:
+        return tf.one_hot(labels, num_classes)
+    return tf.cast(labels, "float32")

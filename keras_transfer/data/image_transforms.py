@@ -1,0 +1,188 @@
+"""Random changes to a batch of pictures, each a pure function of the batch and a seed.
+
+They are stateless: the same seed gives the same pictures in whatever order the batches are
+worked on. (Keras' own layers count their draws in a variable, which parallel batches reach
+in any order.) Pictures are float32 of shape `(batch, height, width, channels)` in
+`[0, 255]`; a seed is an integer tensor of shape `(2,)`.
+"""
+
+import math
+
+import tensorflow as tf
+
+# ITU-R BT.601, as in `tf.image.rgb_to_grayscale`.
+_LUMINANCE = (0.2989, 0.5870, 0.1140)
+_LOG_ASPECT = math.log(4 / 3)
+
+
+def split_seed(seed, count):
+    """`count` independent seeds from one."""
+    return tf.unstack(tf.random.experimental.stateless_split(seed, count))
+
+
+def affine(images, seed, flip, rotation, zoom, crop, translation):
+    """Flip, turn, zoom, crop and shift in one resampling; see `Augmentation`.
+
+    One resampling instead of one for each: faster, and blurs only once.
+    """
+    batch_size, height, width = tf.unstack(tf.cast(tf.shape(images)[:3], "float32"))
+    batch_size = tf.cast(batch_size, "int32")
+    flip_seed, angle_seed, zoom_seed, crop_seed, shift_seed = split_seed(seed, 5)
+
+    angle = 2 * math.pi * _uniform(angle_seed, (batch_size,), -rotation, rotation)
+    scale = 1.0 / _uniform(zoom_seed, (batch_size,), 1 - zoom, 1 + zoom)
+    shift = _uniform(shift_seed, (2, batch_size), -translation, translation)
+    box, center = _random_crop(crop_seed, batch_size, crop)
+    signs = _random_signs(flip_seed, batch_size, flip)
+
+    scale_x, scale_y = scale * box[0] * signs[0], scale * box[1] * signs[1]
+    shift_x, shift_y = (shift[0] + center[0]) * width, (shift[1] + center[1]) * height
+    # From a pixel of the result, seen from the middle, to the pixel to read.
+    matrix = [
+        [scale_x * tf.cos(angle), -scale_x * tf.sin(angle)],
+        [scale_y * tf.sin(angle), scale_y * tf.cos(angle)],
+    ]
+    return resample(images, matrix, (shift_x, shift_y))
+
+
+def resample(images, matrix, shift):
+    """Reads each pixel from `matrix @ pixel + shift`, with the picture's middle as origin.
+
+    Args:
+        images: the batch.
+        matrix: 2 by 2 nested list of tensors of shape `(batch,)`.
+        shift: two such tensors, in pixels, x before y.
+    """
+    (a, b), (c, d) = matrix
+    height, width = tf.shape(images)[1], tf.shape(images)[2]
+    middle_x = (tf.cast(width, "float32") - 1) / 2
+    middle_y = (tf.cast(height, "float32") - 1) / 2
+    offset_x = shift[0] + middle_x - a * middle_x - b * middle_y
+    offset_y = shift[1] + middle_y - c * middle_x - d * middle_y
+    zero = tf.zeros_like(a)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=tf.stack([a, b, offset_x, c, d, offset_y, zero, zero], axis=1),
+        output_shape=(height, width),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+    )
+
+
+def color(images, seed, brightness, contrast, saturation):
+    """Changes brightness, contrast and saturation of each picture; see `Augmentation`."""
+    shape = (tf.shape(images)[0], 1, 1, 1)
+    seeds = split_seed(seed, 3)
+    added = 255.0 * _uniform(seeds[0], shape, -brightness, brightness)
+    contrasted = _uniform(seeds[1], shape, 1 - contrast, 1 + contrast)
+    saturated = _uniform(seeds[2], shape, 1 - saturation, 1 + saturation)
+    return adjust_color(images, added, contrasted, saturated)
+
+
+def adjust_color(images, brightness, contrast, saturation):
+    """Adds `brightness`; multiplies the distance to grey and to the mean by the others."""
+    grey = luminance(images)
+    mean = tf.reduce_mean(grey, axis=(1, 2), keepdims=True)
+    # mean + contrast * (grey + saturation * (images - grey) - mean) + brightness, in an
+    # order that needs few passes over the whole batch.
+    of_grey = contrast * (1.0 - saturation) * grey + (1.0 - contrast) * mean + brightness
+    return tf.clip_by_value(contrast * saturation * images + of_grey, 0.0, 255.0)
+
+
+def luminance(images):
+    """The grey of each pixel, with one channel."""
+    if images.shape[-1] == 1:
+        return images
+    return tf.tensordot(images, tf.constant(_LUMINANCE, shape=(3, 1)), axes=1)
+
+
+def mixup(images, targets, seed, alpha):
+    """Blends each picture, and its target, with another of the batch.
+
+    Reference:
+        Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
+    """
+    order_seed, weight_seed = split_seed(seed, 2)
+    order = _permutation(order_seed, tf.shape(images)[0])
+    weight = _beta(weight_seed, tf.shape(images)[0], alpha)
+    return (
+        _blend(images, tf.gather(images, order), weight[:, None, None, None]),
+        _blend(targets, tf.gather(targets, order), weight[:, None]),
+    )
+
+
+def cutmix(images, targets, seed, alpha):
+    """Pastes a box of another picture of the batch; the targets mix by area.
+
+    Reference:
+        Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with
+        Localizable Features", ICCV 2019.
+    """
+    batch_size, height, width = tf.unstack(tf.shape(images)[:3])
+    order_seed, weight_seed, place_seed = split_seed(seed, 3)
+    order = _permutation(order_seed, batch_size)
+    side = tf.sqrt(1.0 - _beta(weight_seed, batch_size, alpha))
+    middle = _uniform(place_seed, (2, batch_size), 0.0, 1.0)
+    rows, kept_height = _interval(middle[0], side, height)
+    columns, kept_width = _interval(middle[1], side, width)
+    pasted = (rows[:, :, None] & columns[:, None, :])[..., None]
+    # The box may reach over the edge: what counts is the area that was pasted.
+    area = tf.cast(kept_height * kept_width, "float32") / tf.cast(height * width, "float32")
+    return (
+        tf.where(pasted, tf.gather(images, order), images),
+        _blend(targets, tf.gather(targets, order), 1.0 - area[:, None]),
+    )
+
+
+def _uniform(seed, shape, low, high):
+    return tf.random.stateless_uniform(shape, seed, low, high)
+
+
+def _random_crop(seed, batch_size, crop):
+    """Sides and middles of boxes that cover at least `crop` of the picture, as fractions."""
+    area_seed, aspect_seed, place_seed = split_seed(seed, 3)
+    area = _uniform(area_seed, (batch_size,), crop, 1.0)
+    log_aspect = _LOG_ASPECT if crop < 1.0 else 0.0
+    aspect = tf.exp(_uniform(aspect_seed, (batch_size,), -log_aspect, log_aspect))
+    sides = tf.stack([tf.sqrt(area * aspect), tf.sqrt(area / aspect)])
+    sides = tf.minimum(sides, 1.0)
+    place = _uniform(place_seed, (2, batch_size), -0.5, 0.5)
+    return sides, place * (1.0 - sides)
+
+
+def _random_signs(seed, batch_size, flip):
+    """-1 where a picture is mirrored, else 1: across, then up and down."""
+    signs = tf.sign(_uniform(seed, (2, batch_size), -1.0, 1.0))
+    one = tf.ones((batch_size,))
+    horizontal = flip in ("horizontal", "horizontal_and_vertical")
+    vertical = flip in ("vertical", "horizontal_and_vertical")
+    # A draw of exactly 0 has the sign 0.
+    signs = tf.where(signs == 0.0, 1.0, signs)
+    return (signs[0] if horizontal else one), (signs[1] if vertical else one)
+
+
+def _permutation(seed, count):
+    return tf.argsort(_uniform(seed, (count,), 0.0, 1.0))
+
+
+def _beta(seed, count, alpha):
+    """Draws from Beta(alpha, alpha), made of two gamma draws."""
+    draws = [
+        tf.random.stateless_gamma((count,), one, alpha) + 1e-8 for one in split_seed(seed, 2)
+    ]
+    return draws[0] / (draws[0] + draws[1])
+
+
+def _blend(first, second, weight):
+    return second + weight * (first - second)
+
+
+def _interval(middle, side, length):
+    """Which of `length` pixels lie within `side` around `middle`, and how many do."""
+    extent = tf.cast(length, "float32")
+    first = tf.cast(tf.round((middle - side / 2) * extent), "int32")[:, None]
+    last = tf.cast(tf.round((middle + side / 2) * extent), "int32")[:, None]
+    pixels = tf.range(length)[None, :]
+    inside = (pixels >= first) & (pixels < last)
+    return inside, tf.reduce_sum(tf.cast(inside, "int32"), axis=1)

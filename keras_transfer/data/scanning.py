@@ -1,0 +1,109 @@
+"""Looks at every file before training, so that no epoch stops at a damaged one."""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import io
+import os
+import pathlib
+import warnings
+
+SUFFIXES = frozenset((".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"))
+# Pictures all the same: to pass over them in silence would lose a photographer's folder.
+UNSUPPORTED_SUFFIXES = frozenset(
+    (".avif", ".dng", ".heic", ".heif", ".jp2", ".psd", ".svg", ".tif", ".tiff")
+)
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
+
+_ORIENTATION_TAG = 0x0112
+
+
+@dataclasses.dataclass(frozen=True)
+class ScannedFile:
+    """What one look at a file found.
+
+    Attributes:
+        path: the file.
+        digest: the hash of its bytes; equal for equal files.
+        orientation: the EXIF orientation, 1 to 8.
+        native: whether `decode_image` decodes it just as Pillow does.
+        reason: why it cannot be read, or None.
+    """
+
+    path: str
+    digest: str = ""
+    orientation: int = 1
+    native: bool = False
+    reason: str | None = None
+
+
+def find_pictures(directory):
+    """The paths of the pictures below `directory`, hidden ones left out, sorted."""
+    found = []
+    for folder, subfolders, names in os.walk(directory):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        found += [os.path.join(folder, name) for name in names if is_picture(name)]
+    return sorted(found)
+
+
+def is_picture(name):
+    """Whether a file's name says that it is a picture; a hidden file is none."""
+    suffix = pathlib.PurePath(name).suffix.lower()
+    return not name.startswith(".") and suffix in SUFFIXES | UNSUPPORTED_SUFFIXES
+
+
+def scan(paths):
+    """A `ScannedFile` for each path, in order; every file is decoded once, in threads."""
+    from PIL import Image
+
+    with (
+        warnings.catch_warnings(),
+        concurrent.futures.ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool,
+    ):
+        # Pillow warns of odd metadata, which does no harm, and of gigantic pictures.
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return list(pool.map(_scan_file, paths))
+
+
+def _scan_file(path):
+    from PIL import Image, UnidentifiedImageError
+
+    suffix = pathlib.PurePath(path).suffix.lower()
+    if suffix in UNSUPPORTED_SUFFIXES:
+        return ScannedFile(
+            path, reason=f"{suffix} is not supported: convert it to JPEG, PNG or WebP"
+        )
+    try:
+        contents = pathlib.Path(path).read_bytes()
+        if not contents:
+            return ScannedFile(path, reason="the file is empty")
+        with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
+            orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+            native = _decodes_natively(image, contents)
+            # A JPEG is then decoded at an eighth of its size, but read to its end.
+            image.draft(image.mode, (1, 1))
+            image.load()
+    except UnidentifiedImageError:
+        return ScannedFile(path, reason="not a JPEG, PNG, BMP, GIF or WebP picture")
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        return ScannedFile(path, reason=f"too many pixels: {error}")
+    # Decoders meet damage with whatever their parser ran into.
+    except Exception as error:
+        return ScannedFile(path, reason=f"{error or type(error).__name__}")
+    if orientation not in range(1, 9):
+        orientation = 1
+    digest = hashlib.sha256(contents).hexdigest()
+    return ScannedFile(path, digest, orientation, native)
+
+
+def _decodes_natively(image, contents):
+    if image.format in ("JPEG", "MPO"):
+        return image.mode in ("RGB", "L")
+    # Pillow forgives a PNG that lacks its end, TensorFlow does not.
+    return (
+        image.format == "PNG"
+        and image.mode in ("RGB", "L", "RGBA", "LA")
+        and "transparency" not in image.info
+        and b"IEND" in contents[-64:]
+    )
