@@ -3,6 +3,7 @@
 from keras_transfer.heads.dense_head import DenseHead
 from keras_transfer.heads.pooling import GeneralizedMeanPooling
 from keras_transfer.heads.sigmoid_head import SigmoidHead
+from keras_transfer.heads.softmax_accuracy import SoftmaxAccuracy
 from keras_transfer.heads.softmax_crossentropy import SoftmaxCrossentropy
 from keras_transfer.heads.softmax_head import SoftmaxHead
 
@@ -10,6 +11,7 @@ __all__ = [
     "DenseHead",
     "GeneralizedMeanPooling",
     "SigmoidHead",
+    "SoftmaxAccuracy",
     "SoftmaxCrossentropy",
     "SoftmaxHead",
 ]

@@ -31,10 +31,8 @@ class SoftmaxCrossentropy(keras.losses.Loss):
         self.label_smoothing = label_smoothing
 
     def call(self, labels, probabilities):
-        if labels.shape != probabilities.shape and not _could_be_the_same(
-            labels, probabilities
-        ):
-            if labels.shape[-1:] == (1,) and len(labels.shape) == len(probabilities.shape):
+        if not are_probabilities(labels, probabilities):
+            if len(labels.shape) == len(probabilities.shape):
                 labels = keras.ops.squeeze(labels, axis=-1)
             if not self.label_smoothing:
                 return keras.losses.sparse_categorical_crossentropy(labels, probabilities)
@@ -49,8 +47,7 @@ class SoftmaxCrossentropy(keras.losses.Loss):
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
-def _could_be_the_same(labels, probabilities):
-    return (
-        len(labels.shape) == len(probabilities.shape)
-        and labels.shape[-1] == probabilities.shape[-1]
-    )
+def are_probabilities(labels, probabilities):
+    """Whether labels are a probability for each class, and not the index of one."""
+    same_rank = len(labels.shape) == len(probabilities.shape)
+    return same_rank and labels.shape[-1] == probabilities.shape[-1]

@@ -3,6 +3,7 @@
 import keras
 
 from keras_transfer.heads.dense_head import DenseHead
+from keras_transfer.heads.softmax_accuracy import SoftmaxAccuracy
 from keras_transfer.heads.softmax_crossentropy import SoftmaxCrossentropy
 
 
@@ -41,7 +42,7 @@ class SoftmaxHead(DenseHead):
 
     def metrics(self):
         """New metrics for this output: accuracy, for either kind of label."""
-        return ["accuracy"]
+        return [SoftmaxAccuracy()]
 
     def get_config(self):
         return {

@@ -16,18 +16,23 @@ def stage_summary(model):
         where it differs within the stage, `-` where nothing is trained).
     """
     rows = [("stage", "ends at", "output shape", "parameters", "trained", "rate")]
-    in_stages = set()
     for stage in model.backbone.stages:
-        in_stages.update(stage.layers)
         rows.append((stage.name, stage.boundary, stage.output_shape, *_of(model, stage.layers)))
-    others = [op for op in graph.forward_operations(model) if op.name not in in_stages]
-    heads = [operation for operation in others if operation.name != "preprocessing"]
-    if heads:
-        end = heads[-1]
-        names = [operation.name for operation in heads]
-        label = "heads" if isinstance(model.heads, dict) else "head"
-        rows.append((label, end.name, end.output.shape, *_of(model, names)))
+    for name, layers in _layers_of_heads(model).items():
+        end = layers[-1]
+        rows.append((name, end, model.get_layer(end).output.shape, *_of(model, layers)))
     return _aligned([[_text(cell) for cell in row] for row in rows])
+
+
+def _layers_of_heads(model):
+    """The names of each head's layers, in order; a head's layers start with its name."""
+    backbone = {operation.name for operation in graph.forward_operations(model.backbone)}
+    added = [op.name for op in graph.forward_operations(model) if op.name not in backbone]
+    names = model.heads if isinstance(model.heads, dict) else ["head"]
+    return {
+        head: [name for name in added if name == head or name.startswith(f"{head}_")]
+        for head in names
+    }
 
 
 def _of(model, names):

@@ -3,6 +3,7 @@
 import dataclasses
 
 import keras
+import tensorflow as tf
 
 from keras_transfer.backbones import Backbone, graph
 from keras_transfer.backbones.frozen_mode import follow_trainable, is_random, leaf_layers
@@ -108,38 +109,21 @@ class TransferModel(keras.Model):
     def frozen_boundary(self):
         """The name of the last boundary before which nothing is trained and nothing is random.
 
-        It may lie in the head: behind a pooling without weights, say. None if the first
-        operation is trained already.
+        It may lie in the head: behind a pooling without weights, say. Where the first weights
+        are trained already it is the preprocessing.
         """
         operations = graph.forward_operations(self)
         active = next((i for i, op in enumerate(operations) if _is_active(op)), len(operations))
         inert = {operation.name for operation in operations[:active]}
-        return next((name for name in reversed(graph.boundaries(self)) if name in inert), None)
+        return [name for name in graph.boundaries(self) if name in inert][-1]
 
     def stem(self):
-        """The frozen prefix: a model from images to the features at `frozen_boundary`.
-
-        Raises:
-            ValueError: if nothing at all is frozen.
-        """
-        return self._split()[0]
+        """The frozen prefix: a model from images to the features at `frozen_boundary`."""
+        return graph.split(self, self.frozen_boundary)[0]
 
     def tail(self):
-        """All that follows the frozen prefix: a model from the stem's features to the outputs.
-
-        Raises:
-            ValueError: if nothing at all is frozen.
-        """
-        return self._split()[1]
-
-    def _split(self):
-        at = self.frozen_boundary
-        if at is None:
-            raise ValueError(
-                f"Nothing of '{self.name}' is frozen, so that it has no stem. "
-                f"Received: freeze_policy={self.freeze_policy!r}"
-            )
-        return graph.split(self, at)
+        """All that follows the frozen prefix: a model from the stem's features to the outputs."""
+        return graph.split(self, self.frozen_boundary)[1]
 
     def stage_summary(self, print_fn=print):
         """Prints a line for each stage and head: output shape, parameters, whether it is
@@ -179,6 +163,12 @@ class TransferModel(keras.Model):
             **keras_arguments,
         )
         self._parts.trained_flags = self._trainable_flags()
+
+    def fit(self, x=None, *arguments, **keyword_arguments):
+        if isinstance(x, tf.data.Dataset):
+            # Keras warns that it cannot shuffle a data set, of its own default.
+            keyword_arguments.setdefault("shuffle", False)
+        return super().fit(x, *arguments, **keyword_arguments)
 
     def make_train_function(self, force=False):
         if self._is_out_of_step(self.optimizer):
@@ -269,11 +259,16 @@ class TransferModel(keras.Model):
                 optimizer = optimizer.inner_optimizer  # `compile` wraps it again
             # It may have followed the trainable set since `compile`.
             config["optimizer"] = keras.saving.serialize_keras_object(optimizer)
+            config["optimizer_built"] = self.optimizer.built
         return config
 
     def compile_from_config(self, config):
+        config = dict(config)
+        # The file holds slots only if there were any.
+        optimizer_built = config.pop("optimizer_built", True)
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+        if optimizer_built:
+            self.optimizer.build(self.trainable_variables)
 
 
 def _as_backbone(backbone):
