@@ -10,7 +10,9 @@ def residual_network(size=16, channels=3, dropout=0.0):
     inputs = keras.Input((size, size, channels))
     x = keras.layers.Conv2D(4, 3, padding="same", name="conv1")(inputs)
     for number in (1, 2):
-        x = keras.layers.Conv2D(4 * number, 3, strides=2, padding="same", name=f"down{number}")(x)
+        x = keras.layers.Conv2D(4 * number, 3, strides=2, padding="same", name=f"down{number}")(
+            x
+        )
         branch = keras.layers.BatchNormalization(name=f"bn{number}")(x)
         branch = keras.layers.ReLU(name=f"relu{number}")(branch)
         branch = keras.layers.Dropout(dropout, name=f"dropout{number}")(branch)
@@ -21,8 +23,8 @@ def residual_network(size=16, channels=3, dropout=0.0):
     return keras.Model(inputs, x, name="residual")
 
 
-def residual_backbone(**arguments):
-    return Backbone.from_model(residual_network(**arguments))
+def residual_backbone(preprocessing="none", **arguments):
+    return Backbone.from_model(residual_network(**arguments), preprocessing)
 
 
 def mobilenet(size=32, **arguments):

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_transfer import data
 from keras_transfer.cli.measure import confusion_table, measure
+from keras_transfer.cli.messages import tell_unreadable
 from keras_transfer.cli.run_folder import RunFolder
 
 
@@ -19,6 +20,7 @@ def run(options):
         on_unreadable=options.on_unreadable,
         shuffle=False,
     )
+    tell_unreadable(splits)
     class_names = description["class_names"]
     split = next(name for name in ("test", "validation", "train") if name in splits.labels)
     dataset = splits.train_in_order if split == "train" else getattr(splits, split)

@@ -12,6 +12,7 @@ from keras_transfer import backbones, data, heads, models, serving, training
 from keras_transfer.backbones.registry import find_application
 from keras_transfer.cli import plots
 from keras_transfer.cli.measure import confusion_table, measure
+from keras_transfer.cli.messages import tell_unreadable
 from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.serving.warmup import can_write_warmup
 
@@ -32,6 +33,7 @@ def run(options):
         seed=options.seed,
         on_unreadable=options.on_unreadable,
     )
+    tell_unreadable(splits)
     # Only now: a wrong DATA should not leave an empty folder behind.
     model = _build_model(options, size, len(splits.class_names))
     run_folder.create()
@@ -43,6 +45,8 @@ def run(options):
         plan=plan,
         directory=run_folder.path,
         class_weight=splits.balanced_class_weight if options.balance else None,
+        # Progress bars in a log file are a mess.
+        verbose=1 if sys.stdout.isatty() else 2,
     )
     _describe(run_folder, options, size, splits.class_names)
     metrics = _evaluate(model, splits, history)

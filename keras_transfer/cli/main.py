@@ -8,6 +8,7 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 
 from keras_transfer.version import __version__
 
@@ -167,11 +168,14 @@ def main(arguments=None):
         Wrong arguments end the process with 2.
     """
     options = build_parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
+        _import_tensorflow()
         command = importlib.import_module(f"keras_transfer.cli.{options.command}")
-        _tell_warnings_in_a_line()
-        return command.run(options) or 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.showwarning = _tell_warning
+            return command.run(options) or 0
     except KeyboardInterrupt:
         print("keras-transfer: interrupted", file=sys.stderr)
         return _INTERRUPTED
@@ -187,11 +191,26 @@ def main(arguments=None):
         return _FAILURE
 
 
-def _tell_warnings_in_a_line():
-    import warnings
+def _import_tensorflow():
+    """Imports TensorFlow without the lines that it logs before it can be told not to."""
+    import tempfile
 
-    def show(message, category, filename, lineno, file=None, line=None):
-        if issubclass(category, UserWarning):
-            print(f"keras-transfer: warning: {message}", file=sys.stderr)
+    with tempfile.TemporaryFile() as log:
+        stderr = os.dup(2)
+        sys.stderr.flush()
+        os.dup2(log.fileno(), 2)
+        try:
+            importlib.import_module("tensorflow")
+        except BaseException:
+            log.seek(0)
+            os.write(stderr, log.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
-    warnings.showwarning = show
+
+def _tell_warning(message, category, filename, lineno, file=None, line=None):
+    """Prints what a person can act on; deprecations in libraries are not."""
+    if issubclass(category, UserWarning):
+        print(f"keras-transfer: warning: {message}", file=sys.stderr)

@@ -7,6 +7,7 @@ from keras_transfer.data.decoding import decode_image, resize
 from keras_transfer.data.image_folder import image_folder
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.labeled_dataset import LabeledDataset
+from keras_transfer.data.picture_files import read_pictures
 from keras_transfer.data.tfds import from_tfds
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "decode_image",
     "from_tfds",
     "image_folder",
+    "read_pictures",
     "resize",
 ]

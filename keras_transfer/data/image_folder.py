@@ -4,14 +4,12 @@ import os
 import pathlib
 import warnings
 
-import tensorflow as tf
-
 from keras_transfer.data.checks import check_splits
 from keras_transfer.data.data_warning import DataWarning
-from keras_transfer.data.decoding import check_image_size, decode_image, orient, resize
+from keras_transfer.data.decoding import check_image_size
 from keras_transfer.data.folder_layout import find_classes, find_splits
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.pillow_decoding import decode_with_pillow
+from keras_transfer.data.picture_files import examples_of, loader
 from keras_transfer.data.pipeline import (
     batched,
     channels_of,
@@ -103,12 +101,12 @@ def image_folder(
         warnings.warn(sentence, DataWarning, stacklevel=2)
 
     all_native = all(file.native for found in files.values() for file in found)
-    load = _loader(image_size, channels, all_native)
+    load = loader(image_size, channels, all_native)
 
     def dataset(split, shuffle=False):
         if split not in files:
             return None
-        examples = _examples(files[split], labels[split])
+        examples = examples_of(files[split], labels[split])
         num_images = len(files[split])
         if shuffle:
             examples = shuffled(examples, num_images, seed)
@@ -236,43 +234,3 @@ def _set_aside(labels, files, validation_split, seed):
         if part:
             labels[split] = [train_labels[index] for index in part]
             files[split] = [train_files[index] for index in part]
-
-
-def _examples(files, labels):
-    """A dataset with one element for each file."""
-    return tf.data.Dataset.from_tensor_slices(
-        (
-            [os.fsencode(file.path) for file in files],
-            tf.constant(labels, "int32"),
-            tf.constant([file.orientation for file in files], "int32"),
-            [file.native for file in files],
-        )
-    )
-
-
-def _loader(image_size, channels, all_native):
-    """The function that makes `(image, label)` of such an element."""
-
-    def decode(path, orientation):
-        return decode_image(tf.io.read_file(path), channels, orientation)
-
-    def decode_elsewhere(path, orientation):
-        image = tf.numpy_function(decode_with_pillow, [path], "uint8")
-        image = orient(tf.ensure_shape(image, (None, None, 3)), orientation)
-        return tf.image.rgb_to_grayscale(image) if channels == 1 else image
-
-    # Traced once for all splits.
-    @tf.function(autograph=False)
-    def load(path, label, orientation, native):
-        # Without a call into Python the graph can be sent to other machines.
-        if all_native:
-            image = decode(path, orientation)
-        else:
-            image = tf.cond(
-                native,
-                lambda: decode(path, orientation),
-                lambda: decode_elsewhere(path, orientation),
-            )
-        return tf.ensure_shape(resize(image, image_size), (*image_size, channels)), label
-
-    return load

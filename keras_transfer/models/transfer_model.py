@@ -122,7 +122,7 @@ class TransferModel(keras.Model):
         return graph.split(self, self.frozen_boundary)[0]
 
     def tail(self):
-        """All that follows the frozen prefix: a model from the stem's features to the outputs."""
+        """All that follows the frozen prefix, from the stem's features to the outputs."""
         return graph.split(self, self.frozen_boundary)[1]
 
     def stage_summary(self, print_fn=print):

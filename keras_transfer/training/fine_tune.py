@@ -62,6 +62,8 @@ def fine_tune(
     _check_model(model)
     train, validation = _as_dataset(train, shuffle=True), _as_dataset(validation)
     steps, num_images, batch_size = _count(train)
+    if int(train.cardinality()) != steps:  # Keras would warn that the data ran out
+        train = train.apply(tf.data.experimental.assert_cardinality(steps))
     if plan is None:
         num_classes = model.outputs[0].shape[-1]
         plan = default_plan(num_images, num_classes, len(model.backbone.stages), batch_size)

@@ -83,9 +83,9 @@ def test_grey_input_keeps_the_pretrained_network(name):
     keras.utils.set_random_seed(0)
     grey = Backbone(name, input_shape=(32, 32, 1), weights=None)
     images = pictures(32, channels=1)
-    alike = np.corrcoef(
-        np.ravel(grey(images)), np.ravel(rgb(np.repeat(images, 3, axis=-1)))
-    )[0, 1]
+    alike = np.corrcoef(np.ravel(grey(images)), np.ravel(rgb(np.repeat(images, 3, axis=-1))))[
+        0, 1
+    ]
     assert alike > 0.98  # the mean colours differ a little from each other
 
 
@@ -269,4 +269,6 @@ def test_stem_and_tail_compose_to_the_model(at):
     stem, tail = split(backbone, at)
     images = pictures(16)
     np.testing.assert_array_equal(tail(stem(images)), backbone(images))
-    assert {id(v) for v in stem.variables + tail.variables} == {id(v) for v in backbone.variables}
+    assert {id(v) for v in stem.variables + tail.variables} == {
+        id(v) for v in backbone.variables
+    }

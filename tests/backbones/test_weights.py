@@ -88,7 +88,9 @@ def test_real_weights_with_a_classifier_load_without_it(real_data):
 
 
 def test_real_weights_of_another_width_are_told(real_data):
-    with pytest.raises(ValueError, match=r"layer 'block_1_project' expects \[\(1, 1, 48, 16\)\]"):
+    with pytest.raises(
+        ValueError, match=r"layer 'block_1_project' expects \[\(1, 1, 48, 16\)\]"
+    ):
         mobilenet(weights=real_data / "weights" / NAME, alpha=0.5)
 
 

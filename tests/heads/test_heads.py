@@ -108,7 +108,9 @@ CROSS_ENTROPY = -(np.log(0.5) + np.log(0.8)) / 2
     ids=["indices", "column of indices", "one-hot"],
 )
 def test_crossentropy_takes_every_kind_of_label(labels):
-    np.testing.assert_allclose(SoftmaxCrossentropy()(labels, PROBABILITIES), CROSS_ENTROPY, 1e-5)
+    np.testing.assert_allclose(
+        SoftmaxCrossentropy()(labels, PROBABILITIES), CROSS_ENTROPY, 1e-5
+    )
 
 
 def test_crossentropy_of_mixed_labels():

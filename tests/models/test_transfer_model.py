@@ -29,9 +29,13 @@ def fit(model, epochs=1, images=IMAGES, **arguments):
 
 
 def changed_layers(model, action):
-    before = {v.path: v.numpy() for v in model.trainable_variables + model.non_trainable_variables}
+    before = {
+        v.path: v.numpy() for v in model.trainable_variables + model.non_trainable_variables
+    }
     action()
-    after = {v.path: v.numpy() for v in model.trainable_variables + model.non_trainable_variables}
+    after = {
+        v.path: v.numpy() for v in model.trainable_variables + model.non_trainable_variables
+    }
     return {p.split("/")[0] for p in before if not np.array_equal(before[p], after[p])}
 
 
@@ -72,7 +76,9 @@ def test_compile_without_arguments_is_right_for_the_head():
 
 def test_own_loss_and_metrics_win():
     model = small_model()
-    model.compile(loss="sparse_categorical_crossentropy", metrics=["sparse_top_k_categorical_accuracy"])
+    model.compile(
+        loss="sparse_categorical_crossentropy", metrics=["sparse_top_k_categorical_accuracy"]
+    )
     assert set(fit(model).history) == {"loss", "sparse_top_k_categorical_accuracy"}
     model = small_model()
     model.compile(loss="sparse_categorical_crossentropy")
@@ -215,7 +221,9 @@ def test_reloaded_model_is_equal_and_trains_on_alike(optimizer, precision, tmp_p
     fit(model)
     model.save(tmp_path / "m.keras")
     reloaded = keras.saving.load_model(tmp_path / "m.keras")
-    np.testing.assert_array_equal(model.predict(IMAGES, verbose=0), reloaded.predict(IMAGES, verbose=0))
+    np.testing.assert_array_equal(
+        model.predict(IMAGES, verbose=0), reloaded.predict(IMAGES, verbose=0)
+    )
     assert reloaded.freeze_policy == model.freeze_policy
     assert reloaded.heads == model.heads
     assert reloaded.backbone.stages == model.backbone.stages
@@ -285,10 +293,12 @@ def test_is_a_layer_of_a_larger_model():
     inputs = keras.Input((16, 16, 3))
     larger = keras.Model(inputs, keras.layers.Dense(2)(model(inputs)))
     larger.compile("adam", "mse")
-    trained = changed_layers(
-        model, lambda: larger.fit(IMAGES, np.zeros((8, 2)), verbose=0)
-    )
-    assert {name for name in trained if "seed" not in name} == {"head_output", "down2", "conv_2"}
+    trained = changed_layers(model, lambda: larger.fit(IMAGES, np.zeros((8, 2)), verbose=0))
+    assert {name for name in trained if "seed" not in name} == {
+        "head_output",
+        "down2",
+        "conv_2",
+    }
 
 
 @pytest.mark.parametrize(
@@ -307,7 +317,9 @@ def test_stem_is_the_frozen_prefix_and_tail_all_that_follows(policy, boundary):
     stem, tail = model.stem(), model.tail()
     np.testing.assert_array_equal(tail(stem(IMAGES)), model(IMAGES))
     assert not stem.trainable_variables
-    assert {id(v) for v in tail.trainable_variables} == {id(v) for v in model.trainable_variables}
+    assert {id(v) for v in tail.trainable_variables} == {
+        id(v) for v in model.trainable_variables
+    }
 
 
 def test_stem_ends_before_dropout_that_is_on():

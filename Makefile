@@ -1,0 +1,25 @@
+# Each target makes its own virtual environment and installs what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/demo-installed
+	$(BIN)/keras-transfer demo
+
+test: $(VENV)/test-installed
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/test-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# A stamp for each extra; it is installed anew when the metadata change.
+$(VENV)/%-installed: setup.cfg setup.py pyproject.toml
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache

@@ -1,0 +1,284 @@
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_transfer.cli.main import build_parser, main
+from keras_transfer.freezing import FreezeAll, UnfreezeLast
+from keras_transfer.training import Phase, Plan
+from tests.pictures import colour_folder, draw
+
+FILES = {
+    "confusion_matrix.png", "history.csv", "learning_curves.png", "metrics.json",
+    "model.keras", "plan.json", "run.json", "serving",
+}  # fmt: skip
+
+
+def fit_arguments(data, run, plan, *more):
+    return [
+        "fit", str(data), "--output", str(run), "--alpha", "0.35", "--image-size", "32",
+        "--weights", "none", "--plan", str(plan), "--batch-size", "8", *more,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plan") / "plan.json"
+    phases = [
+        Phase(FreezeAll(), 1, 1e-3, name="head"),
+        Phase(UnfreezeLast(1), 1, 1e-3, layerwise_decay=0.7, name="fine-tuning"),
+    ]
+    path.write_text(json.dumps(Plan(phases, ["Short."]).to_json()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, plan):
+    """A run folder: `(folder, data)`."""
+    folder = tmp_path_factory.mktemp("cli")
+    data = colour_folder(folder / "data")
+    assert main(fit_arguments(data, folder / "run", plan)) == 0
+    return folder / "run", data
+
+
+def test_fit_leaves_everything_in_the_run_folder(run):
+    folder, _ = run
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert (folder / "serving/1/saved_model.pb").is_file()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["validation"]["images"] == metrics["test"]["images"] == 18
+    assert np.sum(metrics["test"]["confusion"]) == 18
+    assert metrics["epochs"] == 2
+    assert Plan.from_json(json.loads((folder / "plan.json").read_text())).epochs == 2
+    for name in ("learning_curves.png", "confusion_matrix.png"):
+        with Image.open(folder / name) as picture:
+            assert min(picture.size) > 200
+
+
+def test_metrics_are_those_of_the_saved_model(run, capsys):
+    folder, data = run
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert main(["evaluate", str(folder), str(data)]) == 0
+    printed = capsys.readouterr().out
+    assert f"accuracy {metrics['test']['accuracy']:.1%} of 18 pictures" in printed
+    assert f"loss {metrics['test']['loss']:.3f}" in printed
+
+
+def test_predict_prints_a_line_for_each_picture(run, capsys):
+    folder, data = run
+    pictures = sorted(map(str, data.glob("test/*/0.png")))
+    assert main(["predict", str(folder), *pictures, "--top", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == pictures
+    assert all(len(line.split("\t")) == 3 for line in lines)
+
+
+def test_predict_as_json_agrees_with_the_model(run, capsys):
+    folder, data = run
+    picture = str(data / "test/red/0.png")
+    assert main(["predict", str(folder), picture, "--json", "--top", "9"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["picture"] == picture
+    classes = answer["classes"]
+    assert {entry["label"] for entry in classes} == {"red", "green", "blue"}
+    assert sum(entry["probability"] for entry in classes) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_predict_names_what_it_cannot_read_and_goes_on(run, tmp_path, capsys):
+    folder, data = run
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("text")
+    assert main(["predict", str(folder), str(bad), str(data / "test/red/0.png")]) == 1
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 1
+    assert f"error: {bad}: " in captured.err
+
+
+def test_export_writes_the_next_version(run, tmp_path, capsys):
+    folder, _ = run
+    for version in ("1", "2"):
+        assert main(["export", str(folder), "--output", str(tmp_path / "serving")]) == 0
+        assert capsys.readouterr().out.strip() == str(tmp_path / "serving" / version)
+
+
+def test_saved_model_is_reloaded_with_its_policy(run):
+    model = keras.saving.load_model(run[0] / "model.keras")
+    assert model.heads.num_classes == 3
+
+
+def test_backbones_prints_a_row_for_each(capsys):
+    assert main(["backbones"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 41
+    assert "MobileNetV2" in "".join(lines)
+
+
+def one_line_error(capsys):
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    errors = [line for line in captured.err.splitlines() if "error:" in line]
+    assert len(errors) == 1
+    return errors[0]
+
+
+def test_finished_run_is_not_overwritten(run, plan, capsys):
+    folder, data = run
+    before = (folder / "model.keras").read_bytes()
+    assert main(fit_arguments(data, folder, plan)) == 1
+    assert "nothing was overwritten" in one_line_error(capsys)
+    assert (folder / "model.keras").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "nowhere", "--output", "run"], "No such folder"),
+        (["fit", "DATA", "--output", "run", "--backbone", "Resnet"], "Did you mean"),
+        (["fit", "DATA", "--output", "run", "--weights", "nowhere.h5"], "no weights file"),
+        (["fit", "DATA", "--output", "run", "--plan", "nowhere.json"], "nowhere.json"),
+        (["evaluate", "nowhere", "DATA"], "no run folder"),
+        (["predict", "nowhere", "a.jpg"], "no run folder"),
+        (["export", "nowhere"], "no run folder"),
+    ],
+)
+def test_errors_are_one_line(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    colour_folder(tmp_path / "data")
+    assert main([argument.replace("DATA", "data") for argument in arguments]) == 1
+    assert message in one_line_error(capsys)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("text", ["no json", "{}", '{"phases": [{}], "reasons": []}'])
+def test_broken_plan_is_told(tmp_path, capsys, text):
+    plan = tmp_path / "plan.json"
+    plan.write_text(text)
+    assert main(fit_arguments(tmp_path, tmp_path / "run", plan)) == 1
+    assert "is no plan" in one_line_error(capsys)
+
+
+def test_damaged_run_is_told(tmp_path, capsys):
+    (tmp_path / "model.keras").write_text("")
+    (tmp_path / "run.json").write_text("{")
+    assert main(["predict", str(tmp_path), "a.jpg"]) == 1
+    assert "is damaged" in one_line_error(capsys)
+
+
+def test_classes_that_the_model_does_not_know_are_told(run, tmp_path, capsys):
+    for number, name in enumerate(("red", "violet")):
+        draw(tmp_path / name / "0.png", (1, 2, 3), 2 * number)
+        draw(tmp_path / name / "1.png", (1, 2, 3), 2 * number + 1)
+    assert main(["evaluate", str(run[0]), str(tmp_path)]) == 1
+    assert "does not know the classes 'violet'" in one_line_error(capsys)
+
+
+def test_traceback_is_shown_when_asked():
+    with pytest.raises(FileNotFoundError):
+        main(["--traceback", "export", "nowhere"])
+
+
+def test_interrupt_ends_with_130(monkeypatch, capsys):
+    def interrupt(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("keras_transfer.cli.backbones.run", interrupt)
+    assert main(["backbones"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fit"],
+        ["fit", "data"],
+        ["fit", "d", "--output", "r", "--batch-size", "0"],
+        ["cook"],
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["", "fit", "evaluate", "predict", "export", "demo"])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        build_parser().parse_args([*command.split(), "--help"])
+    assert caught.value.code == 0
+    assert "usage:" in capsys.readouterr().out
+
+
+def test_help_needs_no_tensorflow():
+    code = (
+        "import sys; sys.argv = ['/usr/bin/keras-transfer', '--help']\n"
+        "from keras_transfer.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n"
+        "    heavy = {'tensorflow', 'keras', 'numpy', 'PIL'} & set(sys.modules)\n"
+        "    sys.exit(f'imported {heavy}' if heavy or end.code else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "predict" in done.stdout
+
+
+def test_import_registers_the_classes_and_stays_light():
+    code = (
+        "import keras, sys, keras_transfer\n"
+        "name = 'keras_transfer>TransferModel'\n"
+        "assert keras.saving.get_registered_object(name)\n"
+        "late = {'tensorflow_datasets', 'tensorflow_serving'} & set(sys.modules)\n"
+        "sys.exit(f'imported {late}' if late else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def odd_folder(directory):
+    """Everything that a folder of pictures may hold: a class for each kind of trouble."""
+    good = directory / "good"
+    odd = directory / "<b>ü & co<" / "b>"  # a name may hold anything but a slash
+    for index in range(6):
+        draw(good / f"{index}.jpg", (200, 30, 30), index)
+        draw(odd / f"{index}.jpg", (30, 30, 200), 10 + index)
+    whole = (good / "0.jpg").read_bytes()
+    (good / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
+    (good / "text.jpg").write_text("This is no picture.")
+    grey = np.linspace(0, 65535, 32 * 32, dtype="uint16").reshape(32, 32)
+    Image.fromarray(grey).save(good / "sixteen_bits.png")
+    Image.new("CMYK", (32, 32), (0, 200, 200, 30)).save(good / "cmyk.jpg")
+    (directory / "empty").mkdir()
+    return directory
+
+
+def test_odd_folder_is_refused_with_each_file_named(tmp_path, plan, capsys):
+    folder = odd_folder(tmp_path / "data")
+    assert main(fit_arguments(folder, tmp_path / "run", plan)) == 1
+    error = capsys.readouterr().err
+    assert "truncated.jpg" in error
+    assert "text.jpg" in error
+    assert "sixteen_bits" not in error
+    assert "cmyk" not in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_odd_folder_trains_when_told_to_skip(tmp_path, plan, capsys):
+    folder = odd_folder(tmp_path / "data")
+    arguments = fit_arguments(folder, tmp_path / "run", plan, "--on-unreadable", "skip")
+    assert main(arguments) == 0
+    told = capsys.readouterr().err
+    assert "warning: " in told
+    assert "empty" in told
+    assert "truncated.jpg" in told
+    assert "Traceback" not in told
+    description = json.loads((tmp_path / "run/run.json").read_text("utf-8"))
+    assert description["class_names"] == ["<b>ü & co<", "good"]
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text("utf-8"))
+    assert "<b>ü & co<" in metrics["validation"]["classes"]
