@@ -7,8 +7,10 @@ from keras_transfer.training.plan import Phase, Plan
 
 # Below so many pictures per class, the last stages are fitted to single pictures.
 _FEW_PER_CLASS = 20
-_HEAD_STEPS = 300
-_TUNING_STEPS = 1000
+# From so many on, an earlier stage has enough to learn from.
+_MANY_PER_CLASS = 1000
+_HEAD_STEPS, _HEAD_EPOCHS = 300, (3, 10)
+_TUNING_STEPS, _TUNING_EPOCHS = 1000, (8, 20)
 
 
 def default_plan(num_images, num_classes, num_stages=5, batch_size=32):
@@ -30,7 +32,7 @@ def default_plan(num_images, num_classes, num_stages=5, batch_size=32):
     per_class = num_images / num_classes
     head = Phase(
         FreezeAll(),
-        epochs=_epochs(_HEAD_STEPS, steps_per_epoch, at_least=3, at_most=30),
+        epochs=_epochs(_HEAD_STEPS, steps_per_epoch, *_HEAD_EPOCHS),
         learning_rate=1e-3,
         name="head",
     )
@@ -48,7 +50,7 @@ def default_plan(num_images, num_classes, num_stages=5, batch_size=32):
     tuned, stages = _tuned_stages(per_class, num_stages)
     tuning = Phase(
         tuned,
-        epochs=_epochs(_TUNING_STEPS, steps_per_epoch, at_least=8, at_most=30),
+        epochs=_epochs(_TUNING_STEPS, steps_per_epoch, *_TUNING_EPOCHS),
         learning_rate=1e-3,
         layerwise_decay=0.7,
         name="fine-tuning",
@@ -73,5 +75,5 @@ def _epochs(steps, steps_per_epoch, at_least, at_most):
 def _tuned_stages(per_class, num_stages):
     if num_stages <= 2:
         return FreezeNone(), "the whole backbone"
-    wanted = 2 if per_class < 50 else 3
-    return UnfreezeLast(min(wanted, num_stages - 1)), f"the last {wanted} stages"
+    wanted = min(2 if per_class < _MANY_PER_CLASS else 3, num_stages - 1)
+    return UnfreezeLast(wanted), f"the last {wanted} stages"

@@ -247,7 +247,7 @@ def test_layers_that_cannot_be_copied_are_told():
             return x
 
     inputs = keras.Input((4, 4, 3))
-    with pytest.raises(ValueError, match="Cannot copy 'no_config'.*needs? `get_config`|Cannot"):
+    with pytest.raises(ValueError, match="Cannot copy 'no_config'"):
         Backbone.from_model(keras.Model(inputs, NoConfig(2)(inputs)))
 
 

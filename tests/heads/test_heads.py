@@ -63,7 +63,7 @@ def test_features_with_fewer_dimensions_are_pooled_too(pooling, shape):
 
 
 def test_pooling_of_volumes_is_told():
-    with pytest.raises(ValueError, match="takes .batch, positions, features"):
+    with pytest.raises(ValueError, match=r"takes \(batch, positions, features\)"):
         apply(DenseHead(1), np.zeros((1, 2, 2, 2, 3)))
 
 
