@@ -99,7 +99,7 @@ def _add_fit(commands):
     fit.add_argument(
         "--augmentation",
         choices=("none", "light", "standard", "strong"),
-        default="light",
+        default="standard",
         help="random changes of the training pictures (default: %(default)s)",
     )
     fit.add_argument("--plan", metavar="FILE", help="a plan.json; by default the data decide")
