@@ -7,6 +7,7 @@ import sys
 import time
 
 import keras
+import tensorflow as tf
 
 from keras_transfer import backbones, data, heads, models, serving, training
 from keras_transfer.backbones.registry import find_application
@@ -16,7 +17,7 @@ from keras_transfer.cli.messages import tell_unreadable
 from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.serving.warmup import can_write_warmup
 
-_EXPORT_EXAMPLES = 4
+_EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
 
 
 def run(options):
@@ -134,11 +135,18 @@ def _plot(path, history, metrics, class_names):
 
 
 def _readable_by_server(splits):
-    """A few pictures that are not for training, in formats that TensorFlow decodes itself."""
+    """A few pictures, not for training if possible, that TensorFlow decodes by itself."""
     paths = splits.paths.get("test") or splits.paths.get("validation") or splits.paths["train"]
-    known = [path for path in paths if path.lower().endswith((".jpg", ".jpeg", ".png"))]
-    step = max(1, len(known) // _EXPORT_EXAMPLES)
-    return known[::step][:_EXPORT_EXAMPLES] or None
+    spread = paths[:: max(1, len(paths) // _EXPORT_CANDIDATES)]
+    return [path for path in spread if _is_readable_by_server(path)][:_EXPORT_EXAMPLES] or None
+
+
+def _is_readable_by_server(path):
+    try:
+        data.decode_image(tf.io.read_file(path))
+    except tf.errors.InvalidArgumentError:  # WebP, or a BMP with a palette
+        return False
+    return True
 
 
 def _report(run_folder, metrics, class_names, version):

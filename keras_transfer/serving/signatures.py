@@ -4,56 +4,118 @@ import keras
 import tensorflow as tf
 
 from keras_transfer.data import decode_image, resize
+from keras_transfer.data.decoding import check_image_size
 from keras_transfer.heads import SigmoidHead, SoftmaxHead
+from keras_transfer.models import TransferModel
 
 
 class Signatures:
-    """The functions of an exported model, from images or encoded bytes to named tensors.
+    """The functions of an exported model, from pictures to named tensors.
 
     Args:
         model: a `TransferModel`.
-        class_names: for each head that predicts classes, by the head's name (None for the
-            single head of a model), a tuple of names, or None.
-        image_size: `(height, width)` in pixels that encoded pictures are resized to.
+        class_names: the names of the classes in the order of the outputs; a dict of head to
+            names for several heads. Defaults to None: no labels.
+        image_size: `(height, width)` in pixels, or one integer for both; needed only where
+            the model leaves its input size open.
+
+    Raises:
+        ValueError: for what is no `TransferModel`, names that do not fit, and an image size
+            that is missing or not the model's.
     """
 
-    def __init__(self, model, class_names, image_size):
-        self._model = model
-        self._image_size = image_size
-        self._channels = model.input_shape[-1]
-        several = isinstance(model.heads, dict)
-        heads = model.heads if several else {None: model.heads}
-        self._heads = {
-            name: (head, class_names.get(name), f"{name}_" if several else "")
-            for name, head in heads.items()
-        }
+    def __init__(self, model, class_names=None, image_size=None):
+        if not isinstance(model, TransferModel):
+            raise ValueError(
+                "`model` must be a `TransferModel`. "
+                f"Received: model of type {type(model).__name__}"
+            )
+        self.model = model
+        self.class_names = _names_by_head(model, class_names)
+        self.image_size = _image_size(model, image_size)
+        self.channels = model.input_shape[-1]
 
+    @property
     def image_shape(self):
         """The shape of a batch of arrays that the model takes, with None for the batch."""
-        return (None, *self._image_size, self._channels)
+        return (None, *self.image_size, self.channels)
+
+    @property
+    def takes_bytes(self):
+        """Whether encoded pictures, which are grey or RGB, can be decoded for the model."""
+        return self.channels in (1, 3)
 
     def from_images(self, images):
-        """Answers for float32 arrays of shape `(batch, height, width, channels)`."""
-        outputs = self._model(images, training=False)
-        outputs = outputs if isinstance(self._model.heads, dict) else {None: outputs}
-        answers = {}
-        for name, (head, class_names, prefix) in self._heads.items():
-            described = _describe(head, outputs[name], class_names)
-            answers.update({f"{prefix}{key}": value for key, value in described.items()})
-        return answers
+        """Answers for arrays of shape `(batch, height, width, channels)`, in inference mode."""
+        return self.describe(self.model(images, training=False))
 
-    def from_bytes(self, encoded):
-        """Answers for a batch of encoded pictures, a string tensor of shape `(batch,)`."""
-        return self.from_images(self.pixels(encoded))
+    def describe(self, outputs):
+        """The outputs of the model as named tensors."""
+        if not isinstance(self.model.heads, dict):
+            return _describe(self.model.heads, outputs, self.class_names[None])
+        return {
+            f"{name}_{key}": value
+            for name, head in self.model.heads.items()
+            for key, value in _describe(head, outputs[name], self.class_names[name]).items()
+        }
 
     def pixels(self, encoded):
-        """Decodes and resizes pictures as training does."""
+        """Decodes and resizes encoded pictures, shape `(batch,)`, as training does."""
 
         def one(contents):
-            return resize(decode_image(contents, self._channels), self._image_size)
+            return resize(decode_image(contents, self.channels), self.image_size)
 
         # One picture at a time: they differ in size until they are resized.
         return tf.map_fn(one, encoded, fn_output_signature=tf.float32)
+
+
+def _names_by_head(model, class_names):
+    if not isinstance(model.heads, dict):
+        return {None: _names_of(model.heads, class_names, "The head")}
+    class_names = {} if class_names is None else class_names
+    if not isinstance(class_names, dict) or not class_names.keys() <= model.heads.keys():
+        raise ValueError(
+            f"The model has the heads {sorted(model.heads)}: `class_names` must be a dict with "
+            f"the names for any of them. Received: class_names={class_names!r}"
+        )
+    return {
+        name: _names_of(head, class_names.get(name), f"The head '{name}'")
+        for name, head in model.heads.items()
+    }
+
+
+def _names_of(head, names, which):
+    if names is None:
+        return None
+    if not isinstance(head, SoftmaxHead | SigmoidHead):
+        raise ValueError(
+            f"{which} gives numbers, not classes: it takes no names. "
+            f"Received: class_names={names!r}"
+        )
+    if isinstance(names, str | bytes | dict) or len(names) != head.units:
+        raise ValueError(
+            f"{which} has {head.units} outputs, which need a list of as many names. "
+            f"Received: class_names={names!r}"
+        )
+    return tuple(map(str, names))
+
+
+def _image_size(model, image_size):
+    expected = model.input_shape[1:3]
+    if image_size is None:
+        if None in expected:
+            raise ValueError(
+                "The model takes pictures of any size, but those of a batch must be alike: "
+                "say which size with `image_size=(height, width)`. Received: image_size=None"
+            )
+        return expected
+    size = check_image_size(image_size)
+    if any(side not in (None, given) for side, given in zip(expected, size, strict=True)):
+        raise ValueError(
+            f"The model takes pictures of {expected[0]} x {expected[1]} pixels. "
+            f"Received: image_size={image_size!r}"
+        )
+    return size
 
 
 def _describe(head, output, class_names):

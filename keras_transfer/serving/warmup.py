@@ -10,7 +10,7 @@ def can_write_warmup():
     return importlib.util.find_spec("tensorflow_serving") is not None
 
 
-def write_warmup(path, encoded):
+def write_warmup(path, examples):
     """Writes `assets.extra/tf_serving_warmup_requests`, where TensorFlow Serving looks for it.
 
     The first request to a model is slow, since TensorFlow makes its kernels then; the server
@@ -19,7 +19,8 @@ def write_warmup(path, encoded):
 
     Args:
         path: the folder of the exported version.
-        encoded: encoded pictures, a list of bytes; each becomes a request.
+        examples: a batch of inputs of `serving_default`: encoded pictures, a string tensor, or
+            arrays. Each becomes a request.
 
     Returns:
         Whether the file was written.
@@ -28,13 +29,15 @@ def write_warmup(path, encoded):
         return False
     from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
+    key = "image_bytes" if examples.dtype == tf.string else "images"
     assets = path / "assets.extra"
-    assets.mkdir(exist_ok=True)
+    assets.mkdir()
     with tf.io.TFRecordWriter(str(assets / "tf_serving_warmup_requests")) as file:
-        for contents in encoded:
+        for index in range(len(examples)):
+            example = examples[index : index + 1].numpy()
             request = predict_pb2.PredictRequest(
                 model_spec=model_pb2.ModelSpec(signature_name="serving_default"),
-                inputs={"image_bytes": tf.make_tensor_proto([contents], dtype=tf.string)},
+                inputs={key: tf.make_tensor_proto(example)},
             )
             log = prediction_log_pb2.PredictionLog(
                 predict_log=prediction_log_pb2.PredictLog(request=request)

@@ -1,0 +1,60 @@
+"""A few pictures to compare an export on, and to warm a server up with."""
+
+import os
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from keras_transfer.data import decode_image
+
+# They go through the model as one batch; TensorFlow Serving refuses more than 1000 requests.
+MAX_EXAMPLES = 32
+
+
+def example_inputs(paths, signatures):
+    """A batch of pictures, as the `serving_default` signature takes them.
+
+    Args:
+        paths: paths of encoded pictures; None makes two pictures of noise up.
+        signatures: the `Signatures` of the export.
+
+    Returns:
+        The files' bytes, a string tensor of shape `(batch,)`; arrays of shape `(batch, height,
+        width, channels)` where the model cannot take encoded pictures.
+
+    Raises:
+        ValueError: if `paths` is no list of paths, is empty, or names a file that is no
+            picture.
+        OSError: if a file cannot be read.
+    """
+    if paths is None:
+        return _noise(signatures)
+    if isinstance(paths, str | bytes | os.PathLike) or not len(paths):
+        raise ValueError(f"`examples` must be a list of paths. Received: examples={paths!r}")
+    if not signatures.takes_bytes:
+        raise ValueError(
+            f"No file holds pictures of {signatures.channels} channels: leave `examples` out. "
+            f"Received: examples={paths!r}"
+        )
+    return tf.constant([_read(path, signatures) for path in list(paths)[:MAX_EXAMPLES]])
+
+
+def _read(path, signatures):
+    contents = pathlib.Path(path).read_bytes()
+    try:
+        decode_image(tf.constant(contents), signatures.channels)
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(
+            f"TensorFlow cannot decode the example '{path}': is it a whole JPEG, PNG, GIF or "
+            f"BMP file? {error.message}"
+        ) from error
+    return contents
+
+
+def _noise(signatures):
+    shape = (2, *signatures.image_shape[1:])
+    pictures = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
+    if not signatures.takes_bytes:
+        return tf.constant(pictures, dtype="float32")
+    return tf.stack([tf.io.encode_png(picture) for picture in pictures])
