@@ -85,6 +85,8 @@ class Backbone(keras.Model):
         Raises:
             ValueError: for a subclassed model, or several inputs or outputs.
         """
+        if isinstance(model, cls):
+            return model.copy()
         graph_model = graph.as_functional(model)
         if len(graph_model.inputs) != 1 or len(graph_model.outputs) != 1:
             raise ValueError(
@@ -125,6 +127,16 @@ class Backbone(keras.Model):
         backbone = cls.__new__(cls)
         backbone._from_tensors(inputs, output, application, name)
         return backbone
+
+    def copy(self):
+        """A backbone with layers and weights of its own, equal to this one.
+
+        Two models made of the same `Backbone` share its layers, and with them what is frozen.
+        """
+        copy = type(self).from_config(self.get_config())
+        for original, layer in zip(self.layers, copy.layers, strict=True):
+            graph.set_layer_weights(layer, original.get_weights())
+        return copy
 
     @functools.cached_property
     def stages(self):

@@ -140,7 +140,9 @@ def _add_predict(commands):
 def _add_export(commands):
     export = _add(commands, "export", "write a trained model for TensorFlow Serving")
     export.add_argument("run", metavar="RUN", help="the folder that `fit` wrote")
-    export.add_argument("--output", metavar="FOLDER", help="default: RUN/serving")
+    where = export.add_mutually_exclusive_group()
+    where.add_argument("--output", metavar="FOLDER", help="default: RUN/serving")
+    where.add_argument("--file", metavar="FILE", help="a .tflite or .onnx file instead")
 
 
 def _positive(text):

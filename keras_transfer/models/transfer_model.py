@@ -40,14 +40,16 @@ class TransferModel(keras.Model):
 
     Args:
         backbone: a `Backbone`, the name of a network in `keras.applications` (with its
-            ImageNet weights), or any functional `keras.Model`, which is copied.
+            ImageNet weights), or any functional `keras.Model`, which is copied. A `Backbone`
+            is not: its layers become the model's. Give each of several models one of its own
+            (`backbone.copy()`), or they share weights and what is frozen.
         heads: a head, or a dict of name to head for several tasks at once; the outputs, the
             labels and the losses then are dicts with these names.
         freeze_policy: a `FreezePolicy`. Defaults to `FreezeAll()`.
         name: the name of the model. Defaults to that of the backbone with `_transfer`.
 
     Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255].
-    Output shape: that of the head, or a dict of those of the heads.
+    Output: that of the head, or a dict of those of the heads, each of the head's shape.
 
     Example:
 

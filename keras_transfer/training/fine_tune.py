@@ -34,7 +34,8 @@ def fine_tune(
     Args:
         model: a `TransferModel`. If it is compiled, its loss and metrics are kept; otherwise
             it is compiled for its heads.
-        train: a `tf.data.Dataset` of batches, or a pair of arrays, images and labels.
+        train: a `tf.data.Dataset` of batches, or a pair of arrays, images and labels, which
+            is shuffled and given in batches of 32.
         validation: the same, or None.
         plan: a `Plan`. Defaults to `default_plan` for the number of pictures and classes.
         directory: a folder that gets `plan.json`, and after each phase `history.csv` and the
@@ -68,7 +69,10 @@ def fine_tune(
         num_classes = model.outputs[0].shape[-1]
         plan = default_plan(num_images, num_classes, len(model.backbone.stages), batch_size)
     if not isinstance(plan, Plan):
-        raise ValueError(f"`plan` must be a `Plan` or None. Received: plan={plan!r}")
+        raise ValueError(
+            "`plan` must be a `Plan`, such as `Plan([Phase(FreezeAll(), 5, 1e-3)])`, or None. "
+            f"Received: plan={plan!r}"
+        )
     if verbose:
         print(describe(plan, model, num_images, steps))
     directory = None if directory is None else _prepare(directory, plan)

@@ -208,6 +208,19 @@ def test_from_model_preprocesses_as_told():
     np.testing.assert_array_equal(backbone(images), network(prepared))
 
 
+@pytest.mark.parametrize("copy", [Backbone.copy, Backbone.from_model])
+def test_copy_is_equal_and_shares_nothing(copy):
+    backbone = Backbone.from_model(residual_network(), preprocessing="tf")
+    backbone.get_layer("conv1").trainable = False
+    other = copy(backbone)
+    images = pictures(16)
+    np.testing.assert_array_equal(other(images), backbone(images))
+    assert not other.get_layer("conv1").trainable
+    other.get_layer("conv1").trainable = True
+    assert not backbone.get_layer("conv1").trainable
+    assert other.stages == backbone.stages
+
+
 def subclassed():
     class Subclassed(keras.Model):
         def call(self, x):

@@ -105,6 +105,13 @@ def test_export_writes_the_next_version(run, tmp_path, capsys):
         assert capsys.readouterr().out.strip() == str(tmp_path / "serving" / version)
 
 
+def test_export_writes_a_file_for_another_runtime(run, tmp_path, capsys):
+    target = tmp_path / "model.tflite"
+    assert main(["export", str(run[0]), "--file", str(target)]) == 0
+    assert capsys.readouterr().out.strip().endswith(str(target))
+    assert target.stat().st_size > 100_000
+
+
 def test_saved_model_is_reloaded_with_its_policy(run):
     model = keras.saving.load_model(run[0] / "model.keras")
     assert model.heads.num_classes == 3

@@ -118,9 +118,14 @@ def stochastic_convnext():
     from keras.src.applications import convnext
 
     network = convnext.ConvNeXt(
-        depths=[1, 1, 1, 1], projection_dims=[4, 4, 8, 8], drop_path_rate=0.9, include_top=False,
-        weights=None, input_shape=(32, 32, 3), weights_name="convnext_tiny",
-    )  # fmt: skip
+        depths=[1, 1, 1, 1],
+        projection_dims=[4, 4, 8, 8],
+        drop_path_rate=0.9,
+        include_top=False,
+        weights=None,
+        input_shape=(32, 32, 3),
+        weights_name="convnext_tiny",
+    )
     return Backbone.from_model(network)
 
 

@@ -1,0 +1,150 @@
+"""Every example runs, on drawn shapes and a small network."""
+
+import importlib.util
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from PIL import Image, ImageDraw
+
+from keras_transfer import freezing, training
+from tests.networks import residual_network
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
+SIZE = 16
+COLOURS = {"red": (230, 40, 40), "blue": (40, 40, 230)}
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    """Ten pictures each of `blue_circle`, `blue_square`, `red_circle` and `red_square`."""
+    folder = tmp_path_factory.mktemp("shapes")
+    random = np.random.default_rng(0)
+    for colour, rgb in COLOURS.items():
+        for kind in ("circle", "square"):
+            (folder / f"{colour}_{kind}").mkdir()
+            for number in range(10):
+                draw(rgb, kind, random).save(folder / f"{colour}_{kind}" / f"{number}.png")
+    return folder
+
+
+def draw(rgb, kind, random):
+    picture = Image.new("RGB", (20, 20), tuple(int(v) for v in random.integers(0, 60, 3)))
+    left, top = (int(v) for v in random.integers(0, 8, 2))
+    paint = ImageDraw.Draw(picture)
+    outline = paint.ellipse if kind == "circle" else paint.rectangle
+    outline((left, top, left + 11, top + 11), fill=rgb)
+    return picture
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def network():
+    return residual_network(size=SIZE)
+
+
+def short_plan(epochs):
+    return training.Plan([training.Phase(freezing.FreezeNone(), epochs, 1e-2)])
+
+
+def test_every_example_is_tested_here():
+    tests = pathlib.Path(__file__).read_text(encoding="utf-8")
+    assert all(f'load("{path.stem}")' in tests for path in EXAMPLES.glob("*.py"))
+
+
+def test_four_strategies_train_more_and_more(shapes, capsys):
+    rows = load("four_strategies").main(shapes, network(), SIZE, epochs=1)
+    names, accuracies, parameters = zip(*rows, strict=True)
+    assert list(parameters) == sorted(set(parameters))
+    assert parameters[0] == 0
+    assert all(0 <= accuracy <= 1 for accuracy in accuracies)
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in names)
+
+
+def test_gradual_unfreezing_ends_with_two_stages_trained(shapes):
+    model, history = load("gradual_unfreezing").main(shapes, network(), SIZE, epochs=3)
+    assert model.freeze_policy == freezing.UnfreezeLast(2)
+    assert len(history.history["val_accuracy"]) == 3
+    trained = {weight.path.split("/")[0] for weight in model.trainable_weights}
+    assert {"head_output", "conv_1", "conv_2"} <= trained
+    assert "conv1" not in trained
+
+
+def test_several_heads_learn_the_colour(shapes):
+    model, metrics = load("several_heads").main(shapes, network(), SIZE, epochs=4)
+    assert set(model.heads) == {"colour", "kind", "brightness"}
+    assert metrics["colour_accuracy"] > 0.5
+    assert metrics["brightness_mean_absolute_error"] >= 0
+
+
+def test_custom_training_loop_goes_on_after_unfreezing(shapes):
+    model, losses = load("custom_training_loop").main(shapes, network(), SIZE, epochs=8)
+    assert losses[-1] < losses[0]
+    # 32 training pictures are one step an epoch, and the count went on across the change.
+    assert int(model.optimizer.iterations) == 8
+    assert model.freeze_policy == freezing.UnfreezeLast(2)
+
+
+def test_embedded_model_is_saved_with_the_larger_one(shapes, tmp_path):
+    module = load("embed_in_tensorflow")
+    model, _ = module.main(shapes, str(tmp_path / "saved"), network(), SIZE, epochs=2)
+    images = np.random.default_rng(0).uniform(0, 255, (3, SIZE, SIZE, 3)).astype("float32")
+    numbers = images.mean((1, 2)) / 255
+    saved = tf.saved_model.load(str(tmp_path / "saved"))
+    expected = model.predict([images, numbers], verbose=0).argmax(-1)
+    np.testing.assert_array_equal(saved.appraise(images, numbers), expected)
+
+
+class Shapes(tfds.core.GeneratorBasedBuilder):
+    """The drawn shapes as a dataset of TFDS."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Image(shape=(None, None, 3)),
+            "label": tfds.features.ClassLabel(names=["circle", "square"]),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict(features)
+        )
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(40, 0), "test": self._generate_examples(10, 1)}
+
+    def _generate_examples(self, count, seed):
+        random = np.random.default_rng(seed)
+        for number in range(count):
+            kind = ("circle", "square")[number % 2]
+            picture = np.asarray(draw(COLOURS["red"], kind, random))
+            yield number, {"image": picture, "label": kind}
+
+
+def test_from_tfds_trains_on_a_builder(tmp_path):
+    splits, history, accuracy = load("from_tfds").main(
+        Shapes(data_dir=str(tmp_path)), network(), SIZE, plan=short_plan(2)
+    )
+    assert splits.class_names == ("circle", "square")
+    assert splits.num_images == {"train": 32, "validation": 8, "test": 10}
+    assert len(history.epoch) == 2
+    assert 0 <= accuracy <= 1
+
+
+def test_serve_answers_like_the_model(shapes, tmp_path, capsys):
+    version, paths, answer = load("serve").main(
+        shapes, tmp_path / "serving", network(), SIZE, plan=short_plan(2)
+    )
+    assert version == tmp_path / "serving" / "1"
+    assert answer["probabilities"].shape == (len(paths), 4)
+    names = np.array(sorted(folder.name for folder in shapes.iterdir()))
+    labels = [label.decode() for label in answer["label"]]
+    assert labels == list(names[answer["probabilities"].argmax(-1)])
+    assert '{"instances": [{"image_bytes": {"b64": "' in capsys.readouterr().out
