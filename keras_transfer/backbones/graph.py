@@ -77,7 +77,7 @@ def split(model, at):
     name = f"{model.name}_tail"
     if any(tensor is output for output in model.outputs):
         nothing = keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
-        return stem, keras.Model(nothing, nothing, name=name)
+        return stem, keras.Model(nothing, keras.layers.Identity()(nothing), name=name)
     return stem, keras.Model(tensor, model.output, name=name)
 
 

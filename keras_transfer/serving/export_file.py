@@ -67,9 +67,19 @@ def export_file(model, path, examples=None, image_size=None):
         aside.unlink(missing_ok=True)
 
 
+def can_write_litert():
+    """Whether Keras exports to LiteRT, as it does since 3.13."""
+    return tuple(int(part) for part in keras.__version__.split(".")[:2]) >= (3, 13)
+
+
 def _check_format(path):
     if path.suffix not in _PACKAGES:
         raise ValueError(f"`path` must end in '.tflite' or '.onnx'. Received: path='{path}'")
+    if path.suffix == ".tflite" and not can_write_litert():
+        raise RuntimeError(
+            "A '.tflite' file needs Keras 3.13 or newer (Python 3.11 or newer). "
+            f"Received: path='{path}' under Keras {keras.__version__}"
+        )
     missing = [name for name in _PACKAGES[path.suffix] if not importlib.util.find_spec(name)]
     if missing:
         raise ImportError(

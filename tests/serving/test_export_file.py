@@ -18,6 +18,11 @@ from tests.serving.models_to_export import (
 # `serving.export_file` is the function.
 export_file_module = importlib.import_module("keras_transfer.serving.export_file")
 
+needs_litert = pytest.mark.skipif(
+    not export_file_module.can_write_litert(),
+    reason=f"Keras {keras.__version__} has no LiteRT export",
+)
+
 
 def run_litert(path, images):
     with warnings.catch_warnings():
@@ -40,10 +45,19 @@ def run(path, images):
 
 @pytest.fixture(params=[".tflite", ".onnx"])
 def suffix(request):
+    if request.param == ".tflite" and not export_file_module.can_write_litert():
+        pytest.skip(f"Keras {keras.__version__} has no LiteRT export")
     if request.param == ".onnx":
         for package in ("tf2onnx", "onnxruntime"):
             pytest.importorskip(package, reason="needs the extra `onnx`")
     return request.param
+
+
+def test_keras_without_litert_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras, "__version__", "3.12.4")
+    with pytest.raises(RuntimeError, match=r"needs Keras 3\.13"):
+        serving.export_file(small_model(), tmp_path / "model.tflite")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_file_computes_what_predict_does(tmp_path, suffix):
@@ -105,6 +119,7 @@ def test_a_model_that_the_format_cannot_hold_raises(tmp_path, suffix):
     assert not list(tmp_path.iterdir())
 
 
+@needs_litert
 def test_half_precision_is_refused_for_litert(tmp_path):
     keras.config.set_dtype_policy("mixed_float16")
     with pytest.raises(ValueError, match="float32 only"):
@@ -122,6 +137,7 @@ def test_a_missing_package_names_the_extra(tmp_path, monkeypatch):
         serving.export_file(small_model(), tmp_path / "model.onnx")
 
 
+@needs_litert
 def test_an_unwritable_place_raises_and_the_error_is_the_systems(tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OSError, match="file"):
