@@ -40,8 +40,11 @@ def __dir__():
 def _is_command_line():
     """Whether this process is `keras-transfer` or `python -m keras_transfer.cli`."""
     program = os.path.basename(sys.argv[0]) if sys.argv else ""
-    # While `python -m` looks for its module, the program's name is "-m".
-    return program.startswith("keras-transfer") or program == "-m"
+    if program != "-m":
+        return program in ("keras-transfer", "keras-transfer.exe")
+    # `python -m` is still looking for its module, whose name only the original line has.
+    modules = [word for word in sys.orig_argv if word.startswith("keras_transfer.cli")]
+    return sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2:3] == modules[:1] != []
 
 
 # `keras.models.load_model` finds our classes only if they are registered, so importing the

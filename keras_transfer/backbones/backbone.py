@@ -176,6 +176,8 @@ def _check_arguments(row, arguments):
                 f"{row.name} does not take `{name}`; it takes {known}. "
                 f"Received: {name}={arguments[name]!r}"
             )
+    if not arguments.get("alpha", 1.0) > 0:
+        raise ValueError(f"`alpha` must be positive. Received: alpha={arguments['alpha']!r}")
 
 
 def _check_input_shape(row, input_shape):

@@ -24,6 +24,7 @@ def run(options):
     """Trains on a folder of pictures and writes the run folder."""
     started = time.monotonic()
     run_folder = RunFolder(options.output)
+    run_folder.check_free()
     plan = _read_plan(options.plan)
     size = options.image_size or find_application(options.backbone).default_size
     keras.utils.set_random_seed(options.seed)
@@ -38,6 +39,8 @@ def run(options):
     # Only now: a wrong DATA should not leave an empty folder behind.
     model = _build_model(options, size, len(splits.class_names))
     run_folder.create()
+    # Before the training, so that what an interrupted one leaves can be used.
+    _describe(run_folder, options, size, splits.class_names)
     _tell_data(splits)
     history = training.fine_tune(
         model,
@@ -49,7 +52,6 @@ def run(options):
         # Progress bars in a log file are a mess.
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    _describe(run_folder, options, size, splits.class_names)
     metrics = _evaluate(model, splits, history)
     metrics["seconds"] = round(time.monotonic() - started, 1)
     run_folder.write_json("metrics.json", metrics)

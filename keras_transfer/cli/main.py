@@ -87,7 +87,10 @@ def _add_fit(commands):
         help="network (default: %(default)s)",
     )
     fit.add_argument(
-        "--image-size", type=_size, metavar="PIXELS", help="height and width (default: its own)"
+        "--image-size",
+        type=_positive,
+        metavar="PIXELS",
+        help="height and width (default: own)",
     )
     fit.add_argument(
         "--weights",
@@ -146,17 +149,9 @@ def _add_export(commands):
 
 
 def _positive(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be a positive integer, not {text}")
-    return value
-
-
-def _size(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be a positive number of pixels, not {text}")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive integer, not {text!r}")
+    return int(text)
 
 
 def main(arguments=None):
@@ -203,7 +198,7 @@ def _import_tensorflow():
         os.dup2(log.fileno(), 2)
         try:
             importlib.import_module("tensorflow")
-        except BaseException:
+        except Exception:
             log.seek(0)
             os.write(stderr, log.read())
             raise

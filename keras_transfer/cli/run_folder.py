@@ -23,17 +23,17 @@ class RunFolder:
         self.path = pathlib.Path(path)
 
     def create(self):
-        """Makes the folder.
+        """Makes the folder, as `check_free` allows."""
+        self.check_free()
+        self.path.mkdir(parents=True, exist_ok=True)
 
-        Raises:
-            FileExistsError: if it holds something already, which is not to be overwritten.
-        """
+    def check_free(self):
+        """Raises `FileExistsError` if there is something already, which is not overwritten."""
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise FileExistsError(
                 f"'{self.path}' exists and is not empty; nothing was overwritten. Name a new "
                 "folder with --output."
             )
-        self.path.mkdir(parents=True, exist_ok=True)
 
     def write_json(self, name, values):
         """Writes a JSON file, all or nothing."""
@@ -55,24 +55,58 @@ class RunFolder:
             FileNotFoundError: if this is no run folder, or its training did not finish.
             ValueError: if the file is damaged.
         """
-        for name in (_DESCRIPTION, _MODEL):
-            if not (self.path / name).is_file():
-                raise FileNotFoundError(
-                    f"'{self.path}' is no run folder with a trained model: it holds no "
-                    f"'{name}'. Make one with `keras-transfer fit DATA --output {self.path}`."
-                )
+        if not (self.path / _DESCRIPTION).is_file():
+            raise FileNotFoundError(
+                f"'{self.path}' is no run folder: it holds no '{_DESCRIPTION}'. Make one with "
+                f"`keras-transfer fit DATA --output {self.path}`."
+            )
+        if not (self.path / _MODEL).is_file():
+            raise FileNotFoundError(
+                f"'{self.path}' holds no '{_MODEL}': its training did not finish a phase. "
+                "Delete the folder and train again."
+            )
         try:
             description = json.loads((self.path / _DESCRIPTION).read_text(encoding="utf-8"))
-            return {key: description[key] for key in ("class_names", "image_size", "channels")}
-        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+            return _checked(description)
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"'{self.path / _DESCRIPTION}' is damaged ({type(error).__name__}: {error})."
             ) from error
 
     def load_model(self):
-        """The trained model."""
+        """The trained model.
+
+        Raises:
+            ValueError: if the file is damaged, or does not fit `run.json`.
+        """
         import keras
 
         import keras_transfer.models  # noqa: F401  registers the classes in the file
 
-        return keras.saving.load_model(self.path / _MODEL)
+        description = self.description()
+        try:
+            model = keras.saving.load_model(self.path / _MODEL)
+        except Exception as error:
+            raise ValueError(f"'{self.path / _MODEL}' is damaged ({error})") from error
+        shapes = (model.input_shape[1:], model.output_shape[-1])
+        described = (*description["image_size"], description["channels"])
+        if shapes != (described, len(description["class_names"])):
+            raise ValueError(
+                f"'{_DESCRIPTION}' and '{_MODEL}' in '{self.path}' do not belong together: the "
+                f"model takes {shapes[0]} and tells {shapes[1]} classes apart."
+            )
+        return model
+
+
+def _checked(description):
+    """The entries of a description that are read, if they are what they should be."""
+    names, size, channels = (
+        description[key] for key in ("class_names", "image_size", "channels")
+    )
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("class_names is no list of names")
+    if not isinstance(size, list) or [type(side) for side in size] != [int, int]:
+        raise ValueError("image_size is no pair of integers")
+    if type(channels) is not int:
+        raise ValueError("channels is no integer")
+    return {"class_names": names, "image_size": size, "channels": channels}

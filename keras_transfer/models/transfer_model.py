@@ -23,6 +23,7 @@ class _Parts:
     freeze_policy: FreezePolicy
     leaves: tuple
     trained_flags: tuple = ()
+    saved_with_slots: bool = False
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
@@ -228,6 +229,8 @@ class TransferModel(keras.Model):
             "heads": keras.saving.serialize_keras_object(self.heads),
             "freeze_policy": keras.saving.serialize_keras_object(self.freeze_policy),
             "trainable": list(self._trainable_flags()),
+            # Without any step there are no slots in the file, and none to be made for it.
+            "optimizer_built": bool(self.compiled and self.optimizer.built),
         }
 
     @classmethod
@@ -251,6 +254,7 @@ class TransferModel(keras.Model):
         model._set_parts(backbone, heads, policy)
         for leaf, trainable in zip(model._parts.leaves, config["trainable"], strict=True):
             leaf.trainable = trainable
+        model._parts.saved_with_slots = config["optimizer_built"]
         return model
 
     def get_compile_config(self):
@@ -261,15 +265,11 @@ class TransferModel(keras.Model):
                 optimizer = optimizer.inner_optimizer  # `compile` wraps it again
             # It may have followed the trainable set since `compile`.
             config["optimizer"] = keras.saving.serialize_keras_object(optimizer)
-            config["optimizer_built"] = self.optimizer.built
         return config
 
     def compile_from_config(self, config):
-        config = dict(config)
-        # The file holds slots only if there were any.
-        optimizer_built = config.pop("optimizer_built", True)
         self.compile(**keras.saving.deserialize_keras_object(config))
-        if optimizer_built:
+        if self._parts.saved_with_slots:
             self.optimizer.build(self.trainable_variables)
 
 

@@ -161,7 +161,7 @@ def _compile(model, phase, steps):
 def _compiled_with(model):
     """The arguments of the model's last `compile`, but for the optimizer."""
     config = model.get_compile_config() if model.compiled else {}
-    config = {key: value for key, value in config.items() if not key.startswith("optimizer")}
+    config = {key: value for key, value in config.items() if key != "optimizer"}
     return keras.saving.deserialize_keras_object(config)
 
 

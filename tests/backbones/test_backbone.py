@@ -149,6 +149,7 @@ def test_intermediate_features_are_reached_by_name():
     [
         ({"application": "MobilenetV2"}, "Did you mean 'MobileNetV2'"),
         ({"application": "MobileNetV2", "alfa": 1.0}, "it takes alpha"),
+        ({"application": "MobileNetV2", "alpha": 0}, "`alpha` must be positive"),
         ({"application": "ResNet50", "alpha": 1.0}, "it takes no further arguments"),
         ({"application": "MobileNetV2", "include_top": True}, "heads are attached"),
         ({"application": "ConvNeXtTiny", "include_preprocessing": False}, "takes raw images"),

@@ -178,6 +178,53 @@ def test_damaged_run_is_told(tmp_path, capsys):
     assert "is damaged" in one_line_error(capsys)
 
 
+WRONG_DESCRIPTIONS = [
+    ({"class_names": 3}, "no list of names"),
+    ({"class_names": ["a"]}, "do not belong together"),
+    ({"image_size": 32}, "no pair of integers"),
+    ({"image_size": [64, 64]}, "do not belong together"),
+    ({"channels": "3"}, "no integer"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG_DESCRIPTIONS)
+def test_description_that_does_not_fit_is_told(run, tmp_path, capsys, change, message):
+    folder, data = run
+    description = json.loads((folder / "run.json").read_text("utf-8"))
+    (tmp_path / "run.json").write_text(json.dumps({**description, **change}))
+    (tmp_path / "model.keras").symlink_to(folder / "model.keras")
+    assert main(["predict", str(tmp_path), str(data / "test/red/0.png")]) == 1
+    assert message in one_line_error(capsys)
+
+
+def test_damaged_model_is_told(run, tmp_path, capsys):
+    folder, data = run
+    (tmp_path / "run.json").write_bytes((folder / "run.json").read_bytes())
+    (tmp_path / "model.keras").write_bytes((folder / "model.keras").read_bytes()[:9000])
+    assert main(["predict", str(tmp_path), str(data / "test/red/0.png")]) == 1
+    assert "model.keras' is damaged" in one_line_error(capsys)
+
+
+def test_run_without_a_finished_phase_is_told(run, tmp_path, capsys):
+    (tmp_path / "run.json").write_bytes((run[0] / "run.json").read_bytes())
+    assert main(["export", str(tmp_path)]) == 1
+    assert "did not finish a phase" in one_line_error(capsys)
+
+
+def test_package_started_with_dash_m_registers_the_classes(tmp_path):
+    package = tmp_path / "mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("import keras_transfer\n")
+    (package / "go.py").write_text(
+        "import keras\n"
+        "assert keras.saving.get_registered_object('keras_transfer>TransferModel')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mine.go"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr[-1000:]
+
+
 def test_classes_that_the_model_does_not_know_are_told(run, tmp_path, capsys):
     for number, name in enumerate(("red", "violet")):
         draw(tmp_path / name / "0.png", (1, 2, 3), 2 * number)

@@ -253,6 +253,13 @@ def test_uncompiled_model_is_saved_and_reloaded(tmp_path):
     np.testing.assert_array_equal(model(IMAGES), reloaded(IMAGES))
 
 
+def test_clone_is_a_plain_functional_model_that_computes_alike():
+    model = compiled()
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    np.testing.assert_array_equal(clone(IMAGES), model(IMAGES))
+
+
 def test_weights_are_saved_alone(tmp_path):
     model, other = small_model(), small_model()
     model.save_weights(tmp_path / "m.weights.h5")
