@@ -43,8 +43,7 @@ def _is_command_line():
     if program != "-m":
         return program in ("keras-transfer", "keras-transfer.exe")
     # `python -m` is still looking for its module, whose name only the original line has.
-    modules = [word for word in sys.orig_argv if word.startswith("keras_transfer.cli")]
-    return sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2:3] == modules[:1] != []
+    return sys.orig_argv[1] == "-m" and sys.orig_argv[2].startswith("keras_transfer.cli")
 
 
 # `keras.models.load_model` finds our classes only if they are registered, so importing the

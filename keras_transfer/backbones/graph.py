@@ -37,18 +37,15 @@ def boundaries(model):
         A dict of name to `KerasTensor`, in the order of the graph, the output included.
     """
     nodes = [node for node in forward_nodes(model) if not node.is_input]
-    position = {id(tensor): -1 for tensor in model.inputs}
-    furthest = -1  # the last node that reads anything made before the current one
     last_reader = {}
     for index, node in enumerate(nodes):
-        for tensor in node.outputs:
-            position[id(tensor)] = index
         for tensor in node.input_tensors:
             last_reader[id(tensor)] = index
     for tensor in model.outputs:
         last_reader[id(tensor)] = len(nodes)
 
     found = {}
+    # The last node that reads anything made before the current one.
     furthest = max((last_reader.get(id(tensor), -1) for tensor in model.inputs), default=-1)
     for index, node in enumerate(nodes):
         if furthest <= index and len(node.outputs) == 1:

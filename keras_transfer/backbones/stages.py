@@ -65,7 +65,7 @@ def compute_stages(model, reference_size=256):
             name=f"stage{number}",
             layers=tuple(operation.name for operation in operations[start : end.position + 1]),
             boundary=end.name,
-            output_shape=tuple(model_shape(end.operation)),
+            output_shape=tuple(end.operation.output.shape),
         )
         for number, (start, end) in enumerate(zip(starts, ends, strict=False), start=1)
     )
@@ -89,11 +89,6 @@ class _Point:
         """Whether tensors of one resolution are joined here: an addition or concatenation."""
         inputs = keras.tree.flatten(self.operation.input)
         return len(inputs) > 1 and len({tensor.shape[1:-1] for tensor in inputs}) == 1
-
-
-def model_shape(operation):
-    """The output shape of an operation in the graph that made it."""
-    return operation.output.shape
 
 
 def _has_weights(operation):
