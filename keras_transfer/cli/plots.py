@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from keras_transfer.training.files import write_aside
+from keras_transfer.files import write_aside
 
 # Names come from folders: a `$` in one is no formula.
 _STYLE = {"text.parse_math": False, "figure.dpi": 120, "font.size": 9}

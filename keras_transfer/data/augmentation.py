@@ -125,7 +125,13 @@ class Augmentation:
         )
         if class_names is None:
             return augmented
-        return LabeledDataset(augmented, class_names, getattr(dataset, "num_images", None))
+        source = getattr(dataset, "source", None)
+        return LabeledDataset(
+            augmented,
+            class_names,
+            getattr(dataset, "num_images", None),
+            source and source.augmented(self),
+        )
 
     def transform(self, images, labels, seed, num_classes=None):
         """One batch augmented: a pure function of its arguments.

@@ -36,7 +36,7 @@ def decode_image(contents, channels=3, orientation=None):
     """
     check_channels(channels)
     is_jpeg = tf.io.is_jpeg(contents)
-    image = tf.cond(is_jpeg, lambda: _decode_jpeg(contents), lambda: _decode_other(contents))
+    image = tf.cond(is_jpeg, lambda: decode_jpeg(contents), lambda: decode_other(contents))
     image.set_shape((None, None, 3))
     if orientation is None:
         orientation = tf.cond(is_jpeg, lambda: exif_orientation(contents), lambda: 1)
@@ -67,6 +67,26 @@ def resize(image, image_size):
     """
     size = check_image_size(image_size)
     return tf.image.resize(image, size, method="bilinear", antialias=True)
+
+
+def decode_jpeg(contents, ratio=1):
+    """Decodes a JPEG, not turned, at a `ratio`-th of its size: 1, 2, 4 or 8."""
+    # Pillow decodes accurately; TensorFlow's default is a faster, coarser transform.
+    return tf.io.decode_jpeg(contents, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
+
+
+def decode_other(contents):
+    """Decodes what is no JPEG, to RGB."""
+    # The formats differ in the `channels` they accept; all accept 0, "as in the file".
+    image = tf.io.decode_image(contents, channels=0, expand_animations=False)
+    image = tf.ensure_shape(image, (None, None, None))
+    num_channels = tf.shape(image)[-1]
+    has_alpha = num_channels % 2 == 0
+    return tf.cond(
+        has_alpha,
+        lambda: _on_white(image[..., :-1], image[..., -1:]),
+        lambda: _to_rgb(image),
+    )
 
 
 def orient(image, orientation):
@@ -125,24 +145,6 @@ def check_image_size(image_size):
             f"Received: image_size={image_size!r}"
         )
     return tuple(size)
-
-
-def _decode_jpeg(contents):
-    # Pillow decodes accurately; TensorFlow's default is a faster, coarser transform.
-    return tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE")
-
-
-def _decode_other(contents):
-    # The formats differ in the `channels` they accept; all accept 0, "as in the file".
-    image = tf.io.decode_image(contents, channels=0, expand_animations=False)
-    image = tf.ensure_shape(image, (None, None, None))
-    num_channels = tf.shape(image)[-1]
-    has_alpha = num_channels % 2 == 0
-    return tf.cond(
-        has_alpha,
-        lambda: _on_white(image[..., :-1], image[..., -1:]),
-        lambda: _to_rgb(image),
-    )
 
 
 def _on_white(color, alpha):

@@ -8,6 +8,7 @@ from keras_transfer.data.checks import check_splits
 from keras_transfer.data.data_warning import DataWarning
 from keras_transfer.data.decoding import check_image_size
 from keras_transfer.data.folder_layout import find_classes, find_splits
+from keras_transfer.data.image_source import ImageSource
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.picture_files import examples_of, loader
 from keras_transfer.data.pipeline import (
@@ -16,6 +17,8 @@ from keras_transfer.data.pipeline import (
     check_batches,
     check_validation_split,
     fingerprint,
+    loaded_from,
+    mixed_order,
     shuffled,
 )
 from keras_transfer.data.scanning import scan
@@ -33,6 +36,7 @@ def image_folder(
     on_unreadable="raise",
     shuffle=True,
     color_mode="rgb",
+    reduced_decoding=True,
 ):
     """Reads pictures from a folder that has one subfolder for each class.
 
@@ -42,9 +46,10 @@ def image_folder(
     order or the names of the files.
 
     Every file is decoded once before anything is returned, so that a damaged one is named
-    now and not met in the middle of an epoch. JPEG, PNG, BMP, GIF (first frame) and WebP
-    are read; hidden files and files that are no pictures are passed over. Pictures are
-    turned upright by their EXIF orientation, transparent pixels are laid on white.
+    now and not met in the middle of an epoch; one that has not changed since the last time is
+    not read again for that. JPEG, PNG, BMP, GIF (first frame) and WebP are read; hidden files
+    and files that are no pictures are passed over. Pictures are turned upright by their EXIF
+    orientation, transparent pixels are laid on white.
 
     Args:
         directory: the folder.
@@ -57,6 +62,8 @@ def image_folder(
             leaves them out and warns.
         shuffle: whether `train` comes in another order in each epoch.
         color_mode: "rgb" or "grayscale".
+        reduced_decoding: whether a large JPEG may be decoded at a part of its size, as
+            `decode_and_resize` does it: faster, and the pixels differ a little.
 
     Returns:
         An `ImageSplits`.
@@ -101,16 +108,34 @@ def image_folder(
         warnings.warn(sentence, DataWarning, stacklevel=2)
 
     all_native = all(file.native for found in files.values() for file in found)
-    load = loader(image_size, channels, all_native)
+    load = loader(image_size, channels, all_native, reduced_decoding)
+
+    fingerprints = {
+        split: fingerprint(labels[split], digests[split], image_size, channels)
+        + ("-reduced" if reduced_decoding else "")
+        for split in files
+    }
 
     def dataset(split, shuffle=False):
         if split not in files:
             return None
-        examples = examples_of(files[split], labels[split])
-        num_images = len(files[split])
-        if shuffle:
-            examples = shuffled(examples, num_images, seed)
-        return batched(examples, load, batch_size, class_names, num_images)
+        found, targets = files[split], labels[split]
+        order = mixed_order(len(found)) if shuffle else range(len(found))
+
+        def examples(start=0):
+            kept = order[start:]
+            return examples_of([found[i] for i in kept], [targets[i] for i in kept])
+
+        source = ImageSource(
+            loaded_from(examples, load),
+            num_images=len(found),
+            fingerprint=fingerprints[split] + ("-mixed" if shuffle else ""),
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+        )
+        shown = shuffled(examples(), len(found), seed) if shuffle else examples()
+        return batched(shown, load, class_names, source)
 
     return ImageSplits(
         train=dataset("train", shuffle),
@@ -120,10 +145,7 @@ def image_folder(
         class_names=class_names,
         labels={split: tuple(labels[split]) for split in files},
         paths={split: tuple(file.path for file in files[split]) for split in files},
-        fingerprints={
-            split: fingerprint(labels[split], digests[split], image_size, channels)
-            for split in files
-        },
+        fingerprints=fingerprints,
         warnings=tuple(sentences),
         unreadable=tuple(unreadable),
     )

@@ -30,7 +30,7 @@ class ImageSplits:
             labels.
         paths: the same for the files' paths; empty for data that are not files.
         fingerprints: the same for a string that changes when a picture, a label, their
-            order, the size or the number of channels does: the key of a cache.
+            order, the size, the number of channels or the decoding does: the key of a cache.
         warnings: tuple of sentences, each given as a `DataWarning` too.
         unreadable: tuple of `(path, reason)`, the files that were skipped.
 

@@ -4,8 +4,10 @@ import functools
 
 import tensorflow as tf
 
+# These change neither the pictures nor their order.
+_KEEP_SOURCE = ("cache", "prefetch", "with_options")
 # What each transformation does to the number of pictures is known for these alone.
-_KEEP_IMAGES = ("cache", "map", "prefetch", "rebatch", "shuffle", "unbatch", "with_options")
+_KEEP_IMAGES = ("map", "rebatch", "shuffle", "unbatch")
 _CHANGE_IMAGES = (
     "apply", "batch", "bucket_by_sequence_length", "concatenate", "enumerate", "filter",
     "flat_map", "group_by_window", "ignore_errors", "interleave", "padded_batch",
@@ -28,6 +30,9 @@ class LabeledDataset(tf.data.Dataset):
         class_names: the names of the classes, in the order of the labels.
         num_images: how many pictures one pass over the dataset gives; None where that is
             not known. A transformation that may drop or repeat pictures sets it to None.
+        source: the `ImageSource` of these pictures, by which features made of them are found
+            again; None where it is not known. A transformation that may change the pictures or
+            their order sets it to None.
 
     Example:
         >>> import tensorflow as tf
@@ -37,7 +42,7 @@ class LabeledDataset(tf.data.Dataset):
         ('ants', 'bees')
     """
 
-    def __init__(self, dataset, class_names, num_images=None):
+    def __init__(self, dataset, class_names, num_images=None, source=None):
         if not isinstance(dataset, tf.data.Dataset):
             raise ValueError(
                 "`dataset` must be a `tf.data.Dataset`. "
@@ -51,6 +56,7 @@ class LabeledDataset(tf.data.Dataset):
         self._dataset = dataset
         self.class_names = tuple(class_names)
         self.num_images = num_images
+        self.source = source
         super().__init__(tf.data.experimental.to_variant(dataset))
 
     def _inputs(self):
@@ -62,19 +68,25 @@ class LabeledDataset(tf.data.Dataset):
         return self._dataset.element_spec
 
 
-def _keep_class_names(name, keep_images):
+def _keep_class_names(name, keep_images, keep_source):
     method = getattr(tf.data.Dataset, name)
 
     @functools.wraps(method)
     def transformation(self, *args, **kwargs):
         result = method(self, *args, **kwargs)
         num_images = self.num_images if keep_images else None
-        return LabeledDataset(result, self.class_names, num_images)
+        source = self.source if keep_source else None
+        return LabeledDataset(result, self.class_names, num_images, source)
 
     return transformation
 
 
-for _names, _keep_images in ((_KEEP_IMAGES, True), (_CHANGE_IMAGES, False)):
+for _names, _keep_images, _keep_source in (
+    (_KEEP_SOURCE, True, True),
+    (_KEEP_IMAGES, True, False),
+    (_CHANGE_IMAGES, False, False),
+):
     for _name in _names:
         if hasattr(tf.data.Dataset, _name):  # `ragged_batch` and others came one by one
-            setattr(LabeledDataset, _name, _keep_class_names(_name, _keep_images))
+            _method = _keep_class_names(_name, _keep_images, _keep_source)
+            setattr(LabeledDataset, _name, _method)

@@ -4,18 +4,13 @@ import os
 
 import tensorflow as tf
 
-from keras_transfer.data.decoding import (
-    check_channels,
-    check_image_size,
-    decode_image,
-    orient,
-    resize,
-)
-from keras_transfer.data.pillow_decoding import decode_with_pillow
+from keras_transfer.data.decoding import check_channels, check_image_size, orient, resize
+from keras_transfer.data.pillow_decoding import decode_reduced_with_pillow, decode_with_pillow
+from keras_transfer.data.reduced_decoding import decode_and_resize, finish, least_size
 from keras_transfer.data.scanning import scan
 
 
-def read_pictures(paths, image_size, channels=3, batch_size=32):
+def read_pictures(paths, image_size, channels=3, batch_size=32, reduced_decoding=True):
     """Reads picture files as `image_folder` does, without labels: to predict on.
 
     Args:
@@ -23,6 +18,8 @@ def read_pictures(paths, image_size, channels=3, batch_size=32):
         image_size: `(height, width)`, or one integer for both; pictures are stretched.
         channels: 3 for RGB or 1 for grey.
         batch_size: pictures in a batch.
+        reduced_decoding: whether a large JPEG may be decoded at a part of its size, as
+            `decode_and_resize` does it; as in training.
 
     Returns:
         `(dataset, readable, unreadable)`: a `tf.data.Dataset` of float32 batches of shape
@@ -36,7 +33,8 @@ def read_pictures(paths, image_size, channels=3, batch_size=32):
     unreadable = [(file.path, file.reason) for file in files if file.reason is not None]
     if not readable:
         return None, [], unreadable
-    load = loader(image_size, channels, all_native=all(file.native for file in readable))
+    all_native = all(file.native for file in readable)
+    load = loader(image_size, channels, all_native, reduced_decoding)
     dataset = examples_of(readable, [0] * len(readable)).map(
         lambda *example: load(*example)[0], num_parallel_calls=tf.data.AUTOTUNE
     )
@@ -56,16 +54,17 @@ def examples_of(files, labels):
     )
 
 
-def loader(image_size, channels, all_native):
+def loader(image_size, channels, all_native, reduced_decoding):
     """The function that makes `(image, label)` of such an element."""
 
     def decode(path, orientation):
-        return decode_image(tf.io.read_file(path), channels, orientation)
+        contents = tf.io.read_file(path)
+        return decode_and_resize(contents, image_size, channels, orientation, reduced_decoding)
 
     def decode_elsewhere(path, orientation):
-        image = tf.numpy_function(decode_with_pillow, [path], "uint8")
-        image = orient(tf.ensure_shape(image, (None, None, 3)), orientation)
-        return tf.image.rgb_to_grayscale(image) if channels == 1 else image
+        if reduced_decoding:
+            return _reduced_elsewhere(path, image_size, channels, orientation)
+        return _whole_elsewhere(path, image_size, channels, orientation)
 
     # Traced once for all splits.
     @tf.function(autograph=False)
@@ -79,6 +78,22 @@ def loader(image_size, channels, all_native):
                 lambda: decode(path, orientation),
                 lambda: decode_elsewhere(path, orientation),
             )
-        return tf.ensure_shape(resize(image, image_size), (*image_size, channels)), label
+        return tf.ensure_shape(image, (*image_size, channels)), label
 
     return load
+
+
+def _whole_elsewhere(path, image_size, channels, orientation):
+    image = tf.numpy_function(decode_with_pillow, [path], "uint8")
+    image = orient(tf.ensure_shape(image, (None, None, 3)), orientation)
+    return resize(tf.image.rgb_to_grayscale(image) if channels == 1 else image, image_size)
+
+
+def _reduced_elsewhere(path, image_size, channels, orientation):
+    image, extent = tf.numpy_function(
+        decode_reduced_with_pillow,
+        [path, least_size(image_size, orientation)],
+        ["uint8", "float32"],
+    )
+    image, extent = tf.ensure_shape(image, (None, None, 3)), tf.ensure_shape(extent, (2,))
+    return finish(image, extent, image_size, channels, orientation)

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 
+import numpy as np
 import tensorflow as tf
 
 from keras_transfer.data.labeled_dataset import LabeledDataset
@@ -52,11 +54,26 @@ def shuffled(examples, num_images, seed, buffer_size=None):
     )
 
 
-def batched(examples, load, batch_size, class_names, num_images):
+def batched(examples, load, class_names, source):
     """A `LabeledDataset` of batches; `load` makes `(image, label)` of one example."""
     dataset = examples.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
-    return LabeledDataset(dataset, class_names, num_images)
+    dataset = dataset.batch(source.batch_size).prefetch(tf.data.AUTOTUNE)
+    return LabeledDataset(dataset, class_names, source.num_images, source)
+
+
+def mixed_order(num_images):
+    """A fixed random order: neighbours in it are of all classes, as in a shuffled epoch."""
+    return np.random.default_rng(0).permutation(num_images)
+
+
+def loaded_from(examples, load):
+    """An `ImageSource.examples`: `examples(start)` gives what `load` turns into pairs."""
+
+    def pairs(start=0):
+        # As many at once as there are cores: more would only hold more pictures in memory.
+        return examples(start).map(load, num_parallel_calls=os.cpu_count(), deterministic=True)
+
+    return pairs
 
 
 def fingerprint(labels, digests, image_size, channels):

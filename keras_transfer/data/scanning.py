@@ -6,7 +6,11 @@ import hashlib
 import io
 import os
 import pathlib
+import time
 import warnings
+
+from keras_transfer.data.scan_index import ScanIndex, key_of
+from keras_transfer.files import cache_directory
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"))
 # Pictures all the same: to pass over them in silence would lose a photographer's folder.
@@ -16,6 +20,10 @@ UNSUPPORTED_SUFFIXES = frozenset(
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 
 _ORIENTATION_TAG = 0x0112
+# To be counted up when a scan of the same file may find something else.
+_RULES = 1
+# What is found is kept after so many, in case the scan is stopped.
+_FILES_AT_ONCE = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,17 +61,56 @@ def is_picture(name):
 
 
 def scan(paths):
-    """A `ScannedFile` for each path, in order; every file is decoded once, in threads."""
+    """A `ScannedFile` for each path, in order.
+
+    Every file is decoded once, in threads. What was found is kept in the cache folder, and a
+    file that has not changed is not opened by the next scan.
+    """
     from PIL import Image
 
+    files = []
     with (
         warnings.catch_warnings(),
         concurrent.futures.ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool,
+        ScanIndex(cache_directory() / "scans.sqlite") as index,
     ):
         # Pillow warns of odd metadata, which does no harm, and of gigantic pictures.
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return list(pool.map(_scan_file, paths))
+        for start in range(0, len(paths), _FILES_AT_ONCE):
+            files += _scan_some(paths[start : start + _FILES_AT_ONCE], pool, index)
+    return files
+
+
+def _scan_some(paths, pool, index):
+    now, rules = time.time_ns(), _rules()
+    # Before the files are read: one that changes meanwhile then gets a key that never fits.
+    keys = [key_of(path, rules, now) for path in paths]
+    known = index.find(keys)
+    new = [(path, key) for path, key in zip(paths, keys, strict=True) if key not in known]
+    scanned = list(pool.map(_scan_file, [path for path, _ in new]))
+    # Not the unreadable ones: the reason may lie elsewhere, as with a share that was away.
+    index.add(
+        {
+            key: (file.digest, file.orientation, file.native)
+            for (_, key), file in zip(new, scanned, strict=True)
+            if key is not None and file.reason is None
+        }
+    )
+    rest = iter(scanned)
+    return [
+        ScannedFile(path, *known[key]) if key in known else next(rest)
+        for path, key in zip(paths, keys, strict=True)
+    ]
+
+
+def _rules():
+    """What the outcome of a scan depends on, beside the file."""
+    import PIL
+    from PIL import Image, ImageFile
+
+    settings = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
+    return f"{_RULES} {PIL.__version__} {settings}"
 
 
 def _scan_file(path):

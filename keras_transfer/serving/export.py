@@ -14,7 +14,14 @@ from keras_transfer.serving.signatures import Signatures
 from keras_transfer.serving.warmup import write_warmup
 
 
-def export(model, directory, class_names=None, examples=None, image_size=None):
+def export(
+    model,
+    directory,
+    class_names=None,
+    examples=None,
+    image_size=None,
+    reduced_decoding=True,
+):
     """Exports a `TransferModel` as the next version in a folder for TensorFlow Serving.
 
     The new version is written aside, compared with `model.predict` and then renamed to
@@ -42,6 +49,8 @@ def export(model, directory, class_names=None, examples=None, image_size=None):
             server up with. Defaults to made-up ones.
         image_size: `(height, width)`, or one integer for both, for a model whose input size is
             open.
+        reduced_decoding: whether `serving_default` may decode a large JPEG at a part of its
+            size. As in training: pass False here if `image_folder` or `from_tfds` got it.
 
     Returns:
         The path of the new version.
@@ -58,7 +67,7 @@ def export(model, directory, class_names=None, examples=None, image_size=None):
             "A model that is exported in a strategy's scope cannot be compared with `predict`: "
             "call `export` after the `with` block."
         )
-    signatures = Signatures(model, class_names, image_size)
+    signatures = Signatures(model, class_names, image_size, reduced_decoding)
     examples = example_inputs(examples, signatures)
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_transfer.data import decode_image, resize
+from keras_transfer.data import decode_and_resize
 from keras_transfer.data.decoding import check_image_size
 from keras_transfer.heads import SigmoidHead, SoftmaxHead
 from keras_transfer.models import TransferModel
@@ -18,13 +18,15 @@ class Signatures:
             names for several heads. Defaults to None: no labels.
         image_size: `(height, width)` in pixels, or one integer for both; needed only where
             the model leaves its input size open.
+        reduced_decoding: whether a large JPEG may be decoded at a part of its size, as
+            `decode_and_resize` does it; as in training.
 
     Raises:
         ValueError: for what is no `TransferModel`, names that do not fit, and an image size
             that is missing or not the model's.
     """
 
-    def __init__(self, model, class_names=None, image_size=None):
+    def __init__(self, model, class_names=None, image_size=None, reduced_decoding=True):
         if not isinstance(model, TransferModel):
             raise ValueError(
                 "`model` must be a `TransferModel`. "
@@ -34,6 +36,7 @@ class Signatures:
         self.class_names = _names_by_head(model, class_names)
         self.image_size = _image_size(model, image_size)
         self.channels = model.input_shape[-1]
+        self.reduced_decoding = reduced_decoding
 
     @property
     def image_shape(self):
@@ -63,7 +66,12 @@ class Signatures:
         """Decodes and resizes encoded pictures, shape `(batch,)`, as training does."""
 
         def one(contents):
-            return resize(decode_image(contents, self.channels), self.image_size)
+            return decode_and_resize(
+                contents,
+                self.image_size,
+                self.channels,
+                reduced_decoding=self.reduced_decoding,
+            )
 
         # One picture at a time: they differ in size until they are resized.
         return tf.map_fn(one, encoded, fn_output_signature=tf.float32)

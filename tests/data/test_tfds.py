@@ -37,6 +37,17 @@ class _Tiny(tfds.core.GeneratorBasedBuilder):
         raise NotImplementedError
 
 
+class Photographs(_Tiny):
+    SPLITS = {"train": 4}  # noqa: RUF012
+
+    def _features(self):
+        image = tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg")
+        return {**super()._features(), "image": image}
+
+    def _example(self, image, index):
+        return super()._example(image.repeat(30, axis=0).repeat(30, axis=1), index)
+
+
 class Divided(_Tiny):
     SPLITS = {"train": 6, "validation": 4, "test": 2}  # noqa: RUF012
 
@@ -96,6 +107,19 @@ def test_pictures_are_those_of_the_dataset_and_labels_follow(tiny):
     assert list(labels) == list(splits.labels["train"])
 
 
+@pytest.mark.parametrize("reduced", [True, False])
+def test_large_jpegs_are_decoded_as_files_are(tmp_path, reduced):
+    builder = Photographs(data_dir=tmp_path)
+    splits = data.from_tfds(builder, 16, validation_split=None, reduced_decoding=reduced)
+    decoders = {"image": tfds.decode.SkipDecoding()}
+    records = builder.as_dataset(split="train", decoders=decoders).as_numpy_iterator()
+    expected = [
+        data.decode_and_resize(record["image"], 16, reduced_decoding=reduced)
+        for record in records
+    ]
+    np.testing.assert_allclose(images_of(splits.train_in_order), expected, atol=1e-3)
+
+
 def test_equal_seeds_give_equal_epochs(tiny):
     epochs = []
     for _ in range(2):
@@ -131,6 +155,8 @@ def test_fingerprints_are_those_of_the_contents(tiny):
     first = data.from_tfds(tiny, 8).fingerprints
     assert data.from_tfds(tiny, 8).fingerprints == first
     assert data.from_tfds(tiny, 9).fingerprints["train"] != first["train"]
+    whole = data.from_tfds(tiny, 8, reduced_decoding=False).fingerprints
+    assert whole["train"] != first["train"]
 
 
 @pytest.mark.parametrize(

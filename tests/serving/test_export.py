@@ -175,6 +175,27 @@ def test_grey_models_of_any_size_take_encoded_pictures(tmp_path):
     )
 
 
+def test_large_photographs_are_decoded_as_for_training(tmp_path):
+    # Noise, which a reduced decoding changes most: the answers tell which one it was.
+    noise = np.random.default_rng(0).integers(0, 256, (6, 131, 201, 3), dtype="uint8")
+    for index, picture in enumerate(noise):
+        path = tmp_path / "photographs" / "ab"[index % 2] / f"{index}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(tf.io.encode_jpeg(picture).numpy())
+    model = small_model(head=heads.DenseHead(2))
+    answers = {}
+    for reduced in (True, False):
+        splits = data.image_folder(
+            tmp_path / "photographs", 16, validation_split=None, reduced_decoding=reduced
+        )
+        expected = model.predict(splits.train_in_order, verbose=0)
+        version = serving.export(model, tmp_path / "served", reduced_decoding=reduced)
+        encoded = [pathlib.Path(path).read_bytes() for path in splits.paths["train"]]
+        answers[reduced] = served(version)["serving_default"](tf.constant(encoded))["values"]
+        np.testing.assert_allclose(answers[reduced], expected, rtol=1e-4, atol=1e-6)
+    assert np.abs(answers[True] - answers[False]).max() > 1e-3
+
+
 def test_models_of_other_channels_take_arrays_only(tmp_path):
     model = small_model(channels=5)
     pictures = pixels(4, channels=5).astype("float32")

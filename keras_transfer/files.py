@@ -1,8 +1,10 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and the folder of those that may be deleted."""
 
 import os
 import pathlib
 import tempfile
+
+import platformdirs
 
 
 def write_aside(path, write):
@@ -23,3 +25,16 @@ def write_aside(path, write):
         os.replace(aside, path)
     finally:
         pathlib.Path(aside).unlink(missing_ok=True)
+
+
+def cache_directory():
+    """The folder for what can be computed again; it need not exist yet.
+
+    Returns:
+        A `pathlib.Path`: the environment variable `KERAS_TRANSFER_CACHE` where it is set, else
+        the user's cache folder by the custom of the operating system.
+    """
+    return pathlib.Path(
+        os.environ.get("KERAS_TRANSFER_CACHE")
+        or platformdirs.user_cache_dir("keras_transfer", appauthor=False)
+    )
