@@ -16,6 +16,7 @@ _SUBPACKAGES = (
     "callbacks",
     "data",
     "distribution",
+    "features",
     "freezing",
     "heads",
     "models",

@@ -24,6 +24,7 @@ class _Parts:
     leaves: tuple
     trained_flags: tuple = ()
     saved_with_slots: bool = False
+    tails: dict = dataclasses.field(default_factory=dict)
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
@@ -49,7 +50,9 @@ class TransferModel(keras.Model):
         freeze_policy: a `FreezePolicy`. Defaults to `FreezeAll()`.
         name: the name of the model. Defaults to that of the backbone with `_transfer`.
 
-    Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255].
+    Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255]. Instead of
+        pictures the model takes features that were computed before, in a dict under the name of
+        the boundary they come from: `model({"block_12_add": features})`.
     Output: that of the head, or a dict of those of the heads, each of the head's shape.
 
     Example:
@@ -127,6 +130,27 @@ class TransferModel(keras.Model):
     def tail(self):
         """All that follows the frozen prefix, from the stem's features to the outputs."""
         return graph.split(self, self.frozen_boundary)[1]
+
+    def __call__(self, inputs, *arguments, **keyword_arguments):
+        if isinstance(inputs, dict) and len(inputs) == 1:
+            ((boundary, features),) = inputs.items()
+            return self._tail_from(boundary)(features, *arguments, **keyword_arguments)
+        return super().__call__(inputs, *arguments, **keyword_arguments)
+
+    def _tail_from(self, boundary):
+        """What follows a boundary; made once, since each `fit` and `evaluate` asks for it."""
+        if boundary not in self._parts.tails:
+            self._parts.tails[boundary] = graph.split(self, boundary)[1]
+        tail = self._parts.tails[boundary]
+        reached = {id(variable) for variable in tail.trainable_variables}
+        lost = [v.path for v in self.trainable_variables if id(v) not in reached]
+        if lost:
+            raise ValueError(
+                f"The features come from '{boundary}', but weights before it are trained, "
+                f"such as '{lost[0]}', which they cannot reach. Train on pictures, or freeze "
+                f"up to '{boundary}'."
+            )
+        return tail
 
     def stage_summary(self, print_fn=print):
         """Prints a line for each stage and head: output shape, parameters, whether it is

@@ -1,0 +1,109 @@
+"""Features that were computed before, as a dataset."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from keras_transfer.features.epochs import Epochs
+from keras_transfer.features.feature_datasets import from_disk, from_memory
+
+# Up to here all features are kept in memory; beyond, an epoch reads them from disk.
+MEMORY_LIMIT = 2**28
+
+
+class CachedFeatures(tf.data.Dataset):
+    """A dataset of batches `(features, labels)`, or what else came with the pictures.
+
+    With several views each epoch takes one of each picture's at random. The order and the
+    views of an epoch follow from `seed` and the number of the epoch alone.
+
+    It is made by `FeatureCache.extract`, and it *is* a `tf.data.Dataset`:
+    `model.tail().fit(features)` trains on it.
+
+    Args:
+        readers: a `ShardReader` for each view; the first array is that of the features.
+        structure: an example of the elements' structure, such as `(0, 0)` for pairs.
+        boundary: the name of the layer that the features come out of.
+        batch_size: rows in a batch.
+        shuffle: whether each epoch has another order. Defaults to False.
+        seed: of the orders and of the choice of views. Defaults to 0.
+        class_names: the names of the classes, or None.
+
+    Attributes:
+        num_images: the number of pictures, and of rows in an epoch.
+        views: the number of views.
+        in_memory: whether all views are held in memory.
+        nbytes: the size of the features and labels of all views.
+        epochs: the `Epochs` that were begun.
+    """
+
+    def __init__(
+        self, readers, structure, boundary, batch_size, shuffle=False, seed=0, class_names=None
+    ):
+        self.readers, self.structure, self.boundary = tuple(readers), structure, boundary
+        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        self.class_names = class_names
+        store = readers[0].store
+        self.num_images, self.views = store.num_rows, len(readers)
+        self.nbytes = self.num_images * self.views * store.row_bytes
+        self.in_memory = self.nbytes <= MEMORY_LIMIT
+        self.epochs = Epochs(seed)
+        # What these make must not refer to this object: the arrays would live on in a cycle.
+        make = from_memory if self.in_memory else from_disk
+        dataset = _packed(make(self.readers, self.epochs, batch_size, shuffle), structure)
+        steps = math.ceil(self.num_images / batch_size)
+        self._dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+        super().__init__(tf.data.experimental.to_variant(self._dataset))
+
+    def batched(self, batch_size, shuffle=None):
+        """The same features in batches of another size.
+
+        Args:
+            batch_size: rows in a batch.
+            shuffle: whether each epoch has another order. Defaults to what it was.
+        """
+        shuffle = self.shuffle if shuffle is None else shuffle
+        return CachedFeatures(
+            self.readers, self.structure, self.boundary, batch_size, shuffle, self.seed,
+            self.class_names,
+        )  # fmt: skip
+
+    def as_inputs(self):
+        """The dataset for the `TransferModel` itself instead of its tail.
+
+        Its features are in a dict under the boundary's name, by which the model knows that it
+        gets features and not pictures.
+        """
+        boundary, is_tuple = self.boundary, isinstance(self.structure, tuple)
+
+        def named(features, *others):
+            inputs = {boundary: features}
+            return (inputs, *others) if is_tuple else inputs
+
+        return self.map(named)
+
+    def arrays(self, view=0):
+        """All rows of a view in order, packed as the elements are: NumPy arrays."""
+        features, *others = self.readers[view].rows(0, self.num_images)
+        if features.dtype == np.float16:
+            features = features.astype("float32")
+        return tf.nest.pack_sequence_as(self.structure, [features, *others])
+
+    def _inputs(self):
+        # Every `tf.data.Dataset` names its inputs: options and `tf.distribute` follow them.
+        return [self._dataset]
+
+    @property
+    def element_spec(self):
+        return self._dataset.element_spec
+
+
+def _packed(dataset, structure):
+    def pack(features, *others):
+        # float16 saves room on disk; the tail computes in its own precision.
+        if features.dtype == tf.float16:
+            features = tf.cast(features, "float32")
+        return tf.nest.pack_sequence_as(structure, [features, *others])
+
+    return dataset.map(pack).prefetch(2)

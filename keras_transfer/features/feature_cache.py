@@ -1,0 +1,281 @@
+"""Features of a frozen network, computed once and kept on disk."""
+
+import sys
+import uuid
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_transfer.features.cache_folder import TEMPORARY, CacheFolder
+from keras_transfer.features.cached_features import CachedFeatures
+from keras_transfer.features.digests import entry_key
+from keras_transfer.features.engine import EngineError
+from keras_transfer.features.engines import get_engine
+from keras_transfer.features.extraction import BATCH_SIZE, Extraction, batches, extract_shards
+from keras_transfer.features.observed_source import source_of
+from keras_transfer.features.shard_reader import ShardReader
+from keras_transfer.features.shard_store import ShardStore
+from keras_transfer.features.tensorflow_engine import TensorFlowEngine
+from keras_transfer.files import cache_directory
+
+DEFAULT_SIZE_LIMIT = 20 * 10**9
+# A file's header, checksum and place in its folder.
+_BYTES_BESIDE = 16_384
+# Two engines add in another order; in float32 that is worth about 1e-6.
+_ENGINE_TOLERANCE = 1e-4
+
+
+def default_directory():
+    """The folder of the cache where none is named."""
+    return cache_directory() / "features"
+
+
+class FeatureCache:
+    """Runs the frozen prefix of a model over pictures once, and keeps what comes out.
+
+    While a part of a network is frozen it computes the same numbers in every epoch. Here they
+    are computed once, written to disk in shards, and found again by a key that follows from
+    the network's graph and weights, the pictures, their size, the augmentation, the dtype and
+    the engine. A run that is killed leaves whole shards, and the next one goes on from there.
+    A shard whose checksum is wrong is computed again. Memory is bounded whatever the number
+    of pictures.
+
+    A cache may be used by several processes at once.
+
+    Args:
+        directory: the folder. Defaults to `features` in the user's cache folder, or in the one
+            that the environment variable `KERAS_TRANSFER_CACHE` names.
+        engine: "auto", "tensorflow", "openvino" or an `Engine`; see `get_engine`. Where "auto"
+            takes an engine that cannot run a network, or whose features are not TensorFlow's
+            to 1e-4 of the largest, it warns and takes TensorFlow.
+        dtype: "float32" (the default) or "float16" for half the room on disk, with a relative
+            error of up to 5e-4.
+        size_limit: bytes; before more is written, entries that were not used for longest are
+            removed. Defaults to 20 GB. None for no limit.
+
+    Example:
+
+    >>> features = FeatureCache("cache").extract(model, splits.train)  # doctest: +SKIP
+    >>> model.tail().fit(features)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, directory=None, engine="auto", dtype="float32", size_limit=DEFAULT_SIZE_LIMIT
+    ):
+        if dtype not in ("float32", "float16"):
+            raise ValueError(
+                f"`dtype` must be 'float32' or 'float16'. Received: dtype={dtype!r}"
+            )
+        self._engine = get_engine(engine)
+        self.engine, self.dtype, self.size_limit = engine, dtype, size_limit
+        self.folder = CacheFolder(directory or default_directory(), size_limit)
+
+    @property
+    def directory(self):
+        """The folder, a `pathlib.Path`."""
+        return self.folder.path
+
+    @property
+    def engine_name(self):
+        """The name of the engine that is tried first."""
+        return self._engine.name
+
+    def extract(self, model, dataset, views=1, verbose=0):
+        """The features of a dataset's pictures: read where they are, computed where not.
+
+        Args:
+            model: a `TransferModel`, whose `stem()` is run, or any functional `keras.Model`
+                with one input and one output, which is run as a whole.
+            dataset: a `tf.data.Dataset` of batches, of pictures or of tuples that start with
+                pictures; labels, sample weights and dicts of them are kept beside the
+                features. Those of `keras_transfer.data` know what they hold. Of others one
+                pass is read to find out.
+            views: how many independent draws of a random augmentation to keep of each
+                picture. Defaults to 1. Where nothing is random it is 1 in any case.
+            verbose: 1 prints progress and rates, 0 nothing. Defaults to 0.
+
+        Returns:
+            `CachedFeatures`, a dataset with batches of the dataset's size, shuffled if that is
+            shuffled.
+
+        Raises:
+            ValueError: for pictures that do not fit the network.
+            NoRoomError: an `OSError` that says how much is needed, where the disk or
+                `size_limit` leaves too little room; nothing was computed yet.
+        """
+        if not isinstance(views, int) or views < 1:
+            raise ValueError(f"`views` must be a positive integer. Received: views={views!r}")
+        task = _Task(model, dataset, views, self.dtype)
+        try:
+            return self._extract(task, self._engine, verbose)
+        except EngineError as error:
+            if self.engine != "auto":
+                raise
+            warnings.warn(f"{error} TensorFlow computes the features.", stacklevel=2)
+            return self._extract(task, TensorFlowEngine(), verbose)
+
+    def _extract(self, task, engine, verbose):
+        key = task.key(engine)
+        with self.folder.locked(key) as directory:
+            stores = task.stores(directory)
+            missing = [store.missing() for store in stores]
+            if not task.source.fixed_order and any(missing):
+                # Pictures that come in another order now do not complete what is there.
+                missing = [range(store.num_shards) for store in stores]
+            extraction = Extraction()
+            if any(missing):
+                self._make_room(stores, missing)
+                for store in stores:
+                    store.directory.mkdir(exist_ok=True)
+                self.folder.describe(key, task.description(engine))
+                run = _prepared(engine, task)
+                extraction = _fill(run, task, stores, missing, verbose)
+            self.folder.describe(key, task.description(engine))
+            features = task.opened(stores)
+        features.extraction = extraction
+        if key.startswith(TEMPORARY):
+            # The files are open, and go when they are closed; where a system keeps open files
+            # in their folder, the next extraction removes them.
+            self.folder.remove(key)
+        if verbose:
+            print(_summary(task, engine, extraction))
+        return features
+
+    def _make_room(self, stores, missing):
+        rows = sum(
+            stop - start
+            for store, shards in zip(stores, missing, strict=True)
+            for start, stop in map(store.rows_of, shards)
+        )
+        num_shards = sum(map(len, missing))
+        self.folder.remove_left_overs()
+        self.folder.make_room(rows * stores[0].row_bytes + num_shards * _BYTES_BESIDE)
+
+    def entries(self):
+        """What is in the cache: a list of `CacheEntry`, the one used last at the end."""
+        return self.folder.entries()
+
+    def clear(self):
+        """Removes all entries that no other process is writing.
+
+        Returns:
+            How many were removed.
+        """
+        return sum(self.folder.remove(entry.key) for entry in self.entries())
+
+
+class _Task:
+    """One call of `extract`: what is computed, of what, and how it is kept."""
+
+    def __init__(self, model, dataset, views, dtype):
+        self.source = source_of(dataset)
+        self.stem = model.stem() if hasattr(model, "stem") else model
+        self.boundary = self.stem.outputs[0]._keras_history.operation.name
+        self.class_names = getattr(dataset, "class_names", None)
+        self.num_classes = self.class_names and len(self.class_names)
+        self.views = views if self.source.draws_differ else 1
+        self.dtype = dtype
+        # Tracing an augmentation takes a second: once is enough.
+        self._element_spec = batches(self.source, 0, self.num_classes, 0, 1).element_spec
+        _, *targets = tf.nest.flatten(self._element_spec)
+        self.specs = [(self._feature_shape(), dtype)]
+        self.specs += [(spec.shape[1:], spec.dtype.as_numpy_dtype) for spec in targets]
+
+    def _feature_shape(self):
+        pictures = tf.nest.flatten(self._element_spec)[0].shape[1:]
+        expected = self.stem.input_shape[1:]
+        if not pictures.is_compatible_with(expected):
+            raise ValueError(
+                f"The network takes pictures of shape {expected}. "
+                f"Received: a dataset of pictures of shape {tuple(pictures)}"
+            )
+        shape = self.stem.compute_output_shape((BATCH_SIZE, *pictures))[1:]
+        if None in shape:
+            raise ValueError(
+                "Features are kept as arrays of one shape: the pictures must all have the same "
+                f"size. Received: a dataset of pictures of shape {tuple(pictures)}"
+            )
+        return shape
+
+    def key(self, engine):
+        if self.source.fingerprint is None:
+            return TEMPORARY + uuid.uuid4().hex
+        return entry_key(self.stem, self.source, self.dtype, engine.name)
+
+    def stores(self, directory):
+        return [
+            ShardStore(
+                directory / f"view-{view:03d}", self.source.num_images, self.specs, BATCH_SIZE
+            )
+            for view in range(self.views)
+        ]
+
+    def description(self, engine):
+        return {
+            "network": self.stem.name.removesuffix("_stem").removesuffix("_transfer"),
+            "boundary": self.boundary,
+            "num_images": self.source.num_images,
+            "feature_shape": list(self.specs[0][0]),
+            "dtype": self.dtype,
+            "engine": engine.name,
+        }
+
+    def opened(self, stores):
+        return CachedFeatures(
+            [ShardReader(store) for store in stores],
+            tf.nest.map_structure(lambda spec: 0, self._element_spec),
+            self.boundary,
+            self.source.batch_size,
+            self.source.shuffle,
+            self.source.seed,
+            self.class_names,
+        )
+
+
+def _prepared(engine, task):
+    """The engine's function for the stem, once its features are seen to be TensorFlow's."""
+    run = engine.compile(task.stem)
+    if isinstance(engine, TensorFlowEngine):
+        return run
+    example = next(iter(batches(task.source, 0, task.num_classes, 0, 2)))
+    images = tf.nest.flatten(example)[0].numpy()
+    expected = task.stem(images, training=False).numpy()
+    difference = np.abs(next(run(iter([images]))) - expected).max()
+    if not difference <= _ENGINE_TOLERANCE * np.abs(expected).max():
+        raise EngineError(
+            f"The engine '{engine.name}' computes other features of '{task.stem.name}' than "
+            f"TensorFlow: they differ by {difference:.2g}, the largest is "
+            f"{np.abs(expected).max():.2g}."
+        )
+    return run
+
+
+def _fill(run, task, stores, missing, verbose):
+    total = Extraction()
+    num_images = sum(
+        stop - start
+        for store, shards in zip(stores, missing, strict=True)
+        for start, stop in map(store.rows_of, shards)
+    )
+    progress = keras.utils.Progbar(num_images) if verbose == 1 and sys.stdout.isatty() else None
+    for view, (store, shards) in enumerate(zip(stores, missing, strict=True)):
+        done = extract_shards(
+            run, task.source, view, task.num_classes, store, shards, progress and progress.add
+        )
+        total += done
+    return total
+
+
+def _summary(task, engine, extraction):
+    views = f" x {task.views} views" if task.views > 1 else ""
+    what = f"Features at {task.boundary}: {task.source.num_images} pictures{views}"
+    if not extraction.num_images:
+        return f"{what}, read from the cache."
+    rate = extraction.num_images / extraction.seconds
+    waited = extraction.waited / extraction.seconds
+    return (
+        f"{what}, computed in {extraction.seconds:.1f} s ({engine.name}, {rate:.0f} a second, "
+        f"{waited:.0%} of the time waiting for pictures)."
+    )

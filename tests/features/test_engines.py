@@ -1,0 +1,101 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_transfer.backbones import Backbone
+from keras_transfer.features import Engine, OpenVINOEngine, TensorFlowEngine, get_engine
+from tests.networks import residual_backbone
+
+needs_openvino = pytest.mark.skipif(
+    not OpenVINOEngine.is_available(), reason="openvino, of the extra `cpu`, is not installed"
+)
+IMAGES = np.random.default_rng(0).uniform(0, 255, (21, 64, 64, 3)).astype("float32")
+
+
+def in_batches(images, size=16):
+    return (images[start : start + size] for start in range(0, len(images), size))
+
+
+@pytest.mark.parametrize("size", [1, 8, 16, 21])
+@pytest.mark.parametrize(
+    "engine", [TensorFlowEngine(), pytest.param(OpenVINOEngine(), marks=needs_openvino)]
+)
+def test_engine_gives_the_networks_output_in_order(engine, size):
+    network = residual_backbone(size=64)
+    batches = list(engine.compile(network)(in_batches(IMAGES, size)))
+    assert [len(batch) for batch in batches] == [len(b) for b in in_batches(IMAGES, size)]
+    expected = network.predict(IMAGES, verbose=0)
+    difference = np.abs(np.concatenate(batches) - expected).max()
+    assert difference <= 1e-4 * np.abs(expected).max()
+
+
+@needs_openvino
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("MobileNet", {"alpha": 0.25}),
+        ("MobileNetV2", {"alpha": 0.35}),
+        ("MobileNetV3Small", {}),
+        ("EfficientNetV2B0", {}),
+        ("ResNet50", {}),
+    ],
+)
+def test_engines_agree(name, arguments):
+    keras.utils.set_random_seed(0)
+    backbone = Backbone(name, input_shape=(64, 64, 3), weights=None, **arguments)
+    expected, found = (
+        np.concatenate(list(engine.compile(backbone)(in_batches(IMAGES))))
+        for engine in (TensorFlowEngine(), OpenVINOEngine())
+    )
+    assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+@needs_openvino
+def test_pictures_of_any_size_are_for_tensorflow():
+    backbone = Backbone("MobileNetV2", input_shape=(None, None, 3), weights=None, alpha=0.35)
+    with pytest.raises(ValueError, match="pictures of a fixed size"):
+        OpenVINOEngine().compile(backbone)
+
+
+@needs_openvino
+def test_network_that_cannot_be_converted_is_told():
+    inputs = keras.Input((8, 8, 3))
+    python = keras.layers.Lambda(
+        lambda x: tf.ensure_shape(tf.numpy_function(np.sin, [x], "float32"), (None, 8, 8, 3))
+    )
+    network = keras.Model(inputs, python(inputs))
+    with pytest.raises(ValueError, match="cannot convert"):
+        OpenVINOEngine().compile(network)
+
+
+def test_auto_takes_openvino_on_a_machine_without_an_accelerator(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
+    monkeypatch.setattr(OpenVINOEngine, "is_available", classmethod(lambda cls: True))
+    assert isinstance(get_engine("auto"), OpenVINOEngine)
+    monkeypatch.setattr(OpenVINOEngine, "is_available", classmethod(lambda cls: False))
+    assert isinstance(get_engine("auto"), TensorFlowEngine)
+    with pytest.raises(ImportError, match=r"keras-transfer\[cpu\]"):
+        get_engine("openvino")
+
+
+@pytest.mark.parametrize("kind", ["GPU", "TPU"])
+def test_auto_takes_tensorflow_where_it_has_an_accelerator(monkeypatch, kind):
+    found = {kind: ["device"]}
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: found.get(kind, []))
+    monkeypatch.setattr(OpenVINOEngine, "is_available", classmethod(lambda cls: True))
+    assert isinstance(get_engine(), TensorFlowEngine)
+
+
+def test_own_engine_is_taken_as_it_is():
+    class Own(TensorFlowEngine):
+        name = "own"
+
+    own = Own()
+    assert get_engine(own) is own
+    assert isinstance(own, Engine)
+
+
+def test_unknown_engine_is_told():
+    with pytest.raises(ValueError, match="`engine` must be"):
+        get_engine("onnx")
