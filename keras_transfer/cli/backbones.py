@@ -1,6 +1,7 @@
 """`keras-transfer backbones`."""
 
 from keras_transfer.backbones.registry import APPLICATIONS
+from keras_transfer.cli.messages import print_table
 
 _CONVENTIONS = {
     "none": "in the network",
@@ -18,6 +19,4 @@ def run(options):
         convention = _CONVENTIONS[row.preprocessing]
         size, smallest = str(row.default_size), str(row.min_size)
         rows.append((name, size, smallest, convention, ", ".join(row.arguments) or "-"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(map(str.ljust, row, widths)).rstrip())
+    print_table(rows)

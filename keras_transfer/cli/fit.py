@@ -9,12 +9,12 @@ import time
 import keras
 import tensorflow as tf
 
-from keras_transfer import backbones, data, heads, models, serving, training
+from keras_transfer import backbones, data, features, heads, models, serving, training
 from keras_transfer.backbones.registry import find_application
 from keras_transfer.cli import plots
 from keras_transfer.cli.measure import confusion_table, measure
 from keras_transfer.cli.messages import tell_unreadable
-from keras_transfer.cli.run_folder import RunFolder
+from keras_transfer.cli.run_folder import METRICS, RunFolder
 from keras_transfer.serving.warmup import can_write_warmup
 
 _EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
@@ -24,9 +24,10 @@ def run(options):
     """Trains on a folder of pictures and writes the run folder."""
     started = time.monotonic()
     run_folder = RunFolder(options.output)
-    run_folder.check_free()
     plan = _read_plan(options.plan)
     size = options.image_size or find_application(options.backbone).default_size
+    settings = _settings(options, size)
+    run_folder.check_free(settings)
     keras.utils.set_random_seed(options.seed)
     splits = data.image_folder(
         options.data,
@@ -38,9 +39,11 @@ def run(options):
     tell_unreadable(splits)
     # Only now: a wrong DATA should not leave an empty folder behind.
     model = _build_model(options, size, len(splits.class_names))
-    run_folder.create()
+    if run_folder.is_unfinished(settings):
+        print(f"Taking up the unfinished run in {run_folder.path}.")
+    run_folder.create(settings)
     # Before the training, so that what an interrupted one leaves can be used.
-    _describe(run_folder, options, size, splits.class_names)
+    run_folder.describe({**settings, "class_names": list(splits.class_names)})
     _tell_data(splits)
     history = training.fine_tune(
         model,
@@ -51,10 +54,10 @@ def run(options):
         class_weight=splits.balanced_class_weight if options.balance else None,
         # Progress bars in a log file are a mess.
         verbose=1 if sys.stdout.isatty() else 2,
+        cache=_cache(options),
+        time_budget=options.time_budget,
     )
     metrics = _evaluate(model, splits, history)
-    metrics["seconds"] = round(time.monotonic() - started, 1)
-    run_folder.write_json("metrics.json", metrics)
     _plot(run_folder.path, history, metrics, splits.class_names)
     version = serving.export(
         model,
@@ -62,6 +65,8 @@ def run(options):
         class_names=splits.class_names,
         examples=_readable_by_server(splits),
     )
+    metrics["seconds"] = round(time.monotonic() - started, 1)
+    run_folder.write_json(METRICS, metrics)
     _report(run_folder, metrics, splits.class_names, version)
 
 
@@ -93,18 +98,28 @@ def _augmented(train, options):
     return getattr(data.augmentation, options.augmentation)(seed=options.seed)(train)
 
 
-def _describe(run_folder, options, size, class_names):
-    run_folder.describe(
-        {
-            "backbone": options.backbone,
-            "image_size": [size, size],
-            "channels": 3,
-            "class_names": list(class_names),
-            "data": os.path.abspath(options.data),
-            "augmentation": options.augmentation,
-            "seed": options.seed,
-        }
-    )
+def _settings(options, size):
+    """What decides how the run goes: a run is taken up by the same settings only."""
+    return {
+        "backbone": options.backbone,
+        "alpha": options.alpha,
+        "weights": options.weights,
+        "image_size": [size, size],
+        "channels": 3,
+        "data": os.path.abspath(options.data),
+        "augmentation": options.augmentation,
+        "batch_size": options.batch_size,
+        "balance": options.balance,
+        "plan": options.plan and os.path.abspath(options.plan),
+        "time_budget": options.time_budget,
+        "seed": options.seed,
+    }
+
+
+def _cache(options):
+    if options.no_cache:
+        return False
+    return features.FeatureCache(options.cache, engine=options.engine)
 
 
 def _tell_data(splits):

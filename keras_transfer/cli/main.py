@@ -7,6 +7,7 @@ module of its own, imported when it runs.
 import argparse
 import importlib
 import os
+import re
 import sys
 import warnings
 
@@ -53,6 +54,7 @@ def build_parser():
     _add_evaluate(commands)
     _add_predict(commands)
     _add_export(commands)
+    _add_cache(commands)
     _add(commands, "backbones", "list the networks that can be transferred")
     demo = _add(commands, "demo", "show what transfer is worth, offline, in three minutes")
     demo.add_argument(
@@ -115,6 +117,28 @@ def _add_fit(commands):
         default="raise",
         help="what to do about pictures that cannot be read (default: %(default)s)",
     )
+    fit.add_argument(
+        "--time-budget",
+        type=_seconds,
+        metavar="TIME",
+        help="how long the training may take, such as 90s, 5m or 2h (default: as long as "
+        "accuracy asks for)",
+    )
+    fit.add_argument(
+        "--engine",
+        choices=("auto", "tensorflow", "openvino"),
+        default="auto",
+        help="what runs the frozen part (default: %(default)s)",
+    )
+    cache = fit.add_mutually_exclusive_group()
+    cache.add_argument(
+        "--cache", metavar="FOLDER", help="where features are kept (default: the user's cache)"
+    )
+    cache.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="compute the frozen part again in every epoch",
+    )
     fit.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
 
 
@@ -146,6 +170,38 @@ def _add_export(commands):
     where = export.add_mutually_exclusive_group()
     where.add_argument("--output", metavar="FOLDER", help="default: RUN/serving")
     where.add_argument("--file", metavar="FILE", help="a .tflite or .onnx file instead")
+
+
+def _add_cache(commands):
+    cache = _add(commands, "cache", "list the features that are kept on disk, or remove them")
+    cache.add_argument(
+        "--directory", metavar="FOLDER", help="the cache (default: the user's cache folder)"
+    )
+    what = cache.add_mutually_exclusive_group()
+    what.add_argument("--clear", action="store_true", help="remove all")
+    what.add_argument("--remove", nargs="+", metavar="KEY", help="remove these")
+    what.add_argument(
+        "--limit",
+        type=_bytes,
+        metavar="SIZE",
+        help="remove what was not used for longest until the rest fits, such as 500MB or 5GB",
+    )
+
+
+def _seconds(text):
+    return _number_with_unit(text, {"s": 1, "m": 60, "h": 3600}, "a time such as 90s, 5m or 2h")
+
+
+def _bytes(text):
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    return int(_number_with_unit(text, units, "a size such as 500MB or 5GB"))
+
+
+def _number_with_unit(text, units, expected):
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", text)
+    if found is None or found[2] not in units or not float(found[1]) > 0:
+        raise argparse.ArgumentTypeError(f"must be {expected}, not {text!r}")
+    return float(found[1]) * units[found[2]]
 
 
 def _positive(text):

@@ -3,10 +3,12 @@
 import json
 import pathlib
 
-from keras_transfer.training.files import write_aside
+from keras_transfer.files import write_aside
 
 _DESCRIPTION = "run.json"
 _MODEL = "model.keras"
+# Written at the very end: a run without them is unfinished.
+METRICS = "metrics.json"
 
 
 class RunFolder:
@@ -22,18 +24,38 @@ class RunFolder:
     def __init__(self, path):
         self.path = pathlib.Path(path)
 
-    def create(self):
+    def create(self, settings):
         """Makes the folder, as `check_free` allows."""
-        self.check_free()
+        self.check_free(settings)
         self.path.mkdir(parents=True, exist_ok=True)
 
-    def check_free(self):
-        """Raises `FileExistsError` if there is something already, which is not overwritten."""
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+    def check_free(self, settings):
+        """Raises `FileExistsError` if there is something already, which is not overwritten.
+
+        What an unfinished run of the same command left is no obstacle.
+
+        Args:
+            settings: what the command was told, a dict; part of `run.json`.
+        """
+        if not self.path.exists() or self.is_unfinished(settings):
+            return
+        left_over = self.path.is_dir() and all(
+            path.name.startswith(".writing-") for path in self.path.iterdir()
+        )
+        if not left_over:
             raise FileExistsError(
                 f"'{self.path}' exists and is not empty; nothing was overwritten. Name a new "
                 "folder with --output."
             )
+
+    def is_unfinished(self, settings):
+        """Whether a command of the same settings began this run and did not finish it."""
+        try:
+            described = json.loads((self.path / _DESCRIPTION).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        same = all(described.get(key) == value for key, value in settings.items())
+        return same and not (self.path / METRICS).exists()
 
     def write_json(self, name, values):
         """Writes a JSON file, all or nothing."""

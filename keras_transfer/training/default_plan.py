@@ -9,18 +9,28 @@ from keras_transfer.training.plan import Phase, Plan
 _FEW_PER_CLASS = 20
 # From so many on, an earlier stage has enough to learn from.
 _MANY_PER_CLASS = 1000
-_HEAD_STEPS, _HEAD_EPOCHS = 300, (3, 10)
-_TUNING_STEPS, _TUNING_EPOCHS = 1000, (8, 20)
+_HEAD_STEPS, _HEAD_EPOCHS = 300, (5, 20)
+_TUNING_STEPS, _TUNING_EPOCHS = 1000, (8, 12)
+_VIEWS = 4
+# Under a time budget: stages to train, views to keep and a part of the epochs, the most accurate
+# choice first.
+_CHOICES = ((1.0, 4), (0.8, 2), (0.6, 2), (0.4, 1), (0.25, 1))
+_FEWEST_EPOCHS = 2
 
 
-def default_plan(num_images, num_classes, num_stages=5, batch_size=32):
-    """Chooses a plan from the size of the data.
+def default_plan(
+    num_images, num_classes, num_stages=5, batch_size=32, costs=None, time_budget=None
+):
+    """Chooses a plan from the size of the data, and from the time there is.
 
     Args:
         num_images: the number of training pictures.
         num_classes: the number of classes or outputs.
         num_stages: the number of stages of the backbone. Defaults to 5.
         batch_size: the number of pictures in a step. Defaults to 32.
+        costs: `Costs`, what the parts of the training cost on this machine. Defaults to None,
+            not known.
+        time_budget: seconds that the plan may take by these costs. Defaults to None, no limit.
 
     Returns:
         A `Plan`, whose `reasons` say why.
@@ -28,12 +38,18 @@ def default_plan(num_images, num_classes, num_stages=5, batch_size=32):
     for name, value in {"num_images": num_images, "num_classes": num_classes}.items():
         if value < 1:
             raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+    if time_budget is not None and (costs is None or not time_budget > 0):
+        raise ValueError(
+            "`time_budget` must be positive, and needs `costs` to compare with. "
+            f"Received: time_budget={time_budget!r}, costs={costs!r}"
+        )
     steps_per_epoch = math.ceil(num_images / batch_size)
     per_class = num_images / num_classes
     head = Phase(
         FreezeAll(),
         epochs=_epochs(_HEAD_STEPS, steps_per_epoch, *_HEAD_EPOCHS),
         learning_rate=1e-3,
+        views=1,
         name="head",
     )
     reasons = [
@@ -47,16 +63,26 @@ def default_plan(num_images, num_classes, num_stages=5, batch_size=32):
             "the pictures by heart: the backbone stays as it is."
         )
         return Plan([head], reasons)
-    tuned, stages = _tuned_stages(per_class, num_stages)
+    epochs = _epochs(_TUNING_STEPS, steps_per_epoch, *_TUNING_EPOCHS)
+    wanted = _wanted_stages(per_class, num_stages)
+    chosen = _affordable(wanted, epochs, num_images, costs, time_budget)
+    if chosen is None:
+        reasons.append(
+            f"Training more than the head would take longer than {time_budget:.0f} s here."
+        )
+        return Plan([head], reasons)
+    stages, epochs, views, seconds = chosen
     tuning = Phase(
-        tuned,
-        epochs=_epochs(_TUNING_STEPS, steps_per_epoch, *_TUNING_EPOCHS),
+        FreezeNone() if stages == num_stages else UnfreezeLast(stages),
+        epochs=epochs,
         learning_rate=1e-3,
         layerwise_decay=0.7,
+        views=views,
         name="fine-tuning",
     )
+    whole = "the whole backbone" if stages == num_stages else f"the last {stages} stages"
     reasons.append(
-        f"With {num_images} pictures, {per_class:.0f} a class, {stages} can be fitted to the "
+        f"With {num_images} pictures, {per_class:.0f} a class, {whole} can be fitted to the "
         f"task: {tuning.epochs} epochs, each stage at {tuning.layerwise_decay} times the rate "
         "of the one after it, since early features are the most general "
         "(Yosinski et al., 2014)."
@@ -65,6 +91,9 @@ def default_plan(num_images, num_classes, num_stages=5, batch_size=32):
         "BatchNormalization stays frozen: its statistics come from more pictures than there "
         "are here."
     )
+    if seconds is not None:
+        limit = "" if time_budget is None else f" of the {time_budget:.0f} s there are"
+        reasons.append(f"This should take about {seconds:.0f} s{limit} on this machine.")
     return Plan([head, tuning], reasons)
 
 
@@ -72,8 +101,27 @@ def _epochs(steps, steps_per_epoch, at_least, at_most):
     return min(max(math.ceil(steps / steps_per_epoch), at_least), at_most)
 
 
-def _tuned_stages(per_class, num_stages):
+def _wanted_stages(per_class, num_stages):
     if num_stages <= 2:
-        return FreezeNone(), "the whole backbone"
-    wanted = min(2 if per_class < _MANY_PER_CLASS else 3, num_stages - 1)
-    return UnfreezeLast(wanted), f"the last {wanted} stages"
+        return num_stages
+    return min(2 if per_class < _MANY_PER_CLASS else 3, num_stages - 1)
+
+
+def _affordable(wanted, epochs, num_images, costs, time_budget):
+    """Stages, epochs, views and seconds of the best choice within the budget, or None."""
+    for stages in range(wanted, 0, -1):
+        for part, views in _CHOICES:
+            some = max(round(part * epochs), _FEWEST_EPOCHS)
+            seconds = costs and _seconds(costs, stages, some, views, num_images)
+            if time_budget is None or seconds <= time_budget:
+                return stages, some, views, seconds
+    return None
+
+
+def _seconds(costs, stages, epochs, views, num_images):
+    return (
+        costs.extraction(0, num_images, 1)
+        + costs.tuning(0, num_images, 0)
+        + costs.extraction(stages, num_images, views)
+        + costs.tuning(stages, num_images, epochs)
+    )

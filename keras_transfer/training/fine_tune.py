@@ -1,5 +1,6 @@
 """The one verb."""
 
+import contextlib
 import csv
 import json
 import math
@@ -10,8 +11,11 @@ import tensorflow as tf
 
 from keras_transfer import optimizers
 from keras_transfer.callbacks import BestWeights
+from keras_transfer.features import FeatureCache
+from keras_transfer.files import write_aside
+from keras_transfer.training.costs import measure_costs
 from keras_transfer.training.default_plan import default_plan
-from keras_transfer.training.files import write_aside
+from keras_transfer.training.phase_data import phase_data
 from keras_transfer.training.plan import Plan
 
 
@@ -24,12 +28,16 @@ def fine_tune(
     callbacks=(),
     class_weight=None,
     verbose=1,
+    cache=None,
+    time_budget=None,
 ):
     """Trains a `TransferModel` by a plan: first the head, then more of the backbone.
 
     Each phase applies its freeze policy, compiles with AdamW under a warm-up and a cosine, and
-    runs `fit`. At the end the model has the weights of the best epoch on the validation data,
-    of all phases; without validation data, those of the last one.
+    runs `fit`. What stays frozen in it is computed once and kept in a cache on disk: the phase
+    then trains on features, which the next run with the same pictures and weights finds. At the
+    end the model has the weights of the best epoch on the validation data, of all phases;
+    without validation data, those of the last one.
 
     Args:
         model: a `TransferModel`. If it is compiled, its loss and metrics are kept; otherwise
@@ -43,6 +51,10 @@ def fine_tune(
         callbacks: Keras callbacks for all phases; they see one call of `fit` a phase.
         class_weight: as in `fit`.
         verbose: 0 is silent, 1 shows the plan and Keras' progress bars, 2 a line an epoch.
+        cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder;
+            False trains on pictures and computes the frozen part again in every epoch.
+        time_budget: seconds that the default plan may take, as far as can be told beforehand.
+            Defaults to None, as long as it takes to be accurate.
 
     Returns:
         A `keras.callbacks.History` of all phases, with epochs counted through, and `phase`
@@ -61,13 +73,17 @@ def fine_tune(
     layer.
     """
     _check_model(model)
+    cache = _check_cache(cache)
     train, validation = _as_dataset(train, shuffle=True), _as_dataset(validation)
     steps, num_images, batch_size = _count(train)
     if int(train.cardinality()) != steps:  # Keras would warn that the data ran out
         train = train.apply(tf.data.experimental.assert_cardinality(steps))
     if plan is None:
         num_classes = model.outputs[0].shape[-1]
-        plan = default_plan(num_images, num_classes, len(model.backbone.stages), batch_size)
+        costs = measure_costs(model, train, cache.engine_name if cache else "tensorflow")
+        plan = default_plan(
+            num_images, num_classes, len(model.backbone.stages), batch_size, costs, time_budget
+        )
     if not isinstance(plan, Plan):
         raise ValueError(
             "`plan` must be a `Plan`, such as `Plan([Phase(FreezeAll(), 5, 1e-3)])`, or None. "
@@ -80,17 +96,21 @@ def fine_tune(
     history.set_model(model)
     history.on_train_begin()
     history.phase, history.plan = [], plan
+    compiled = _compiled_with(model)
     for phase in plan.phases:
-        _compile(model, phase, steps)
-        part = model.fit(
-            train,
-            validation_data=validation,
-            epochs=len(history.epoch) + phase.epochs,
-            initial_epoch=len(history.epoch),
-            callbacks=[*callbacks, best],
-            class_weight=class_weight,
-            verbose=verbose,
-        )
+        model.freeze_policy = phase.freeze_policy
+        data = phase_data(model, phase, train, validation, cache, callbacks, verbose)
+        _compile(model, phase, data.steps, compiled)
+        with _steps_at_once(model, data.steps_per_execution):
+            part = model.fit(
+                data.train,
+                validation_data=data.validation,
+                epochs=len(history.epoch) + phase.epochs,
+                initial_epoch=len(history.epoch),
+                callbacks=[*callbacks, best],
+                class_weight=class_weight,
+                verbose=verbose,
+            )
         _append(history, part, phase)
         best.restore()
         if directory is not None:
@@ -100,6 +120,18 @@ def fine_tune(
     return history
 
 
+@contextlib.contextmanager
+def _steps_at_once(model, number):
+    """Lets a model run several steps in one call; afterwards it is as it was compiled."""
+    before = model.steps_per_execution
+    model.steps_per_execution = number
+    try:
+        yield
+    finally:
+        model.steps_per_execution = before
+        model.train_function = model.test_function = model.predict_function = None
+
+
 def _check_model(model):
     if not hasattr(model, "freeze_policy"):
         raise ValueError(
@@ -107,6 +139,17 @@ def _check_model(model):
             "`models.TransferModel(backbone, heads)`. "
             f"Received: model of type {type(model).__name__}"
         )
+
+
+def _check_cache(cache):
+    if cache is None or cache is True:
+        return FeatureCache()
+    if cache is False or isinstance(cache, FeatureCache):
+        return cache or None
+    raise ValueError(
+        "`cache` must be a `features.FeatureCache`, None for the default one, or False for "
+        f"none. Received: cache={cache!r}"
+    )
 
 
 def _as_dataset(data, shuffle=False, batch_size=32):
@@ -140,8 +183,7 @@ def _count(dataset):
     return steps, int(num_images), batch_size
 
 
-def _compile(model, phase, steps):
-    model.freeze_policy = phase.freeze_policy
+def _compile(model, phase, steps, compiled):
     total = phase.epochs * steps
     warmup = math.ceil(phase.warmup * total)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -155,7 +197,7 @@ def _compile(model, phase, steps):
         multipliers = optimizers.layerwise_decay(model, decay=phase.layerwise_decay)
         optimizer = optimizers.LearningRateMultiplier(optimizer, multipliers)
     with model.distribute_strategy.scope():
-        model.compile(**{**_compiled_with(model), "optimizer": optimizer})
+        model.compile(**{**compiled, "optimizer": optimizer})
 
 
 def _compiled_with(model):

@@ -20,6 +20,9 @@ class Phase:
             input, see `optimizers.layerwise_decay`; None for one rate.
         warmup: the share of the steps in which the rate rises from zero. Defaults to 0.1.
         weight_decay: AdamW's decoupled weight decay. Defaults to 0.01.
+        views: on cached features, how many draws of a random augmentation are kept of each
+            picture. Defaults to None, which is 4.
+        batch_size: pictures in a step. Defaults to None, as the data come.
         name: what the phase is called in tables.
     """
 
@@ -29,6 +32,8 @@ class Phase:
     layerwise_decay: float | None = None
     warmup: float = 0.1
     weight_decay: float = 0.01
+    views: int | None = None
+    batch_size: int | None = None
     name: str = "phase"
 
     def __post_init__(self):
@@ -49,6 +54,13 @@ class Phase:
             raise ValueError(
                 f"`weight_decay` must not be negative. Received: {self.weight_decay}"
             )
+
+        for name in ("views", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(
+                    f"`{name}` must be a positive integer or None. Received: {name}={value!r}"
+                )
 
     def to_json(self):
         """The phase as numbers, strings and dicts."""

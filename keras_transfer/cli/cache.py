@@ -1,0 +1,70 @@
+"""`keras-transfer cache`."""
+
+import time
+
+from keras_transfer.cli.messages import print_table
+from keras_transfer.features.cache_folder import CacheFolder
+from keras_transfer.features.feature_cache import default_directory
+
+
+def run(options):
+    """Lists what is in the cache, or removes it."""
+    folder = CacheFolder(options.directory or default_directory())
+    before = folder.entries()
+    if options.clear:
+        folder.remove_left_overs()
+        _remove(folder, [entry.key for entry in before])
+    elif options.remove:
+        _remove(folder, _matching(options.remove, before))
+    elif options.limit is not None:
+        folder.evict(options.limit)
+    removed = sum(entry.size for entry in before) - sum(e.size for e in folder.entries())
+    if removed:
+        print(f"Removed {removed / 1e6:,.1f} MB.")
+    _print_table(folder)
+
+
+def _matching(wanted, entries):
+    """The keys that begin as wanted; each must be one, and no two the same."""
+    keys = []
+    for beginning in wanted:
+        found = [entry.key for entry in entries if entry.key.startswith(beginning)]
+        if len(found) != 1:
+            problem = "no entry" if not found else f"{len(found)} entries"
+            raise ValueError(
+                f"{problem} of the cache begin with '{beginning}'; nothing was removed."
+            )
+        keys += found
+    return keys
+
+
+def _remove(folder, keys):
+    for key in keys:
+        if not folder.remove(key):
+            print(f"{key[:8]} stays: another process is writing it.")
+
+
+def _print_table(folder):
+    entries = folder.entries()
+    if not entries:
+        print(f"{folder.path} holds no features.")
+        return
+    rows = [
+        ("key", "network", "features at", "pictures", "views", "engine", "size", "last used")
+    ]
+    rows += [
+        (
+            entry.key[:8],
+            entry.network,
+            f"{entry.boundary} {'x'.join(map(str, entry.feature_shape))}",
+            f"{entry.num_images:,}",
+            str(entry.views),
+            f"{entry.engine} {entry.dtype}",
+            f"{entry.size / 1e6:,.1f} MB",
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used)),
+        )
+        for entry in entries
+    ]
+    print_table(rows)
+    total = sum(entry.size for entry in entries)
+    print(f"\n{total / 1e6:,.1f} MB in {folder.path}")

@@ -1,0 +1,106 @@
+"""What a phase trains on: pictures, or the features of what stays frozen in it."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from keras_transfer.callbacks import GradualUnfreezing
+from keras_transfer.features import NoRoomError
+
+# A pass over the validation features needs no gradients, so more fit in memory at once.
+_EVALUATION_BATCH = 256
+# On features that a head alone follows, a step takes less time than starting it does.
+_STEPS_AT_ONCE = 64
+DEFAULT_VIEWS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseData:
+    """The data of one phase, ready for `fit`.
+
+    Attributes:
+        train: a `tf.data.Dataset` of batches.
+        validation: the same, or None.
+        steps: the number of steps in an epoch.
+        steps_per_execution: how many of them run in one call.
+        cached: whether these are features.
+    """
+
+    train: tf.data.Dataset
+    validation: tf.data.Dataset | None
+    steps: int
+    steps_per_execution: int = 1
+    cached: bool = False
+
+
+def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0):
+    """The data of a phase, on features where that saves work.
+
+    Args:
+        model: a `TransferModel` under the phase's freeze policy.
+        phase: a `Phase`.
+        train: a finite `tf.data.Dataset` of pictures.
+        validation: the same, or None.
+        cache: a `FeatureCache`, or None to train on pictures.
+        callbacks: those of the training: one that unfreezes layers needs pictures, and one that
+            looks at batches needs every one of them.
+        verbose: as in `FeatureCache.extract`.
+    """
+    if cache is not None and _has_frozen_work(model) and not _unfreezes(callbacks):
+        try:
+            features = _extract(model, phase, train, cache, verbose)
+            held_out = validation and cache.extract(model, validation, verbose=verbose)
+        except NoRoomError as error:
+            if verbose:
+                print(f"Training on pictures, which takes longer: {error}")
+        else:
+            return _on_features(model, phase, features, held_out, callbacks)
+    if phase.batch_size is not None:
+        train = train.rebatch(phase.batch_size)
+    return PhaseData(train, validation, int(train.cardinality()))
+
+
+def _on_features(model, phase, features, held_out, callbacks):
+    if phase.batch_size is not None:
+        features = features.batched(phase.batch_size)
+    steps = int(features.cardinality())
+    at_once = min(steps, _STEPS_AT_ONCE) if _is_head_alone(model) else 1
+    return PhaseData(
+        train=features.as_inputs(),
+        validation=held_out and held_out.batched(_EVALUATION_BATCH).as_inputs(),
+        steps=steps,
+        steps_per_execution=1 if _look_at_batches(callbacks) else at_once,
+        cached=True,
+    )
+
+
+def _extract(model, phase, train, cache, verbose):
+    views = phase.views or DEFAULT_VIEWS
+    try:
+        return cache.extract(model, train, views, verbose)
+    except NoRoomError:
+        if views == 1:
+            raise
+        return cache.extract(model, train, 1, verbose)
+
+
+def _has_frozen_work(model):
+    return model.stem().count_params() > 0 and None not in model.input_shape[1:]
+
+
+def _is_head_alone(model):
+    return model.frozen_boundary not in model.backbone.boundaries[:-1]
+
+
+def _unfreezes(callbacks):
+    return any(isinstance(callback, GradualUnfreezing) for callback in callbacks)
+
+
+def _look_at_batches(callbacks):
+    hooks = [f"on_{kind}batch_{when}" for kind in ("", "train_") for when in ("begin", "end")]
+    return any(
+        getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
+        for callback in callbacks
+        for hook in hooks
+    )
