@@ -12,8 +12,8 @@ _MANY_PER_CLASS = 1000
 _HEAD_STEPS, _HEAD_EPOCHS = 300, (5, 20)
 _TUNING_STEPS, _TUNING_EPOCHS = 1000, (8, 12)
 _VIEWS = 4
-# Under a time budget: stages to train, views to keep and a part of the epochs, the most accurate
-# choice first.
+# Under a time budget: a part of the epochs, and views to keep; the most accurate choice
+# first, for the stages that are wanted and then for fewer.
 _CHOICES = ((1.0, 4), (0.8, 2), (0.6, 2), (0.4, 1), (0.25, 1))
 _FEWEST_EPOCHS = 2
 

@@ -1,0 +1,111 @@
+"""What is compared with what, and what is good enough."""
+
+import dataclasses
+import itertools
+
+from benchmarks import summary
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """A bound that a figure has to keep to.
+
+    Attributes:
+        relation: "<=" or ">=".
+        bound: the number.
+    """
+
+    relation: str
+    bound: float
+
+    def is_met(self, value):
+        """Whether a value keeps to the bound."""
+        return value <= self.bound if self.relation == "<=" else value >= self.bound
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """A row of a suite beside another one, in one of their values.
+
+    Attributes:
+        suite: the suite.
+        row: the row's name.
+        against: the name of the one it is compared with.
+        value: the value that is compared.
+        limit: a `Limit` for the median, or None.
+        kind: "ratio" or "difference".
+    """
+
+    suite: str
+    row: str
+    against: str
+    value: str
+    limit: Limit | None = None
+    kind: str = "ratio"
+
+    def of(self, rows, against):
+        """The ratios or differences of rows measured side by side."""
+        measure = summary.ratios if self.kind == "ratio" else summary.differences
+        return measure(rows, against, self.value)
+
+
+def _accuracy(row, against, limit=None):
+    return [
+        Comparison("accuracy", row, against, value, bound, "difference")
+        for value, bound in (("final_accuracy", limit), ("test_accuracy", None))
+    ]
+
+
+def _extraction():
+    """What each extraction is compared with: what it replaces, and what bounds it."""
+    for engine, bare in (("tensorflow", "tf.function"), ("openvino", "OpenVINO")):
+        rows = f"extract, {engine}", f"extract, {engine}, with set-up"
+        for row, against in itertools.product(
+            rows, ("stem.predict, files", "reading the files alone", f"{bare}, memory")
+        ):
+            yield Comparison("extraction", row, against, "rate")
+
+
+_AT_MOST, _AT_LEAST = "<=", ">="
+_STEP = Limit(_AT_MOST, 1.05)
+
+COMPARISONS = (
+    Comparison("accuracy", "guide_cached", "guide", "seconds"),
+    *_accuracy("guide_cached", "guide"),
+    Comparison("accuracy", "default", "guide", "seconds"),
+    Comparison("accuracy", "default", "guide_cached", "seconds"),
+    *_accuracy("default", "guide", Limit(_AT_LEAST, 0.0)),
+    Comparison("accuracy", "at_guide_accuracy", "guide", "seconds", Limit(_AT_MOST, 1 / 20)),
+    Comparison("accuracy", "at_guide_accuracy", "guide_cached", "seconds"),
+    *_accuracy("at_guide_accuracy", "guide", Limit(_AT_LEAST, 0.0)),
+    Comparison("head", "fine_tune, cached", "Keras, arrays", "seconds"),
+    Comparison("head", "fine_tune, cached", "pictures, 1 epoch", "seconds"),
+    *_extraction(),
+    Comparison("steps", "AdamW again", "AdamW", "milliseconds"),
+    Comparison("steps", "LearningRateMultiplier(AdamW)", "AdamW", "milliseconds", _STEP),
+    Comparison("steps", "MultiOptimizer(AdamW)", "AdamW", "milliseconds"),
+    Comparison(
+        "steps", "LearningRateMultiplier(AdamW)", "MultiOptimizer(AdamW)", "milliseconds"
+    ),
+    Comparison("steps", "TransferModel.fit", "Keras' fit", "milliseconds", _STEP),
+    Comparison("steps", "image_folder", "image_dataset_from_directory", "rate"),
+    Comparison("memory", "10 times", "base size", "peak"),
+    Comparison("memory", "100 times", "base size", "peak"),
+    Comparison("memory", "100 times", "base size", "peak", None, "difference"),
+    Comparison("memory", "100 times", "10 times", "milliseconds"),
+    *(
+        Comparison("views", f"views {number}", "views 1", value, None, kind)
+        for number in (2, 4, 8)
+        for value, kind in (("seconds", "ratio"), ("final_accuracy", "difference"))
+    ),
+)
+
+
+def comparisons_of(suite, row, value):
+    """The comparisons of one value of one row."""
+    wanted = (suite, row, value)
+    return [
+        comparison
+        for comparison in COMPARISONS
+        if (comparison.suite, comparison.row, comparison.value) == wanted
+    ]

@@ -1,0 +1,110 @@
+"""`keras_transfer` with everything by default, on a data set."""
+
+import dataclasses
+import tempfile
+import time
+
+import keras
+
+from benchmarks import child, library_models, picture_folders
+from keras_transfer import data, training
+
+
+def measure(
+    row,
+    data_set,
+    network,
+    image_size,
+    seed,
+    limit=None,
+    epochs=None,
+    time_budget=None,
+    views=None,
+):
+    """Fine-tunes with a new cache; see `child.main` for what is returned.
+
+    The clock starts before the pictures are read and stops when the model is trained.
+
+    Args:
+        row: what the row is called.
+        data_set: see `picture_folders.opened`, as for `limit`.
+        network: a name in `networks.NETWORKS`.
+        image_size: in pixels.
+        seed: for everything random.
+        limit: the largest number of pictures a class. Defaults to None, all.
+        epochs: the epochs of each phase. Defaults to None, those of the default plan.
+        time_budget: in seconds. Defaults to None, none.
+        views: draws of each picture that are cached for the last phase. Defaults to None, the
+            plan's choice.
+    """
+    with (
+        picture_folders.opened(data_set, limit) as folder,
+        tempfile.TemporaryDirectory() as directory,
+    ):
+        picture_folders.read_once(folder.path)
+        keras.utils.set_random_seed(seed)
+        started = time.perf_counter()
+        splits = data.image_folder(folder.path, image_size=image_size)
+        model = library_models.transfer_model(network, image_size, len(splits.class_names))
+        history = training.fine_tune(
+            model,
+            data.augmentation.standard()(splits.train),
+            splits.validation,
+            plan=_plan(model, splits, epochs, views),
+            cache=library_models.feature_cache(directory),
+            verbose=0,
+            **({} if time_budget is None else {"time_budget": time_budget}),
+        )
+        values = {"seconds": time.perf_counter() - started}
+        values |= _accuracies(model, splits, history)
+    if time_budget is not None:
+        values["time_budget"] = time_budget
+    return [
+        {
+            "row": row,
+            "values": values,
+            "validation_accuracies": history.history["val_accuracy"],
+            "plan": history.plan.to_json(),
+        }
+    ]
+
+
+def _plan(model, splits, epochs, views):
+    """The default plan with some of its numbers replaced; None leaves all to the library."""
+    if epochs is None and views is None:
+        return None
+    plan = training.default_plan(
+        splits.num_images["train"], len(splits.class_names), len(model.backbone.stages)
+    )
+    names = {field.name for field in dataclasses.fields(training.Phase)}
+    if views is not None and "views" not in names:
+        raise child.UnavailableError("this version's phases have no `views`")
+    phases = list(plan.phases)
+    if epochs is not None:
+        phases = [dataclasses.replace(phase, epochs=epochs) for phase in phases]
+    if views is not None:
+        phases[-1] = dataclasses.replace(phases[-1], views=views)
+    return dataclasses.replace(plan, phases=phases)
+
+
+def _accuracies(model, splits, history):
+    values = {
+        "last_accuracy": history.history["val_accuracy"][-1],
+        "best_accuracy": max(history.history["val_accuracy"]),
+        "best_epoch": history.best_epoch + 1,
+        "epochs": len(history.epoch),
+        "final_accuracy": _accuracy(model, splits.validation),
+    }
+    if splits.test is not None:
+        values["test_accuracy"] = _accuracy(model, splits.test)
+    return values
+
+
+def _accuracy(model, dataset):
+    accuracy = model.evaluate(dataset, verbose=0, return_dict=True)["accuracy"]
+    # Keras counts in float32: equal numbers of hits are to give equal accuracies.
+    return round(accuracy, 6)
+
+
+if __name__ == "__main__":
+    child.main(measure)

@@ -1,0 +1,134 @@
+"""What is measured: for each suite, a generator of jobs.
+
+A generator gets the rows of each job back from its `yield`, or None where the job failed, so
+that a job may depend on what an earlier one measured.
+"""
+
+import functools
+import itertools
+
+from benchmarks.jobs import Job
+from benchmarks.picture_folders import DATA_SETS
+
+# The share of the guide's time that `at_guide_accuracy` may take.
+_BUDGET = 1 / 25
+_VIEWS = (1, 2, 4, 8)
+# Network, size and number of pictures: a few seconds of `predict` each.
+_EXTRACTIONS = (
+    ("MobileNetV2", 160, 1024),
+    ("MobileNet", 160, 768),
+    ("MobileNet", 224, 512),
+    ("ResNet50", 224, 96),
+)
+_MEMORY_SIZES = {"base size": 1, "10 times": 10, "100 times": 100}
+
+
+def accuracy(options):
+    """Accuracy and time on whole data sets: the Keras guide's recipe and the library's."""
+    data_sets, backbones = DATA_SETS, ("MobileNetV2", "MobileNet")
+    if options.quick:
+        data_sets, backbones = ("hymenoptera",), ("MobileNetV2",)
+    for data_set, network, seed, number in itertools.product(
+        options.data or data_sets,
+        options.backbone or backbones,
+        range(options.seeds),
+        range(options.rounds or 1),
+    ):
+        recipe = functools.partial(
+            _recipe, options, "accuracy", data_set, network, seed, number
+        )
+        epochs = 1 if options.quick else 10
+        guide = yield recipe("guide_recipe", "guide", epochs=epochs)
+        yield recipe("guide_recipe", "guide_cached", epochs=epochs)
+        yield recipe("library_recipe", "default")
+        if guide:
+            budget = round(_BUDGET * guide[0]["values"]["seconds"], 2)
+            yield recipe("library_recipe", "at_guide_accuracy", time_budget=budget)
+
+
+def head(options):
+    """The time of a head's epochs on cached features."""
+    size, limit, epochs = (64, 8, 3) if options.quick else (160, None, 30)
+    for data_set, network in itertools.product(
+        options.data or ("clothing",), options.backbone or ("MobileNetV2",)
+    ):
+        arguments = {"data_set": data_set, "network": network, "image_size": size}
+        arguments |= {"epochs": epochs, "rounds": options.rounds or 3, "limit": limit}
+        group = {"data": data_set, "network": f"{network} at {size} px", "epochs": epochs}
+        yield Job("head", "head", arguments, group, quick=options.quick)
+
+
+def extraction(options):
+    """Pictures per second through the frozen part."""
+    for network, size, num_pictures in _EXTRACTIONS[:1] if options.quick else _EXTRACTIONS:
+        if network not in (options.backbone or (network,)):
+            continue
+        if options.quick:
+            num_pictures //= 16
+        rounds = options.rounds or (2 if options.quick else 5)
+        arguments = {"network": network, "image_size": size}
+        arguments |= {"num_pictures": num_pictures, "rounds": rounds}
+        group = {"network": f"{network} at {size} px", "pictures": num_pictures}
+        yield Job("extraction", "extraction", arguments, group, quick=options.quick)
+
+
+def steps(options):
+    """The time of a training step, and of the input before it."""
+    size, batch_size, number = (64, 8, 3) if options.quick else (160, 32, 10)
+    rounds = options.rounds or (3 if options.quick else 15)
+    for network in options.backbone or ("MobileNetV2",):
+        arguments = {"network": network, "image_size": size}
+        arguments |= {"batch_size": batch_size, "steps": number, "rounds": rounds}
+        group = {"network": f"{network} at {size} px", "batch size": batch_size}
+        for module in ("optimizer_steps", "fit_steps"):
+            what = {"what": module.replace("_", " ")}
+            yield Job("steps", module, arguments, {**what, **group}, quick=options.quick)
+    for data_set in options.data or ("clothing",):
+        arguments = {"data_set": data_set, "image_size": size}
+        arguments |= {"rounds": min(rounds, 5), "limit": 8 if options.quick else None}
+        group = {"what": "input", "data": data_set, "size": f"{size} px"}
+        yield Job("steps", "input_rates", arguments, group, quick=options.quick)
+
+
+def memory(options):
+    """Memory and time over the number of pictures."""
+    base, sizes = 1000, list(_MEMORY_SIZES.items())
+    if options.quick:
+        base, sizes = 20, sizes[:2]
+    for number in range(options.rounds or 1):
+        for row, times in sizes:
+            arguments = {"row": row, "network": "MobileNetV2-random", "image_size": 32}
+            arguments |= {"num_pictures": base * times}
+            group = {"network": "MobileNetV2 at 32 px", "base size": base}
+            yield Job("memory", "memory", arguments, group, 0, number, options.quick)
+
+
+def views(options):
+    """Accuracy and time over the number of views."""
+    for data_set, network, seed, number in itertools.product(
+        options.data or ("hymenoptera",),
+        options.backbone or ("MobileNetV2",),
+        range(options.seeds),
+        range(options.rounds or 1),
+    ):
+        recipe = functools.partial(_recipe, options, "views", data_set, network, seed, number)
+        for count in _VIEWS[:2] if options.quick else _VIEWS:
+            yield recipe("library_recipe", f"views {count}", views=count)
+
+
+SUITES = {suite.__name__: suite for suite in (accuracy, head, extraction, steps, memory, views)}
+
+
+def _recipe(options, suite, data_set, network, seed, number, module, row, **more):
+    size = 64 if options.quick else 160
+    arguments = {
+        "row": row,
+        "data_set": data_set,
+        "network": network,
+        "image_size": size,
+        "seed": seed,
+        "limit": 8 if options.quick else None,
+        **more,
+    }
+    group = {"data": data_set, "network": f"{network} at {size} px"}
+    return Job(suite, module, arguments, group, seed, number, options.quick)

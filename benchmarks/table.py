@@ -1,0 +1,159 @@
+"""Results as Markdown: `python -m benchmarks.table results.json`."""
+
+import dataclasses
+import sys
+
+from benchmarks import acceptance, results, summary
+
+_HEADER = ("what", "measured", "against", "ratio", "limit", "met", "repeated")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Unit:
+    """How a value is called and written."""
+
+    title: str
+    write: object
+
+
+def number(value):
+    """`0.123`, `12.3` or `1,234`: three digits, or the integer."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def seconds(value):
+    """`12.3 s`, or `1,234 s`."""
+    return f"{number(value)} s"
+
+
+def percent(value):
+    """`88.9%`."""
+    return f"{value:.1%}"
+
+
+_UNITS = {
+    "seconds": _Unit("time", seconds),
+    "final_accuracy": _Unit("validation accuracy of the result", percent),
+    "last_accuracy": _Unit("validation accuracy, last epoch", percent),
+    "test_accuracy": _Unit("test accuracy of the result", percent),
+    "rate": _Unit("pictures a second", number),
+    "milliseconds": _Unit("", lambda value: f"{number(value)} ms"),
+    "peak": _Unit("peak memory", lambda value: f"{number(value)} MB"),
+}
+_ACCURACY = ("seconds", "final_accuracy", "last_accuracy", "test_accuracy")
+_SHOWN = {
+    "accuracy": _ACCURACY,
+    "head": ("seconds",),
+    "extraction": ("rate",),
+    "steps": ("milliseconds", "rate", "seconds"),
+    "memory": ("seconds", "milliseconds", "peak"),
+    "views": _ACCURACY,
+}
+# What the milliseconds of a suite are for.
+_EACH = {"steps": "time of a step", "memory": "time for each picture"}
+
+
+def to_markdown(content):
+    """The tables of a file of results, one for each suite and group."""
+    parts = [_about(run) for run in content["runs"]]
+    for (suite, group, quick), rows in results.grouped(content["measurements"]).items():
+        title = ", ".join(f"{key} {value}" for key, value in group)
+        warning = " (quick: a smoke test, the figures mean nothing)" if quick else ""
+        parts.append(f"### {suite}: {title}{warning}\n\n{_table(suite, rows)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _about(run):
+    versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+    return (
+        f"{run['date']}: {run['processor']}, {run['cores']} cores, "
+        f"{run['memory_gigabytes']} GB, {run['system']}; Python {run['python']}, {versions}; "
+        f"commit {run['commit']}."
+    )
+
+
+def _table(suite, rows):
+    lines = [_HEADER, ["---"] * len(_HEADER)]
+    for name, found in rows.items():
+        for reason in _reasons(found):
+            lines.append([name, reason, *[""] * (len(_HEADER) - 2)])
+        for value in _shown(suite, found):
+            lines += _value_lines(suite, name, value, rows)
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _reasons(rows):
+    """Why some of the rows have no values, without repetitions."""
+    texts = [
+        f"{key}: {row[key]}" for row in rows for key in ("skipped", "failed") if key in row
+    ]
+    return dict.fromkeys(texts)
+
+
+def _shown(suite, rows):
+    present = [value for value in _SHOWN[suite] if summary.values_of(rows, value)]
+    # The seconds of a round say less than what follows from them.
+    has_more = suite == "steps" and len(present) > 1
+    return [value for value in present if not (has_more and value == "seconds")]
+
+
+def _value_lines(suite, name, value, rows):
+    """A line for each comparison of a value, or one without any."""
+    values = summary.values_of(rows[name], value)
+    title = _UNITS[value].title or _EACH[suite]
+    measured = spread_text(summary.spread(values), _UNITS[value].write)
+    compared = [
+        comparison_cells(comparison, rows[name], rows[comparison.against])
+        for comparison in acceptance.comparisons_of(suite, name, value)
+        if comparison.against in rows
+    ]
+    compared = [cells for cells in compared if cells] or [["", "", "", ""]]
+    return [[f"{name}: {title}", measured, *cells, str(len(values))] for cells in compared]
+
+
+def comparison_cells(comparison, rows, against):
+    """Against what, the ratio or difference, its limit, and whether the median keeps to it.
+
+    Returns:
+        Four strings, or None where nothing was measured side by side.
+    """
+    spread = summary.spread(comparison.of(rows, against))
+    if spread is None:
+        return None
+    write = ratio if comparison.kind == "ratio" else _difference_of(comparison.value)
+    cells = [comparison.against, spread_text(spread, write)]
+    if comparison.limit is None:
+        return [*cells, "", ""]
+    limit = f"{comparison.limit.relation} {write(comparison.limit.bound)}"
+    return [*cells, limit, "yes" if comparison.limit.is_met(spread.median) else "NO"]
+
+
+def spread_text(spread, write):
+    """The median, with the quartiles where there are enough repetitions."""
+    if spread.quartiles is None:
+        return write(spread.median)
+    return f"{write(spread.median)} ({' to '.join(map(write, spread.quartiles))})"
+
+
+def ratio(value):
+    """`1.04`; below a tenth `1/26`, as one says it."""
+    return f"1/{number(1 / value)}" if 0 < value < 0.1 else number(value)
+
+
+def _difference_of(value):
+    if value.endswith("accuracy"):
+        return points
+    return lambda difference: f"{difference:+,.0f}"
+
+
+def points(value):
+    """`+5.3 points`: a difference of two accuracies."""
+    return f"{100 * value:+.1f} points"
+
+
+def _cell(text):
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    print(to_markdown(results.read(sys.argv[1])))

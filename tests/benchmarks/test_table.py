@@ -1,0 +1,124 @@
+import pytest
+
+from benchmarks import summary, table
+from benchmarks.acceptance import Comparison, Limit, comparisons_of
+
+RUN = {
+    "date": "2025-01-01T00:00:00+00:00",
+    "processor": "a processor",
+    "cores": 2,
+    "memory_gigabytes": 8.0,
+    "system": "a system",
+    "python": "3.12.0",
+    "versions": {"keras": "3.15.0"},
+    "commit": "abc",
+}
+
+
+def measurement(*rows, suite="accuracy", quick=False, **group):
+    rows = [{"seed": 0, "round": 0, **row} for row in rows]
+    return {"job": {"suite": suite, "group": group, "quick": quick}, "rows": rows}
+
+
+def content(*measurements):
+    return {"runs": [RUN], "measurements": list(measurements)}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.038462, "1/26"), (0.05, "1/20"), (0.5, "0.5"), (1.0416, "1.04"), (123.4, "123")],
+)
+def test_small_ratios_are_written_as_fractions(value, text):
+    assert table.ratio(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.1234, "0.123"), (12.34, "12.3"), (1234.5, "1,234")]
+)
+def test_numbers_have_three_digits_or_are_integers(value, text):
+    assert table.number(value) == text
+
+
+def test_quartiles_stand_in_brackets():
+    assert (
+        table.spread_text(summary.Spread(1.0, 5, (0.9, 1.2)), table.ratio) == "1 (0.9 to 1.2)"
+    )
+    assert table.spread_text(summary.Spread(1.0, 3), table.ratio) == "1"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "measured", "met"), [(4.0, "1/25", "yes"), (8.0, "1/12.5", "NO")]
+)
+def test_whether_a_limit_is_met_is_computed(seconds, measured, met):
+    comparison = Comparison("accuracy", "ours", "guide", "seconds", Limit("<=", 1 / 20))
+    rows, against = (
+        [{"seed": 0, "round": 0, "values": {"seconds": value}}] for value in (seconds, 100.0)
+    )
+    cells = table.comparison_cells(comparison, rows, against)
+    assert cells == ["guide", measured, "<= 1/20", met]
+
+
+@pytest.mark.parametrize(("value", "met"), [(0.1, True), (0.0, True), (-0.01, False)])
+def test_a_lower_limit_includes_its_bound(value, met):
+    assert Limit(">=", 0.0).is_met(value) is met
+
+
+def test_a_line_shows_value_ratio_limit_and_repetitions():
+    text = table.to_markdown(
+        content(
+            measurement({"row": "guide", "values": {"seconds": 1000.0}}, data="clothing"),
+            measurement(
+                {"row": "at_guide_accuracy", "values": {"seconds": 40.0}}, data="clothing"
+            ),
+        )
+    )
+    assert "### accuracy: data clothing\n" in text
+    assert "| guide: time | 1,000 s |  |  |  |  | 1 |" in text
+    assert "| at_guide_accuracy: time | 40 s | guide | 1/25 | <= 1/20 | yes | 1 |" in text
+
+
+def test_accuracies_are_compared_by_points():
+    text = table.to_markdown(
+        content(
+            measurement({"row": "guide", "values": {"final_accuracy": 0.836}}),
+            measurement({"row": "default", "values": {"final_accuracy": 0.889}}),
+        )
+    )
+    assert "| 88.9% | guide | +5.3 points | >= +0.0 points | yes | 1 |" in text
+
+
+def test_rows_of_other_groups_are_not_compared():
+    text = table.to_markdown(
+        content(
+            measurement({"row": "guide", "values": {"seconds": 10.0}}, data="clothing"),
+            measurement({"row": "default", "values": {"seconds": 1.0}}, data="xray"),
+        )
+    )
+    assert "| default: time | 1 s |  |  |  |  | 1 |" in text
+
+
+def test_a_quick_run_is_marked():
+    row = {"row": "guide", "values": {"seconds": 1.0}}
+    assert "smoke test" in table.to_markdown(content(measurement(row, quick=True)))
+    assert "smoke test" not in table.to_markdown(content(measurement(row)))
+
+
+def test_what_was_skipped_or_failed_says_why():
+    text = table.to_markdown(
+        content(
+            measurement(
+                {"row": "extract, openvino", "skipped": "not installed"}, suite="extraction"
+            ),
+            measurement({"row": "default", "failed": "line\nline | column"}),
+        )
+    )
+    assert "| extract, openvino | skipped: not installed |" in text
+    assert "| default | failed: line line \\| column |" in text
+
+
+def test_the_limit_of_the_budgeted_run_is_a_twentieth_of_the_guide():
+    against = {
+        comparison.against: comparison.limit
+        for comparison in comparisons_of("accuracy", "at_guide_accuracy", "seconds")
+    }
+    assert against["guide"] == Limit("<=", 1 / 20)
