@@ -32,13 +32,13 @@ def entry_key(stem, source, dtype, engine):
     """The name of a cache entry: a digest of all that its features follow from.
 
     Args:
-        stem: the network, a functional `keras.Model`.
+        stem: the `stem_digest` of the network.
         source: an `ImageSource`.
         dtype: of the features, as kept.
         engine: the name of the engine.
     """
     augmentation = source.augmentation and source.augmentation.fingerprint
-    parts = [FORMAT, stem_digest(stem), source.fingerprint, augmentation, dtype, engine]
+    parts = [FORMAT, stem, source.fingerprint, augmentation, dtype, engine]
     return hashlib.sha256(_as_json(parts)).hexdigest()[:32]
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_transfer.features.cache_folder import TEMPORARY, CacheFolder
 from keras_transfer.features.cached_features import CachedFeatures
-from keras_transfer.features.digests import entry_key
+from keras_transfer.features.digests import entry_key, stem_digest
 from keras_transfer.features.engine import EngineError
 from keras_transfer.features.engines import get_engine
 from keras_transfer.features.extraction import BATCH_SIZE, Extraction, batches, extract_shards
@@ -69,6 +69,7 @@ class FeatureCache:
                 f"`dtype` must be 'float32' or 'float16'. Received: dtype={dtype!r}"
             )
         self._engine = get_engine(engine)
+        self._compiled = None
         self.engine, self.dtype, self.size_limit = engine, dtype, size_limit
         self.folder = CacheFolder(directory or default_directory(), size_limit)
 
@@ -130,7 +131,7 @@ class FeatureCache:
                 for store in stores:
                     store.directory.mkdir(exist_ok=True)
                 self.folder.describe(key, task.description(engine))
-                run = _prepared(engine, task)
+                run = self._compiled_for(engine, task)
                 extraction = _fill(run, task, stores, missing, verbose)
             self.folder.describe(key, task.description(engine))
             features = task.opened(stores)
@@ -142,6 +143,13 @@ class FeatureCache:
         if verbose:
             print(_summary(task, engine, extraction))
         return features
+
+    def _compiled_for(self, engine, task):
+        """The engine's function for a stem; training and validation pictures ask for the same."""
+        wanted = (engine.name, task.stem_digest)
+        if self._compiled is None or self._compiled[0] != wanted:
+            self._compiled = (wanted, _prepared(engine, task))
+        return self._compiled[1]
 
     def _make_room(self, stores, missing):
         rows = sum(
@@ -172,6 +180,7 @@ class _Task:
     def __init__(self, model, dataset, views, dtype):
         self.source = source_of(dataset)
         self.stem = model.stem() if hasattr(model, "stem") else model
+        self.stem_digest = stem_digest(self.stem)
         self.boundary = self.stem.outputs[0]._keras_history.operation.name
         self.class_names = getattr(dataset, "class_names", None)
         self.num_classes = self.class_names and len(self.class_names)
@@ -202,7 +211,7 @@ class _Task:
     def key(self, engine):
         if self.source.fingerprint is None:
             return TEMPORARY + uuid.uuid4().hex
-        return entry_key(self.stem, self.source, self.dtype, engine.name)
+        return entry_key(self.stem_digest, self.source, self.dtype, engine.name)
 
     def stores(self, directory):
         return [

@@ -13,6 +13,10 @@ from keras_transfer.models.stage_summary import stage_summary
 from keras_transfer.optimizers import carry_over
 
 
+# The rows of a batch that stands for any: one would be squeezed away.
+_FEW = 2
+
+
 @dataclasses.dataclass
 class _Parts:
     """What a `TransferModel` is made of. Kept in one object that Keras does not track: the
@@ -195,7 +199,27 @@ class TransferModel(keras.Model):
         if isinstance(x, tf.data.Dataset):
             # Keras warns that it cannot shuffle a data set, of its own default.
             keyword_arguments.setdefault("shuffle", False)
+            if self.compiled and not self.optimizer.built:
+                self._build_for(x.element_spec)
         return super().fit(x, *arguments, **keyword_arguments)
+
+    def _build_for(self, element_spec):
+        """Makes the variables of the metrics and of the optimizer, by a batch of zeros.
+
+        Keras makes them while it traces the first step, and then traces that step once more:
+        for a large network it takes as long as the first epoch on a few hundred features.
+        """
+        specs = tf.nest.flatten(element_spec)
+        if self.distribute_strategy.num_replicas_in_sync > 1 or not all(map(_is_plain, specs)):
+            return  # Keras sees to it, or the step will tell what is wrong.
+        zeros = [tf.zeros([_FEW if n is None else n for n in s.shape], s.dtype) for s in specs]
+        batch = tf.nest.pack_sequence_as(element_spec, zeros)
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        predicted = self(images, training=False)
+        self.compute_loss(images, labels, predicted, weights)
+        self.compute_metrics(images, labels, predicted, weights)
+        self.reset_metrics()
+        self.optimizer.build(self.trainable_variables)
 
     def make_train_function(self, force=False):
         if self._is_out_of_step(self.optimizer):
@@ -295,6 +319,10 @@ class TransferModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self._parts.saved_with_slots:
             self.optimizer.build(self.trainable_variables)
+
+
+def _is_plain(spec):
+    return isinstance(spec, tf.TensorSpec) and spec.shape.rank and spec.dtype != tf.string
 
 
 def _as_backbone(backbone):
