@@ -1,7 +1,6 @@
 """Features of a frozen network, computed once and kept on disk."""
 
 import sys
-import uuid
 import warnings
 
 import keras
@@ -9,20 +8,19 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.features.cache_folder import TEMPORARY, CacheFolder
-from keras_transfer.features.cached_features import CachedFeatures
-from keras_transfer.features.digests import entry_key, stem_digest
 from keras_transfer.features.engine import EngineError
 from keras_transfer.features.engines import get_engine
-from keras_transfer.features.extraction import BATCH_SIZE, Extraction, batches, extract_shards
-from keras_transfer.features.observed_source import source_of
-from keras_transfer.features.shard_reader import ShardReader
-from keras_transfer.features.shard_store import ShardStore
+from keras_transfer.features.extraction import Extraction, batches, extract_shards
+from keras_transfer.features.extraction_task import ExtractionTask
 from keras_transfer.features.tensorflow_engine import TensorFlowEngine
+from keras_transfer.features.work import multiply_adds
 from keras_transfer.files import cache_directory
 
 DEFAULT_SIZE_LIMIT = 20 * 10**9
 # A file's header, checksum and place in its folder.
 _BYTES_BESIDE = 16_384
+# Converting a network takes seconds, in which TensorFlow does so many multiplications.
+_LITTLE_WORK = 30 * 10**9
 # Two engines add in another order; in float32 that is worth about 1e-6.
 _ENGINE_TOLERANCE = 1e-4
 
@@ -83,7 +81,7 @@ class FeatureCache:
         """The name of the engine that is tried first."""
         return self._engine.name
 
-    def extract(self, model, dataset, views=1, verbose=0):
+    def extract(self, model, dataset, views=1, verbose=0, engine=None):
         """The features of a dataset's pictures: read where they are, computed where not.
 
         Args:
@@ -96,6 +94,9 @@ class FeatureCache:
             views: how many independent draws of a random augmentation to keep of each
                 picture. Defaults to 1. Where nothing is random it is 1 in any case.
             verbose: 1 prints progress and rates, 0 nothing. Defaults to 0.
+            engine: as for the cache. Defaults to None, that of the cache; where that is "auto",
+                TensorFlow for so little work that another engine would not make up for its
+                preparation.
 
         Returns:
             `CachedFeatures`, a dataset with batches of the dataset's size, shuffled if that is
@@ -108,14 +109,23 @@ class FeatureCache:
         """
         if not isinstance(views, int) or views < 1:
             raise ValueError(f"`views` must be a positive integer. Received: views={views!r}")
-        task = _Task(model, dataset, views, self.dtype)
+        task = ExtractionTask(model, dataset, views, self.dtype)
         try:
-            return self._extract(task, self._engine, verbose)
+            return self._extract(task, self._engine_for(task, engine), verbose)
         except EngineError as error:
-            if self.engine != "auto":
+            if engine is not None or self.engine != "auto":
                 raise
             warnings.warn(f"{error} TensorFlow computes the features.", stacklevel=2)
             return self._extract(task, TensorFlowEngine(), verbose)
+
+    def _engine_for(self, task, engine):
+        if engine is not None:
+            return get_engine(engine)
+        # It follows from the task alone: the features of a run that goes on must be those of
+        # one that was not interrupted.
+        work = multiply_adds(task.stem) * task.source.num_images
+        is_little = self.engine == "auto" and work < _LITTLE_WORK
+        return TensorFlowEngine() if is_little else self._engine
 
     def _extract(self, task, engine, verbose):
         key = task.key(engine)
@@ -135,7 +145,7 @@ class FeatureCache:
                 extraction = _fill(run, task, stores, missing, verbose)
             self.folder.describe(key, task.description(engine))
             features = task.opened(stores)
-        features.extraction = extraction
+        features.extraction, features.engine = extraction, engine
         if key.startswith(TEMPORARY):
             # The files are open, and go when they are closed; where a system keeps open files
             # in their folder, the next extraction removes them.
@@ -145,7 +155,7 @@ class FeatureCache:
         return features
 
     def _compiled_for(self, engine, task):
-        """The engine's function for a stem; training and validation pictures ask for the same."""
+        """The engine's function for a stem, which training and validation pictures share."""
         wanted = (engine.name, task.stem_digest)
         if self._compiled is None or self._compiled[0] != wanted:
             self._compiled = (wanted, _prepared(engine, task))
@@ -172,75 +182,6 @@ class FeatureCache:
             How many were removed.
         """
         return sum(self.folder.remove(entry.key) for entry in self.entries())
-
-
-class _Task:
-    """One call of `extract`: what is computed, of what, and how it is kept."""
-
-    def __init__(self, model, dataset, views, dtype):
-        self.source = source_of(dataset)
-        self.stem = model.stem() if hasattr(model, "stem") else model
-        self.stem_digest = stem_digest(self.stem)
-        self.boundary = self.stem.outputs[0]._keras_history.operation.name
-        self.class_names = getattr(dataset, "class_names", None)
-        self.num_classes = self.class_names and len(self.class_names)
-        self.views = views if self.source.draws_differ else 1
-        self.dtype = dtype
-        # Tracing an augmentation takes a second: once is enough.
-        self._element_spec = batches(self.source, 0, self.num_classes, 0, 1).element_spec
-        _, *targets = tf.nest.flatten(self._element_spec)
-        self.specs = [(self._feature_shape(), dtype)]
-        self.specs += [(spec.shape[1:], spec.dtype.as_numpy_dtype) for spec in targets]
-
-    def _feature_shape(self):
-        pictures = tf.nest.flatten(self._element_spec)[0].shape[1:]
-        expected = self.stem.input_shape[1:]
-        if not pictures.is_compatible_with(expected):
-            raise ValueError(
-                f"The network takes pictures of shape {expected}. "
-                f"Received: a dataset of pictures of shape {tuple(pictures)}"
-            )
-        shape = self.stem.compute_output_shape((BATCH_SIZE, *pictures))[1:]
-        if None in shape:
-            raise ValueError(
-                "Features are kept as arrays of one shape: the pictures must all have the same "
-                f"size. Received: a dataset of pictures of shape {tuple(pictures)}"
-            )
-        return shape
-
-    def key(self, engine):
-        if self.source.fingerprint is None:
-            return TEMPORARY + uuid.uuid4().hex
-        return entry_key(self.stem_digest, self.source, self.dtype, engine.name)
-
-    def stores(self, directory):
-        return [
-            ShardStore(
-                directory / f"view-{view:03d}", self.source.num_images, self.specs, BATCH_SIZE
-            )
-            for view in range(self.views)
-        ]
-
-    def description(self, engine):
-        return {
-            "network": self.stem.name.removesuffix("_stem").removesuffix("_transfer"),
-            "boundary": self.boundary,
-            "num_images": self.source.num_images,
-            "feature_shape": list(self.specs[0][0]),
-            "dtype": self.dtype,
-            "engine": engine.name,
-        }
-
-    def opened(self, stores):
-        return CachedFeatures(
-            [ShardReader(store) for store in stores],
-            tf.nest.map_structure(lambda spec: 0, self._element_spec),
-            self.boundary,
-            self.source.batch_size,
-            self.source.shuffle,
-            self.source.seed,
-            self.class_names,
-        )
 
 
 def _prepared(engine, task):

@@ -12,7 +12,6 @@ from keras_transfer.heads import DenseHead
 from keras_transfer.models.stage_summary import stage_summary
 from keras_transfer.optimizers import carry_over
 
-
 # The rows of a batch that stands for any: one would be squeezed away.
 _FEW = 2
 

@@ -1,7 +1,9 @@
 """The plan and the verb."""
 
+from keras_transfer.training.costs import Costs, measure_costs
 from keras_transfer.training.default_plan import default_plan
+from keras_transfer.training.exact_head import solve_head
 from keras_transfer.training.fine_tune import fine_tune
 from keras_transfer.training.plan import Phase, Plan
 
-__all__ = ["Phase", "Plan", "default_plan", "fine_tune"]
+__all__ = ["Costs", "Phase", "Plan", "default_plan", "fine_tune", "measure_costs", "solve_head"]

@@ -15,6 +15,7 @@ from keras_transfer.features import FeatureCache
 from keras_transfer.files import write_aside
 from keras_transfer.training.costs import measure_costs
 from keras_transfer.training.default_plan import default_plan
+from keras_transfer.training.exact_head import solve_head
 from keras_transfer.training.phase_data import phase_data
 from keras_transfer.training.plan import Plan
 
@@ -79,11 +80,7 @@ def fine_tune(
     if int(train.cardinality()) != steps:  # Keras would warn that the data ran out
         train = train.apply(tf.data.experimental.assert_cardinality(steps))
     if plan is None:
-        num_classes = model.outputs[0].shape[-1]
-        costs = measure_costs(model, train, cache.engine_name if cache else "tensorflow")
-        plan = default_plan(
-            num_images, num_classes, len(model.backbone.stages), batch_size, costs, time_budget
-        )
+        plan = _choose_plan(model, train, (num_images, batch_size), cache, time_budget)
     if not isinstance(plan, Plan):
         raise ValueError(
             "`plan` must be a `Plan`, such as `Plan([Phase(FreezeAll(), 5, 1e-3)])`, or None. "
@@ -101,10 +98,12 @@ def fine_tune(
         model.freeze_policy = phase.freeze_policy
         data = phase_data(model, phase, train, validation, cache, callbacks, verbose)
         _compile(model, phase, data.steps, compiled)
-        with _steps_at_once(model, data.steps_per_execution):
-            part = model.fit(
-                data.train,
-                validation_data=data.validation,
+        if phase.solver == "lbfgs":
+            part = _solve(model, data, best, class_weight, verbose)
+        else:
+            part = _fit(
+                model,
+                data,
                 epochs=len(history.epoch) + phase.epochs,
                 initial_epoch=len(history.epoch),
                 callbacks=[*callbacks, best],
@@ -118,6 +117,41 @@ def fine_tune(
             save_model(model, directory / "model.keras")
     history.best_epoch = best.best_epoch
     return history
+
+
+def _choose_plan(model, train, size, cache, time_budget):
+    num_images, batch_size = size
+    costs = None
+    if time_budget is not None:
+        costs = measure_costs(model, train, cache.engine_name if cache else "tensorflow")
+    num_stages, num_classes = len(model.backbone.stages), model.outputs[0].shape[-1]
+    return default_plan(num_images, num_classes, num_stages, batch_size, costs, time_budget)
+
+
+def _fit(model, data, **fit_arguments):
+    with _steps_at_once(model, data.steps_per_execution):
+        return model.fit(data.train, validation_data=data.validation, **fit_arguments)
+
+
+def _solve(model, data, best, class_weight, verbose):
+    """A phase that has no steps: its history is one epoch, measured afterwards."""
+    if data.features is None:
+        raise ValueError(
+            "The exact solution of a head needs cached features: do not pass `cache=False`."
+        )
+    solve_head(model, data.features, class_weight)
+    logs = model.evaluate(data.train, return_dict=True, verbose=0)
+    if data.validation is not None:
+        held_out = model.evaluate(data.validation, return_dict=True, verbose=0)
+        logs |= {f"val_{name}": value for name, value in held_out.items()}
+    if verbose:
+        print("Exact: " + ", ".join(f"{name} {value:.4f}" for name, value in logs.items()))
+    best.set_model(model)
+    best.on_epoch_end(0, logs)
+    part = keras.callbacks.History()
+    part.on_train_begin()
+    part.epoch, part.history = [0], {name: [value] for name, value in logs.items()}
+    return part
 
 
 @contextlib.contextmanager
@@ -178,9 +212,17 @@ def _count(dataset):
         steps = sum(1 for _ in dataset)
     if steps == 0:
         raise ValueError("`train` holds no batch. Received: an empty dataset")
-    batch_size = len(keras.tree.flatten(next(iter(dataset)))[0])
+    batch_size = _batch_size(dataset)
     num_images = getattr(dataset, "num_images", None) or steps * batch_size
     return steps, int(num_images), batch_size
+
+
+def _batch_size(dataset):
+    # To look at one batch of a shuffled dataset is to read all names into its buffer.
+    source = getattr(dataset, "source", None)
+    if source is not None:
+        return source.batch_size
+    return len(keras.tree.flatten(next(iter(dataset)))[0])
 
 
 def _compile(model, phase, steps, compiled):
@@ -214,7 +256,7 @@ def _append(history, part, phase):
         history.history.setdefault(key, [math.nan] * offset).extend(values)
     for values in history.history.values():
         values.extend([math.nan] * (offset + len(part.epoch) - len(values)))
-    history.epoch.extend(part.epoch)
+    history.epoch.extend(range(offset, offset + len(part.epoch)))
     history.phase.extend([phase.name] * len(part.epoch))
 
 

@@ -1,12 +1,13 @@
 """What a phase trains on: pictures, or the features of what stays frozen in it."""
 
 import dataclasses
+import math
 
 import keras
 import tensorflow as tf
 
 from keras_transfer.callbacks import GradualUnfreezing
-from keras_transfer.features import NoRoomError
+from keras_transfer.features import CachedFeatures, NoRoomError
 
 # A pass over the validation features needs no gradients, so more fit in memory at once.
 _EVALUATION_BATCH = 256
@@ -24,14 +25,14 @@ class PhaseData:
         validation: the same, or None.
         steps: the number of steps in an epoch.
         steps_per_execution: how many of them run in one call.
-        cached: whether these are features.
+        features: the `CachedFeatures` that `train` gives as inputs; None for pictures.
     """
 
     train: tf.data.Dataset
     validation: tf.data.Dataset | None
     steps: int
     steps_per_execution: int = 1
-    cached: bool = False
+    features: CachedFeatures | None = None
 
 
 def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0):
@@ -50,15 +51,23 @@ def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0):
     if cache is not None and _has_frozen_work(model) and not _unfreezes(callbacks):
         try:
             features = _extract(model, phase, train, cache, verbose)
-            held_out = validation and cache.extract(model, validation, verbose=verbose)
+            held_out = _extract_validation(model, validation, cache, features, verbose)
         except NoRoomError as error:
             if verbose:
                 print(f"Training on pictures, which takes longer: {error}")
         else:
             return _on_features(model, phase, features, held_out, callbacks)
     if phase.batch_size is not None:
-        train = train.rebatch(phase.batch_size)
+        train = _rebatched(train, phase.batch_size)
     return PhaseData(train, validation, int(train.cardinality()))
+
+
+def _rebatched(train, batch_size):
+    num_images = getattr(train, "num_images", None)
+    rebatched = train.rebatch(batch_size)
+    steps = math.ceil(num_images / batch_size) if num_images else sum(1 for _ in rebatched)
+    # Keras would warn that the data ran out.
+    return rebatched.apply(tf.data.experimental.assert_cardinality(steps))
 
 
 def _on_features(model, phase, features, held_out, callbacks):
@@ -71,7 +80,7 @@ def _on_features(model, phase, features, held_out, callbacks):
         validation=held_out and held_out.batched(_EVALUATION_BATCH).as_inputs(),
         steps=steps,
         steps_per_execution=1 if _look_at_batches(callbacks) else at_once,
-        cached=True,
+        features=features,
     )
 
 
@@ -83,6 +92,13 @@ def _extract(model, phase, train, cache, verbose):
         if views == 1:
             raise
         return cache.extract(model, train, 1, verbose)
+
+
+def _extract_validation(model, validation, cache, features, verbose):
+    if validation is None:
+        return None
+    # The engine is prepared for this stem already.
+    return cache.extract(model, validation, verbose=verbose, engine=features.engine)
 
 
 def _has_frozen_work(model):

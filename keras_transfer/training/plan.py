@@ -23,6 +23,8 @@ class Phase:
         views: on cached features, how many draws of a random augmentation are kept of each
             picture. Defaults to None, which is 4.
         batch_size: pictures in a step. Defaults to None, as the data come.
+        solver: "adamw", or "lbfgs" for the exact solution of a softmax head on a frozen
+            backbone, see `solve_head`; it is one epoch, and has no learning rate.
         name: what the phase is called in tables.
     """
 
@@ -34,6 +36,7 @@ class Phase:
     weight_decay: float = 0.01
     views: int | None = None
     batch_size: int | None = None
+    solver: str = "adamw"
     name: str = "phase"
 
     def __post_init__(self):
@@ -61,6 +64,16 @@ class Phase:
                 raise ValueError(
                     f"`{name}` must be a positive integer or None. Received: {name}={value!r}"
                 )
+
+        if self.solver not in ("adamw", "lbfgs"):
+            raise ValueError(
+                f"`solver` must be 'adamw' or 'lbfgs'. Received: solver={self.solver!r}"
+            )
+        if self.solver == "lbfgs" and self.epochs != 1:
+            raise ValueError(
+                "The exact solution takes one epoch. "
+                f"Received: solver='lbfgs', epochs={self.epochs}"
+            )
 
     def to_json(self):
         """The phase as numbers, strings and dicts."""

@@ -149,7 +149,8 @@ def test_default_plan_is_taken_where_none_is_given(monkeypatch):
     module = sys.modules["keras_transfer.training.fine_tune"]  # the package has the function
     monkeypatch.setattr(module, "default_plan", plan)
     assert fine_tune(model(), dataset(), verbose=0).plan == PLAN
-    assert asked == [(12, 3, 3, 4)]  # pictures, classes, stages, pictures in a step
+    # Pictures, classes, stages, pictures in a step; without a budget nothing is measured.
+    assert asked == [(12, 3, 3, 4, None, None)]
 
 
 def test_mixed_labels_train_and_plain_ones_validate(tmp_path):

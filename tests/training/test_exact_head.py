@@ -1,0 +1,105 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_transfer.features import FeatureCache
+from keras_transfer.freezing import FreezeAll, UnfreezeLast
+from keras_transfer.heads import SigmoidHead, SoftmaxHead
+from keras_transfer.models import TransferModel
+from keras_transfer.training import Phase, Plan, fine_tune, solve_head
+from tests.networks import residual_backbone
+
+pytest.importorskip("sklearn", reason="scikit-learn, of the extra `exact`, is not installed")
+
+RANDOM = np.random.default_rng(0)
+
+
+def pictures(num_classes, per_class=20):
+    """Noise around one colour a class, with some that look like another class."""
+    labels = np.repeat(np.arange(num_classes), per_class).astype("int32")
+    colours = RANDOM.uniform(0, 255, (num_classes, 1, 1, 3))
+    noise = RANDOM.normal(0, 60, (len(labels), 16, 16, 3))
+    return (colours[labels] + noise).clip(0, 255).astype("float32"), labels
+
+
+def features_of(model, folder, images, labels):
+    dataset = tf.data.Dataset.from_tensor_slices((images, labels)).batch(10)
+    return FeatureCache(folder, engine="tensorflow").extract(model, dataset)
+
+
+@pytest.mark.parametrize("num_classes", [2, 4])
+def test_gradient_of_the_penalised_loss_is_zero(tmp_path, num_classes):
+    model = TransferModel(residual_backbone("tf"), SoftmaxHead(num_classes, dropout=0.5))
+    features = features_of(model, tmp_path, *pictures(num_classes))
+    penalty = solve_head(model, features)
+    rows, labels = features.arrays()
+    scale = rows.std(0)
+    kernel, bias = model.get_layer("head_output").get_weights()
+    probabilities = model({"head_pooling": rows}).numpy()
+    error = (probabilities - np.eye(num_classes)[labels]) / len(labels)
+    np.testing.assert_allclose(error.sum(0), 0, atol=2e-3)  # of the bias: no penalty
+    # In units of scaled features the penalty pulls each coefficient towards zero. For two
+    # classes scikit-learn penalises their difference, twice our coefficients' square sum.
+    pull = penalty * kernel * scale[:, None] * (2 if num_classes == 2 else 1)
+    mean = rows.mean(0)
+    np.testing.assert_allclose(((rows - mean) / scale).T @ error + pull, 0, atol=5e-3)
+    assert bias.shape == (num_classes,)
+
+
+def test_exact_phase_comes_first_in_a_plan(tmp_path):
+    model = TransferModel(residual_backbone("tf"), SoftmaxHead(3))
+    images, labels = pictures(3)
+    plan = Plan(
+        [
+            Phase(FreezeAll(), 1, 1e-3, solver="lbfgs", name="exact"),
+            Phase(UnfreezeLast(1), 2, 1e-4, name="tuning"),
+        ]
+    )
+    assert Plan.from_json(plan.to_json()) == plan
+    cache = FeatureCache(tmp_path, engine="tensorflow")
+    history = fine_tune(
+        model, (images, labels), (images, labels), plan=plan, cache=cache, verbose=0
+    )
+    assert history.phase == ["exact", "tuning", "tuning"]
+    assert history.epoch == [0, 1, 2]
+    assert history.history["accuracy"][0] > 0.75
+    logs = model.evaluate(images, labels, verbose=0, return_dict=True)
+    assert logs["accuracy"] == pytest.approx(max(history.history["val_accuracy"]))
+
+
+def test_class_without_a_picture_is_never_predicted(tmp_path):
+    model = TransferModel(residual_backbone("tf"), SoftmaxHead(4))
+    images, labels = pictures(3)
+    solve_head(model, features_of(model, tmp_path, images, labels))
+    assert model.predict(images, verbose=0)[:, 3].max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("head", "policy"),
+    [
+        (SoftmaxHead(3, hidden_units=(4,)), FreezeAll()),
+        (SigmoidHead(3), FreezeAll()),
+        (SoftmaxHead(3), UnfreezeLast(1)),
+    ],
+)
+def test_other_heads_are_told(tmp_path, head, policy):
+    model = TransferModel(residual_backbone("tf"), head, policy)
+    features = features_of(model, tmp_path, *pictures(3))
+    with pytest.raises(ValueError, match="softmax head without hidden layers"):
+        solve_head(model, features)
+
+
+def test_mixed_labels_are_told(tmp_path):
+    model = TransferModel(residual_backbone("tf"), SoftmaxHead(3))
+    images, labels = pictures(3)
+    features = features_of(model, tmp_path, images, keras.utils.to_categorical(labels, 3))
+    with pytest.raises(ValueError, match="integer labels"):
+        solve_head(model, features)
+
+
+def test_pictures_without_a_cache_are_told():
+    model = TransferModel(residual_backbone("tf"), SoftmaxHead(3))
+    plan = Plan([Phase(FreezeAll(), 1, 1e-3, solver="lbfgs")])
+    with pytest.raises(ValueError, match="needs cached features"):
+        fine_tune(model, pictures(3), plan=plan, cache=False, verbose=0)

@@ -1,0 +1,139 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_transfer import callbacks, data
+from keras_transfer.features import FeatureCache
+from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
+from keras_transfer.heads import SoftmaxHead
+from keras_transfer.models import TransferModel
+from keras_transfer.training import Phase, Plan, fine_tune
+from keras_transfer.training.phase_data import phase_data
+from tests.networks import residual_backbone
+from tests.pictures import colour_folder
+
+HEAD = Phase(FreezeAll(), 2, 1e-2, name="head")
+
+
+@pytest.fixture
+def splits(tmp_path):
+    return data.image_folder(colour_folder(tmp_path / "pictures"), image_size=16, batch_size=5)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return FeatureCache(tmp_path / "cache", engine="tensorflow")
+
+
+def model(policy=None):
+    return TransferModel(residual_backbone("tf"), SoftmaxHead(3), policy or FreezeAll())
+
+
+def test_head_trains_on_pooled_features_many_steps_at_once(splits, cache):
+    found = phase_data(model(), HEAD, splits.train, splits.validation, cache)
+    assert found.features.boundary == "head_pooling"
+    assert found.steps == found.steps_per_execution == 4  # 18 pictures in batches of 5
+    assert int(found.validation.cardinality()) == 1
+
+
+def test_last_stages_train_on_features_of_the_cut(splits, cache):
+    tuned = model(UnfreezeLast(1))
+    found = phase_data(tuned, HEAD, splits.train, splits.validation, cache)
+    assert found.features.boundary == tuned.frozen_boundary
+    assert found.steps_per_execution == 1
+
+
+def test_batch_size_of_the_phase_counts(splits, cache):
+    phase = Phase(FreezeAll(), 2, 1e-2, batch_size=9)
+    assert phase_data(model(), phase, splits.train, None, cache).steps == 2
+    assert phase_data(model(), phase, splits.train, None, None).steps == 2
+
+
+def test_views_of_the_phase_count(splits, cache):
+    train = data.augmentation.light()(splits.train)
+    found = phase_data(model(), Phase(FreezeAll(), 2, 1e-2, views=3), train, None, cache)
+    assert found.features.views == 3
+
+
+@pytest.mark.parametrize("policy", [FreezeNone()])
+def test_pictures_are_taken_where_nothing_is_frozen(splits, cache, policy):
+    found = phase_data(model(policy), HEAD, splits.train, splits.validation, cache)
+    assert found.features is None
+    assert found.train is splits.train
+
+
+def test_pictures_are_taken_under_gradual_unfreezing(splits, cache):
+    unfreezing = callbacks.GradualUnfreezing({1: UnfreezeLast(1)})
+    found = phase_data(model(), HEAD, splits.train, None, cache, [unfreezing])
+    assert found.features is None
+    tuned = model()
+    fine_tune(
+        tuned, splits.train, plan=Plan([HEAD]), cache=cache, callbacks=[unfreezing], verbose=0
+    )
+    assert tuned.freeze_policy == UnfreezeLast(1)
+
+
+def test_callback_that_looks_at_batches_sees_each(splits, cache):
+    class Batches(keras.callbacks.Callback):
+        seen = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.seen += 1
+
+    batches = Batches()
+    tuned = model()
+    fine_tune(
+        tuned, splits.train, plan=Plan([HEAD]), cache=cache, callbacks=[batches], verbose=0
+    )
+    assert batches.seen == 8
+    assert tuned.steps_per_execution == 1
+
+
+def test_without_room_for_views_one_is_kept_and_without_room_for_one_none(
+    splits, tmp_path, capsys
+):
+    train = data.augmentation.light()(splits.train)
+    one = FeatureCache(tmp_path / "one", engine="tensorflow", size_limit=20_000)
+    found = phase_data(model(), HEAD, train, None, one)
+    assert found.features.views == 1
+    none = FeatureCache(tmp_path / "none", engine="tensorflow", size_limit=1000)
+    found = phase_data(model(), HEAD, train, splits.validation, none, verbose=1)
+    assert found.features is None
+    assert "Training on pictures, which takes longer" in capsys.readouterr().out
+
+
+def test_training_with_and_without_a_cache_learns_the_same(splits, cache):
+    accuracies = []
+    for used in (cache, False):
+        keras.utils.set_random_seed(1)
+        tuned = model()
+        plan = Plan(
+            [Phase(FreezeAll(), 8, 0.05, batch_size=6), Phase(UnfreezeLast(1), 2, 1e-3)]
+        )
+        fine_tune(tuned, splits.train, splits.validation, plan=plan, cache=used, verbose=0)
+        accuracies.append(tuned.evaluate(splits.test, verbose=0, return_dict=True)["accuracy"])
+    assert accuracies == [1.0, 1.0]
+
+
+def test_several_heads_train_on_features(cache):
+    images = np.random.default_rng(0).uniform(0, 255, (12, 16, 16, 3)).astype("float32")
+    labels = {"kind": np.arange(12) % 3, "hue": np.arange(12) % 2}
+    train = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
+    tuned = TransferModel(
+        residual_backbone("tf"), {"kind": SoftmaxHead(3), "hue": SoftmaxHead(2)}
+    )
+    history = fine_tune(tuned, train, train, plan=Plan([HEAD]), cache=cache, verbose=0)
+    assert {"kind_accuracy", "val_hue_accuracy"} <= set(history.history)
+
+
+def test_time_budget_is_planned_for(splits, cache):
+    history = fine_tune(
+        model(), splits.train, splits.validation, cache=cache, time_budget=1e-3, verbose=0
+    )
+    assert set(history.phase) == {"head"}
+
+
+def test_wrong_cache_is_told(splits):
+    with pytest.raises(ValueError, match="`cache` must be a `features.FeatureCache`"):
+        fine_tune(model(), splits.train, cache="folder")
