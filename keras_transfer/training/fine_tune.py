@@ -1,10 +1,7 @@
 """The one verb."""
 
 import contextlib
-import csv
-import json
 import math
-import pathlib
 
 import keras
 import tensorflow as tf
@@ -12,12 +9,13 @@ import tensorflow as tf
 from keras_transfer import optimizers
 from keras_transfer.callbacks import BestWeights
 from keras_transfer.features import FeatureCache
-from keras_transfer.files import write_aside
 from keras_transfer.training.costs import measure_costs
 from keras_transfer.training.default_plan import default_plan
 from keras_transfer.training.exact_head import solve_head
 from keras_transfer.training.phase_data import phase_data
 from keras_transfer.training.plan import Plan
+from keras_transfer.training.plan_text import describe
+from keras_transfer.training.training_folder import prepare, save_model, write_history
 
 
 def fine_tune(
@@ -88,7 +86,7 @@ def fine_tune(
         )
     if verbose:
         print(describe(plan, model, num_images, steps))
-    directory = None if directory is None else _prepare(directory, plan)
+    directory = prepare(directory, plan)
     best, history = BestWeights(), keras.callbacks.History()
     history.set_model(model)
     history.on_train_begin()
@@ -113,7 +111,7 @@ def fine_tune(
         _append(history, part, phase)
         best.restore()
         if directory is not None:
-            _write_history(history, directory / "history.csv")
+            write_history(history, directory / "history.csv")
             save_model(model, directory / "model.keras")
     history.best_epoch = best.best_epoch
     return history
@@ -258,63 +256,3 @@ def _append(history, part, phase):
         values.extend([math.nan] * (offset + len(part.epoch) - len(values)))
     history.epoch.extend(range(offset, offset + len(part.epoch)))
     history.phase.extend([phase.name] * len(part.epoch))
-
-
-def describe(plan, model, num_images, steps):
-    """The plan as text: what each phase trains, for how long, at which rate, and why.
-
-    Args:
-        plan: a `Plan`.
-        model: the `TransferModel` to be trained.
-        num_images: the number of training pictures.
-        steps: the number of steps in an epoch.
-    """
-    head_size = _size(model.trainable_variables) - _size(model.backbone.trainable_variables)
-    lines = [
-        f"{num_images} pictures, {steps} steps an epoch, {plan.epochs} epochs in "
-        f"{len(plan.phases)} phases:"
-    ]
-    for phase in plan.phases:
-        trained = set(phase.freeze_policy.trainable_layers(model.backbone))
-        layers = [layer for layer in model.backbone.layers if layer.name in trained]
-        weights = [w for layer in layers for w in layer.weights if "moving_" not in w.name]
-        decay = f", x {phase.layerwise_decay} a stage" if phase.layerwise_decay else ""
-        lines.append(
-            f"  {phase.name}: {phase.freeze_policy!r}, {phase.epochs} epochs at "
-            f"{phase.learning_rate:g}{decay}, {head_size + _size(weights):,} parameters"
-        )
-    return "\n".join([*lines, *(f"- {reason}" for reason in plan.reasons)])
-
-
-def _size(variables):
-    return sum(math.prod(variable.shape) for variable in variables)
-
-
-def _prepare(directory, plan):
-    directory = pathlib.Path(directory)
-    if directory.exists() and not directory.is_dir():
-        raise NotADirectoryError(
-            f"`directory` must be a folder. Received: directory={str(directory)!r}, a file"
-        )
-    directory.mkdir(parents=True, exist_ok=True)
-    write_aside(
-        directory / "plan.json",
-        lambda path: pathlib.Path(path).write_text(json.dumps(plan.to_json(), indent=2) + "\n"),
-    )
-    return directory
-
-
-def _write_history(history, path):
-    def write(aside):
-        with open(aside, "w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow(["epoch", "phase", *history.history])
-            columns = zip(history.epoch, history.phase, *history.history.values(), strict=True)
-            rows.writerows(columns)
-
-    write_aside(path, write)
-
-
-def save_model(model, path):
-    """Saves a model as `.keras`, so that a kill leaves the old file or the new one."""
-    write_aside(path, model.save)
