@@ -37,16 +37,13 @@ def test_snippets_run_and_print_what_the_readme_says(tmp_path, monkeypatch):
     short = Plan([Phase(FreezeAll(), 1, 1e-3)])
     monkeypatch.setattr(fine_tune, "default_plan", lambda *arguments: short)
 
-    printed = io.StringIO()
-    names = {}
-    examples = blocks("example", "python")
-    assert len(examples) == 2
-    for example in examples:
-        printed.seek(0)
-        printed.truncate()
-        with contextlib.redirect_stdout(printed):
+    printed, names = [], {}
+    for example in blocks("example", "python"):
+        with contextlib.redirect_stdout(io.StringIO()) as output:
             exec(compile(example, "README.md", "exec"), names)  # noqa: S102  our own file
-    assert printed.getvalue().strip() == blocks("output", "text")[0].strip()
+        printed.append(output.getvalue().strip())
+    assert len(printed) == 3
+    assert printed[1] == blocks("output", "text")[0].strip()
     assert (tmp_path / "serving/1/saved_model.pb").is_file()
 
 
