@@ -1,11 +1,8 @@
 """`keras-transfer fit`, killed again and again, beside one that was left alone."""
 
-import dataclasses
 import json
 import os
 import pathlib
-import random
-import re
 import signal
 import subprocess
 import sys
@@ -13,152 +10,182 @@ import tempfile
 import threading
 import time
 
-from benchmarks import child, made_up_pictures
+from benchmarks import child, kill_moments, made_up_pictures
+from benchmarks.kill_moments import Progress
 from keras_transfer import freezing, training
 
-# Early in the network a picture's features are large: a shard holds few, so there are many.
+# Early in the network a picture's features are large: few fit into a shard.
 _CUT = "block_1_expand_relu"
 _VIEWS = 2
+_RESULTS = ("metrics.json", "model.keras", "serving/1")
 _SECONDS_BETWEEN_LOOKS = 0.01
 # No run takes so many seconds: one that does hangs.
-_LONGEST = 30 * 60
+_LONGEST = 20 * 60
 _LINES_OF_AN_ERROR = 5
-_RESULTS = ("metrics.json", "model.keras", "serving/1")
-
-# What `fit` prints as it goes on, the same in each run of a command. The last epoch's result
-# ends the training.
-_MARKS = {
-    "plan": re.compile(r"\d+ pictures, \d+ steps an epoch"),
-    "features": re.compile(r"Features at "),
-    "epoch": re.compile(r"Epoch \d+/\d+"),
-    "result": re.compile(r"\d+/\d+ - "),
-}
-# What a run was doing before it printed a mark.
-_PARTS = {"features": "extraction", "epoch": "training", "result": "training"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Moment:
-    """A moment of a run, told by what it has done so that another run comes to it, too.
-
-    Attributes:
-        marks: how many marks it has printed.
-        shards: how many shards its cache holds.
-        seconds: how much time has passed since both.
-    """
-
-    marks: int
-    shards: int
-    seconds: float
-
-
-def measure(row, image_size, num_pictures, num_kills, epochs=(2, 4), seed=0):
-    """Trains once without and once with kills, and compares what is in the caches."""
+def measure(row, image_size, num_pictures, epochs, kills, seed=0):
+    """Runs a command undisturbed, then again with kills, and compares the two caches."""
     with tempfile.TemporaryDirectory() as place:
         place = pathlib.Path(place)
         made_up_pictures.write(place / "pictures", num_pictures)
         (place / "plan.json").write_text(json.dumps(_plan(epochs).to_json()))
-        reference = Fit(place, "uninterrupted", image_size)
-        started = time.perf_counter()
-        reference.finish()
-        seconds = time.perf_counter() - started
-        killed = Fit(place, "killed", image_size)
-        parts, writes = [], 0
-        for moment in moments(reference.progress, reference.marks, num_kills, seed):
-            parts.append(part_after(reference.marks, killed.kill_at(moment)))
-            writes += any(killed.cache.rglob(".writing-*"))
+        undisturbed = Fit(place, "undisturbed", image_size)
+        undisturbed.finish()
+        killed, parts, in_a_write = Fit(place, "killed", image_size), [], 0
+        for moment in kill_moments.draw(undisturbed.history, kills, seed):
+            printed = killed.run_until(moment)
+            parts.append(kill_moments.part_after(undisturbed.history[-1].marks, printed))
+            in_a_write += any(killed.cache.rglob(".writing-*"))
         killed.finish()
-        files, differing = compare(contents(reference.cache), contents(killed.cache))
-        missing = [name for name in _RESULTS if not (killed.output / name).exists()]
         values = {
-            "kills_extraction": parts.count("extraction"),
-            "kills_training": parts.count("training"),
-            "kills_writing": writes,
-            "files": files,
-            "megabytes": sum(map(len, contents(killed.cache).values())) / 2**20,
-            "differing": len(differing),
-            "missing": len(missing),
-            "seconds_uninterrupted": seconds,
+            **{f"kills_{part}": parts.count(part) for part in ("extraction", "training")},
+            "kills_write": in_a_write,
+            "shards": killed.shards(),
+            **compared(undisturbed.cache, killed.cache),
+            "missing": sum(not (killed.output / name).exists() for name in _RESULTS),
         }
     return [{"row": row, "values": values}]
 
 
 def _plan(epochs):
-    head, last = epochs
+    """A head, then most of the network, both on features."""
+    policies = {"head": freezing.FreezeAll(), "last stages": freezing.FreezeUpTo(_CUT)}
     phases = [
-        training.Phase(freezing.FreezeAll(), head, 1e-3, views=_VIEWS, name="head"),
-        training.Phase(
-            freezing.FreezeUpTo(_CUT), last, 1e-4, views=_VIEWS, name="last stages"
-        ),
+        training.Phase(policy, number, 1e-3, views=_VIEWS, name=name)
+        for (name, policy), number in zip(policies.items(), epochs, strict=True)
     ]
     return training.Plan(phases)
 
 
 class Fit:
-    """One command, run as often as it takes.
+    """One command, which can be run again and again.
 
     Args:
         place: the folder with `pictures` and `plan.json`.
-        name: of the folders that get its results and its caches.
+        name: of the folders that it writes there.
         image_size: height and width.
 
     Attributes:
         output: the run folder.
         cache: the folder of the features.
-        marks: the kinds of the marks that the last run printed, in order.
-        progress: of the last run, a list of `(seconds, marks, shards)`, one for each change.
+        history: the `Progress` of the last run at each of its changes.
     """
 
     def __init__(self, place, name, image_size):
         self.output, self.cache = place / f"{name}-run", place / f"{name}-cache"
+        self.history, self._lines = [], []
         self._command = [
-            sys.executable, "-m", "keras_transfer.cli", "fit", place / "pictures",
+            sys.executable, "-m", "keras_transfer.cli", "fit", str(place / "pictures"),
             "--backbone", "MobileNetV2", "--alpha", "0.35", "--weights", "none",
             "--image-size", str(image_size), "--augmentation", "light",
-            "--plan", place / "plan.json", "--output", self.output, "--cache", self.cache,
+            "--plan", str(place / "plan.json"),
+            "--output", str(self.output), "--cache", str(self.cache),
         ]  # fmt: skip
         self._environment = {
             **os.environ,
             "PYTHONUNBUFFERED": "1",
             "KERAS_TRANSFER_CACHE": str(place / f"{name}-index"),
         }
-        self.marks, self.progress, self._lines = [], [], []
 
     def finish(self):
-        """Runs until the command ends by itself."""
-        process = self._start()
-        try:
-            while process.poll() is None:
-                self._look()
-        finally:
-            self._kill(process)
-        if process.returncode:
-            raise RuntimeError("\n".join(self._lines[-_LINES_OF_AN_ERROR:]))
+        """Runs the command until it ends by itself."""
+        code = self._run(lambda progress: False)
+        if code != 0:
+            raise RuntimeError(f"ended with {code}:\n{self._last_lines()}")
 
-    def kill_at(self, moment):
-        """Runs until a `Moment` and kills; returns how many marks had been printed."""
-        process = self._start()
-        try:
-            while self._look()[1:] < (moment.marks, moment.shards) or self._is_behind(moment):
-                self._check_runs(process)
-            time.sleep(moment.seconds)
-            self._check_runs(process)
-        finally:
-            self._kill(process)
-        return len(self.marks)
+    def run_until(self, moment):
+        """Runs the command until a `Moment` and kills it; returns how many marks it printed."""
+        code = self._run(moment.is_near, moment.seconds)
+        if code != -signal.SIGKILL:
+            raise RuntimeError(f"ended with {code} before {moment}:\n{self._last_lines()}")
+        return len(self._marks())
 
-    def _start(self):
-        self.marks, self.progress, self._lines = [], [], []
+    def shards(self):
+        """The number of shards in the cache."""
+        return sum(1 for _ in self.cache.glob("*/view-*/*.json"))
+
+    def _run(self, is_near, seconds=0.0):
+        """Runs the command, and kills it some time after `is_near`; returns its exit code."""
+        started = time.perf_counter()
+        self.history, self._lines = [], []
         process = subprocess.Popen(
             self._command,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # A group of its own, so that the kill reaches its children and nobody else.
+            # A group of its own, for a kill that reaches its children and nobody else.
             start_new_session=True,
         )
-        self._started = time.perf_counter()
-        self._reader = threading.Thread(target=self._read, args=(process.stdout,))
-        self._reader.start()
-        return process
+        reader = threading.Thread(target=self._lines.extend, args=(process.stdout,))
+        reader.start()
+        try:
+            while process.poll() is None and not is_near(self._look(started)):
+                if time.perf_counter() - started > _LONGEST:
+                    raise RuntimeError(f"did not end in time:\n{self._last_lines()}")
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+            _wait(process, seconds)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            reader.join()
+        self._look(started)
+        return process.returncode
+
+    def _look(self, started):
+        progress = Progress(time.perf_counter() - started, self._marks(), self.shards())
+        if not self.history or not _same(progress, self.history[-1]):
+            self.history.append(progress)
+        return progress
+
+    def _marks(self):
+        # A copy: the reader goes on meanwhile.
+        marks = map(kill_moments.mark_of, tuple(self._lines))
+        return tuple(mark for mark in marks if mark is not None)
+
+    def _last_lines(self):
+        return "".join(self._lines[-_LINES_OF_AN_ERROR:])
+
+
+def _wait(process, seconds):
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return
+
+
+def _same(progress, other):
+    return (progress.marks, progress.shards) == (other.marks, other.shards)
+
+
+def compared(cache, other):
+    """How many files two caches have, how large they are, and how many are not the same.
+
+    When an entry was used is in neither, nor are locks.
+    """
+    names = _files(cache) | _files(other)
+    return {
+        "files": len(names),
+        "megabytes": sum((cache / name).stat().st_size for name in _files(cache)) / 2**20,
+        "differing": sum(not _are_same(cache / name, other / name) for name in names),
+    }
+
+
+def _files(cache):
+    return {
+        path.relative_to(cache)
+        for path in cache.rglob("*")
+        if path.is_file() and path.name != "used" and path.suffix != ".lock"
+    }
+
+
+def _are_same(path, other):
+    if not (path.is_file() and other.is_file()):
+        return False
+    return path.read_bytes() == other.read_bytes()
+
+
+if __name__ == "__main__":
+    child.main(measure)

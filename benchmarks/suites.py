@@ -116,7 +116,21 @@ def views(options):
             yield recipe("library_recipe", f"views {count}", views=count)
 
 
-SUITES = {suite.__name__: suite for suite in (accuracy, head, extraction, steps, memory, views)}
+def kills(options):
+    """What a training that is killed again and again leaves in its cache."""
+    size, num_pictures, number = (64, 64, 3) if options.quick else (112, 384, 10)
+    for seed, repetition in itertools.product(range(options.seeds), range(options.rounds or 1)):
+        arguments = {"row": f"killed {number} times", "image_size": size}
+        arguments |= {"num_pictures": num_pictures, "epochs": [2, 2], "kills": number}
+        # Each repetition is killed at other moments.
+        arguments["seed"] = seed * 1000 + repetition
+        group = {"network": f"MobileNetV2 at {size} px", "pictures": num_pictures}
+        yield Job("kills", "kills", arguments, group, seed, repetition, options.quick)
+
+
+SUITES = {
+    suite.__name__: suite for suite in (accuracy, head, extraction, steps, memory, views, kills)
+}
 
 
 def _recipe(options, suite, data_set, network, seed, number, module, row, **more):

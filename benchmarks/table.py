@@ -39,6 +39,13 @@ _UNITS = {
     "rate": _Unit("pictures a second", number),
     "milliseconds": _Unit("", lambda value: f"{number(value)} ms"),
     "peak": _Unit("peak memory", lambda value: f"{number(value)} MB"),
+    "kills_extraction": _Unit("kills in extraction", number),
+    "kills_training": _Unit("kills in training", number),
+    "kills_write": _Unit("kills that left half a file", number),
+    "shards": _Unit("shards in the cache", number),
+    "files": _Unit("files compared", number),
+    "differing": _Unit("files that differ", number),
+    "missing": _Unit("missing of the run's results", number),
 }
 _ACCURACY = ("seconds", "final_accuracy", "last_accuracy", "test_accuracy")
 _SHOWN = {
@@ -48,7 +55,11 @@ _SHOWN = {
     "steps": ("milliseconds", "rate", "seconds"),
     "memory": ("seconds", "milliseconds", "peak"),
     "views": _ACCURACY,
-}
+    "kills": (
+        "kills_extraction", "kills_training", "kills_write", "shards", "files", "differing",
+        "missing",
+    ),
+}  # fmt: skip
 # What the milliseconds of a suite are for.
 _EACH = {"steps": "time of a step", "memory": "time for each picture"}
 
@@ -103,9 +114,8 @@ def _value_lines(suite, name, value, rows):
     title = _UNITS[value].title or _EACH[suite]
     measured = spread_text(summary.spread(values), _UNITS[value].write)
     compared = [
-        comparison_cells(comparison, rows[name], rows[comparison.against])
+        comparison_cells(comparison, rows[name], rows.get(comparison.against, []))
         for comparison in acceptance.comparisons_of(suite, name, value)
-        if comparison.against in rows
     ]
     compared = [cells for cells in compared if cells] or [["", "", "", ""]]
     return [[f"{name}: {title}", measured, *cells, str(len(values))] for cells in compared]
@@ -115,17 +125,22 @@ def comparison_cells(comparison, rows, against):
     """Against what, the ratio or difference, its limit, and whether the median keeps to it.
 
     Returns:
-        Four strings, or None where nothing was measured side by side.
+        Four strings, or None where nothing was measured side by side. For a limit to the value
+        itself the first two are empty, and each repetition has to keep to it.
     """
-    spread = summary.spread(comparison.of(rows, against))
+    values = comparison.of(rows, against)
+    spread = summary.spread(values)
     if spread is None:
         return None
-    write = ratio if comparison.kind == "ratio" else _difference_of(comparison.value)
-    cells = [comparison.against, spread_text(spread, write)]
+    write = _WRITE_COMPARED[comparison.kind](comparison.value)
+    if comparison.against is None:
+        cells, judged = ["", ""], values
+    else:
+        cells, judged = [comparison.against, spread_text(spread, write)], [spread.median]
     if comparison.limit is None:
         return [*cells, "", ""]
     limit = f"{comparison.limit.relation} {write(comparison.limit.bound)}"
-    return [*cells, limit, "yes" if comparison.limit.is_met(spread.median) else "NO"]
+    return [*cells, limit, "yes" if all(map(comparison.limit.is_met, judged)) else "NO"]
 
 
 def spread_text(spread, write):
@@ -144,6 +159,13 @@ def _difference_of(value):
     if value.endswith("accuracy"):
         return points
     return lambda difference: f"{difference:+,.0f}"
+
+
+_WRITE_COMPARED = {
+    "ratio": lambda value: ratio,
+    "difference": _difference_of,
+    "value": lambda value: _UNITS[value].write,
+}
 
 
 def points(value):

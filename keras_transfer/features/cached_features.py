@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.features.epochs import Epochs
-from keras_transfer.features.feature_datasets import from_disk, from_memory
+from keras_transfer.features.feature_datasets import from_disk, from_memory, load
 
 # Up to here all features are kept in memory; beyond, an epoch reads them from disk.
-MEMORY_LIMIT = 2**28
+MEMORY_LIMIT = 2**27
 
 
 class CachedFeatures(tf.data.Dataset):
@@ -29,6 +29,7 @@ class CachedFeatures(tf.data.Dataset):
         shuffle: whether each epoch has another order. Defaults to False.
         seed: of the orders and of the choice of views. Defaults to 0.
         class_names: the names of the classes, or None.
+        arrays: all rows as tensors, where they are in memory already. Defaults to None.
 
     Attributes:
         num_images: the number of pictures, and of rows in an epoch.
@@ -39,7 +40,15 @@ class CachedFeatures(tf.data.Dataset):
     """
 
     def __init__(
-        self, readers, structure, boundary, batch_size, shuffle=False, seed=0, class_names=None
+        self,
+        readers,
+        structure,
+        boundary,
+        batch_size,
+        shuffle=False,
+        seed=0,
+        class_names=None,
+        arrays=None,
     ):
         self.readers, self.structure, self.boundary = tuple(readers), structure, boundary
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
@@ -50,8 +59,13 @@ class CachedFeatures(tf.data.Dataset):
         self.in_memory = self.nbytes <= MEMORY_LIMIT
         self.epochs = Epochs(seed)
         # What these make must not refer to this object: the arrays would live on in a cycle.
-        make = from_memory if self.in_memory else from_disk
-        dataset = _packed(make(self.readers, self.epochs, batch_size, shuffle), structure)
+        how = self.epochs, batch_size, shuffle
+        self._arrays = (arrays or load(self.readers)) if self.in_memory else None
+        if self.in_memory:
+            rows = from_memory(self._arrays, self.views, *how)
+        else:
+            rows = from_disk(self.readers, *how)
+        dataset = _packed(rows, structure)
         steps = math.ceil(self.num_images / batch_size)
         self._dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
         super().__init__(tf.data.experimental.to_variant(self._dataset))
@@ -66,7 +80,7 @@ class CachedFeatures(tf.data.Dataset):
         shuffle = self.shuffle if shuffle is None else shuffle
         return CachedFeatures(
             self.readers, self.structure, self.boundary, batch_size, shuffle, self.seed,
-            self.class_names,
+            self.class_names, self._arrays,
         )  # fmt: skip
 
     def as_inputs(self):

@@ -5,15 +5,24 @@ import tensorflow as tf
 
 # Shuffled reading from disk: windows of so many bytes, made of blocks of so many rows that lie
 # beside each other on disk and come from anywhere in the data.
-_WINDOW_BYTES = 2**26
+_WINDOW_BYTES = 2**25
 _BLOCK_ROWS = 64
 
 
-def from_memory(readers, epochs, batch_size, shuffle):
+def load(readers):
+    """All rows of all views in memory, one view after the other: a list of tensors."""
+    views = [reader.rows(0, reader.store.num_rows) for reader in readers]
+    if len(views) == 1:
+        return [tf.constant(array) for array in views[0]]
+    return [tf.constant(np.concatenate(parts)) for parts in zip(*views, strict=True)]
+
+
+def from_memory(arrays, num_views, epochs, batch_size, shuffle):
     """A dataset of batches of rows that are all held in memory.
 
     Args:
-        readers: a `ShardReader` for each view.
+        arrays: what `load` returned.
+        num_views: the number of views in them.
         epochs: an `Epochs`.
         batch_size: rows in a batch.
         shuffle: whether each epoch has another order.
@@ -21,9 +30,7 @@ def from_memory(readers, epochs, batch_size, shuffle):
     Returns:
         A `tf.data.Dataset` of tuples, one tensor for each array of the shards.
     """
-    num_rows, num_views = readers[0].store.num_rows, len(readers)
-    views = [reader.rows(0, num_rows) for reader in readers]
-    arrays = [tf.constant(np.concatenate(parts)) for parts in zip(*views, strict=True)]
+    num_rows = len(arrays[0]) // num_views
 
     def order():
         random = epochs.next()
@@ -48,7 +55,13 @@ def from_disk(readers, epochs, batch_size, shuffle):
     """The same for rows that are read as they are needed, in windows of bounded size.
 
     A window holds blocks of neighbouring rows from anywhere in the data, and is shuffled as a
-    whole. Arguments and result are those of `from_memory`.
+    whole.
+
+    Args:
+        readers: a `ShardReader` for each view.
+        epochs: an `Epochs`.
+        batch_size: rows in a batch.
+        shuffle: whether each epoch has another order.
     """
     store = readers[0].store
     specs = tuple(tf.TensorSpec((None, *shape), dtype) for shape, dtype in store.specs)

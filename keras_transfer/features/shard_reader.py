@@ -31,26 +31,23 @@ class ShardReader:
 
     def rows(self, start, stop):
         """The rows from `start` up to `stop`, a list with one array each for each array."""
-        parts = []
+        arrays = [np.empty((stop - start, *shape), dtype) for shape, dtype in self.store.specs]
         for shard in range(start // self.store.rows_per_shard, self.store.num_shards):
             first, end = self.store.rows_of(shard)
             if first >= stop:
                 break
-            parts.append(self._read(shard, max(start, first) - first, min(stop, end) - first))
-        return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
-
-    def _read(self, shard, start, stop):
-        arrays = []
-        for file, offset, (shape, dtype) in zip(
-            self._files[shard], self._offsets[shard], self.store.specs, strict=True
-        ):
-            array = np.empty((stop - start, *shape), dtype)
-            row_bytes = array.itemsize * int(np.prod(shape))
-            file.seek(offset + start * row_bytes)
-            if file.readinto(memoryview(array).cast("B")) != array.nbytes:
-                raise OSError(f"'{file.name}' ended before its row {stop}.")
-            arrays.append(array)
+            begin, end = max(start, first), min(stop, end)
+            parts = [array[begin - start : end - start] for array in arrays]
+            self._read_into(parts, shard, begin - first)
         return arrays
+
+    def _read_into(self, arrays, shard, row):
+        """Fills arrays with what begins at a row of a shard."""
+        files = zip(arrays, self._files[shard], self._offsets[shard], strict=True)
+        for array, file, offset in files:
+            file.seek(offset + row * (array.nbytes // len(array)))
+            if file.readinto(memoryview(array).cast("B")) != array.nbytes:
+                raise OSError(f"'{file.name}' ended before its row {row + len(array)}.")
 
     def _open(self, path):
         return self._opened.enter_context(open(path, "rb", buffering=0))

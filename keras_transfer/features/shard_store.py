@@ -11,7 +11,7 @@ import numpy as np
 from keras_transfer.files import write_aside
 
 # A kill loses what a shard takes to compute; a shard costs a few file operations.
-_SHARD_BYTES = 32 * 2**20
+_SHARD_BYTES = 16 * 2**20
 _MOST_ROWS = 4096
 
 

@@ -6,7 +6,13 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer import data
-from keras_transfer.features import FeatureCache, NoRoomError, OpenVINOEngine, shard_store
+from keras_transfer.features import (
+    FeatureCache,
+    NoRoomError,
+    OpenVINOEngine,
+    feature_cache,
+    shard_store,
+)
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
@@ -375,11 +381,23 @@ def test_engine_that_computes_something_else_is_not_taken(model, tmp_path, monke
         FeatureCache(tmp_path, OtherNumbers()).extract(model, plain())
     cache = FeatureCache(tmp_path, "auto")
     monkeypatch.setattr(cache, "_engine", OtherNumbers())
+    monkeypatch.setattr(feature_cache, "_LITTLE_WORK", 0)
     with pytest.warns(UserWarning, match="TensorFlow computes the features"):
         features = cache.extract(model, plain())
     np.testing.assert_allclose(
         features.arrays()[0], model.stem().predict(IMAGES, verbose=0), rtol=1e-5
     )
+
+
+def test_little_work_is_done_without_another_engine(model, tmp_path, engine, monkeypatch):
+    cache = FeatureCache(tmp_path, "auto")
+    monkeypatch.setattr(cache, "_engine", engine)
+    cache.extract(model, plain())
+    assert engine.pictures == 0
+    assert [entry.engine for entry in cache.entries()] == ["tensorflow"]
+    monkeypatch.setattr(feature_cache, "_LITTLE_WORK", 0)
+    cache.extract(model, plain())
+    assert engine.pictures == 150
 
 
 def test_fully_trained_model_has_no_features_to_reach(model, tmp_path):
