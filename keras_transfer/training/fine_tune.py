@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import time
 
 import keras
 import tensorflow as tf
@@ -126,9 +127,16 @@ def _choose_plan(model, train, size, cache, time_budget):
     return default_plan(num_images, num_classes, num_stages, batch_size, costs, time_budget)
 
 
-def _fit(model, data, **fit_arguments):
+def _fit(model, data, verbose, **fit_arguments):
+    started = time.perf_counter()
     with _steps_at_once(model, data.steps_per_execution):
-        return model.fit(data.train, validation_data=data.validation, **fit_arguments)
+        part = model.fit(
+            data.train, validation_data=data.validation, verbose=verbose, **fit_arguments
+        )
+    if verbose and data.wait is not None:
+        share = float(data.wait.seconds) / (time.perf_counter() - started)
+        print(f"{share:.0%} of the time waiting for pictures.")
+    return part
 
 
 def _solve(model, data, best, class_weight, verbose):

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_transfer.callbacks import GradualUnfreezing
 from keras_transfer.features import CachedFeatures, NoRoomError
+from keras_transfer.training.data_wait import DataWait
 
 # A pass over the validation features needs no gradients, so more fit in memory at once.
 _EVALUATION_BATCH = 256
@@ -26,6 +27,7 @@ class PhaseData:
         steps: the number of steps in an epoch.
         steps_per_execution: how many of them run in one call.
         features: the `CachedFeatures` that `train` gives as inputs; None for pictures.
+        wait: the `DataWait` of `train`; None where it is not measured.
     """
 
     train: tf.data.Dataset
@@ -33,6 +35,7 @@ class PhaseData:
     steps: int
     steps_per_execution: int = 1
     features: CachedFeatures | None = None
+    wait: DataWait | None = None
 
 
 def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0):
@@ -59,7 +62,15 @@ def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0):
             return _on_features(model, phase, features, held_out, callbacks)
     if phase.batch_size is not None:
         train = _rebatched(train, phase.batch_size)
-    return PhaseData(train, validation, int(train.cardinality()))
+    return _on_pictures(model, train, validation)
+
+
+def _on_pictures(model, train, validation):
+    steps = int(train.cardinality())
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        return PhaseData(train, validation, steps)  # each replica has a buffer of its own
+    wait = DataWait()
+    return PhaseData(wait.measured(train), validation, steps, wait=wait)
 
 
 def _rebatched(train, batch_size):
