@@ -9,7 +9,7 @@ from keras_transfer.features.epochs import Epochs
 from keras_transfer.features.feature_datasets import from_disk, from_memory, load
 
 # Up to here all features are kept in memory; beyond, an epoch reads them from disk.
-MEMORY_LIMIT = 2**27
+MEMORY_LIMIT = 2**26
 
 
 class CachedFeatures(tf.data.Dataset):

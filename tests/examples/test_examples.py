@@ -3,6 +3,7 @@
 import importlib.util
 import pathlib
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -148,3 +149,14 @@ def test_serve_answers_like_the_model(shapes, tmp_path, capsys):
     labels = [label.decode() for label in answer["label"]]
     assert labels == list(names[answer["probabilities"].argmax(-1)])
     assert '{"instances": [{"image_bytes": {"b64": "' in capsys.readouterr().out
+
+
+def test_cached_features_are_computed_once_for_several_heads(shapes, tmp_path, capsys):
+    example = load("cached_features")
+    folder = tmp_path / "cache"
+    for _ in range(2):
+        keras.utils.set_random_seed(0)  # the same weights, the same key
+        accuracies = example.main(shapes, network(), SIZE, cache=folder, epochs=2)
+    assert set(accuracies) == {0.0, 0.2, 0.5}
+    printed = capsys.readouterr().out
+    assert printed.count("computed in") == printed.count("read from the cache") == 2
