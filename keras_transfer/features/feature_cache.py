@@ -138,10 +138,10 @@ class FeatureCache:
             extraction = Extraction()
             if any(missing):
                 self._make_room(stores, missing)
+                run = self._compiled_for(engine, task)
+                self.folder.describe(key, task.description(engine))
                 for store in stores:
                     store.directory.mkdir(exist_ok=True)
-                self.folder.describe(key, task.description(engine))
-                run = self._compiled_for(engine, task)
                 extraction = _fill(run, task, stores, missing, verbose)
             self.folder.describe(key, task.description(engine))
             features = task.opened(stores)

@@ -240,11 +240,12 @@ def _compile(model, phase, steps, compiled):
         warmup_target=phase.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=phase.weight_decay)
-    if phase.layerwise_decay is not None:
-        multipliers = optimizers.layerwise_decay(model, decay=phase.layerwise_decay)
-        optimizer = optimizers.LearningRateMultiplier(optimizer, multipliers)
+    # An optimizer belongs to the strategy in whose scope it was made.
     with model.distribute_strategy.scope():
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=phase.weight_decay)
+        if phase.layerwise_decay is not None:
+            multipliers = optimizers.layerwise_decay(model, decay=phase.layerwise_decay)
+            optimizer = optimizers.LearningRateMultiplier(optimizer, multipliers)
         model.compile(**{**compiled, "optimizer": optimizer})
 
 

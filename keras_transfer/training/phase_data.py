@@ -85,12 +85,14 @@ def _on_features(model, phase, features, held_out, callbacks):
     if phase.batch_size is not None:
         features = features.batched(phase.batch_size)
     steps = int(features.cardinality())
-    at_once = min(steps, _STEPS_AT_ONCE) if _is_head_alone(model) else 1
+    # Keras' loop over several steps fails on several replicas.
+    several_replicas = model.distribute_strategy.num_replicas_in_sync > 1
+    one_by_one = several_replicas or _look_at_batches(callbacks) or not _is_head_alone(model)
     return PhaseData(
         train=features.as_inputs(),
         validation=held_out and held_out.batched(_EVALUATION_BATCH).as_inputs(),
         steps=steps,
-        steps_per_execution=1 if _look_at_batches(callbacks) else at_once,
+        steps_per_execution=1 if one_by_one else min(steps, _STEPS_AT_ONCE),
         features=features,
     )
 

@@ -31,6 +31,7 @@ def test_unknown_name_is_told():
 
 
 SCRIPT = """
+import sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -49,13 +50,21 @@ kernel = model.get_layer("conv_2").kernel.numpy()
 model.freeze_policy = freezing.UnfreezeLast(1)
 model.fit(dataset, verbose=0)
 assert not np.array_equal(kernel, model.get_layer("conv_2").kernel.numpy())
+from keras_transfer import features, training
+plan = training.Plan([
+    training.Phase(freezing.FreezeAll(), 2, 1e-3),
+    training.Phase(freezing.UnfreezeLast(1), 2, 1e-3, layerwise_decay=0.5),
+])
+cache = features.FeatureCache(sys.argv[1], engine="tensorflow")
+history = training.fine_tune(model, dataset, dataset, plan=plan, cache=cache, verbose=0)
+assert len(cache.entries()) == 2 and history.epoch == [0, 1, 2, 3]
 print("steps", int(model.optimizer.iterations.numpy()), model.predict(images, verbose=0).shape)
 """
 
 
-def test_model_trains_on_two_devices_and_follows_its_policy():
+def test_model_trains_on_two_devices_and_follows_its_policy(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-c", SCRIPT, str(tmp_path)],
         capture_output=True,
         text=True,
         cwd=pathlib.Path(__file__).parents[2],
