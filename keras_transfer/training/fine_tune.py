@@ -18,6 +18,8 @@ from keras_transfer.training.plan import Plan
 from keras_transfer.training.plan_text import describe
 from keras_transfer.training.training_folder import prepare, save_model, write_history
 
+_LEAST_BUDGET = 1e-3
+
 
 def fine_tune(
     model,
@@ -73,6 +75,7 @@ def fine_tune(
     layer.
     """
     _check_model(model)
+    _check_budget(time_budget)
     cache = _check_cache(cache)
     train, validation = _as_dataset(train, shuffle=True), _as_dataset(validation)
     steps, num_images, batch_size = _count(train)
@@ -122,7 +125,10 @@ def _choose_plan(model, train, size, cache, time_budget):
     num_images, batch_size = size
     costs = None
     if time_budget is not None:
+        started = time.perf_counter()
         costs = measure_costs(model, train, cache.engine_name if cache else "tensorflow")
+        # To measure takes a part of it.
+        time_budget = max(time_budget - (time.perf_counter() - started), _LEAST_BUDGET)
     num_stages, num_classes = len(model.backbone.stages), model.outputs[0].shape[-1]
     return default_plan(num_images, num_classes, num_stages, batch_size, costs, time_budget)
 
@@ -178,6 +184,14 @@ def _check_model(model):
             "`model` must be a `TransferModel`; make one with "
             "`models.TransferModel(backbone, heads)`. "
             f"Received: model of type {type(model).__name__}"
+        )
+
+
+def _check_budget(time_budget):
+    if time_budget is not None and not time_budget > 0:
+        raise ValueError(
+            "`time_budget` must be a positive number of seconds or None. "
+            f"Received: time_budget={time_budget!r}"
         )
 
 

@@ -14,6 +14,8 @@ COSTS = Costs(read=0.01, forward=(0.1, 0.02, 0.02, 0.01), step=(0.3, 0.06, 0.06,
 def test_extraction_runs_what_comes_before_the_last_stages():
     assert COSTS.extraction(0, 100, 1) == pytest.approx(16)  # 100 * (0.01 + 0.15)
     assert COSTS.extraction(2, 100, 3) == pytest.approx(39)  # 300 * (0.01 + 0.12)
+    slow_start = Costs(COSTS.read, COSTS.forward, COSTS.step, engine_setup=3.0)
+    assert slow_start.extraction(0, 100, 1) == pytest.approx(19)
 
 
 def test_tuning_runs_the_last_stages():

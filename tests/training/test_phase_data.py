@@ -134,6 +134,11 @@ def test_time_budget_is_planned_for(splits, cache):
     assert set(history.phase) == {"head"}
 
 
+def test_budget_of_no_time_is_told(splits):
+    with pytest.raises(ValueError, match="positive number of seconds"):
+        fine_tune(model(), splits.train, time_budget=0)
+
+
 def test_wrong_cache_is_told(splits):
     with pytest.raises(ValueError, match="`cache` must be a"):
         fine_tune(model(), splits.train, cache="folder")
