@@ -21,6 +21,8 @@ _RESULTS = ("metrics.json", "model.keras", "serving/1")
 _SECONDS_BETWEEN_LOOKS = 0.01
 # No run takes so many seconds: one that does hangs.
 _LONGEST = 20 * 60
+# For a file that is being written.
+_LONGEST_WAIT = 5
 _LINES_OF_AN_ERROR = 5
 
 
@@ -32,15 +34,18 @@ def measure(row, image_size, num_pictures, epochs, kills, seed=0):
         (place / "plan.json").write_text(json.dumps(_plan(epochs).to_json()))
         undisturbed = Fit(place, "undisturbed", image_size)
         undisturbed.finish()
-        killed, parts, in_a_write = Fit(place, "killed", image_size), [], 0
+        marks = undisturbed.history[-1].marks
+        killed, parts, halves = Fit(place, "killed", image_size), [], 0
         for moment in kill_moments.draw(undisturbed.history, kills, seed):
-            printed = killed.run_until(moment)
-            parts.append(kill_moments.part_after(undisturbed.history[-1].marks, printed))
-            in_a_write += any(killed.cache.rglob(".writing-*"))
+            is_extracting = kill_moments.part_after(marks, moment.marks) == "extraction"
+            # Half a file is rare: every second kill waits for one.
+            printed = killed.run_until(moment, is_extracting and len(parts) % 2 == 1)
+            parts.append(kill_moments.part_after(marks, printed))
+            halves += killed.is_writing()
         killed.finish()
         values = {
             **{f"kills_{part}": parts.count(part) for part in ("extraction", "training")},
-            "kills_write": in_a_write,
+            "kills_write": halves,
             "shards": killed.shards(),
             **compared(undisturbed.cache, killed.cache),
             "missing": sum(not (killed.output / name).exists() for name in _RESULTS),
@@ -74,7 +79,7 @@ class Fit:
 
     def __init__(self, place, name, image_size):
         self.output, self.cache = place / f"{name}-run", place / f"{name}-cache"
-        self.history, self._lines = [], []
+        self.history, self._lines, self._left_over = [], [], set()
         self._command = [
             sys.executable, "-m", "keras_transfer.cli", "fit", str(place / "pictures"),
             "--backbone", "MobileNetV2", "--alpha", "0.35", "--weights", "none",
@@ -94,9 +99,12 @@ class Fit:
         if code != 0:
             raise RuntimeError(f"ended with {code}:\n{self._last_lines()}")
 
-    def run_until(self, moment):
-        """Runs the command until a `Moment` and kills it; returns how many marks it printed."""
-        code = self._run(moment.is_near, moment.seconds)
+    def run_until(self, moment, in_a_write=False):
+        """Runs the command until a `Moment` and kills it; returns how many marks it printed.
+
+        With `in_a_write` it waits a few seconds more for a file that is being written.
+        """
+        code = self._run(moment.is_near, moment.seconds, _LONGEST_WAIT if in_a_write else 0)
         if code != -signal.SIGKILL:
             raise RuntimeError(f"ended with {code} before {moment}:\n{self._last_lines()}")
         return len(self._marks())
@@ -105,10 +113,17 @@ class Fit:
         """The number of shards in the cache."""
         return sum(1 for _ in self.cache.glob("*/view-*/*.json"))
 
-    def _run(self, is_near, seconds=0.0):
+    def is_writing(self):
+        """Whether the last run has left, or is writing, a file that is not in its place."""
+        return not self._half_written() <= self._left_over
+
+    def _half_written(self):
+        return set(self.cache.rglob(".writing-*"))
+
+    def _run(self, is_near, seconds=0.0, longest_wait=0.0):
         """Runs the command, and kills it some time after `is_near`; returns its exit code."""
         started = time.perf_counter()
-        self.history, self._lines = [], []
+        self.history, self._lines, self._left_over = [], [], self._half_written()
         process = subprocess.Popen(
             self._command,
             env=self._environment,
@@ -126,6 +141,9 @@ class Fit:
                     raise RuntimeError(f"did not end in time:\n{self._last_lines()}")
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
             _wait(process, seconds)
+            deadline = time.perf_counter() + longest_wait
+            while time.perf_counter() < deadline and not self.is_writing():
+                time.sleep(_SECONDS_BETWEEN_LOOKS / 10)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -12,8 +12,7 @@ def run(options):
     folder = CacheFolder(options.directory or default_directory())
     before = folder.entries()
     if options.clear:
-        folder.remove_left_overs()
-        _remove(folder, [entry.key for entry in before])
+        _remove(folder, folder.keys())
     elif options.remove:
         _remove(folder, _matching(options.remove, before))
     elif options.limit is not None:
@@ -25,17 +24,18 @@ def run(options):
 
 
 def _matching(wanted, entries):
-    """The keys that begin as wanted; each must be one, and no two the same."""
+    """The keys that begin as wanted; each beginning must be that of one entry."""
     keys = []
     for beginning in wanted:
         found = [entry.key for entry in entries if entry.key.startswith(beginning)]
         if len(found) != 1:
-            problem = "no entry" if not found else f"{len(found)} entries"
+            problem = f"{len(found)} entries begin" if found else "no entry begins"
             raise ValueError(
-                f"{problem} of the cache begin with '{beginning}'; nothing was removed."
+                f"{problem} with '{beginning}'; nothing was removed. `keras-transfer cache` "
+                "lists them."
             )
         keys += found
-    return keys
+    return dict.fromkeys(keys)
 
 
 def _remove(folder, keys):

@@ -26,8 +26,9 @@ def run(options):
     run_folder = RunFolder(options.output)
     plan = _read_plan(options.plan)
     size = options.image_size or find_application(options.backbone).default_size
-    settings = _settings(options, size)
+    settings = _settings(options, size, plan)
     run_folder.check_free(settings)
+    cache = _cache(options)
     keras.utils.set_random_seed(options.seed)
     splits = data.image_folder(
         options.data,
@@ -39,12 +40,22 @@ def run(options):
     tell_unreadable(splits)
     # Only now: a wrong DATA should not leave an empty folder behind.
     model = _build_model(options, size, len(splits.class_names))
+    if options.cache is not None:
+        cache.folder.make()
     if run_folder.is_unfinished(settings):
         print(f"Taking up the unfinished run in {run_folder.path}.")
-    run_folder.create(settings)
-    # Before the training, so that what an interrupted one leaves can be used.
-    run_folder.describe({**settings, "class_names": list(splits.class_names)})
-    _tell_data(splits)
+    with run_folder.taken(settings):
+        # Before the training, so that what an interrupted one leaves can be used.
+        run_folder.describe({**settings, "class_names": list(splits.class_names)})
+        _tell_data(splits)
+        metrics, version = _train(run_folder, model, splits, plan, cache, options)
+        metrics["seconds"] = round(time.monotonic() - started, 1)
+        run_folder.write_json(METRICS, metrics)
+    _report(run_folder, metrics, splits.class_names, version)
+
+
+def _train(run_folder, model, splits, plan, cache, options):
+    """Trains, measures and exports; returns the metrics and the export's folder."""
     history = training.fine_tune(
         model,
         _augmented(splits.train, options),
@@ -54,7 +65,7 @@ def run(options):
         class_weight=splits.balanced_class_weight if options.balance else None,
         # Progress bars in a log file are a mess.
         verbose=1 if sys.stdout.isatty() else 2,
-        cache=_cache(options),
+        cache=cache,
         time_budget=options.time_budget,
     )
     metrics = _evaluate(model, splits, history)
@@ -65,9 +76,7 @@ def run(options):
         class_names=splits.class_names,
         examples=_readable_by_server(splits),
     )
-    metrics["seconds"] = round(time.monotonic() - started, 1)
-    run_folder.write_json(METRICS, metrics)
-    _report(run_folder, metrics, splits.class_names, version)
+    return metrics, version
 
 
 def _read_plan(path):
@@ -98,7 +107,7 @@ def _augmented(train, options):
     return getattr(data.augmentation, options.augmentation)(seed=options.seed)(train)
 
 
-def _settings(options, size):
+def _settings(options, size, plan):
     """What decides how the run goes: a run is taken up by the same settings only."""
     return {
         "backbone": options.backbone,
@@ -110,7 +119,7 @@ def _settings(options, size):
         "augmentation": options.augmentation,
         "batch_size": options.batch_size,
         "balance": options.balance,
-        "plan": options.plan and os.path.abspath(options.plan),
+        "plan": plan and json.loads(json.dumps(plan.to_json())),
         "time_budget": options.time_budget,
         "seed": options.seed,
     }

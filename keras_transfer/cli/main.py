@@ -107,7 +107,10 @@ def _add_fit(commands):
         default="standard",
         help="random changes of the training pictures (default: %(default)s)",
     )
-    fit.add_argument("--plan", metavar="FILE", help="a plan.json; by default the data decide")
+    length = fit.add_mutually_exclusive_group()
+    length.add_argument(
+        "--plan", metavar="FILE", help="a plan.json; by default the data decide"
+    )
     fit.add_argument(
         "--balance", action="store_true", help="weigh each class alike, whatever its size"
     )
@@ -117,7 +120,7 @@ def _add_fit(commands):
         default="raise",
         help="what to do about pictures that cannot be read (default: %(default)s)",
     )
-    fit.add_argument(
+    length.add_argument(
         "--time-budget",
         type=_seconds,
         metavar="TIME",

@@ -1,12 +1,17 @@
 """What a run leaves behind, and how it is found again."""
 
+import contextlib
 import json
 import pathlib
+import shutil
+
+import filelock
 
 from keras_transfer.files import write_aside
 
 _DESCRIPTION = "run.json"
 _MODEL = "model.keras"
+_LOCK, _ASIDE = ".lock", ".writing-"
 # Written at the very end: a run without them is unfinished.
 METRICS = "metrics.json"
 
@@ -24,11 +29,6 @@ class RunFolder:
     def __init__(self, path):
         self.path = pathlib.Path(path)
 
-    def create(self, settings):
-        """Makes the folder, as `check_free` allows."""
-        self.check_free(settings)
-        self.path.mkdir(parents=True, exist_ok=True)
-
     def check_free(self, settings):
         """Raises `FileExistsError` if there is something already, which is not overwritten.
 
@@ -39,23 +39,71 @@ class RunFolder:
         """
         if not self.path.exists() or self.is_unfinished(settings):
             return
-        left_over = self.path.is_dir() and all(
-            path.name.startswith(".writing-") for path in self.path.iterdir()
-        )
-        if not left_over:
+        if not self.path.is_dir():
+            raise FileExistsError(
+                f"'{self.path}' is a file; nothing was overwritten. Name a new folder with "
+                "--output."
+            )
+        if all(path.name.startswith((_LOCK, _ASIDE)) for path in self.path.iterdir()):
+            return
+        described = self._unfinished()
+        if described is None:
             raise FileExistsError(
                 f"'{self.path}' exists and is not empty; nothing was overwritten. Name a new "
                 "folder with --output."
             )
+        raise FileExistsError(
+            f"'{self.path}' holds an unfinished run with other settings "
+            f"({_difference(described, settings)}); nothing was overwritten. Go on with the "
+            "same ones, or name a new folder with --output."
+        )
 
     def is_unfinished(self, settings):
         """Whether a command of the same settings began this run and did not finish it."""
+        described = self._unfinished()
+        return described is not None and not _differing(described, settings)
+
+    def _unfinished(self):
+        """The contents of `run.json`, if it is there without those that are written last."""
         try:
             described = json.loads((self.path / _DESCRIPTION).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return False
-        same = all(described.get(key) == value for key, value in settings.items())
-        return same and not (self.path / METRICS).exists()
+            return None
+        is_whole = isinstance(described, dict) and not (self.path / METRICS).exists()
+        return described if is_whole else None
+
+    @contextlib.contextmanager
+    def taken(self, settings):
+        """Makes the folder, as `check_free` allows, and keeps other processes from it.
+
+        What killed ones left half written is removed.
+
+        Raises:
+            FileExistsError: if another process has taken it, or as `check_free` does.
+        """
+        self.check_free(settings)
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.path / _LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise FileExistsError(
+                f"Another process is training in '{self.path}'. Wait for it, or name a new "
+                "folder with --output."
+            ) from error
+        try:
+            self.check_free(settings)  # another process may have ended its run meanwhile
+            for left_over in self.path.glob(f"{_ASIDE}*"):
+                left_over.unlink()
+            for left_over in self.path.glob(f"serving/{_ASIDE}*"):
+                shutil.rmtree(left_over)
+            yield
+        finally:
+            # While it is held: who waits for it then sees that it is gone. Windows removes no
+            # open file; there it stays.
+            with contextlib.suppress(OSError):
+                (self.path / _LOCK).unlink()
+            lock.release()
 
     def write_json(self, name, values):
         """Writes a JSON file, all or nothing."""
@@ -118,6 +166,22 @@ class RunFolder:
                 f"model takes {shapes[0]} and tells {shapes[1]} classes apart."
             )
         return model
+
+
+def _differing(described, settings):
+    """The settings that are not as described."""
+    return [key for key, value in settings.items() if described.get(key) != value]
+
+
+def _difference(described, settings):
+    """The same as text: `seed: 0, now 1`."""
+    pairs = {
+        key: (described.get(key), settings[key]) for key in _differing(described, settings)
+    }
+    return "; ".join(
+        f"another {key}" if dict in map(type, pair) else f"{key}: {pair[0]}, now {pair[1]}"
+        for key, pair in pairs.items()
+    )
 
 
 def _checked(description):

@@ -4,7 +4,9 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
+import tempfile
 
 import filelock
 
@@ -13,10 +15,12 @@ from keras_transfer.files import write_aside
 
 _DESCRIPTION, _USED = "entry.json", "used"
 TEMPORARY = "temporary-"
+# What an entry's folder is called; another one is not the cache's.
+_KEY = re.compile(rf"({TEMPORARY})?[0-9a-f]{{32}}")
 
 
 class NoRoomError(OSError):
-    """The disk, or the cache's size limit, leaves too little room."""
+    """There is no room: the disk or the size limit leaves too little, or no folder at all."""
 
 
 class CacheFolder:
@@ -35,18 +39,38 @@ class CacheFolder:
 
     def entries(self):
         """A list of `CacheEntry`, the one used last at the end."""
+        found = [_read_entry(self.path / key) for key in self.keys()]
+        found = [entry for entry in found if entry is not None]
+        return sorted(found, key=lambda entry: entry.used)
+
+    def keys(self):
+        """The names of all folders of entries: also of those that `entries` cannot tell of."""
         if not self.path.is_dir():
             return []
-        folders = [
-            folder for folder in self.path.iterdir() if (folder / _DESCRIPTION).is_file()
-        ]
-        found = [entry for entry in map(_read_entry, folders) if entry is not None]
-        return sorted(found, key=lambda entry: entry.used)
+        names = [folder.name for folder in self.path.iterdir() if folder.is_dir()]
+        return [name for name in names if _KEY.fullmatch(name)]
+
+    def make(self):
+        """Makes the folder.
+
+        Raises:
+            NoRoomError: if it cannot be made or written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+        except OSError as error:
+            raise NoRoomError(
+                f"Features cannot be kept in '{self.path}': {error.strerror}. Name a folder "
+                "that can be written, or do without: `FeatureCache(directory)` and "
+                "`cache=False`; on the command line --cache and --no-cache."
+            ) from error
 
     @contextlib.contextmanager
     def locked(self, key):
         """The folder of an entry, for this process alone; another one waits."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.make()
         with filelock.FileLock(self._lock_path(key)):
             folder = self.path / key
             folder.mkdir(exist_ok=True)
@@ -109,17 +133,24 @@ class CacheFolder:
                 # The description first: what a kill leaves is then no entry.
                 (self.path / key / _DESCRIPTION).unlink(missing_ok=True)
                 shutil.rmtree(self.path / key, ignore_errors=True)
+                # While it is held: who waits for it then sees that it is gone. Windows removes
+                # no open file; there it stays.
+                with contextlib.suppress(OSError):
+                    os.unlink(self._lock_path(key))
         except filelock.Timeout:
             return False
-        pathlib.Path(self._lock_path(key)).unlink(missing_ok=True)
         self._in_use.discard(key)
         return True
 
     def remove_left_overs(self):
-        """Removes what killed processes left of features that nothing can find again."""
-        for folder in self.path.glob(f"{TEMPORARY}*"):
-            if folder.is_dir() and folder.name not in self._in_use:
-                self.remove(folder.name)
+        """Removes what killed processes left of features that nothing can find again.
+
+        They are those that only that process could find, and those that it was removing.
+        """
+        for key in self.keys():
+            is_found = (self.path / key / _DESCRIPTION).exists()
+            if key not in self._in_use and (key.startswith(TEMPORARY) or not is_found):
+                self.remove(key)
 
     def _lock_path(self, key):
         return str(self.path / f"{key}.lock")

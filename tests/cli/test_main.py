@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from keras_transfer.cli.main import build_parser, main
+from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.serving.export_file import can_write_litert
 from keras_transfer.training import Phase, Plan
@@ -143,6 +145,92 @@ def test_finished_run_is_not_overwritten(run, plan, capsys):
     assert (folder / "model.keras").read_bytes() == before
 
 
+def unfinished(run, folder):
+    """A copy of a run folder as a kill leaves it, if all but the end was written."""
+    shutil.copytree(run, folder)
+    (folder / "metrics.json").unlink()
+    return folder
+
+
+def test_unfinished_run_is_taken_up_by_the_same_command(run, plan, tmp_path, capsys):
+    folder = unfinished(run[0], tmp_path / "run")
+    (folder / ".lock").touch()
+    (folder / ".writing-half.keras").write_text("half")
+    (folder / "serving/.writing-half").mkdir()
+    assert main(fit_arguments(run[1], folder, plan)) == 0
+    printed = capsys.readouterr().out
+    assert f"Taking up the unfinished run in {folder}." in printed
+    features = [line for line in printed.splitlines() if line.startswith("Features at")]
+    assert len(features) == 4  # two phases, training and validation
+    assert all(line.endswith("read from the cache.") for line in features)
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert not list(folder.rglob(".*"))
+
+
+OTHER_SETTINGS = [
+    (["--seed", "1"], "(seed: 0, now 1)"),
+    (["--batch-size", "4", "--balance"], "(batch_size: 8, now 4; balance: False, now True)"),
+    (["--weights", "imagenet"], "(weights: none, now imagenet)"),
+]
+
+
+@pytest.mark.parametrize(("more", "difference"), OTHER_SETTINGS)
+def test_unfinished_run_is_not_taken_up_by_another(
+    run, plan, tmp_path, capsys, more, difference
+):
+    folder = unfinished(run[0], tmp_path / "run")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert main(fit_arguments(run[1], folder, plan, *more)) == 1
+    error = one_line_error(capsys)
+    assert f"an unfinished run with other settings {difference}" in error
+    assert "nothing was overwritten" in error
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_plan_of_an_unfinished_run_is_compared_by_what_it_says(run, plan, tmp_path, capsys):
+    folder = unfinished(run[0], tmp_path / "run")
+    values = json.loads(plan.read_text())
+    values["phases"][0]["epochs"] = 2
+    (tmp_path / "plan.json").write_text(json.dumps(values))
+    assert main(fit_arguments(run[1], folder, tmp_path / "plan.json")) == 1
+    assert "other settings (another plan)" in one_line_error(capsys)
+
+
+def test_run_that_is_being_trained_is_not_taken_up(tmp_path):
+    folder, settings = RunFolder(tmp_path / "run"), {"seed": 0}
+    with folder.taken(settings):
+        folder.describe(settings)
+        other = RunFolder(tmp_path / "run")
+        with pytest.raises(FileExistsError, match="Another process is training"):
+            other.taken(settings).__enter__()
+        folder.write_json("metrics.json", {})
+    with pytest.raises(FileExistsError, match="nothing was overwritten"):
+        other.taken(settings).__enter__()
+
+
+@pytest.mark.parametrize("contents", ["[]", "{", "3"])
+def test_foreign_folder_is_left_alone(tmp_path, plan, capsys, contents):
+    (tmp_path / "run.json").write_text(contents)
+    assert main(fit_arguments(tmp_path, tmp_path, plan)) == 1
+    assert "exists and is not empty; nothing was overwritten" in one_line_error(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_file_in_place_of_the_run_folder_is_left_alone(tmp_path, plan, capsys):
+    (tmp_path / "run").write_text("mine")
+    assert main(fit_arguments(tmp_path, tmp_path / "run", plan)) == 1
+    assert "is a file; nothing was overwritten" in one_line_error(capsys)
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_cache_that_cannot_be_written_is_told_before_anything_is(run, plan, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    arguments = fit_arguments(run[1], tmp_path / "run", plan, "--cache", str(tmp_path / "file"))
+    assert main(arguments) == 1
+    assert "Features cannot be kept in" in one_line_error(capsys)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -254,6 +342,12 @@ def test_interrupt_ends_with_130(monkeypatch, capsys):
         ["fit"],
         ["fit", "data"],
         ["fit", "d", "--output", "r", "--batch-size", "0"],
+        ["fit", "d", "--output", "r", "--time-budget", "0s"],
+        ["fit", "d", "--output", "r", "--time-budget", "5x"],
+        ["fit", "d", "--output", "r", "--time-budget=-1m"],
+        ["fit", "d", "--output", "r", "--time-budget", "5m", "--plan", "p"],
+        ["fit", "d", "--output", "r", "--cache", "c", "--no-cache"],
+        ["fit", "d", "--output", "r", "--engine", "fastest"],
         ["cook"],
     ],
 )
@@ -264,7 +358,17 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
     assert "usage:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["", "fit", "evaluate", "predict", "export", "demo"])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("5m", 300), ("1.5h", 5400), ("2 h", 7200)]
+)
+def test_times_have_a_unit(text, seconds):
+    options = build_parser().parse_args(["fit", "d", "--output", "r", "--time-budget", text])
+    assert options.time_budget == seconds
+
+
+@pytest.mark.parametrize(
+    "command", ["", "fit", "evaluate", "predict", "export", "cache", "demo"]
+)
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as caught:
         build_parser().parse_args([*command.split(), "--help"])

@@ -1,0 +1,89 @@
+import os
+import shutil
+import threading
+
+import filelock
+import pytest
+
+from keras_transfer.features import NoRoomError
+from keras_transfer.features.cache_folder import CacheFolder
+
+KEY = 32 * "a"
+DESCRIPTION = {
+    "network": "residual", "boundary": "add1", "num_images": 1, "feature_shape": [8],
+    "dtype": "float32", "engine": "tensorflow",
+}  # fmt: skip
+
+
+def test_who_waits_for_an_entry_that_is_removed_has_it_alone(tmp_path, monkeypatch):
+    folder, inside, done = CacheFolder(tmp_path), threading.Event(), threading.Event()
+    with folder.locked(KEY):
+        folder.describe(KEY, DESCRIPTION)
+
+    def wait_and_write():
+        with CacheFolder(tmp_path).locked(KEY) as place:
+            (place / "shard").touch()
+            inside.set()
+            done.wait(60)
+
+    waiting = threading.Thread(target=wait_and_write)
+
+    def remove_while_another_waits(path, **options):
+        monkeypatch.undo()
+        waiting.start()
+        assert not inside.wait(0.2)
+        shutil.rmtree(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", remove_while_another_waits)
+    assert folder.remove(KEY)
+    try:
+        assert inside.wait(60)
+        assert not folder.remove(KEY)
+        assert (tmp_path / KEY / "shard").is_file()
+    finally:
+        done.set()
+        waiting.join()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes no open file")
+def test_a_lock_is_removed_while_it_is_held(tmp_path, monkeypatch):
+    # Afterwards it may be another process' lock, and a third one would get a new one.
+    was_there = []
+
+    class Lock(filelock.FileLock):
+        def release(self, force=False):
+            was_there.append(os.path.exists(self.lock_file))
+            super().release(force)
+
+    folder = CacheFolder(tmp_path)
+    with folder.locked(KEY):
+        folder.describe(KEY, DESCRIPTION)
+    monkeypatch.setattr(filelock, "FileLock", Lock)
+    assert folder.remove(KEY)
+    assert was_there[0] is False
+
+
+def test_what_a_killed_removal_leaves_is_removed_by_the_next_extraction(tmp_path):
+    folder = CacheFolder(tmp_path)
+    with folder.locked(KEY) as place:
+        (place / "view-000").mkdir()
+        (place / "view-000/00000.0.npy").write_bytes(bytes(1000))
+    assert folder.entries() == []
+    CacheFolder(tmp_path).remove_left_overs()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_this_process_has_just_begun_is_no_left_over(tmp_path):
+    folder = CacheFolder(tmp_path)
+    with folder.locked(KEY) as place:
+        folder.remove_left_overs()
+        CacheFolder(tmp_path).remove_left_overs()
+        assert place.is_dir()
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_folder_that_cannot_be_made_is_told(tmp_path, name):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NoRoomError, match=r"cannot be kept in .* do without"):
+        CacheFolder(tmp_path / name).locked(KEY).__enter__()
+    assert (tmp_path / "file").read_text() == "mine"
