@@ -162,14 +162,9 @@ class FeatureCache:
         return self._compiled[1]
 
     def _make_room(self, stores, missing):
-        rows = sum(
-            stop - start
-            for store, shards in zip(stores, missing, strict=True)
-            for start, stop in map(store.rows_of, shards)
-        )
-        num_shards = sum(map(len, missing))
+        size = _num_rows(stores, missing) * stores[0].row_bytes
         self.folder.remove_left_overs()
-        self.folder.make_room(rows * stores[0].row_bytes + num_shards * _BYTES_BESIDE)
+        self.folder.make_room(size + sum(map(len, missing)) * _BYTES_BESIDE)
 
     def entries(self):
         """What is in the cache: a list of `CacheEntry`, the one used last at the end."""
@@ -202,14 +197,20 @@ def _prepared(engine, task):
     return run
 
 
+def _num_rows(stores, missing):
+    """The rows of all missing shards."""
+    ranges = (
+        store.rows_of(shard)
+        for store, shards in zip(stores, missing, strict=True)
+        for shard in shards
+    )
+    return sum(stop - start for start, stop in ranges)
+
+
 def _fill(run, task, stores, missing, verbose):
     total = Extraction()
-    num_images = sum(
-        stop - start
-        for store, shards in zip(stores, missing, strict=True)
-        for start, stop in map(store.rows_of, shards)
-    )
-    progress = keras.utils.Progbar(num_images) if verbose == 1 and sys.stdout.isatty() else None
+    shows_progress = verbose == 1 and sys.stdout.isatty()
+    progress = keras.utils.Progbar(_num_rows(stores, missing)) if shows_progress else None
     for view, (store, shards) in enumerate(zip(stores, missing, strict=True)):
         done = extract_shards(
             run, task.source, view, task.num_classes, store, shards, progress and progress.add

@@ -11,7 +11,6 @@ _FEW_PER_CLASS = 20
 _MANY_PER_CLASS = 1000
 _HEAD_STEPS, _HEAD_EPOCHS = 300, (5, 20)
 _TUNING_STEPS, _TUNING_EPOCHS = 1000, (8, 12)
-_VIEWS = 4
 # Under a time budget: a part of the epochs, and views to keep; the most accurate choice
 # first, for the stages that are wanted and then for fewer.
 _CHOICES = ((1.0, 4), (0.8, 2), (0.6, 2), (0.4, 1), (0.25, 1))
