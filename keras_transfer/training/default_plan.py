@@ -44,13 +44,7 @@ def default_plan(
         )
     steps_per_epoch = math.ceil(num_images / batch_size)
     per_class = num_images / num_classes
-    head = Phase(
-        FreezeAll(),
-        epochs=_epochs(_HEAD_STEPS, steps_per_epoch, *_HEAD_EPOCHS),
-        learning_rate=1e-3,
-        views=1,
-        name="head",
-    )
+    head = _head(_epochs(_HEAD_STEPS, steps_per_epoch, *_HEAD_EPOCHS))
     reasons = [
         f"The head starts from random numbers, and its first gradients would spoil the "
         f"pretrained weights: it is trained alone for {head.epochs} epochs "
@@ -71,14 +65,7 @@ def default_plan(
         )
         return Plan([head], reasons)
     stages, epochs, views, seconds = chosen
-    tuning = Phase(
-        FreezeNone() if stages == num_stages else UnfreezeLast(stages),
-        epochs=epochs,
-        learning_rate=1e-3,
-        layerwise_decay=0.7,
-        views=views,
-        name="fine-tuning",
-    )
+    tuning = _tuning(stages, num_stages, epochs, views)
     whole = "the whole backbone" if stages == num_stages else f"the last {stages} stages"
     reasons.append(
         f"With {num_images} pictures, {per_class:.0f} a class, {whole} can be fitted to the "
@@ -94,6 +81,22 @@ def default_plan(
         limit = "" if time_budget is None else f" of the {time_budget:.0f} s there are"
         reasons.append(f"This should take about {seconds:.0f} s{limit} on this machine.")
     return Plan([head, tuning], reasons)
+
+
+def _head(epochs):
+    # More views of a picture did not help a head alone.
+    return Phase(FreezeAll(), epochs, learning_rate=1e-3, views=1, name="head")
+
+
+def _tuning(stages, num_stages, epochs, views):
+    return Phase(
+        FreezeNone() if stages == num_stages else UnfreezeLast(stages),
+        epochs=epochs,
+        learning_rate=1e-3,
+        layerwise_decay=0.7,
+        views=views,
+        name="fine-tuning",
+    )
 
 
 def _epochs(steps, steps_per_epoch, at_least, at_most):
