@@ -33,7 +33,7 @@ class ExtractionTask:
         self.views = views if self.source.draws_differ else 1
         self.dtype = dtype
         # Tracing an augmentation takes a second: once is enough.
-        self._element_spec = batches(self.source, 0, self.num_classes, 0, 1).element_spec
+        self._element_spec = batches(self.source, [0], self.num_classes, 0, 1).element_spec
         _, *targets = tf.nest.flatten(self._element_spec)
         self.specs = [(self._feature_shape(), dtype)]
         self.specs += [(spec.shape[1:], spec.dtype.as_numpy_dtype) for spec in targets]

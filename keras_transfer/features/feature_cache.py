@@ -123,7 +123,7 @@ class FeatureCache:
             return get_engine(engine)
         # It follows from the task alone: the features of a run that goes on must be those of
         # one that was not interrupted.
-        work = multiply_adds(task.stem) * task.source.num_images
+        work = multiply_adds(task.stem) * task.source.num_images * task.views
         is_little = self.engine == "auto" and work < _LITTLE_WORK
         return TensorFlowEngine() if is_little else self._engine
 
@@ -184,7 +184,7 @@ def _prepared(engine, task):
     run = engine.compile(task.stem)
     if isinstance(engine, TensorFlowEngine):
         return run
-    example = next(iter(batches(task.source, 0, task.num_classes, 0, 2)))
+    example = next(iter(batches(task.source, [0], task.num_classes, 0, 2)))
     images = tf.nest.flatten(example)[0].numpy()
     expected = task.stem(images, training=False).numpy()
     difference = np.abs(next(run(iter([images]))) - expected).max()
@@ -208,15 +208,11 @@ def _num_rows(stores, missing):
 
 
 def _fill(run, task, stores, missing, verbose):
-    total = Extraction()
     shows_progress = verbose == 1 and sys.stdout.isatty()
     progress = keras.utils.Progbar(_num_rows(stores, missing)) if shows_progress else None
-    for view, (store, shards) in enumerate(zip(stores, missing, strict=True)):
-        done = extract_shards(
-            run, task.source, view, task.num_classes, store, shards, progress and progress.add
-        )
-        total += done
-    return total
+    return extract_shards(
+        run, task.source, task.num_classes, stores, missing, progress and progress.add
+    )
 
 
 def _summary(task, engine, extraction):

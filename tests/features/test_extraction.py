@@ -1,0 +1,109 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_transfer import data
+from keras_transfer.data.image_source import ImageSource
+from keras_transfer.features import shard_store
+from keras_transfer.features.extraction import extract_shards
+from keras_transfer.features.shard_store import ShardStore
+
+NUM_IMAGES = 80
+IMAGES = np.random.default_rng(0).uniform(0, 255, (NUM_IMAGES, 8, 8, 3)).astype("float32")
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    monkeypatch.setattr(shard_store, "_MOST_ROWS", 32)  # three shards
+
+
+class Reader:
+    """A source of pictures that counts how many were read."""
+
+    def __init__(self, augmentation):
+        self.read = 0
+        self.source = ImageSource(
+            self._examples, NUM_IMAGES, "these", batch_size=16, augmentation=augmentation
+        )
+
+    def _examples(self, start=0):
+        rows = tf.data.Dataset.range(start, NUM_IMAGES)
+        return rows.map(lambda row: tuple(tf.numpy_function(self._load, [row], self._types)))
+
+    _types = ("float32", "int64")
+
+    def _load(self, row):
+        self.read += 1
+        return IMAGES[row], row
+
+
+def as_they_are(batches):
+    yield from (np.asarray(batch) for batch in batches)
+
+
+def stores(directory, views):
+    specs = [((8, 8, 3), "float32"), ((), "int64")]
+    found = [ShardStore(directory / str(view), NUM_IMAGES, specs) for view in range(views)]
+    for store in found:
+        store.directory.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def rows_of(store):
+    return [
+        np.concatenate(parts)
+        for parts in zip(*map(store.read, range(store.num_shards)), strict=True)
+    ]
+
+
+def fill(reader, views):
+    missing = [store.missing() for store in views]
+    return extract_shards(as_they_are, reader.source, None, views, missing)
+
+
+def test_views_of_a_picture_are_drawn_from_one_reading(tmp_path):
+    reader = Reader(data.Augmentation(brightness=0.5))
+    together = stores(tmp_path / "together", 3)
+    assert fill(reader, together).num_images == 3 * NUM_IMAGES
+    assert reader.read == NUM_IMAGES
+    for store in together:
+        np.testing.assert_array_equal(rows_of(store)[1], np.arange(NUM_IMAGES))
+
+    one_by_one = stores(tmp_path / "one by one", 3)
+    for view in range(3):
+        fill(reader, one_by_one[: view + 1])
+    assert reader.read == 4 * NUM_IMAGES
+    for store, other in zip(together, one_by_one, strict=True):
+        np.testing.assert_array_equal(rows_of(store)[0], rows_of(other)[0])
+    assert not np.array_equal(rows_of(together[0])[0], rows_of(together[1])[0])
+
+
+def test_only_missing_shards_are_computed(tmp_path):
+    reader = Reader(data.Augmentation(brightness=0.5))
+    views = stores(tmp_path, 3)
+    fill(reader, views)
+    before = [rows_of(store)[0] for store in views]
+    reader.read = 0
+    for view, shard in [(0, 1), (2, 1), (2, 2)]:
+        views[view].path(shard, 0).unlink()
+    assert fill(reader, views).num_images == 2 * 32 + 16
+    assert reader.read == 32 + 16
+    for store, rows in zip(views, before, strict=True):
+        np.testing.assert_array_equal(rows_of(store)[0], rows)
+
+
+def test_passes_that_differ_by_themselves_are_made_one_by_one(tmp_path):
+    reader = Reader(None)
+    fill(reader, stores(tmp_path, 2))
+    assert reader.read == 2 * NUM_IMAGES
+
+
+def test_dataset_that_ends_early_is_told(tmp_path):
+    reader = Reader(data.Augmentation(brightness=0.5))
+    reader.source = dataclasses.replace(
+        reader.source, examples=lambda start=0: reader._examples(start).take(40)
+    )
+    with pytest.raises(ValueError, match="ended before it gave all"):
+        fill(reader, stores(tmp_path, 2))
