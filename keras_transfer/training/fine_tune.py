@@ -38,7 +38,8 @@ def fine_tune(
     Each phase applies its freeze policy, compiles with AdamW under a warm-up and a cosine, and
     runs `fit`. What stays frozen in it is computed once and kept in a cache on disk: the phase
     then trains on features, which the next run with the same pictures and weights finds. At the
-    end the model has the weights of the best epoch on the validation data, of all phases;
+    end the model has the weights of the best epoch on the validation data, of all phases: the
+    latest one whose accuracy is within one standard error of the highest (see `BestWeights`);
     without validation data, those of the last one.
 
     Args:
@@ -91,7 +92,7 @@ def fine_tune(
     if verbose:
         print(describe(plan, model, num_images, steps))
     directory = prepare(directory, plan)
-    best, history = BestWeights(), keras.callbacks.History()
+    best, history = BestWeights(_num_validation(validation)), keras.callbacks.History()
     history.set_model(model)
     history.on_train_begin()
     history.phase, history.plan = [], plan
@@ -233,8 +234,19 @@ def _count(dataset):
     if steps == 0:
         raise ValueError("`train` holds no batch. Received: an empty dataset")
     batch_size = _batch_size(dataset)
-    num_images = getattr(dataset, "num_images", None) or steps * batch_size
-    return steps, int(num_images), batch_size
+    return steps, int(_num_images(dataset) or steps * batch_size), batch_size
+
+
+def _num_validation(dataset):
+    """The number of validation pictures, to within a batch, or None where it is not known."""
+    steps = 0 if dataset is None else int(dataset.cardinality())
+    if steps <= 0:
+        return None
+    return _num_images(dataset) or steps * _batch_size(dataset)
+
+
+def _num_images(dataset):
+    return getattr(dataset, "num_images", None)
 
 
 def _batch_size(dataset):

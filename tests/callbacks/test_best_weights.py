@@ -11,9 +11,9 @@ def model_of_one_weight():
     return model
 
 
-def run(logs):
+def run(logs, num_validation=None):
     """Plays epochs with these logs; the weight is the number of the epoch."""
-    callback = BestWeights()
+    callback = BestWeights(num_validation)
     model = model_of_one_weight()
     callback.set_model(model)
     for epoch, values in enumerate(logs):
@@ -41,6 +41,31 @@ def test_best_epoch_is_restored(logs, best):
     assert weight == best
     assert callback.best_epoch == best
     assert callback.best_logs == logs[best]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "num_validation", "best"),
+    [
+        # Of 100 pictures, the standard error of an accuracy of 0.9 is 0.03.
+        ([0.8, 0.9, 0.88, 0.875, 0.86], 100, 3),
+        # Of 10,000 it is 0.003.
+        ([0.8, 0.9, 0.88, 0.875, 0.86], 10_000, 1),
+        # What was near the highest when it came may not be in the end.
+        ([0.88, 0.87, 0.95, 0.9], 100, 2),
+        ([0.9, 1.0, 1.0, 0.99], 100, 2),
+    ],
+)
+def test_latest_epoch_within_a_standard_error_is_kept(accuracies, num_validation, best):
+    logs = [{"val_accuracy": accuracy, "val_loss": 1.0} for accuracy in accuracies]
+    callback, weight = run(logs, num_validation)
+    assert weight == callback.best_epoch == best
+
+
+def test_epoch_without_a_loss_is_not_kept_for_being_late():
+    logs = [(0.5, 1.0), (0.45, float("nan"))]
+    logs = [{"val_accuracy": accuracy, "val_loss": loss} for accuracy, loss in logs]
+    callback, weight = run(logs, num_validation=10)
+    assert weight == callback.best_epoch == 0
 
 
 def test_without_validation_the_last_epoch_is_kept():
