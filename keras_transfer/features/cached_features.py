@@ -5,8 +5,14 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer.data import ImageSource
 from keras_transfer.features.epochs import Epochs
-from keras_transfer.features.feature_datasets import from_disk, from_memory, load
+from keras_transfer.features.feature_datasets import (
+    from_disk,
+    from_memory,
+    load,
+    rows_in_order,
+)
 
 # Up to here all features are kept in memory; beyond, an epoch reads them from disk.
 MEMORY_LIMIT = 2**26
@@ -30,6 +36,8 @@ class CachedFeatures(tf.data.Dataset):
         seed: of the orders and of the choice of views. Defaults to 0.
         class_names: the names of the classes, or None.
         arrays: all rows as tensors, where they are in memory already. Defaults to None.
+        fingerprint: a string that changes when the features do; None where they cannot be
+            found again.
 
     Attributes:
         num_images: the number of pictures, and of rows in an epoch.
@@ -49,10 +57,11 @@ class CachedFeatures(tf.data.Dataset):
         seed=0,
         class_names=None,
         arrays=None,
+        fingerprint=None,
     ):
         self.readers, self.structure, self.boundary = tuple(readers), structure, boundary
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
-        self.class_names = class_names
+        self.class_names, self.fingerprint = class_names, fingerprint
         store = readers[0].store
         self.num_images, self.views = store.num_rows, len(readers)
         self.nbytes = self.num_images * self.views * store.row_bytes
@@ -80,7 +89,7 @@ class CachedFeatures(tf.data.Dataset):
         shuffle = self.shuffle if shuffle is None else shuffle
         return CachedFeatures(
             self.readers, self.structure, self.boundary, batch_size, shuffle, self.seed,
-            self.class_names, self._arrays,
+            self.class_names, self._arrays, self.fingerprint,
         )  # fmt: skip
 
     def as_inputs(self):
@@ -96,6 +105,22 @@ class CachedFeatures(tf.data.Dataset):
             return (inputs, *others) if is_tuple else inputs
 
         return self.map(named)
+
+    @property
+    def source(self):
+        """The rows of the first view as an `ImageSource`, to compute further features from."""
+        return ImageSource(
+            examples=self._examples,
+            num_images=self.num_images,
+            fingerprint=self.fingerprint,
+            batch_size=self.batch_size,
+            shuffle=self.shuffle,
+            seed=self.seed,
+        )
+
+    def _examples(self, start=0):
+        rows = rows_in_order(self.readers[0], start)
+        return _packed(rows, self.structure).unbatch()
 
     def arrays(self, view=0):
         """All rows of a view in order, packed as the elements are: NumPy arrays."""

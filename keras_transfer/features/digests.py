@@ -20,7 +20,8 @@ def stem_digest(stem):
     """
     config = stem.get_config()
     graph = {key: config[key] for key in ("layers", "input_layers", "output_layers")}
-    digest = hashlib.sha256(_as_json(_without_flags(graph)))
+    inputs = {tensor.name for tensor in stem.inputs}
+    digest = hashlib.sha256(_as_json(_without_names(_without_flags(graph), inputs)))
     for layer in stem.layers:
         digest.update(_own_code(type(layer)))
     for weight in stem.weights:
@@ -64,6 +65,15 @@ def _without_flags(config):
     if isinstance(config, (list, tuple)):
         return [_without_flags(value) for value in config]
     return config
+
+
+def _without_names(config, names):
+    """A config without some names: Keras numbers inputs through the whole process."""
+    if isinstance(config, dict):
+        return {key: _without_names(value, names) for key, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return [_without_names(value, names) for value in config]
+    return "input" if isinstance(config, str) and config in names else config
 
 
 def _own_code(layer_type):

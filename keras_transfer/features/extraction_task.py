@@ -72,7 +72,7 @@ class ExtractionTask:
     def description(self, engine):
         """What the entry tells about itself."""
         return {
-            "network": self.stem.name.removesuffix("_stem").removesuffix("_transfer"),
+            "network": _network_name(self.stem.name),
             "boundary": self.boundary,
             "num_images": self.source.num_images,
             "feature_shape": list(self.specs[0][0]),
@@ -80,8 +80,8 @@ class ExtractionTask:
             "engine": engine.name,
         }
 
-    def opened(self, stores):
-        """The `CachedFeatures` of complete stores."""
+    def opened(self, stores, key):
+        """The `CachedFeatures` of the complete stores of an entry."""
         return CachedFeatures(
             [ShardReader(store) for store in stores],
             tf.nest.map_structure(lambda spec: 0, self._element_spec),
@@ -90,4 +90,11 @@ class ExtractionTask:
             self.source.shuffle,
             self.source.seed,
             self.class_names,
+            fingerprint=None if key.startswith(TEMPORARY) else key,
         )
+
+
+def _network_name(name):
+    for part in ("_stem", "_tail", "_transfer"):
+        name = name.removesuffix(part)
+    return name

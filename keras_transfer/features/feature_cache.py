@@ -90,7 +90,8 @@ class FeatureCache:
             dataset: a `tf.data.Dataset` of batches, of pictures or of tuples that start with
                 pictures; labels, sample weights and dicts of them are kept beside the
                 features. Those of `keras_transfer.data` know what they hold. Of others one
-                pass is read to find out.
+                pass is read to find out. `CachedFeatures` may stand in the pictures' place,
+                and give the features of their first view.
             views: how many independent draws of a random augmentation to keep of each
                 picture. Defaults to 1. Where nothing is random it is 1 in any case.
             verbose: 1 prints progress and rates, 0 nothing. Defaults to 0.
@@ -144,7 +145,7 @@ class FeatureCache:
                     store.directory.mkdir(exist_ok=True)
                 extraction = _fill(run, task, stores, missing, verbose)
             self.folder.describe(key, task.description(engine))
-            features = task.opened(stores)
+            features = task.opened(stores, key)
         features.extraction, features.engine = extraction, engine
         if key.startswith(TEMPORARY):
             # The files are open, and go when they are closed; where a system keeps open files

@@ -63,8 +63,6 @@ def from_disk(readers, epochs, batch_size, shuffle):
         batch_size: rows in a batch.
         shuffle: whether each epoch has another order.
     """
-    store = readers[0].store
-    specs = tuple(tf.TensorSpec((None, *shape), dtype) for shape, dtype in store.specs)
 
     def batches():
         windows = _windows(readers, epochs.next(), shuffle)
@@ -81,7 +79,23 @@ def from_disk(readers, epochs, batch_size, shuffle):
         if len(rest[0]):
             yield tuple(rest)
 
+    specs = _block_specs(readers[0].store)
     return tf.data.Dataset.from_generator(batches, output_signature=specs)
+
+
+def rows_in_order(reader, start):
+    """The rows of one view, from `start` on, in blocks: a dataset of tuples."""
+    store = reader.store
+
+    def blocks():
+        for first in range(start, store.num_rows, _BLOCK_ROWS):
+            yield tuple(reader.rows(first, min(first + _BLOCK_ROWS, store.num_rows)))
+
+    return tf.data.Dataset.from_generator(blocks, output_signature=_block_specs(store))
+
+
+def _block_specs(store):
+    return tuple(tf.TensorSpec((None, *shape), dtype) for shape, dtype in store.specs)
 
 
 def _windows(readers, random, shuffle):

@@ -122,8 +122,8 @@ def _affordable(wanted, epochs, num_images, costs, time_budget):
 
 def _seconds(costs, stages, epochs, views, num_images):
     return (
-        costs.extraction(0, num_images, 1)
+        costs.extraction(stages, num_images, views)
+        + costs.continuation(stages, num_images)
         + costs.tuning(0, num_images, 0)
-        + costs.extraction(stages, num_images, views)
         + costs.tuning(stages, num_images, epochs)
     )

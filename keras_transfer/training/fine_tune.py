@@ -97,9 +97,9 @@ def fine_tune(
     history.on_train_begin()
     history.phase, history.plan = [], plan
     compiled = _compiled_with(model)
-    for phase in plan.phases:
+    for phase, following in zip(plan.phases, [*plan.phases[1:], None], strict=True):
         model.freeze_policy = phase.freeze_policy
-        data = phase_data(model, phase, train, validation, cache, callbacks, verbose)
+        data = phase_data(model, phase, train, validation, cache, callbacks, verbose, following)
         _compile(model, phase, data.steps, compiled)
         if phase.solver == "lbfgs":
             part = _solve(model, data, best, class_weight, verbose)

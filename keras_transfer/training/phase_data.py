@@ -1,13 +1,16 @@
 """What a phase trains on: pictures, or the features of what stays frozen in it."""
 
+import contextlib
 import dataclasses
 import math
 
 import keras
 import tensorflow as tf
 
+from keras_transfer.backbones import graph
 from keras_transfer.callbacks import GradualUnfreezing
 from keras_transfer.features import CachedFeatures, NoRoomError
+from keras_transfer.features.observed_source import source_of
 from keras_transfer.training.data_wait import DataWait
 
 # A pass over the validation features needs no gradients, so more fit in memory at once.
@@ -38,7 +41,7 @@ class PhaseData:
     wait: DataWait | None = None
 
 
-def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0):
+def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0, following=None):
     """The data of a phase, on features where that saves work.
 
     Args:
@@ -50,11 +53,14 @@ def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0):
         callbacks: those of the training: one that unfreezes layers needs pictures, and one that
             looks at batches needs every one of them.
         verbose: as in `FeatureCache.extract`.
+        following: the `Phase` after this one, or None. If it trains more of the network, its
+            features are needed anyway, and those of this phase are computed from them.
     """
     if cache is not None and _has_frozen_work(model) and not _unfreezes(callbacks):
         try:
-            features = _extract(model, phase, train, cache, verbose)
-            held_out = _extract_validation(model, validation, cache, features, verbose)
+            features, held_out = _extract(
+                model, phase, train, validation, cache, verbose, following
+            )
         except NoRoomError as error:
             if verbose:
                 print(f"Training on pictures, which takes longer: {error}")
@@ -97,7 +103,39 @@ def _on_features(model, phase, features, held_out, callbacks):
     )
 
 
-def _extract(model, phase, train, cache, verbose):
+def _extract(model, phase, train, validation, cache, verbose, following):
+    """The features of the training and of the validation pictures."""
+    if following is not None and phase.views == 1 and source_of(train).fingerprint is not None:
+        with contextlib.suppress(NoRoomError):  # the phase's own may be small enough
+            found = _extract_through(model, phase, train, validation, cache, verbose, following)
+            if found is not None:
+                return found
+    features = _extract_views(model, phase, train, cache, verbose)
+    return features, _extract_validation(model, validation, cache, features, verbose)
+
+
+def _extract_through(model, phase, train, validation, cache, verbose, following):
+    """Features computed from those of the following phase; None where that is not possible."""
+    policy, boundary = model.freeze_policy, model.frozen_boundary
+    model.freeze_policy = following.freeze_policy
+    try:
+        if not _has_frozen_work(model) or not _comes_before(model, boundary):
+            return None
+        features, held_out = _extract(model, following, train, validation, cache, verbose, None)
+        middle = graph.split(model.tail(), boundary)[0]
+    finally:
+        model.freeze_policy = policy
+    train = cache.extract(middle, features, verbose=verbose)
+    return train, _extract_validation(middle, held_out, cache, train, verbose)
+
+
+def _comes_before(model, boundary):
+    """Whether the frozen part ends before a boundary."""
+    names = list(graph.boundaries(model))
+    return names.index(model.frozen_boundary) < names.index(boundary)
+
+
+def _extract_views(model, phase, train, cache, verbose):
     views = phase.views or DEFAULT_VIEWS
     try:
         return cache.extract(model, train, views, verbose)

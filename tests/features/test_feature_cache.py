@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer import data
+from keras_transfer.backbones import graph
 from keras_transfer.features import (
     FeatureCache,
     NoRoomError,
@@ -282,8 +283,8 @@ def test_shuffled_dataset_of_another_make_is_found_again(model, tmp_path, engine
     np.testing.assert_array_equal(again.arrays()[0], first.arrays()[0])
 
 
-def test_random_dataset_of_another_make_is_kept_for_this_run_only(model, tmp_path, engine):
-    cache = FeatureCache(tmp_path, engine)
+def noisy():
+    """Pictures that differ in each pass, as no seed makes them do."""
     random = np.random.default_rng(0)
 
     def noise(images):
@@ -293,8 +294,12 @@ def test_random_dataset_of_another_make_is_kept_for_this_run_only(model, tmp_pat
         noisy = tf.numpy_function(noise, [images], "float32")
         return tf.ensure_shape(noisy, (None, 16, 16, 3)), labels
 
-    noisy = plain().map(noisy_pair)
-    features = cache.extract(model, noisy, views=2)
+    return plain().map(noisy_pair)
+
+
+def test_random_dataset_of_another_make_is_kept_for_this_run_only(model, tmp_path, engine):
+    cache = FeatureCache(tmp_path, engine)
+    features = cache.extract(model, noisy(), views=2)
     assert features.views == 2
     assert not np.allclose(features.arrays(0)[0], features.arrays(1)[0])
     assert not list(tmp_path.iterdir())
@@ -408,3 +413,38 @@ def test_fully_trained_model_has_no_features_to_reach(model, tmp_path):
         model.fit(features.as_inputs(), verbose=0)
     model.freeze_policy = FreezeAll()
     model.fit(features.as_inputs(), verbose=0)
+
+
+def middle_of(model):
+    """From the features before the last stage to those that the head gets."""
+    pooling = model.frozen_boundary
+    model.freeze_policy = UnfreezeLast(1)
+    middle = graph.split(model.tail(), pooling)[0]
+    return middle
+
+
+def test_features_of_features_are_found_again(model, tmp_path, engine):
+    first = middle_of(model)
+    cache = FeatureCache(tmp_path, engine)
+    cut = cache.extract(model, plain())
+    pooled = cache.extract(first, cut)
+    np.testing.assert_allclose(
+        pooled.arrays()[0],
+        keras.Model(model.input, model.get_layer("head_pooling").output).predict(
+            IMAGES, verbose=0
+        ),
+        rtol=1e-4,
+    )
+    np.testing.assert_array_equal(pooled.arrays()[1], LABELS)
+    again = middle_of(TransferModel(model.backbone.copy(), SoftmaxHead(3)))
+    assert again.inputs[0].name != first.inputs[0].name
+    assert cache.extract(again, cut).extraction.num_images == 0
+
+
+def test_features_of_what_cannot_be_found_again_cannot_either(model, tmp_path):
+    cache = FeatureCache(tmp_path, "tensorflow")
+    middle = middle_of(model)
+    cut = cache.extract(model, noisy())
+    assert cut.source.fingerprint is None
+    assert cache.extract(middle, cut).num_images == 150
+    assert not cache.entries()

@@ -1,10 +1,13 @@
+import collections
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_transfer import callbacks, data
-from keras_transfer.features import FeatureCache
+from keras_transfer.features import FeatureCache, TensorFlowEngine, feature_cache
 from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
@@ -142,3 +145,82 @@ def test_budget_of_no_time_is_told(splits):
 def test_wrong_cache_is_told(splits):
     with pytest.raises(ValueError, match="`cache` must be a"):
         fine_tune(model(), splits.train, cache="folder")
+
+
+class Engine(TensorFlowEngine):
+    """TensorFlow, which notes how many examples go through which networks."""
+
+    def __init__(self):
+        self.examples = collections.Counter()
+
+    def compile(self, stem):
+        run = super().compile(stem)
+
+        def counting(batches):
+            return run(self._counted(batches, stem.outputs[0].shape[1:]))
+
+        return counting
+
+    def _counted(self, batches, shape):
+        for images in batches:
+            self.examples[images.shape[1:], shape] += len(images)
+            yield images
+
+
+def test_head_continues_from_the_features_of_the_next_phase(splits, tmp_path):
+    engine = Engine()
+    cache = FeatureCache(tmp_path / "cache", engine)
+    train = data.augmentation.light()(splits.train)
+    head = dataclasses.replace(HEAD, views=1)
+    tuning = Phase(UnfreezeLast(1), 2, 1e-2, views=3)
+    tuned = model()
+    arguments = tuned, head, train, splits.validation, cache
+    found = phase_data(*arguments, following=tuning)
+    assert tuned.freeze_policy == FreezeAll()
+
+    images, pooled = (16, 16, 3), tuned.stem().output_shape[1:]
+    tuned.freeze_policy = UnfreezeLast(1)
+    cut = tuned.stem().output_shape[1:]
+    assert engine.examples == {(images, cut): 3 * 18 + 18, (cut, pooled): 18 + 18}
+    phase_data(tuned, tuning, train, splits.validation, cache)
+    tuned.freeze_policy = FreezeAll()
+    again = phase_data(*arguments, following=tuning)
+    assert sum(engine.examples.values()) == 3 * 18 + 18 + 18 + 18
+
+    direct = phase_data(*arguments)
+    assert found.features.boundary == direct.features.boundary
+    for one in (found, again):
+        np.testing.assert_allclose(
+            one.features.arrays()[0], direct.features.arrays()[0], rtol=1e-5, atol=1e-6
+        )
+        np.testing.assert_array_equal(one.features.arrays()[1], direct.features.arrays()[1])
+    held_out, _ = next(iter(found.validation))
+    expected, _ = next(iter(direct.validation))
+    tf.nest.map_structure(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), held_out, expected
+    )
+
+
+@pytest.mark.parametrize("following", [Phase(FreezeNone(), 2, 1e-2), HEAD])
+def test_head_does_not_continue_from_what_is_no_earlier_cut(splits, tmp_path, following):
+    engine = Engine()
+    cache = FeatureCache(tmp_path / "cache", engine)
+    head = dataclasses.replace(HEAD, views=1)
+    phase_data(model(), head, splits.train, None, cache, following=following)
+    assert sum(engine.examples.values()) == 18
+
+
+def test_head_has_its_own_features_where_the_next_phase_has_no_room(splits, tmp_path):
+    pooled, cut = (
+        np.prod(model(policy).stem().output_shape[1:])
+        for policy in (FreezeAll(), UnfreezeLast(1))
+    )
+    label_bytes = 8
+    room = 18 * (4 * int(pooled) + label_bytes) + feature_cache._BYTES_BESIDE
+    assert room < 18 * 4 * int(cut) + feature_cache._BYTES_BESIDE
+    cache = FeatureCache(tmp_path / "cache", "tensorflow", size_limit=room)
+    head = dataclasses.replace(HEAD, views=1)
+    following = Phase(UnfreezeLast(1), 2, 1e-2, views=1)
+    found = phase_data(model(), head, splits.train, None, cache, following=following)
+    assert found.features.boundary == "head_pooling"
+    assert len(cache.entries()) == 1
