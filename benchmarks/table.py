@@ -3,8 +3,9 @@
 import dataclasses
 import sys
 
-from benchmarks import acceptance, results, summary
+from benchmarks import acceptance, means, results, summary
 
+_MEAN_HEADER = ("network", "what", "against", "mean", "limit", "met", "data sets")
 _HEADER = ("what", "measured", "against", "ratio", "limit", "met", "repeated")
 
 
@@ -67,10 +68,14 @@ _EACH = {"steps": "time of a step", "memory": "time for each picture"}
 def to_markdown(content):
     """The tables of a file of results, one for each suite and group."""
     parts = [_about(run) for run in content["runs"]]
-    for (suite, group, quick), rows in results.grouped(content["measurements"]).items():
+    groups = results.grouped(content["measurements"])
+    for (suite, group, quick), rows in groups.items():
         title = ", ".join(f"{key} {value}" for key, value in group)
         warning = " (quick: a smoke test, the figures mean nothing)" if quick else ""
-        parts.append(f"### {suite}: {title}{warning}\n\n{_table(suite, rows)}")
+        parts.append(f"### {suite}: {title}{warning}\n\n{_table(suite, group, rows)}")
+    lines = list(map(_mean_line, means.of_groups(groups)))
+    if lines:
+        parts.append(f"### accuracy: means over data sets\n\n{_as_table(_MEAN_HEADER, lines)}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -83,13 +88,32 @@ def _about(run):
     )
 
 
-def _table(suite, rows):
-    lines = [_HEADER, ["---"] * len(_HEADER)]
+def _table(suite, group, rows):
+    lines = []
     for name, found in rows.items():
         for reason in _reasons(found):
             lines.append([name, reason, *[""] * (len(_HEADER) - 2)])
         for value in _shown(suite, found):
-            lines += _value_lines(suite, name, value, rows)
+            lines += _value_lines(suite, group, name, value, rows)
+    return _as_table(_HEADER, lines)
+
+
+def _mean_line(mean):
+    comparison = mean.comparison
+    write = _writer_of(comparison)
+    return [
+        mean.network,
+        f"{comparison.row}: {_UNITS[comparison.value].title}",
+        comparison.against,
+        write(mean.mean),
+        *_limit_cells(comparison.mean_limit, [mean.mean], write),
+        str(len(mean.values)),
+    ]
+
+
+def _as_table(header, lines):
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *lines]
     return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
 
 
@@ -108,20 +132,20 @@ def _shown(suite, rows):
     return [value for value in present if not (has_more and value == "seconds")]
 
 
-def _value_lines(suite, name, value, rows):
+def _value_lines(suite, group, name, value, rows):
     """A line for each comparison of a value, or one without any."""
     values = summary.values_of(rows[name], value)
     title = _UNITS[value].title or _EACH[suite]
     measured = spread_text(summary.spread(values), _UNITS[value].write)
     compared = [
-        comparison_cells(comparison, rows[name], rows.get(comparison.against, []))
+        comparison_cells(comparison, group, rows[name], rows.get(comparison.against, []))
         for comparison in acceptance.comparisons_of(suite, name, value)
     ]
     compared = [cells for cells in compared if cells] or [["", "", "", ""]]
     return [[f"{name}: {title}", measured, *cells, str(len(values))] for cells in compared]
 
 
-def comparison_cells(comparison, rows, against):
+def comparison_cells(comparison, group, rows, against):
     """Against what, the ratio or difference, its limit, and whether the median keeps to it.
 
     Returns:
@@ -132,15 +156,25 @@ def comparison_cells(comparison, rows, against):
     spread = summary.spread(values)
     if spread is None:
         return None
-    write = _WRITE_COMPARED[comparison.kind](comparison.value)
+    write = _writer_of(comparison)
     if comparison.against is None:
         cells, judged = ["", ""], values
     else:
         cells, judged = [comparison.against, spread_text(spread, write)], [spread.median]
-    if comparison.limit is None:
-        return [*cells, "", ""]
-    limit = f"{comparison.limit.relation} {write(comparison.limit.bound)}"
-    return [*cells, limit, "yes" if all(map(comparison.limit.is_met, judged)) else "NO"]
+    return [*cells, *_limit_cells(comparison.limit_in(group), judged, write)]
+
+
+def _limit_cells(limit, values, write):
+    """The limit, and whether all of some values keep to it; empty where there is none."""
+    if limit is None:
+        return ["", ""]
+    met = "yes" if all(map(limit.is_met, values)) else "NO"
+    return [f"{limit.relation} {write(limit.bound)}", met]
+
+
+def _writer_of(comparison):
+    """A function that writes the comparison's ratio, difference or value."""
+    return _WRITE_COMPARED[comparison.kind](comparison.value)
 
 
 def spread_text(spread, write):

@@ -15,6 +15,9 @@ RUN = {
 }
 
 
+NAMED = {"data": "clothing", "network": "MobileNetV2 at 160 px"}
+
+
 def measurement(*rows, suite="accuracy", quick=False, **group):
     rows = [{"seed": 0, "round": 0, **row} for row in rows]
     return {"job": {"suite": suite, "group": group, "quick": quick}, "rows": rows}
@@ -50,12 +53,18 @@ def test_quartiles_stand_in_brackets():
     ("seconds", "measured", "met"), [(4.0, "1/25", "yes"), (8.0, "1/12.5", "NO")]
 )
 def test_whether_a_limit_is_met_is_computed(seconds, measured, met):
-    comparison = Comparison("accuracy", "ours", "guide", "seconds", Limit("<=", 1 / 20))
+    where = (("data", "clothing"),)
+    comparison = Comparison(
+        "accuracy", "ours", "guide", "seconds", Limit("<=", 1 / 20), where=where
+    )
     rows, against = (
         [{"seed": 0, "round": 0, "values": {"seconds": value}}] for value in (seconds, 100.0)
     )
-    cells = table.comparison_cells(comparison, rows, against)
+    group = (("data", "clothing"), ("network", "a network"))
+    cells = table.comparison_cells(comparison, group, rows, against)
     assert cells == ["guide", measured, "<= 1/20", met]
+    elsewhere = table.comparison_cells(comparison, (("data", "xray"),), rows, against)
+    assert elsewhere == ["guide", measured, "", ""]
 
 
 @pytest.mark.parametrize(("value", "met"), [(0.1, True), (0.0, True), (-0.01, False)])
@@ -66,13 +75,11 @@ def test_a_lower_limit_includes_its_bound(value, met):
 def test_a_line_shows_value_ratio_limit_and_repetitions():
     text = table.to_markdown(
         content(
-            measurement({"row": "guide", "values": {"seconds": 1000.0}}, data="clothing"),
-            measurement(
-                {"row": "at_guide_accuracy", "values": {"seconds": 40.0}}, data="clothing"
-            ),
+            measurement({"row": "guide", "values": {"seconds": 1000.0}}, **NAMED),
+            measurement({"row": "at_guide_accuracy", "values": {"seconds": 40.0}}, **NAMED),
         )
     )
-    assert "### accuracy: data clothing\n" in text
+    assert "### accuracy: data clothing, network MobileNetV2 at 160 px\n" in text
     assert "| guide: time | 1,000 s |  |  |  |  | 1 |" in text
     assert "| at_guide_accuracy: time | 40 s | guide | 1/25 | <= 1/20 | yes | 1 |" in text
 
@@ -80,11 +87,45 @@ def test_a_line_shows_value_ratio_limit_and_repetitions():
 def test_accuracies_are_compared_by_points():
     text = table.to_markdown(
         content(
-            measurement({"row": "guide", "values": {"final_accuracy": 0.836}}),
-            measurement({"row": "default", "values": {"final_accuracy": 0.889}}),
+            measurement({"row": "guide", "values": {"final_accuracy": 0.836}}, **NAMED),
+            measurement({"row": "default", "values": {"final_accuracy": 0.889}}, **NAMED),
         )
     )
-    assert "| 88.9% | guide | +5.3 points | >= +0.0 points | yes | 1 |" in text
+    assert "| 88.9% | guide | +5.3 points | >= +3.0 points | yes | 1 |" in text
+
+
+def trainings(data, network, guide, default):
+    """The seconds and accuracies of two trainings."""
+    names = ("seconds", "final_accuracy")
+    return measurement(
+        *(
+            {"row": row, "values": dict(zip(names, values, strict=True))}
+            for row, values in (("guide", guide), ("default", default))
+        ),
+        data=data,
+        network=network,
+    )
+
+
+def test_means_are_over_the_data_sets_of_a_network_and_over_all():
+    text = table.to_markdown(
+        content(
+            trainings("clothing", "one", (100.0, 0.8), (10.0, 0.9)),
+            trainings("xray", "one", (100.0, 0.8), (20.0, 0.71)),
+            trainings("clothing", "two", (100.0, 0.8), (60.0, 0.77)),
+        )
+    )
+    assert "| one | default: time | guide | 0.15 | <= 0.2 | yes | 2 |" in text
+    assert "| all networks | default: time | guide | 0.3 | <= 0.2 | NO | 3 |" in text
+    accuracy = "default: validation accuracy of the result | guide"
+    assert f"| one | {accuracy} | +0.5 points | >= +0.0 points | yes | 2 |" in text
+    assert f"| all networks | {accuracy} | -0.7 points | >= +0.0 points | NO | 3 |" in text
+    assert "| two |" not in text
+
+
+def test_one_data_set_has_no_mean():
+    text = table.to_markdown(content(trainings("clothing", "one", (9.0, 0.8), (1.0, 0.9))))
+    assert "means" not in text
 
 
 def test_rows_of_other_groups_are_not_compared():
