@@ -126,11 +126,14 @@ class Augmentation:
         if class_names is None:
             return augmented
         source = getattr(dataset, "source", None)
+        plain = getattr(dataset, "unaugmented", None)
         return LabeledDataset(
             augmented,
             class_names,
             getattr(dataset, "num_images", None),
             source and source.augmented(self),
+            # Mixed labels have another shape.
+            None if self.mixes_labels else (dataset if plain is None else plain),
         )
 
     def transform(self, images, labels, seed, num_classes=None):

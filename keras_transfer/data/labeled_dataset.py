@@ -33,6 +33,8 @@ class LabeledDataset(tf.data.Dataset):
         source: the `ImageSource` of these pictures, by which features made of them are found
             again; None where it is not known. A transformation that may change the pictures or
             their order sets it to None.
+        unaugmented: the dataset of the same pictures before their random changes, or None. It
+            is kept where `source` is.
 
     Example:
         >>> import tensorflow as tf
@@ -42,7 +44,7 @@ class LabeledDataset(tf.data.Dataset):
         ('ants', 'bees')
     """
 
-    def __init__(self, dataset, class_names, num_images=None, source=None):
+    def __init__(self, dataset, class_names, num_images=None, source=None, unaugmented=None):
         if not isinstance(dataset, tf.data.Dataset):
             raise ValueError(
                 "`dataset` must be a `tf.data.Dataset`. "
@@ -57,6 +59,7 @@ class LabeledDataset(tf.data.Dataset):
         self.class_names = tuple(class_names)
         self.num_images = num_images
         self.source = source
+        self.unaugmented = unaugmented
         super().__init__(tf.data.experimental.to_variant(dataset))
 
     def _inputs(self):
@@ -75,8 +78,8 @@ def _keep_class_names(name, keep_images, keep_source):
     def transformation(self, *args, **kwargs):
         result = method(self, *args, **kwargs)
         num_images = self.num_images if keep_images else None
-        source = self.source if keep_source else None
-        return LabeledDataset(result, self.class_names, num_images, source)
+        source, unaugmented = (self.source, self.unaugmented) if keep_source else (None, None)
+        return LabeledDataset(result, self.class_names, num_images, source, unaugmented)
 
     return transformation
 

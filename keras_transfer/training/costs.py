@@ -11,12 +11,14 @@ import tensorflow as tf
 from keras_transfer.backbones import graph
 
 # What follows was measured on two idle cores of 2 GHz with MobileNetV2 0.35.
-# Before the first step of a phase its graph is traced: for a head, and for each stage.
-_HEAD_SETUP, _STAGE_SETUP = 2.0, 1.5
+# A head on its features as a whole; then, for each stage, what is traced before its first step.
+_HEAD_SECONDS, _STAGE_SETUP = 3.5, 1.7
 # Another engine converts the stem first, and then runs so many times faster than TensorFlow.
 _ENGINE_SETUP, _ENGINE_SPEED = {"openvino": 2.5}, {"openvino": 4.0}
-# A further view of a picture is augmented again, but not decoded.
+# Of reading an augmented picture. A further view is not decoded again.
 _AUGMENTING_SHARE = 0.5
+# Of a pass forward and back, the way forward.
+_FORWARD_SHARE = 0.4
 # A pass without gradients over the validation pictures, as a part of a training pass.
 _VALIDATION_SHARE = 0.1
 _MOST_STAGES = 3
@@ -42,21 +44,29 @@ class Costs:
     engine_setup: float = 0.0
 
     def extraction(self, num_stages, num_images, views):
-        """Seconds to extract the features before the last `num_stages` stages."""
-        frozen = self.forward[: len(self.forward) - num_stages]
-        readings = 1 + (views - 1) * _AUGMENTING_SHARE
-        return self.engine_setup + num_images * (self.read * readings + views * sum(frozen))
+        """Seconds to extract the features before the last `num_stages` stages.
+
+        Of so many views of each picture, or for 0 of the pictures as they are.
+        """
+        frozen = sum(self.forward[: len(self.forward) - num_stages])
+        read = self.read * (1 + _AUGMENTING_SHARE * (views - 1))
+        return self.engine_setup + num_images * (read + max(views, 1) * frozen)
 
     def continuation(self, num_stages, num_images):
         """Seconds to compute the head's features from those before the last `num_stages`."""
         rest = self.forward[len(self.forward) - num_stages :]
         return self.engine_setup + num_images * sum(rest)
 
+    def head(self):
+        """Seconds to train the head alone on its features, whatever the network."""
+        return _HEAD_SECONDS
+
     def tuning(self, num_stages, num_images, epochs):
         """Seconds to train the last `num_stages` stages on their features."""
         trained = self.step[len(self.step) - num_stages :]
-        setup = _HEAD_SETUP + _STAGE_SETUP * num_stages
-        return setup + epochs * num_images * sum(trained) * (1 + _VALIDATION_SHARE)
+        return _STAGE_SETUP * num_stages + epochs * num_images * sum(trained) * (
+            1 + _VALIDATION_SHARE
+        )
 
 
 def measure_costs(model, train, engine="tensorflow"):
@@ -65,7 +75,7 @@ def measure_costs(model, train, engine="tensorflow"):
     Each part runs once on one picture and on several; the difference leaves out what a call
     costs whatever it holds. These passes are not compiled, since to trace a network takes
     longer than to run it a few times; how much faster a graph is differs from network to
-    network, and is measured on one part, forward and back.
+    network, and is measured on one part.
 
     Args:
         model: a `TransferModel`.
@@ -76,25 +86,20 @@ def measure_costs(model, train, engine="tensorflow"):
         `Costs`.
     """
     images, read = _read(train)
-    forward, step = [], []
     parts = _parts(model.backbone)
     typical = parts[-2:][0]  # most plans train it
+    step = []
     for part in parts:
-        ahead, there_and_back = _passes(part)
-        forward.append(_seconds_for_one(ahead, images))
-        # On a busy machine the shorter pass may seem to take longer.
-        step.append(max(_seconds_for_one(there_and_back, images), forward[-1]))
+        run = _there_and_back(part)
+        step.append(_seconds_for_one(run, images))
         if part is typical:
-            graph_seconds = _seconds_of(tf.function(there_and_back, autograph=False), images)
+            graph_seconds = _seconds_of(tf.function(run, autograph=False), images)
             gain = graph_seconds / (_MANY * step[-1])
         images = part(images, training=False)
-    speed = _ENGINE_SPEED.get(engine, 1.0)
-    return Costs(
-        read,
-        tuple(gain * seconds / speed for seconds in forward),
-        tuple(gain * seconds for seconds in step),
-        _ENGINE_SETUP.get(engine, 0.0),
-    )
+    step = tuple(gain * seconds for seconds in step)
+    share = _FORWARD_SHARE / _ENGINE_SPEED.get(engine, 1.0)
+    forward = tuple(share * seconds for seconds in step)
+    return Costs(read, forward, step, _ENGINE_SETUP.get(engine, 0.0))
 
 
 def _read(train):
@@ -118,22 +123,19 @@ def _parts(backbone):
     return [keras.Model(start, end) for start, end in zip(starts, ends, strict=False)]
 
 
-def _passes(part):
-    """Functions that run a part forward, and forward and back."""
+def _there_and_back(part):
+    """A function that runs a part forward and back."""
     # Whatever is frozen now; but BatchNormalization stays frozen in every plan.
     layers = [layer for layer in part.layers if not isinstance(layer, _FROZEN_KIND)]
     weights = [variable.value for layer in layers for variable in layer.weights]
 
-    def forward(images):
-        return part(images, training=False)
-
-    def forward_and_back(images):
+    def run(images):
         with tf.GradientTape() as tape:
             tape.watch([images, *weights])
-            output = forward(images)
+            output = part(images, training=False)
         return tape.gradient(output, [images, *weights])
 
-    return forward, forward_and_back
+    return run
 
 
 def _seconds_for_one(run, images):

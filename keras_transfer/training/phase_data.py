@@ -56,6 +56,7 @@ def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0, 
         following: the `Phase` after this one, or None. If it trains more of the network, its
             features are needed anyway, and those of this phase are computed from them.
     """
+    train = _pictures_of(phase, train)
     if cache is not None and _has_frozen_work(model) and not _unfreezes(callbacks):
         try:
             features, held_out = _extract(
@@ -69,6 +70,13 @@ def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0, 
     if phase.batch_size is not None:
         train = _rebatched(train, phase.batch_size)
     return _on_pictures(model, train, validation)
+
+
+def _pictures_of(phase, train):
+    """The training data as they are, or before their augmentation."""
+    # To ask a dataset for its truth is to count it.
+    plain = None if phase.augmented else getattr(train, "unaugmented", None)
+    return train if plain is None else plain
 
 
 def _on_pictures(model, train, validation):
@@ -105,13 +113,19 @@ def _on_features(model, phase, features, held_out, callbacks):
 
 def _extract(model, phase, train, validation, cache, verbose, following):
     """The features of the training and of the validation pictures."""
-    if following is not None and phase.views == 1 and source_of(train).fingerprint is not None:
+    if following is not None and _share_pictures(phase, following, train):
         with contextlib.suppress(NoRoomError):  # the phase's own may be small enough
             found = _extract_through(model, phase, train, validation, cache, verbose, following)
             if found is not None:
                 return found
     features = _extract_views(model, phase, train, cache, verbose)
     return features, _extract_validation(model, validation, cache, features, verbose)
+
+
+def _share_pictures(phase, following, train):
+    """Whether the pictures of a phase are the first view of the following one's."""
+    same = phase.views == 1 and phase.augmented == following.augmented
+    return same and source_of(train).fingerprint is not None
 
 
 def _extract_through(model, phase, train, validation, cache, verbose, following):

@@ -22,6 +22,9 @@ class Phase:
         weight_decay: AdamW's decoupled weight decay. Defaults to 0.01.
         views: on cached features, how many draws of a random augmentation are kept of each
             picture. Defaults to None, which is 4.
+        augmented: whether the pictures are changed at random, where the data set is. Defaults
+            to True. Where it is not known how pictures were before, or labels are mixed, they
+            stay as they are.
         batch_size: pictures in a step. Defaults to None, as the data come.
         solver: "adamw", or "lbfgs" for the exact solution of a softmax head on a frozen
             backbone, see `solve_head`; it is one epoch, and has no learning rate.
@@ -35,6 +38,7 @@ class Phase:
     warmup: float = 0.1
     weight_decay: float = 0.01
     views: int | None = None
+    augmented: bool = True
     batch_size: int | None = None
     solver: str = "adamw"
     name: str = "phase"

@@ -13,9 +13,8 @@ COSTS = Costs(read=0.01, forward=(0.1, 0.02, 0.02, 0.01), step=(0.3, 0.06, 0.06,
 
 def test_extraction_runs_what_comes_before_the_last_stages():
     assert COSTS.extraction(0, 100, 1) == pytest.approx(16)  # 100 * (0.01 + 0.15)
-    assert COSTS.extraction(2, 100, 3) == pytest.approx(
-        38
-    )  # 100 * (0.01 + 2 * 0.005 + 3 * 0.12)
+    assert COSTS.extraction(2, 100, 3) == pytest.approx(38)  # 100 * (0.02 + 3 * 0.12)
+    assert COSTS.extraction(2, 100, 0) == pytest.approx(12.5)  # 100 * (0.005 + 0.12)
     slow_start = Costs(COSTS.read, COSTS.forward, COSTS.step, engine_setup=3.0)
     assert slow_start.extraction(0, 100, 1) == pytest.approx(19)
 
@@ -25,9 +24,8 @@ def test_head_continues_from_the_features_before_the_last_stages():
 
 
 def test_tuning_runs_the_last_stages():
-    # Two seconds to prepare a head, 1.5 a stage; 100 pictures, 5 epochs, validation.
-    assert COSTS.tuning(2, 100, 5) == pytest.approx(5 + 500 * 0.09 * 1.1)
-    assert COSTS.tuning(0, 100, 5) == pytest.approx(2)
+    # 1.7 seconds to prepare a stage; 100 pictures, 5 epochs, validation.
+    assert COSTS.tuning(2, 100, 5) == pytest.approx(3.4 + 500 * 0.09 * 1.1)
 
 
 def test_costs_are_positive_and_deeper_cuts_cost_more():
@@ -46,15 +44,15 @@ def planned(budget):
 
 def seconds(plan):
     """What the plan costs by the same figures."""
-    total = COSTS.tuning(0, 3000, 0)
     if len(plan.phases) == 1:
-        return total + COSTS.extraction(0, 3000, 1)
-    for phase in plan.phases[1:]:
-        stages = phase.freeze_policy.num_stages
-        total += COSTS.continuation(stages, 3000)
-        total += COSTS.extraction(stages, 3000, phase.views)
-        total += COSTS.tuning(stages, 3000, phase.epochs)
-    return total
+        return COSTS.extraction(0, 3000, 0) + COSTS.head()
+    _, tuning = plan.phases
+    stages = tuning.freeze_policy.num_stages
+    total = COSTS.head() + COSTS.tuning(stages, 3000, tuning.epochs)
+    if not tuning.augmented:
+        return total + COSTS.extraction(stages, 3000, 0) + COSTS.continuation(stages, 3000)
+    total += COSTS.extraction(stages, 3000, tuning.views)
+    return total + COSTS.extraction(0, 3000, 0)
 
 
 @pytest.mark.parametrize("budget", [1000, 2000, 4000, 10_000])

@@ -224,3 +224,25 @@ def test_head_has_its_own_features_where_the_next_phase_has_no_room(splits, tmp_
     found = phase_data(model(), head, splits.train, None, cache, following=following)
     assert found.features.boundary == "head_pooling"
     assert len(cache.entries()) == 1
+
+
+def test_pictures_are_as_they_are_where_the_phase_is_not_augmented(splits, cache):
+    train = data.augmentation.light()(splits.train).prefetch(1)
+    phase, tuned = dataclasses.replace(HEAD, augmented=False), model()
+    on_features = phase_data(tuned, phase, train, None, cache)
+    expected = cache.extract(tuned, splits.train)
+    np.testing.assert_array_equal(on_features.features.arrays()[0], expected.arrays()[0])
+
+    on_pictures = phase_data(tuned, phase, train, None, None)
+    assert pictures_of(on_pictures.train) == pictures_of(splits.train) != pictures_of(train)
+
+
+def test_mixed_labels_stay_mixed(splits, cache):
+    train = data.Augmentation(mixup=0.5)(splits.train)
+    phase = dataclasses.replace(HEAD, augmented=False)
+    features = phase_data(model(), phase, train, None, cache).features
+    assert features.arrays()[1].shape == (18, 3)
+
+
+def pictures_of(dataset):
+    return {image.tobytes() for images, _ in dataset for image in images.numpy()}

@@ -72,3 +72,13 @@ def test_every_plan_fits_its_network_and_gives_reasons(num_images, num_stages):
 def test_empty_data_are_told(arguments):
     with pytest.raises(ValueError, match="at least 1"):
         default_plan(*arguments)
+
+
+def test_head_sees_the_pictures_as_they_are():
+    head, tuning = default_plan(3000, 10).phases
+    assert not head.augmented and tuning.augmented
+
+
+def test_few_steps_are_made_at_a_smaller_rate():
+    rates = [default_plan(number, 2).phases[-1].learning_rate for number in (200, 1000, 3000)]
+    assert rates == [5e-4, 5e-4, 1e-3]
