@@ -127,6 +127,11 @@ def _settings(options, size, plan):
 
 def _cache(options):
     if options.no_cache:
+        if options.engine != "auto":
+            raise ValueError(
+                "--engine says what computes cached features, and with --no-cache there are "
+                f"none: leave one of them out. Received: --engine {options.engine} --no-cache"
+            )
         return False
     return features.FeatureCache(options.cache, engine=options.engine)
 

@@ -202,9 +202,10 @@ def _bytes(text):
 
 def _number_with_unit(text, units, expected):
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", text)
-    if found is None or found[2] not in units or not float(found[1]) > 0:
+    size = found and {name.lower(): size for name, size in units.items()}.get(found[2].lower())
+    if size is None or not float(found[1]) > 0:
         raise argparse.ArgumentTypeError(f"must be {expected}, not {text!r}")
-    return float(found[1]) * units[found[2]]
+    return float(found[1]) * size
 
 
 def _positive(text):

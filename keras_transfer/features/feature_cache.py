@@ -1,5 +1,7 @@
 """Features of a frozen network, computed once and kept on disk."""
 
+import contextlib
+import errno
 import sys
 import warnings
 
@@ -7,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.features.cache_folder import TEMPORARY, CacheFolder
+from keras_transfer.features.cache_folder import TEMPORARY, CacheFolder, NoRoomError
 from keras_transfer.features.engine import EngineError
 from keras_transfer.features.engines import get_engine
 from keras_transfer.features.extraction import Extraction, batches, extract_shards
@@ -21,6 +23,7 @@ DEFAULT_SIZE_LIMIT = 20 * 10**9
 _BYTES_BESIDE = 16_384
 # Converting a network takes seconds, in which TensorFlow does so many multiplications.
 _LITTLE_WORK = 30 * 10**9
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", None)}  # Windows has no quota of its own
 # Two engines add in another order; in float32 that is worth about 1e-6.
 _ENGINE_TOLERANCE = 1e-4
 
@@ -106,7 +109,8 @@ class FeatureCache:
         Raises:
             ValueError: for pictures that do not fit the network.
             NoRoomError: an `OSError` that says how much is needed, where the disk or
-                `size_limit` leaves too little room; nothing was computed yet.
+                `size_limit` leaves too little room; nothing was computed yet. Also where
+                something else fills the disk meanwhile; what was finished stays.
         """
         if not isinstance(views, int) or views < 1:
             raise ValueError(f"`views` must be a positive integer. Received: views={views!r}")
@@ -143,7 +147,8 @@ class FeatureCache:
                 self.folder.describe(key, task.description(engine))
                 for store in stores:
                     store.directory.mkdir(exist_ok=True)
-                extraction = _fill(run, task, stores, missing, verbose)
+                with _full_disk_told(directory):
+                    extraction = _fill(run, task, stores, missing, verbose)
             self.folder.describe(key, task.description(engine))
             features = task.opened(stores, key)
         features.extraction, features.engine = extraction, engine
@@ -177,7 +182,7 @@ class FeatureCache:
         Returns:
             How many were removed.
         """
-        return sum(self.folder.remove(entry.key) for entry in self.entries())
+        return sum(map(self.folder.remove, self.folder.keys()))
 
 
 def _prepared(engine, task):
@@ -206,6 +211,22 @@ def _num_rows(stores, missing):
         for shard in shards
     )
     return sum(stop - start for start, stop in ranges)
+
+
+@contextlib.contextmanager
+def _full_disk_told(directory):
+    """Something else may fill the disk while features are written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise NoRoomError(
+            error.errno,
+            f"{error.strerror}, while features were written. What was finished stays, and the "
+            "next run goes on from there",
+            str(directory),
+        ) from error
 
 
 def _fill(run, task, stores, missing, verbose):

@@ -335,6 +335,13 @@ def test_interrupt_ends_with_130(monkeypatch, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
+def test_engine_without_a_cache_is_told(tmp_path, capsys):
+    arguments = ["fit", str(tmp_path), "--output", str(tmp_path / "run"), "--no-cache"]
+    assert main([*arguments, "--engine", "openvino"]) == 1
+    assert "with --no-cache there are none" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -359,7 +366,7 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("5m", 300), ("1.5h", 5400), ("2 h", 7200)]
+    ("text", "seconds"), [("90s", 90), ("5m", 300), ("1.5h", 5400), ("2 H", 7200)]
 )
 def test_times_have_a_unit(text, seconds):
     options = build_parser().parse_args(["fit", "d", "--output", "r", "--time-budget", text])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_transfer.features import FeatureCache, shard_store
+from keras_transfer.features import FeatureCache, NoRoomError, shard_store
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from tests.features.conftest import CountingEngine, contents
@@ -122,7 +122,7 @@ def test_full_disk_leaves_whole_shards_and_the_next_run_goes_on(tmp_path, monkey
         patch.setattr(
             shard_store, "write_aside", fail_at_the_third_shard(shard_store.write_aside)
         )
-        with pytest.raises(OSError, match="No space left on device"):
+        with pytest.raises(NoRoomError, match="No space left on device, while features were"):
             extract(filled, CountingEngine())
     assert shards(filled) == shards(whole)[:2]
     assert not list(filled.rglob(".writing-*"))

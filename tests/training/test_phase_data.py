@@ -1,5 +1,7 @@
 import collections
 import dataclasses
+import errno
+import os
 
 import keras
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer import callbacks, data
-from keras_transfer.features import FeatureCache, TensorFlowEngine, feature_cache
+from keras_transfer.features import FeatureCache, TensorFlowEngine, feature_cache, shard_store
 from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
@@ -104,6 +106,16 @@ def test_without_room_for_views_one_is_kept_and_without_room_for_one_none(
     found = phase_data(model(), HEAD, train, splits.validation, none, verbose=1)
     assert found.features is None
     assert "Training on pictures, which takes longer" in capsys.readouterr().out
+
+
+def test_disk_that_fills_up_meanwhile_ends_in_pictures(splits, cache, capsys, monkeypatch):
+    def full(path, write):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(shard_store, "write_aside", full)
+    found = phase_data(model(), HEAD, splits.train, splits.validation, cache, verbose=1)
+    assert found.features is None
+    assert "No space left on device, while features were" in capsys.readouterr().out
 
 
 def test_training_with_and_without_a_cache_learns_the_same(splits, cache):
