@@ -9,6 +9,7 @@ from keras_transfer.backbones import Backbone, graph
 from keras_transfer.backbones.frozen_mode import follow_trainable, is_random, leaf_layers
 from keras_transfer.freezing import FreezeAll, FreezePolicy
 from keras_transfer.heads import DenseHead
+from keras_transfer.models.multi_worker import MultiWorkerSteps
 from keras_transfer.models.stage_summary import stage_summary
 from keras_transfer.optimizers import carry_over
 
@@ -31,7 +32,7 @@ class _Parts:
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
-class TransferModel(keras.Model):
+class TransferModel(MultiWorkerSteps):
     """A functional model: a backbone, a head or several, and what is trained of them.
 
     The graph is flat: `get_layer` reaches every layer of the backbone and of the heads, and

@@ -1,0 +1,70 @@
+"""Local processes that train together."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+_ROOT = pathlib.Path(__file__).parents[2]
+_LONGEST = 240
+
+
+def run(module, directory, num_workers, devices=1, arguments=()):
+    """Runs a module of the tests in processes that form a cluster.
+
+    Args:
+        module: its name; it gets the worker's folder, the number of its devices and the further
+            arguments.
+        directory: gets a folder for each worker.
+        num_workers: how many; one alone is no cluster.
+        devices: logical CPU devices of each worker. Defaults to 1.
+        arguments: further ones, strings.
+
+    Returns:
+        The workers' folders.
+    """
+    ports = _free_ports(num_workers)
+    processes, folders = [], []
+    for index in range(num_workers):
+        folder = pathlib.Path(directory) / f"worker-{index}"
+        folder.mkdir(parents=True)
+        folders.append(folder)
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+        environment.pop("TF_CONFIG", None)
+        if num_workers > 1:
+            cluster = {"worker": [f"localhost:{port}" for port in ports]}
+            environment["TF_CONFIG"] = json.dumps(
+                {"cluster": cluster, "task": {"type": "worker", "index": index}}
+            )
+        with open(folder / "output", "w", encoding="utf-8") as output:
+            processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", module, str(folder), str(devices), *arguments],
+                    cwd=_ROOT,
+                    env=environment,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+    try:
+        codes = [process.wait(_LONGEST) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    outputs = [(folder / "output").read_text("utf-8")[-2000:] for folder in folders]
+    assert not any(codes), "\n".join(outputs)
+    return folders
+
+
+def _free_ports(number):
+    """Ports that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(number)]
+    try:
+        for one in sockets:
+            one.bind(("localhost", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
