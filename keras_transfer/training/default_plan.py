@@ -11,8 +11,10 @@ _FEW_PER_CLASS = 20
 _MANY_PER_CLASS = 1000
 _HEAD_STEPS, _HEAD_EPOCHS = 2000, (5, 20)
 _TUNING_STEPS, _TUNING_EPOCHS = 750, (8, 12)
-# In a few steps at the full rate, Adam spoils more of the pretrained weights than it mends.
+# In a few steps at the full rate, Adam spoils more of the pretrained weights than it mends; in
+# very few it does so in all stages but the last.
 _FEW_STEPS, _RATE, _RATE_OF_FEW_STEPS = 500, 1e-3, 5e-4
+_VERY_FEW_STEPS = 200
 # Under a time budget: a part of the epochs, and views to keep, 0 for the pictures as they are;
 # the most accurate choice first, for the stages that are wanted and then for fewer.
 _CHOICES = ((1.0, 4), (0.75, 2), (0.5, 0), (0.35, 0))
@@ -67,7 +69,7 @@ def default_plan(
         )
         return Plan([head], reasons)
     epochs = _epochs(_TUNING_STEPS, steps_per_epoch, *_TUNING_EPOCHS)
-    wanted = _wanted_stages(per_class, num_stages)
+    wanted = _wanted_stages(per_class, epochs * steps_per_epoch, num_stages)
     chosen = _affordable(wanted, epochs, num_images, costs, time_budget)
     if chosen is None:
         reasons.append(
@@ -77,7 +79,8 @@ def default_plan(
     stages, epochs, views, seconds = chosen
     rate = _RATE if epochs * steps_per_epoch >= _FEW_STEPS else _RATE_OF_FEW_STEPS
     tuning = _tuning(stages, num_stages, epochs, rate, views)
-    whole = "the whole backbone" if stages == num_stages else f"the last {stages} stages"
+    last = "the last stage" if stages == 1 else f"the last {stages} stages"
+    whole = "the whole backbone" if stages == num_stages else last
     reasons.append(
         f"With {num_images} pictures, {per_class:.0f} a class, {whole} can be fitted to the "
         f"task: {tuning.epochs} epochs, each stage at {tuning.layerwise_decay} times the rate "
@@ -110,9 +113,11 @@ def _epochs(steps, steps_per_epoch, at_least, at_most):
     return min(max(math.ceil(steps / steps_per_epoch), at_least), at_most)
 
 
-def _wanted_stages(per_class, num_stages):
+def _wanted_stages(per_class, steps, num_stages):
     if num_stages <= 2:
         return num_stages
+    if steps < _VERY_FEW_STEPS:
+        return 1
     return min(2 if per_class < _MANY_PER_CLASS else 3, num_stages - 1)
 
 

@@ -79,6 +79,15 @@ def test_head_sees_the_pictures_as_they_are():
     assert not head.augmented and tuning.augmented
 
 
+def test_very_few_steps_train_the_last_stage_alone():
+    plans = [default_plan(number, 2) for number in (244, 900)]
+    assert [plan.phases[-1].freeze_policy for plan in plans] == [
+        UnfreezeLast(1),
+        UnfreezeLast(2),
+    ]
+    assert "the last stage can be fitted" in plans[0].reasons[1]
+
+
 def test_few_steps_are_made_at_a_smaller_rate():
     rates = [default_plan(number, 2).phases[-1].learning_rate for number in (200, 1000, 3000)]
     assert rates == [5e-4, 5e-4, 1e-3]
