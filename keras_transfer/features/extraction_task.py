@@ -1,5 +1,6 @@
 """What one extraction has to do."""
 
+import dataclasses
 import uuid
 
 import tensorflow as tf
@@ -32,11 +33,17 @@ class ExtractionTask:
         self.num_classes = self.class_names and len(self.class_names)
         self.views = views if self.source.draws_differ else 1
         self.dtype = dtype
-        # Tracing an augmentation takes a second: once is enough.
-        self._element_spec = batches(self.source, [0], self.num_classes, 0, 1).element_spec
+        self._element_spec = self._find_spec()
         _, *targets = tf.nest.flatten(self._element_spec)
         self.specs = [(self._feature_shape(), dtype)]
         self.specs += [(spec.shape[1:], spec.dtype.as_numpy_dtype) for spec in targets]
+
+    def _find_spec(self):
+        source = self.source
+        if source.augmentation is not None and not source.augmentation.mixes_labels:
+            # It changes no shape, and takes half a second to trace.
+            source = dataclasses.replace(source, augmentation=None)
+        return batches(source, [0], self.num_classes, 0, 1).element_spec
 
     def _feature_shape(self):
         pictures = tf.nest.flatten(self._element_spec)[0].shape[1:]
