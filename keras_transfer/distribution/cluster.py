@@ -60,16 +60,10 @@ def slurm_config():
 
     On nodes with GPUs each task gets its share of them.
     """
-    # The resolver gives a place to as many tasks as there are GPUs for.
-    places = (
-        {}
-        if shutil.which("nvidia-smi")
-        else {
-            "gpus_per_node": num_slurm_tasks(),
-            "gpus_per_task": 1,
-            "auto_set_gpu": False,
-        }
-    )
+    places = {}
+    if not shutil.which("nvidia-smi"):
+        # The resolver gives a place to as many tasks as there are GPUs for.
+        places = {"gpus_per_node": num_slurm_tasks(), "gpus_per_task": 1, "auto_set_gpu": False}
     resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(**places)
     cluster = resolver.cluster_spec().as_dict()
     task = {"type": resolver.task_type, "index": resolver.task_id}
