@@ -17,11 +17,15 @@ class BestWeights(keras.callbacks.Callback):
     many noisy numbers is luck, and a schedule that lowers the learning rate makes late epochs
     the ones that are more accurate on other pictures.
 
+    An epoch whose training loss is infinite or no number is never the best one. Until another
+    one is, the best weights are those before the first epoch.
+
     Args:
         num_validation: the number of validation pictures. Defaults to None, not known.
 
     Attributes:
-        best_epoch: the number of the best epoch, counted from 0 through all calls of `fit`.
+        best_epoch: the number of the best epoch, counted from 0 through all calls of `fit`;
+            None as long as there is none.
         best_logs: the logs of that epoch.
 
     Reference: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3, for
@@ -38,6 +42,10 @@ class BestWeights(keras.callbacks.Callback):
         self._weights = None
         self._epochs_seen = 0
 
+    def on_train_begin(self, logs=None):
+        if self._weights is None:
+            self._weights = self.model.get_weights()
+
     def on_epoch_end(self, epoch, logs=None):
         logs = dict(logs or {})
         if self._is_better(logs):
@@ -48,6 +56,8 @@ class BestWeights(keras.callbacks.Callback):
         self._epochs_seen += 1
 
     def _is_better(self, logs):
+        if not math.isfinite(logs.get("loss", 0.0)):
+            return False  # the weights may not be numbers
         score = _score(logs)
         if self._best_score is None or score is None:
             return True

@@ -50,6 +50,15 @@ def runs_on_workers(model):
     return bool(strategy.cluster_resolver.cluster_spec().as_dict())
 
 
+def is_chief(model):
+    """Whether this process is the one of a model's workers that writes files."""
+    if not runs_on_workers(model):
+        return True
+    resolver = model.distribute_strategy.cluster_resolver
+    has_chief = "chief" in resolver.cluster_spec().as_dict()
+    return resolver.task_type == "chief" or (not has_chief and resolver.task_id == 0)
+
+
 def _part_of_a_batch(iterator, strategy):
     for _, _, batches in iterator:
         return keras.tree.map_structure(

@@ -5,5 +5,15 @@ from keras_transfer.training.default_plan import default_plan
 from keras_transfer.training.exact_head import solve_head
 from keras_transfer.training.fine_tune import fine_tune
 from keras_transfer.training.plan import Phase, Plan
+from keras_transfer.training.preemption import Preempted
 
-__all__ = ["Costs", "Phase", "Plan", "default_plan", "fine_tune", "measure_costs", "solve_head"]
+__all__ = [
+    "Costs",
+    "Phase",
+    "Plan",
+    "Preempted",
+    "default_plan",
+    "fine_tune",
+    "measure_costs",
+    "solve_head",
+]

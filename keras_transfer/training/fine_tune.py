@@ -1,22 +1,20 @@
 """The one verb."""
 
 import contextlib
-import math
 import time
 
 import keras
 import tensorflow as tf
 
-from keras_transfer import optimizers
-from keras_transfer.callbacks import BestWeights
 from keras_transfer.features import FeatureCache
+from keras_transfer.models.multi_worker import is_chief
 from keras_transfer.training.costs import measure_costs
 from keras_transfer.training.default_plan import default_plan
-from keras_transfer.training.exact_head import solve_head
-from keras_transfer.training.phase_data import phase_data
 from keras_transfer.training.plan import Plan
 from keras_transfer.training.plan_text import describe
-from keras_transfer.training.training_folder import prepare, save_model, write_history
+from keras_transfer.training.run_settings import settings_of
+from keras_transfer.training.staged_training import StagedTraining
+from keras_transfer.training.training_folder import TrainingFolder
 
 _LEAST_BUDGET = 1e-3
 
@@ -32,6 +30,7 @@ def fine_tune(
     verbose=1,
     cache=None,
     time_budget=None,
+    checkpoint_every=None,
 ):
     """Trains a `TransferModel` by a plan: first the head, then more of the backbone.
 
@@ -50,7 +49,9 @@ def fine_tune(
         validation: the same, or None.
         plan: a `Plan`. Defaults to `default_plan` for the number of pictures and classes.
         directory: a folder that gets `plan.json`, and after each phase `history.csv` and the
-            best model so far as `model.keras`. Defaults to None, nothing is written.
+            best model so far as `model.keras`. In its folder `checkpoints` the training keeps
+            its state: the same call goes on where another one was stopped or killed, and gives
+            back the result of one that was finished. Defaults to None, nothing is written.
         callbacks: Keras callbacks for all phases; they see one call of `fit` a phase.
         class_weight: as in `fit`.
         verbose: 0 is silent, 1 shows the plan and Keras' progress bars, 2 a line an epoch.
@@ -58,14 +59,22 @@ def fine_tune(
             False trains on pictures and computes the frozen part again in every epoch.
         time_budget: seconds that the default plan may take, as far as can be told beforehand.
             Defaults to None, as long as it takes to be accurate.
+        checkpoint_every: with a directory, the number of steps after which the state is saved
+            within an epoch as well. Defaults to None: at the ends of epochs, or, where these
+            are short, less often, so that it takes a twentieth of the time.
 
     Returns:
         A `keras.callbacks.History` of all phases, with epochs counted through, and `phase`
         (a list with the name of each epoch's phase), `plan` and `best_epoch` as attributes.
 
     Raises:
-        ValueError: for data that cannot be counted or are empty, or a model that is no
-            `TransferModel`.
+        ValueError: for data that cannot be counted or are empty, a model that is no
+            `TransferModel`, or a directory with a training that was started with another
+            backbone, other data or another plan; the message names the difference.
+        FileExistsError: if another process is training in the directory.
+        FloatingPointError: if the loss was no number in any epoch.
+        Preempted: a `SystemExit` with code 75, if the process gets SIGTERM while it trains
+            with a directory: its state is saved.
 
     Example:
 
@@ -82,44 +91,30 @@ def fine_tune(
     steps, num_images, batch_size = _count(train)
     if int(train.cardinality()) != steps:  # Keras would warn that the data ran out
         train = train.apply(tf.data.experimental.assert_cardinality(steps))
-    if plan is None:
-        plan = _choose_plan(model, train, (num_images, batch_size), cache, time_budget)
-    if not isinstance(plan, Plan):
+    if plan is not None and not isinstance(plan, Plan):
         raise ValueError(
             "`plan` must be a `Plan`, such as `Plan([Phase(FreezeAll(), 5, 1e-3)])`, or None. "
             f"Received: plan={plan!r}"
         )
-    if verbose:
-        print(describe(plan, model, num_images, steps))
-    directory = prepare(directory, plan)
-    best, history = BestWeights(_num_validation(validation)), keras.callbacks.History()
-    history.set_model(model)
-    history.on_train_begin()
-    history.phase, history.plan = [], plan
-    compiled = _compiled_with(model)
-    for phase, following in zip(plan.phases, [*plan.phases[1:], None], strict=True):
-        model.freeze_policy = phase.freeze_policy
-        data = phase_data(model, phase, train, validation, cache, callbacks, verbose, following)
-        _compile(model, phase, data.steps, compiled)
-        if phase.solver == "lbfgs":
-            part = _solve(model, data, best, class_weight, verbose)
-        else:
-            part = _fit(
-                model,
-                data,
-                epochs=len(history.epoch) + phase.epochs,
-                initial_epoch=len(history.epoch),
-                callbacks=[*callbacks, best],
-                class_weight=class_weight,
-                verbose=verbose,
-            )
-        _append(history, part, phase)
-        best.restore()
-        if directory is not None:
-            write_history(history, directory / "history.csv")
-            save_model(model, directory / "model.keras")
-    history.best_epoch = best.best_epoch
-    return history
+    folder = None if directory is None else TrainingFolder(directory, is_chief(model))
+    with folder.taken() if folder else contextlib.nullcontext():
+        settings = folder and settings_of(
+            model, {"training": train, "validation": validation}, plan, time_budget,
+            class_weight, observe=cache is not None,
+        )  # fmt: skip
+        begun = folder and folder.plan_begun(settings)
+        plan = begun or plan
+        if plan is None:
+            plan = _choose_plan(model, train, (num_images, batch_size), cache, time_budget)
+        if verbose:
+            print(describe(plan, model, num_images, steps))
+        if folder and not begun:
+            folder.begin(plan, settings)
+        training = StagedTraining(
+            model, train, validation, plan, cache, callbacks, class_weight, verbose,
+            folder, checkpoint_every, _num_validation(validation),
+        )  # fmt: skip
+        return training.run()
 
 
 def _choose_plan(model, train, size, cache, time_budget):
@@ -132,51 +127,6 @@ def _choose_plan(model, train, size, cache, time_budget):
         time_budget = max(time_budget - (time.perf_counter() - started), _LEAST_BUDGET)
     num_stages, num_classes = len(model.backbone.stages), model.outputs[0].shape[-1]
     return default_plan(num_images, num_classes, num_stages, batch_size, costs, time_budget)
-
-
-def _fit(model, data, verbose, **fit_arguments):
-    started = time.perf_counter()
-    with _steps_at_once(model, data.steps_per_execution):
-        part = model.fit(
-            data.train, validation_data=data.validation, verbose=verbose, **fit_arguments
-        )
-    if verbose and data.wait is not None:
-        share = float(data.wait.seconds) / (time.perf_counter() - started)
-        print(f"{share:.0%} of the time waiting for pictures.")
-    return part
-
-
-def _solve(model, data, best, class_weight, verbose):
-    """A phase that has no steps: its history is one epoch, measured afterwards."""
-    if data.features is None:
-        raise ValueError(
-            "The exact solution of a head needs cached features: do not pass `cache=False`."
-        )
-    solve_head(model, data.features, class_weight)
-    logs = model.evaluate(data.train, return_dict=True, verbose=0)
-    if data.validation is not None:
-        held_out = model.evaluate(data.validation, return_dict=True, verbose=0)
-        logs |= {f"val_{name}": value for name, value in held_out.items()}
-    if verbose:
-        print("Exact: " + ", ".join(f"{name} {value:.4f}" for name, value in logs.items()))
-    best.set_model(model)
-    best.on_epoch_end(0, logs)
-    part = keras.callbacks.History()
-    part.on_train_begin()
-    part.epoch, part.history = [0], {name: [value] for name, value in logs.items()}
-    return part
-
-
-@contextlib.contextmanager
-def _steps_at_once(model, number):
-    """Lets a model run several steps in one call; afterwards it is as it was compiled."""
-    before = model.steps_per_execution
-    model.steps_per_execution = number
-    try:
-        yield
-    finally:
-        model.steps_per_execution = before
-        model.train_function = model.test_function = model.predict_function = None
 
 
 def _check_model(model):
@@ -255,39 +205,3 @@ def _batch_size(dataset):
     if source is not None:
         return source.batch_size
     return len(keras.tree.flatten(next(iter(dataset)))[0])
-
-
-def _compile(model, phase, steps, compiled):
-    total = phase.epochs * steps
-    warmup = math.ceil(phase.warmup * total)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else phase.learning_rate,
-        decay_steps=max(total - warmup, 1),
-        warmup_target=phase.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    # An optimizer belongs to the strategy in whose scope it was made.
-    with model.distribute_strategy.scope():
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=phase.weight_decay)
-        if phase.layerwise_decay is not None:
-            multipliers = optimizers.layerwise_decay(model, decay=phase.layerwise_decay)
-            optimizer = optimizers.LearningRateMultiplier(optimizer, multipliers)
-        model.compile(**{**compiled, "optimizer": optimizer})
-
-
-def _compiled_with(model):
-    """The arguments of the model's last `compile`, but for the optimizer."""
-    config = model.get_compile_config() if model.compiled else {}
-    config = {key: value for key, value in config.items() if key != "optimizer"}
-    return keras.saving.deserialize_keras_object(config)
-
-
-def _append(history, part, phase):
-    offset = len(history.epoch)
-    for key, values in part.history.items():
-        # A metric that an earlier phase did not have is unknown there.
-        history.history.setdefault(key, [math.nan] * offset).extend(values)
-    for values in history.history.values():
-        values.extend([math.nan] * (offset + len(part.epoch) - len(values)))
-    history.epoch.extend(range(offset, offset + len(part.epoch)))
-    history.phase.extend([phase.name] * len(part.epoch))

@@ -40,6 +40,10 @@ class PhaseData:
     features: CachedFeatures | None = None
     wait: DataWait | None = None
 
+    def with_train(self, train):
+        """The same with other training batches."""
+        return dataclasses.replace(self, train=train)
+
 
 def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0, following=None):
     """The data of a phase, on features where that saves work.

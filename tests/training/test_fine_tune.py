@@ -166,7 +166,7 @@ def test_directory_holds_the_plan_the_history_and_the_best_model(tmp_path):
         tuned, dataset(), dataset(), plan=PLAN, directory=tmp_path / "run", verbose=0
     )
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
-        "history.csv", "model.keras", "plan.json"
+        "checkpoints", "history.csv", "model.keras", "plan.json"
     ]  # fmt: skip
     assert Plan.from_json(json.loads((tmp_path / "run/plan.json").read_text())) == PLAN
     with open(tmp_path / "run/history.csv", newline="") as file:

@@ -1,0 +1,256 @@
+"""The phases of a plan, one after the other, from wherever they were left."""
+
+import contextlib
+import math
+import time
+
+import keras
+
+from keras_transfer import optimizers
+from keras_transfer.callbacks import BestWeights, FiniteLoss
+from keras_transfer.training import training_state
+from keras_transfer.training.callback_states import CallbackStates
+from keras_transfer.training.checkpointing import Checkpointing
+from keras_transfer.training.exact_head import solve_head
+from keras_transfer.training.merged_history import MergedHistory
+from keras_transfer.training.phase_data import phase_data
+from keras_transfer.training.picture_passes import PicturePasses
+from keras_transfer.training.preemption import Preemption
+
+_START = {"phase": 0, "begun_at": 0, "epoch": 0, "step": 0, "over": False}
+
+
+class StagedTraining:
+    """One training by a plan.
+
+    Args:
+        model: a `TransferModel`.
+        train: a finite `tf.data.Dataset` of batches of pictures.
+        validation: the same, or None.
+        plan: a `Plan`.
+        cache: a `FeatureCache`, or None to train on pictures.
+        callbacks: Keras callbacks for all phases.
+        class_weight: as in `fit`.
+        verbose: as in `fine_tune`.
+        folder: a `TrainingFolder`, or None to write nothing.
+        checkpoint_every: the number of steps after which to save within an epoch, or None.
+        num_validation: the number of validation pictures, or None where it is not known.
+    """
+
+    def __init__(
+        self, model, train, validation, plan, cache, callbacks, class_weight, verbose,
+        folder=None, checkpoint_every=None, num_validation=None,
+    ):  # fmt: skip
+        self._model, self._train, self._validation = model, train, validation
+        self._plan, self._cache, self._callbacks = plan, cache, list(callbacks)
+        self._class_weight, self._verbose, self._folder = class_weight, verbose, folder
+        self._every = checkpoint_every
+        self._best = BestWeights(num_validation)
+        self._history = MergedHistory()
+        self._history.set_model(model)
+        self._history.plan = plan
+        self._all_callbacks = [*self._callbacks, FiniteLoss(), self._best, self._history]
+        self._callback_states = CallbackStates(self._all_callbacks[:-1])
+        plain = getattr(train, "unaugmented", None)
+        datasets = {"as given": train, "plain": plain}
+        self._passes = PicturePasses(
+            {name: dataset for name, dataset in datasets.items() if dataset is not None}
+        )
+        self._preemption = Preemption()
+        self._compiled = _compiled_with(model)
+        self._features = self._counted = None
+        self._position = _START
+
+    def run(self):
+        """Trains, and leaves the model with the best weights.
+
+        Returns:
+            A `MergedHistory`, with `plan` and `best_epoch`.
+        """
+        with self._preemption.watched():
+            state = self._go_on()
+            for index in range(self._position["phase"], len(self._plan.phases)):
+                self._run_phase(index, state)
+                state = None
+        self._history.best_epoch = self._best.best_epoch
+        if self._best.best_epoch is None:
+            raise FloatingPointError(
+                "The loss was no finite number in any epoch; the model has the weights that it "
+                "was given."
+            )
+        return self._history
+
+    def _go_on(self):
+        """The state that was left in the middle of a phase, or None; takes over all else."""
+        state = self._folder and self._folder.checkpoints.latest()
+        if state is None:
+            return None
+        self._position = position = state["position"]
+        training_state.restore_model(self._model, state["model"])
+        training_state.restore_random(state["random"])
+        self._history.restore(state["history"])
+        self._callback_states.restore(state["callbacks"])
+        self._passes.go_on(state["passes"])
+        if self._verbose:
+            print(_where(position, self._plan))
+        is_between = position["epoch"] == position["begun_at"] and not position["step"]
+        return None if is_between else state
+
+    def _run_phase(self, index, state):
+        """Runs a phase, from its beginning or from a state that was left in its middle."""
+        phase, model = self._plan.phases[index], self._model
+        model.freeze_policy = phase.freeze_policy
+        data = self._data(index)
+        self._compile(phase, data.steps)
+        self._history.phase_name = phase.name
+        if state is None:
+            begun_at = len(self._history.epoch)
+            self._position = {**_START, "phase": index, "begun_at": begun_at}
+        if phase.solver == "lbfgs":
+            self._solve(data)
+        else:
+            self._fit(phase, data, state)
+        self._best.restore()
+        self._position = {
+            **_START, "phase": index + 1, "begun_at": len(self._history.epoch),
+            "epoch": len(self._history.epoch),
+        }  # fmt: skip
+        if self._folder is not None:
+            self._folder.write_results(model, self._history)
+            self._save({}, is_compiled=False)
+
+    def _data(self, index):
+        phase = self._plan.phases[index]
+        following = self._plan.phases[index + 1 :][:1]
+        data = phase_data(
+            self._model, phase, self._train, self._validation, self._cache, self._callbacks,
+            self._verbose, following[0] if following else None,
+        )  # fmt: skip
+        self._features, self._counted = data.features, None
+        if data.features is None and self._folder is not None:
+            is_plain = not phase.augmented and "plain" in self._passes.begun
+            self._counted = "plain" if is_plain else "as given"
+            train = self._passes.counted(self._counted, data.train, data.steps)
+            data = data.with_train(train)
+        return data
+
+    def _fit(self, phase, data, state):
+        begun_at, done = self._position["begun_at"], len(self._history.epoch)
+        callbacks = self._all_callbacks
+        if self._folder is not None:
+            callbacks = [*callbacks, self._checkpointing(state)]
+        if state is not None and data.features is not None:
+            data.features.epochs.begun = state["features begun"]
+        started, at_once = time.perf_counter(), data.steps_per_execution
+        if state is not None and state["position"]["step"]:
+            at_once = state["steps at once"]  # it ended between two calls of so many steps
+        with _steps_at_once(self._model, at_once), self._preemption.deferred():
+            self._model.fit(
+                data.train,
+                validation_data=data.validation,
+                epochs=done if self._position["over"] else begun_at + phase.epochs,
+                initial_epoch=done,
+                callbacks=callbacks,
+                class_weight=self._class_weight,
+                verbose=self._verbose,
+            )
+        if self._verbose and data.wait is not None:
+            share = float(data.wait.seconds) / (time.perf_counter() - started)
+            print(f"{share:.0%} of the time waiting for pictures.")
+
+    def _checkpointing(self, state):
+        checkpointing = Checkpointing(
+            self._save, self._preemption, self._callback_states, self._every
+        )
+        if state is not None:
+            training_state.restore_policy(self._model, state["model"])
+            checkpointing.go_on(state)
+        return checkpointing
+
+    def _save(self, position, with_metrics=False, is_compiled=True):
+        """Writes a checkpoint; `position` is what changed since the phase began."""
+        if self._folder is None or not self._folder.writes:
+            return
+        passes, begun = dict(self._passes.begun), 0
+        if self._features is not None:
+            begun = self._features.epochs.begun
+        if position.get("step"):
+            # The pass that is not finished is begun again.
+            begun -= 1
+            if self._counted is not None:
+                passes[self._counted] -= 1
+        training = is_compiled and training_state.training_state(self._model, with_metrics)
+        self._folder.checkpoints.write(
+            {
+                "position": {**self._position, **position},
+                "model": training_state.model_state(self._model),
+                "training": training,
+                "history": self._history.state(),
+                "callbacks": self._callback_states.state(),
+                "passes": passes,
+                "features begun": begun,
+                "random": training_state.random_state(),
+                "steps at once": self._model.steps_per_execution,
+            }
+        )
+
+    def _solve(self, data):
+        """A phase that has no steps: its history is one epoch, measured afterwards."""
+        if data.features is None:
+            raise ValueError(
+                "The exact solution of a head needs cached features: do not pass `cache=False`."
+            )
+        solve_head(self._model, data.features, self._class_weight)
+        logs = self._model.evaluate(data.train, return_dict=True, verbose=0)
+        if data.validation is not None:
+            held_out = self._model.evaluate(data.validation, return_dict=True, verbose=0)
+            logs |= {f"val_{name}": value for name, value in held_out.items()}
+        if self._verbose:
+            print("Exact: " + ", ".join(f"{name} {value:.4f}" for name, value in logs.items()))
+        self._best.set_model(self._model)
+        for callback in (self._best, self._history):
+            callback.on_epoch_end(len(self._history.epoch), logs)
+
+    def _compile(self, phase, steps):
+        model, total = self._model, phase.epochs * steps
+        warmup = math.ceil(phase.warmup * total)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup else phase.learning_rate,
+            decay_steps=max(total - warmup, 1),
+            warmup_target=phase.learning_rate if warmup else None,
+            warmup_steps=warmup,
+        )
+        # An optimizer belongs to the strategy in whose scope it was made.
+        with model.distribute_strategy.scope():
+            optimizer = keras.optimizers.AdamW(schedule, weight_decay=phase.weight_decay)
+            if phase.layerwise_decay is not None:
+                multipliers = optimizers.layerwise_decay(model, decay=phase.layerwise_decay)
+                optimizer = optimizers.LearningRateMultiplier(optimizer, multipliers)
+            model.compile(**{**self._compiled, "optimizer": optimizer})
+
+
+@contextlib.contextmanager
+def _steps_at_once(model, number):
+    """Lets a model run several steps in one call; afterwards it is as it was compiled."""
+    before = model.steps_per_execution
+    model.steps_per_execution = number
+    try:
+        yield
+    finally:
+        model.steps_per_execution = before
+        model.train_function = model.test_function = model.predict_function = None
+
+
+def _compiled_with(model):
+    """The arguments of the model's last `compile`, but for the optimizer."""
+    config = model.get_compile_config() if model.compiled else {}
+    config = {key: value for key, value in config.items() if key != "optimizer"}
+    return keras.saving.deserialize_keras_object(config)
+
+
+def _where(position, plan):
+    if position["phase"] == len(plan.phases):
+        return "The training was finished before; this is its result."
+    step = f", step {position['step']}" if position["step"] else ""
+    name = plan.phases[position["phase"]].name
+    return f"Going on in '{name}' after epoch {position['epoch']}{step}."

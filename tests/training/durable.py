@@ -1,0 +1,96 @@
+"""A training that is stopped at a moment that the test chooses, and then goes on."""
+
+import itertools
+import os
+import pathlib
+import signal
+import sys
+
+import keras
+import numpy as np
+
+from keras_transfer import callbacks, data, features, freezing, heads, models, training
+from tests.networks import residual_backbone
+
+PLAN = training.Plan(
+    [
+        training.Phase(freezing.FreezeAll(), 3, 1e-2, views=2, name="head"),
+        training.Phase(
+            freezing.UnfreezeLast(1), 3, 1e-3, layerwise_decay=0.5, augmented=False, name="last"
+        ),
+        training.Phase(freezing.FreezeNone(), 3, 1e-3, name="all"),
+    ]
+)
+
+
+class Killed(BaseException):
+    """What no `except Exception` catches."""
+
+
+class Stop(keras.callbacks.Callback):
+    """Does something at the beginning of one batch of all."""
+
+    def __init__(self, action, batch):
+        super().__init__()
+        self._action, self._batch = action, batch
+        # No state of the training: another process counts anew.
+        self._begun = itertools.count(1)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if next(self._begun) == self._batch:
+            self._action()
+
+
+def kill():
+    raise Killed
+
+
+def signal_self(name):
+    os.kill(os.getpid(), getattr(signal, name))
+
+
+def train(pictures, directory, *, cached=True, unfreezes=False, stop=None, every=None):
+    """Trains, or goes on; returns all that is equal in two trainings that are the same.
+
+    Args:
+        pictures: a folder of class folders.
+        directory: for the training and the features.
+        cached: whether to train on features where that is possible.
+        unfreezes: whether to unfreeze by a callback.
+        stop: a `Stop`, or None.
+        every: as `checkpoint_every`.
+    """
+    directory = pathlib.Path(directory)
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(3)
+    splits = data.image_folder(pictures, image_size=16, batch_size=6)
+    model = models.TransferModel(residual_backbone("tf"), heads.SoftmaxHead(3, dropout=0.5))
+    own = [keras.callbacks.EarlyStopping("loss", patience=2, start_from_epoch=1)]
+    if unfreezes:
+        policies = {1: freezing.UnfreezeLast(1), 2: freezing.FreezeAll()}
+        own.append(callbacks.GradualUnfreezing(policies))
+    if stop is not None:
+        own.append(stop)
+    history = training.fine_tune(
+        model,
+        data.augmentation.light()(splits.train),
+        splits.validation,
+        plan=training.Plan(PLAN.phases[:1]) if unfreezes else PLAN,
+        directory=directory / "run",
+        callbacks=own,
+        cache=features.FeatureCache(directory / "cache") if cached else False,
+        verbose=0,
+        checkpoint_every=every,
+    )
+    logs = [np.array(history.history[name]) for name in sorted(history.history)]
+    weights = [variable.numpy() for variable in model.variables]
+    return [*weights, *logs, np.array([history.best_epoch, len(history.epoch)])]
+
+
+def main(pictures, directory, signal_name, batch):
+    stop = Stop(lambda: signal_self(signal_name), int(batch)) if int(batch) else None
+    np.savez(pathlib.Path(directory) / "result.npz", *train(pictures, directory, stop=stop))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

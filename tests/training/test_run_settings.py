@@ -1,0 +1,119 @@
+"""A training goes on with what it was started with, and with nothing else."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import filelock
+import keras
+import pytest
+
+from keras_transfer import data, freezing, heads, models, training
+from tests.networks import residual_backbone
+from tests.pictures import colour_folder, draw
+
+PLAN = training.Plan([training.Phase(freezing.FreezeAll(), 1, 1e-2)])
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return colour_folder(tmp_path / "pictures", per_class=2)
+
+
+def train(pictures, directory, plan=PLAN, backbone=None, num_classes=3, **options):
+    keras.utils.set_random_seed(0)
+    splits = data.image_folder(pictures, image_size=16, batch_size=6)
+    model = models.TransferModel(
+        backbone or residual_backbone("tf"),
+        heads.SoftmaxHead(num_classes, **options.pop("head", {})),
+    )
+    train = options.pop("augmentation", lambda dataset: dataset)(splits.train)
+    return training.fine_tune(
+        model, train, splits.validation, plan=plan, directory=directory, cache=False,
+        verbose=0, **options,
+    )  # fmt: skip
+
+
+def other_plan():
+    return training.Plan([dataclasses.replace(PLAN.phases[0], learning_rate=1e-3)])
+
+
+def other_backbone():
+    keras.utils.set_random_seed(0)
+    backbone = residual_backbone("tf")
+    weight = backbone.weights[0]
+    weight.assign(weight + 1)
+    return backbone
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"plan": other_plan}, "another plan"),
+        ({"backbone": other_backbone}, "backbone: .*digest .*, now .*digest"),
+        ({"head": lambda: {"dropout": 0.5}}, "another heads"),
+        ({"class_weight": lambda: {0: 1, 1: 2, 2: 1}}, "another class weights"),
+        ({"time_budget": lambda: 60.0}, "time budget: None, now 60.0"),
+        ({"augmentation": data.augmentation.light}, "training pictures: .*, augmentation"),
+    ],
+)
+def test_other_settings_are_refused_by_name(pictures, tmp_path, changed, named):
+    train(pictures, tmp_path / "run")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    with pytest.raises(ValueError, match=f"started with something else: {named}"):
+        train(pictures, tmp_path / "run", **{name: make() for name, make in changed.items()})
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.*")}
+    assert after.items() <= before.items()
+
+
+def test_changed_pictures_are_refused(pictures, tmp_path):
+    train(pictures, tmp_path / "run")
+    draw(pictures / "train" / "red" / "new.png", (200, 10, 10), 5)
+    with pytest.raises(ValueError, match=r"training pictures: 6, .* now 7, "):
+        train(pictures, tmp_path / "run")
+
+
+def test_plan_that_was_chosen_is_kept(pictures, tmp_path, monkeypatch):
+    module = sys.modules["keras_transfer.training.fine_tune"]  # the package has the function
+    monkeypatch.setattr(module, "default_plan", lambda *arguments: PLAN)
+    assert train(pictures, tmp_path / "run", plan=None).plan == PLAN
+    # Another machine or version would choose another one.
+    monkeypatch.setattr(module, "default_plan", lambda *arguments: other_plan())
+    assert train(pictures, tmp_path / "run", plan=None).plan == PLAN
+
+
+def test_unreadable_settings_are_told(pictures, tmp_path):
+    train(pictures, tmp_path / "run")
+    (tmp_path / "run/checkpoints/settings.json").write_text("{")
+    with pytest.raises(ValueError, match="settings cannot be read"):
+        train(pictures, tmp_path / "run")
+
+
+def test_second_process_on_a_folder_is_told(pictures, tmp_path):
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
+    lock = tmp_path / "run/checkpoints/.lock"
+    holder = (
+        "import filelock, sys; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); "
+        "print(flush=True); input()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", holder, str(lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        process.stdout.readline()
+        with pytest.raises(FileExistsError, match="Another process is training in"):
+            train(pictures, tmp_path / "run")
+        process.communicate("\n")
+    with filelock.FileLock(lock).acquire(timeout=10):
+        pass
+    assert len(train(pictures, tmp_path / "run").epoch) == 1
+
+
+def test_settings_are_readable(pictures, tmp_path):
+    train(pictures, tmp_path / "run")
+    settings = json.loads((tmp_path / "run/checkpoints/settings.json").read_text())
+    assert settings["training pictures"].startswith("6, in batches of 6, digest ")
