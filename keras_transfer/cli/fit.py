@@ -9,12 +9,21 @@ import time
 import keras
 import tensorflow as tf
 
-from keras_transfer import backbones, data, features, heads, models, serving, training
+from keras_transfer import (
+    backbones,
+    data,
+    distribution,
+    features,
+    heads,
+    models,
+    serving,
+    training,
+)
 from keras_transfer.backbones.registry import find_application
 from keras_transfer.cli import plots
 from keras_transfer.cli.measure import confusion_table, measure
 from keras_transfer.cli.messages import tell_unreadable
-from keras_transfer.cli.run_folder import METRICS, RunFolder
+from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.serving.warmup import can_write_warmup
 
 _EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
@@ -23,13 +32,17 @@ _EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
 def run(options):
     """Trains on a folder of pictures and writes the run folder."""
     started = time.monotonic()
-    run_folder = RunFolder(options.output)
+    # Before all else: workers and a TPU are found before TensorFlow does anything.
+    strategy = distribution.get_strategy(options.distribution)
+    run_folder = RunFolder(options.output, writes=distribution.is_chief(strategy))
     plan = _read_plan(options.plan)
     size = options.image_size or find_application(options.backbone).default_size
     settings = _settings(options, size, plan)
     run_folder.check_free(settings)
     cache = _cache(options)
     keras.utils.set_random_seed(options.seed)
+    if options.deterministic:
+        tf.config.experimental.enable_op_determinism()
     splits = data.image_folder(
         options.data,
         image_size=size,
@@ -37,37 +50,62 @@ def run(options):
         seed=options.seed,
         on_unreadable=options.on_unreadable,
     )
-    tell_unreadable(splits)
     # Only now: a wrong DATA should not leave an empty folder behind.
-    model = _build_model(options, size, len(splits.class_names))
+    with strategy.scope():
+        model = _build_model(options, size, len(splits.class_names))
     if options.cache is not None:
         cache.folder.make()
+    if not run_folder.writes:
+        _fine_tune(run_folder, model, splits, plan, cache, options)
+        return
+    tell_unreadable(splits)
     if run_folder.is_unfinished(settings):
         print(f"Taking up the unfinished run in {run_folder.path}.")
     with run_folder.taken(settings):
         # Before the training, so that what an interrupted one leaves can be used.
         run_folder.describe({**settings, "class_names": list(splits.class_names)})
         _tell_data(splits)
-        metrics, version = _train(run_folder, model, splits, plan, cache, options)
+        history = _fine_tune(run_folder, model, splits, plan, cache, options)
+        if strategy.num_replicas_in_sync > 1:
+            model = run_folder.load_model()  # on one device, whatever the others do
+        metrics, version = _evaluate_and_export(run_folder, model, history, splits)
         metrics["seconds"] = round(time.monotonic() - started, 1)
-        run_folder.write_json(METRICS, metrics)
+        run_folder.finish(metrics)
     _report(run_folder, metrics, splits.class_names, version)
 
 
-def _train(run_folder, model, splits, plan, cache, options):
-    """Trains, measures and exports; returns the metrics and the export's folder."""
-    history = training.fine_tune(
-        model,
-        _augmented(splits.train, options),
-        splits.validation,
-        plan=plan,
-        directory=run_folder.path,
-        class_weight=splits.balanced_class_weight if options.balance else None,
-        # Progress bars in a log file are a mess.
-        verbose=1 if sys.stdout.isatty() else 2,
-        cache=cache,
-        time_budget=options.time_budget,
-    )
+def _fine_tune(run_folder, model, splits, plan, cache, options):
+    try:
+        return training.fine_tune(
+            model,
+            _augmented(splits.train, options),
+            splits.validation,
+            plan=plan,
+            directory=run_folder.path,
+            class_weight=splits.balanced_class_weight if options.balance else None,
+            verbose=_verbosity(run_folder),
+            cache=cache,
+            time_budget=options.time_budget,
+            checkpoint_every=options.checkpoint_every,
+        )
+    except training.Preempted:
+        print(
+            "keras-transfer: asked to end (SIGTERM). The state is saved; the same command goes "
+            "on from it.",
+            file=sys.stderr,
+        )
+        raise
+
+
+def _verbosity(run_folder):
+    if not run_folder.writes:
+        return 0
+    # Progress bars in a log file are a mess.
+    return 1 if sys.stdout.isatty() else 2
+
+
+def _evaluate_and_export(run_folder, model, history, splits):
+    """Returns the metrics and the export's folder."""
     metrics = _evaluate(model, splits, history)
     _plot(run_folder.path, history, metrics, splits.class_names)
     version = serving.export(

@@ -32,6 +32,11 @@ examples:
       --weights mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5 --output run
 """
 
+_LAUNCH_EXAMPLES = """
+example:
+  keras-transfer launch --workers 2 --restarts 3 -- fit photos --output run
+"""
+
 # What a person can mend is told in a line and ends with 1; argparse ends with 2 for arguments.
 _FAILURE, _INTERRUPTED = 1, 130
 
@@ -55,6 +60,7 @@ def build_parser():
     _add_predict(commands)
     _add_export(commands)
     _add_cache(commands)
+    _add_launch(commands)
     _add(commands, "backbones", "list the networks that can be transferred")
     demo = _add(commands, "demo", "show what transfer is worth, offline, in three minutes")
     demo.add_argument(
@@ -143,6 +149,24 @@ def _add_fit(commands):
         help="compute the frozen part again in every epoch",
     )
     fit.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
+    fit.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="the same numbers in every run on the same machine, which is slower on GPUs",
+    )
+    fit.add_argument(
+        "--checkpoint-every",
+        type=_positive,
+        metavar="STEPS",
+        help="save the state within an epoch as well (default: at the ends of epochs)",
+    )
+    fit.add_argument(
+        "--distribution",
+        choices=("auto", "one_device", "mirrored", "multi_worker", "tpu"),
+        default="auto",
+        help="what to train on; auto takes a TPU, the workers of TF_CONFIG or Slurm, all GPUs, "
+        "or one device (default: %(default)s)",
+    )
 
 
 def _add_evaluate(commands):
@@ -173,6 +197,34 @@ def _add_export(commands):
     where = export.add_mutually_exclusive_group()
     where.add_argument("--output", metavar="FOLDER", help="default: RUN/serving")
     where.add_argument("--file", metavar="FILE", help="a .tflite or .onnx file instead")
+
+
+def _add_launch(commands):
+    launch = _add(
+        commands,
+        "launch",
+        "start workers on this machine that run a command together",
+        _LAUNCH_EXAMPLES,
+    )
+    launch.add_argument(
+        "--workers", type=_positive, required=True, metavar="N", help="how many processes"
+    )
+    launch.add_argument(
+        "--restarts",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="how often to start them all again after one has failed (default: %(default)s)",
+    )
+    launch.add_argument(
+        "--logs",
+        metavar="FOLDER",
+        default="launch-logs",
+        help="folder for what each worker prints (default: %(default)s)",
+    )
+    launch.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="-- fit ...", help="what they run"
+    )
 
 
 def _add_cache(commands):
@@ -208,6 +260,12 @@ def _number_with_unit(text, units, expected):
     return float(found[1]) * size
 
 
+def _count(text):
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be 0 or a positive integer, not {text!r}")
+    return int(text)
+
+
 def _positive(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a positive integer, not {text!r}")
@@ -227,7 +285,8 @@ def main(arguments=None):
     options = build_parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        _import_tensorflow()
+        if options.command != "launch":  # which only starts processes
+            _import_tensorflow()
         command = importlib.import_module(f"keras_transfer.cli.{options.command}")
         with warnings.catch_warnings():
             warnings.simplefilter("default")

@@ -13,7 +13,7 @@ _DESCRIPTION = "run.json"
 _MODEL = "model.keras"
 _LOCK, _ASIDE = ".lock", ".writing-"
 # Written at the very end: a run without them is unfinished.
-METRICS = "metrics.json"
+_METRICS = "metrics.json"
 
 
 class RunFolder:
@@ -21,13 +21,16 @@ class RunFolder:
 
     Args:
         path: the folder.
+        writes: whether this process writes in it. Of several workers it is the chief; for the
+            others the folder is never an obstacle. Defaults to True.
 
     Attributes:
         path: the folder, a `pathlib.Path`.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, writes=True):
         self.path = pathlib.Path(path)
+        self.writes = writes
 
     def check_free(self, settings):
         """Raises `FileExistsError` if there is something already, which is not overwritten.
@@ -37,7 +40,7 @@ class RunFolder:
         Args:
             settings: what the command was told, a dict; part of `run.json`.
         """
-        if not self.path.exists() or self.is_unfinished(settings):
+        if not self.writes or not self.path.exists() or self.is_unfinished(settings):
             return
         if not self.path.is_dir():
             raise FileExistsError(
@@ -69,7 +72,7 @@ class RunFolder:
             described = json.loads((self.path / _DESCRIPTION).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        is_whole = isinstance(described, dict) and not (self.path / METRICS).exists()
+        is_whole = isinstance(described, dict) and not (self.path / _METRICS).exists()
         return described if is_whole else None
 
     @contextlib.contextmanager
@@ -95,8 +98,8 @@ class RunFolder:
             self.check_free(settings)  # another process may have ended its run meanwhile
             for left_over in self.path.glob(f"{_ASIDE}*"):
                 left_over.unlink()
-            for left_over in self.path.glob(f"serving/{_ASIDE}*"):
-                shutil.rmtree(left_over)
+            # Of a run that is not finished; the next export would get another number.
+            shutil.rmtree(self.path / "serving", ignore_errors=True)
             yield
         finally:
             # While it is held: who waits for it then sees that it is gone. Windows removes no
@@ -113,6 +116,11 @@ class RunFolder:
             pathlib.Path(aside).write_text(text, encoding="utf-8")
 
         write_aside(self.path / name, write)
+
+    def finish(self, metrics):
+        """Writes `metrics.json`, after which the run is finished, and removes checkpoints."""
+        self.write_json(_METRICS, metrics)
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
     def describe(self, values):
         """Writes `run.json`: the backbone, the class names and the image size."""

@@ -16,12 +16,40 @@ import inspect
 import keras
 import tensorflow as tf
 
+from keras_transfer.distribution import has_workers
+
 
 class MultiWorkerSteps(keras.Model):
     """A `keras.Model` that trains on several machines.
 
-    The logs of a step are the mean over the replicas of all workers.
+    The logs of a step are the mean over the replicas of all workers, and of each batch every
+    worker takes its part: TensorFlow would rather give each worker files of its own, and fails
+    for data that come from elsewhere.
     """
+
+    def fit(self, x=None, *arguments, validation_data=None, **keyword_arguments):
+        return super().fit(
+            self._by_rows(x),
+            *arguments,
+            validation_data=self._by_rows(validation_data),
+            **keyword_arguments,
+        )
+
+    def evaluate(self, x=None, *arguments, **keyword_arguments):
+        return super().evaluate(self._by_rows(x), *arguments, **keyword_arguments)
+
+    def predict(self, x, *arguments, **keyword_arguments):
+        return super().predict(self._by_rows(x), *arguments, **keyword_arguments)
+
+    def _by_rows(self, data):
+        if not (isinstance(data, tf.data.Dataset) and runs_on_workers(self)):
+            return data
+        policy = tf.data.experimental.AutoShardPolicy
+        if data.options().experimental_distribute.auto_shard_policy != policy.AUTO:
+            return data
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = policy.DATA
+        return data.with_options(options)
 
     def train_step(self, data):
         return self._as_vectors(super().train_step(data))
@@ -43,20 +71,7 @@ class MultiWorkerSteps(keras.Model):
 
 def runs_on_workers(model):
     """Whether a model was made for several machines."""
-    strategy = model.distribute_strategy
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return False
-    # Without a cluster it mirrors over the devices of this machine.
-    return bool(strategy.cluster_resolver.cluster_spec().as_dict())
-
-
-def is_chief(model):
-    """Whether this process is the one of a model's workers that writes files."""
-    if not runs_on_workers(model):
-        return True
-    resolver = model.distribute_strategy.cluster_resolver
-    has_chief = "chief" in resolver.cluster_spec().as_dict()
-    return resolver.task_type == "chief" or (not has_chief and resolver.task_id == 0)
+    return has_workers(model.distribute_strategy)
 
 
 def _part_of_a_batch(iterator, strategy):

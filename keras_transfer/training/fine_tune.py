@@ -6,8 +6,8 @@ import time
 import keras
 import tensorflow as tf
 
+from keras_transfer.distribution import is_chief
 from keras_transfer.features import FeatureCache
-from keras_transfer.models.multi_worker import is_chief
 from keras_transfer.training.costs import measure_costs
 from keras_transfer.training.default_plan import default_plan
 from keras_transfer.training.plan import Plan
@@ -96,7 +96,11 @@ def fine_tune(
             "`plan` must be a `Plan`, such as `Plan([Phase(FreezeAll(), 5, 1e-3)])`, or None. "
             f"Received: plan={plan!r}"
         )
-    folder = None if directory is None else TrainingFolder(directory, is_chief(model))
+    folder = (
+        None
+        if directory is None
+        else TrainingFolder(directory, is_chief(model.distribute_strategy))
+    )
     with folder.taken() if folder else contextlib.nullcontext():
         settings = folder and settings_of(
             model, {"training": train, "validation": validation}, plan, time_budget,

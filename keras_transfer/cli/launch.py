@@ -1,0 +1,60 @@
+"""`keras-transfer launch`."""
+
+import signal
+import sys
+
+from keras_transfer.cli.worker_group import WorkerGroup, describe_code
+
+_FAILURE, _WRONG_ARGUMENTS, _INTERRUPTED, _PREEMPTED = 1, 2, 130, 75
+
+
+class _AskedToEndError(Exception):
+    """SIGTERM came."""
+
+
+def run(options):
+    """Starts workers, and starts them again as often as was asked."""
+    arguments = options.arguments[options.arguments[:1] == ["--"] :]
+    if not arguments:
+        raise ValueError(
+            "Nothing to run: name a command after `--`, such as "
+            "`keras-transfer launch --workers 2 -- fit photos --output run`."
+        )
+    if arguments[0] == "launch":
+        raise ValueError("`launch` starts other commands. Received: launch")
+    signal.signal(signal.SIGTERM, _raise)
+    for left in range(options.restarts, -1, -1):
+        failed, group = _run_once(options, arguments)
+        if failed is None:
+            return 0
+        worker, code = failed
+        _tell(group, worker, code)
+        if code == _WRONG_ARGUMENTS or not left:
+            return code if code in (_WRONG_ARGUMENTS, _PREEMPTED) else _FAILURE
+        print(f"keras-transfer: starting all workers again; {left - 1} restarts are left.")
+    return _FAILURE
+
+
+def _run_once(options, arguments):
+    group = WorkerGroup(options.workers, arguments, options.logs)
+    try:
+        return group.wait(), group
+    except _AskedToEndError:
+        group.end()
+        print("keras-transfer: asked to end (SIGTERM).", file=sys.stderr)
+        raise SystemExit(_PREEMPTED) from None
+    except BaseException:
+        group.end()
+        raise
+
+
+def _tell(group, worker, code):
+    print(
+        f"keras-transfer: worker {worker} {describe_code(code)}, and the others were ended. "
+        f"The end of {group.log(worker)}:\n{group.last_lines(worker)}",
+        file=sys.stderr,
+    )
+
+
+def _raise(number, frame):
+    raise _AskedToEndError
