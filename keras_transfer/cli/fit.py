@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import sys
 import time
 
@@ -95,6 +96,22 @@ def _fine_tune(run_folder, model, splits, plan, cache, options):
             file=sys.stderr,
         )
         raise
+    except tf.errors.OpError as error:
+        if not distribution.has_workers(model.distribute_strategy):
+            raise
+        raise RuntimeError(_what_happened(error, model.distribute_strategy)) from error
+
+
+def _what_happened(error, strategy):
+    """What a failed exchange with the other workers means, as far as TensorFlow tells."""
+    own = strategy.cluster_resolver.task_id
+    named = {int(task) for task in re.findall(r"/task:(\d+)", error.message)} - {own}
+    who = f"worker {min(named)}" if len(named) == 1 else "another worker"
+    return (
+        f"Worker {own} cannot go on without {who}, which has probably ended. Start all workers "
+        "again with the same command: they go on from the last checkpoint. TensorFlow says: "
+        f"{error.message.splitlines()[0]}"
+    )
 
 
 def _verbosity(run_folder):

@@ -22,21 +22,29 @@ def run(options):
         )
     if arguments[0] == "launch":
         raise ValueError("`launch` starts other commands. Received: launch")
-    signal.signal(signal.SIGTERM, _raise)
+    command = [sys.executable, "-m", "keras_transfer.cli", *arguments]
+    before = signal.signal(signal.SIGTERM, _raise)
+    try:
+        return _run_until_done(options, command)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run_until_done(options, command):
     for left in range(options.restarts, -1, -1):
-        failed, group = _run_once(options, arguments)
+        failed, group = _run_once(options, command)
         if failed is None:
             return 0
         worker, code = failed
         _tell(group, worker, code)
         if code == _WRONG_ARGUMENTS or not left:
-            return code if code in (_WRONG_ARGUMENTS, _PREEMPTED) else _FAILURE
-        print(f"keras-transfer: starting all workers again; {left - 1} restarts are left.")
-    return _FAILURE
+            break
+        print(f"keras-transfer: all workers start again. Restarts left: {left - 1}", flush=True)
+    return code if code in (_WRONG_ARGUMENTS, _PREEMPTED) else _FAILURE
 
 
-def _run_once(options, arguments):
-    group = WorkerGroup(options.workers, arguments, options.logs)
+def _run_once(options, command):
+    group = WorkerGroup(options.workers, command, options.logs)
     try:
         return group.wait(), group
     except _AskedToEndError:

@@ -23,16 +23,16 @@ class WorkerGroup:
 
     Args:
         number: how many; one alone gets no `TF_CONFIG`.
-        arguments: those of `keras-transfer`.
+        command: what each runs, a list of strings.
         logs: a folder, which is made. Files of an earlier group are continued.
     """
 
-    def __init__(self, number, arguments, logs):
+    def __init__(self, number, command, logs):
         self._logs = [pathlib.Path(logs) / f"worker-{index}.log" for index in range(number)]
         self._logs[0].parent.mkdir(parents=True, exist_ok=True)
         ports = _free_ports(number)
         self._processes = [
-            _start(arguments, _environment(ports, index), log)
+            _start(command, _environment(ports, index), log)
             for index, log in enumerate(self._logs)
         ]
         self._shower = threading.Thread(target=self._show, daemon=True)
@@ -46,12 +46,13 @@ class WorkerGroup:
         """
         while True:
             codes = [process.poll() for process in self._processes]
-            failed = next(((i, code) for i, code in enumerate(codes) if code), None)
+            # Where one was killed the others fail for want of it.
+            failed = sorted((code, worker) for worker, code in enumerate(codes) if code)
             if failed or None not in codes:
                 break
             time.sleep(_POLL)
         self.end()
-        return failed
+        return failed[0][::-1] if failed else None
 
     def ask_to_end(self):
         """Sends SIGTERM to all: those that train save their state."""
@@ -104,11 +105,11 @@ def describe_code(code):
         return f"was killed by signal {-code}"
 
 
-def _start(arguments, environment, log):
+def _start(command, environment, log):
     with open(log, "ab") as output:
         start = output.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "keras_transfer.cli", *arguments],
+            command,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,

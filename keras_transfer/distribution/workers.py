@@ -4,7 +4,11 @@ import tensorflow as tf
 
 
 def has_workers(strategy):
-    """Whether a strategy is one of several machines."""
+    """Whether a strategy is one of several machines.
+
+    Args:
+        strategy: a `tf.distribute.Strategy`.
+    """
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return False
     # Without a cluster it mirrors over the devices of this machine.
@@ -12,7 +16,11 @@ def has_workers(strategy):
 
 
 def is_chief(strategy):
-    """Whether this process is the one of a strategy's workers that writes files."""
+    """Whether this process is the one of a strategy's workers that writes files.
+
+    Args:
+        strategy: a `tf.distribute.Strategy`; without workers every process is.
+    """
     if not has_workers(strategy):
         return True
     resolver = strategy.cluster_resolver

@@ -8,6 +8,7 @@ import keras
 
 from keras_transfer import optimizers
 from keras_transfer.callbacks import BestWeights, FiniteLoss
+from keras_transfer.distribution import has_workers
 from keras_transfer.training import training_state
 from keras_transfer.training.callback_states import CallbackStates
 from keras_transfer.training.checkpointing import Checkpointing
@@ -179,6 +180,8 @@ class StagedTraining:
             begun -= 1
             if self._counted is not None:
                 passes[self._counted] -= 1
+        # To read the metrics of several workers takes all of them.
+        with_metrics = with_metrics and not has_workers(self._model.distribute_strategy)
         training = is_compiled and training_state.training_state(self._model, with_metrics)
         self._folder.checkpoints.write(
             {

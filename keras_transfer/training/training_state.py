@@ -54,8 +54,9 @@ def restore_optimizer(model, state):
 
 
 def restore_metrics(model, state):
-    """Goes on with the metrics of an unfinished epoch."""
-    _assign(model.metrics_variables, state["metrics"], "metrics")
+    """Goes on with the metrics of an unfinished epoch, where they are known."""
+    if state["metrics"]:
+        _assign(model.metrics_variables, state["metrics"], "metrics")
 
 
 def random_state():
