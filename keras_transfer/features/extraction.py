@@ -28,6 +28,13 @@ class Extraction:
     seconds: float = 0.0
     waited: float = 0.0
 
+    def __add__(self, other):
+        return Extraction(
+            self.num_images + other.num_images,
+            self.seconds + other.seconds,
+            self.waited + other.waited,
+        )
+
 
 def extract_shards(run, source, num_classes, stores, missing, on_rows=None):
     """Computes the missing shards of all views.

@@ -12,6 +12,7 @@ from keras_transfer.features.extraction import BATCH_SIZE, batches
 from keras_transfer.features.observed_source import source_of
 from keras_transfer.features.shard_reader import ShardReader
 from keras_transfer.features.shard_store import ShardStore
+from keras_transfer.features.worker_share import share_of
 
 
 class ExtractionTask:
@@ -26,6 +27,7 @@ class ExtractionTask:
 
     def __init__(self, model, dataset, views, dtype):
         self.source = source_of(dataset)
+        self.share = share_of(model)
         self.stem = model.stem() if hasattr(model, "stem") else model
         self.stem_digest = stem_digest(self.stem)
         self.boundary = self.stem.outputs[0]._keras_history.operation.name

@@ -102,6 +102,10 @@ class FeatureCache:
                 TensorFlow for so little work that another engine would not make up for its
                 preparation.
 
+        Of a model that was made for several workers, each worker computes its own part of the
+        pictures where all have the same folder; all workers must call it, and all get all
+        features.
+
         Returns:
             `CachedFeatures`, a dataset with batches of the dataset's size, shuffled if that is
             shuffled.
@@ -134,21 +138,12 @@ class FeatureCache:
 
     def _extract(self, task, engine, verbose):
         key = task.key(engine)
-        with self.folder.locked(key) as directory:
-            stores = task.stores(directory)
-            missing = [store.missing() for store in stores]
-            if not task.source.fixed_order and any(missing):
-                # Pictures that come in another order now do not complete what is there.
-                missing = [range(store.num_shards) for store in stores]
-            extraction = Extraction()
+        extraction = self._extract_share(task, engine, key, verbose)
+        with self._entry(task, engine, key) as (directory, stores, missing):
             if any(missing):
-                self._make_room(stores, missing)
-                run = self._compiled_for(engine, task)
-                self.folder.describe(key, task.description(engine))
-                for store in stores:
-                    store.directory.mkdir(exist_ok=True)
+                run = self._ready(task, engine, key, stores, missing)
                 with _full_disk_told(directory):
-                    extraction = _fill(run, task, stores, missing, verbose)
+                    extraction += _fill(run, task, stores, missing, verbose)
             self.folder.describe(key, task.description(engine))
             features = task.opened(stores, key)
         features.extraction, features.engine = extraction, engine
@@ -159,6 +154,47 @@ class FeatureCache:
         if verbose:
             print(_summary(task, engine, extraction))
         return features
+
+    @contextlib.contextmanager
+    def _entry(self, task, engine, key):
+        """The folder of an entry for this process alone, its stores, and what they miss."""
+        with self.folder.locked(key) as directory:
+            stores = task.stores(directory)
+            missing = [store.missing() for store in stores]
+            if not task.source.fixed_order and any(missing):
+                # Pictures that come in another order now do not complete what is there.
+                missing = [range(store.num_shards) for store in stores]
+            yield directory, stores, missing
+
+    def _extract_share(self, task, engine, key, verbose):
+        """Computes this worker's part of what is missing, while the others compute theirs.
+
+        Where the workers' folders are not the same one, each then computes the rest itself.
+        """
+        share = task.share
+        if share is None or key.startswith(TEMPORARY) or not task.source.fixed_order:
+            return Extraction()
+        with self._entry(task, engine, key) as (_, stores, missing):
+            missing = share.of(missing)
+        # Who takes an entry removes what is half written in it: not from now on.
+        share.wait_for_all()
+        extraction = Extraction()
+        # One that stayed away would be waited for; what it could not write is told afterwards.
+        with contextlib.suppress(OSError):
+            if any(missing):
+                run = self._ready(task, engine, key, stores, missing)
+                extraction = _fill(run, task, stores, missing, verbose)
+        share.wait_for_all()
+        return extraction
+
+    def _ready(self, task, engine, key, stores, missing):
+        """The engine's function, once there is room for what is missing."""
+        self._make_room(stores, missing)
+        run = self._compiled_for(engine, task)
+        self.folder.describe(key, task.description(engine))
+        for store in stores:
+            store.directory.mkdir(exist_ok=True)
+        return run
 
     def _compiled_for(self, engine, task):
         """The engine's function for a stem, which training and validation pictures share."""

@@ -19,7 +19,7 @@ NUM_IMAGES, BATCH_SIZE, SIZE = 28, 8, 16
 
 def main(folder, devices, pictures=None):
     divide_cpu(int(devices))
-    strategy = _strategy(int(devices))
+    strategy = strategy_of(int(devices))
     images, labels = _pictures(pictures)
     dataset = tf.data.Dataset.from_tensor_slices((images, labels)).batch(BATCH_SIZE)
     keras.utils.set_random_seed(1)
@@ -65,7 +65,7 @@ def main(folder, devices, pictures=None):
     )
 
 
-def _strategy(devices):
+def strategy_of(devices):
     if "TF_CONFIG" in os.environ:
         return tf.distribute.MultiWorkerMirroredStrategy()
     if devices > 1:
