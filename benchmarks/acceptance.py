@@ -134,6 +134,10 @@ COMPARISONS = (
         for value, kind in (("seconds", "ratio"), ("final_accuracy", "difference"))
     ),
     *(
+        Comparison("replicas", f"{number} replicas", "1 replica", "milliseconds")
+        for number in (2, 4)
+    ),
+    *(
         Comparison("kills", f"killed {number} times", None, value, Limit(_AT_MOST, 0), "value")
         for number in (3, 10)
         for value in ("differing", "missing")

@@ -38,4 +38,6 @@ NETWORKS = {
     "ResNet50": Network("ResNet50"),
     # Where only the amount of work matters, so that nothing has to be found on the disk.
     "MobileNetV2-random": Network("MobileNetV2", {"alpha": 0.35}),
+    "MobileNetV2-1.0": Network("MobileNetV2"),
+    "EfficientNetV2S": Network("EfficientNetV2S"),
 }

@@ -21,6 +21,7 @@ _EXTRACTIONS = (
     ("MobileNet", 224, 512),
     ("ResNet50", 224, 96),
 )
+_REPLICAS = (("MobileNetV2-1.0", 160), ("EfficientNetV2S", 128))
 _MEMORY_SIZES = {"base size": 1, "10 times": 10, "100 times": 100}
 
 
@@ -130,9 +131,22 @@ def kills(options):
         yield Job("kills", "kills", arguments, group, seed, repetition, options.quick)
 
 
-SUITES = {
-    suite.__name__: suite for suite in (accuracy, head, extraction, steps, memory, views, kills)
-}
+def replicas(options):
+    """The time of a step on several workers, and what they exchange."""
+    for network, size in _REPLICAS[:1] if options.quick else _REPLICAS:
+        if network not in (options.backbone or (network,)):
+            continue
+        if options.quick:
+            size //= 2
+        arguments = {"network": network, "image_size": size, "batch_size": 8}
+        arguments |= {"steps": 3 if options.quick else 10}
+        for number in range(options.rounds or 1):
+            group = {"network": f"{network} at {size} px", "pictures of a replica": 8}
+            yield Job("replicas", "replicas", arguments, group, 0, number, options.quick)
+
+
+_ALL = (accuracy, head, extraction, steps, memory, views, kills, replicas)
+SUITES = {suite.__name__: suite for suite in _ALL}
 
 
 def _recipe(options, suite, data_set, network, seed, number, module, row, **more):

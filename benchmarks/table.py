@@ -39,6 +39,8 @@ _UNITS = {
     "test_accuracy": _Unit("test accuracy of the result", percent),
     "rate": _Unit("pictures a second", number),
     "milliseconds": _Unit("", lambda value: f"{number(value)} ms"),
+    "megabytes": _Unit("sent by each replica in a step", lambda value: f"{number(value)} MB"),
+    "efficiency": _Unit("of the rate of as many replicas alone", percent),
     "peak": _Unit("peak memory", lambda value: f"{number(value)} MB"),
     "kills_extraction": _Unit("kills in extraction", number),
     "kills_training": _Unit("kills in training", number),
@@ -56,13 +58,18 @@ _SHOWN = {
     "steps": ("milliseconds", "rate", "seconds"),
     "memory": ("seconds", "milliseconds", "peak"),
     "views": _ACCURACY,
+    "replicas": ("milliseconds", "megabytes", "efficiency"),
     "kills": (
         "kills_extraction", "kills_training", "kills_write", "shards", "files", "differing",
         "missing",
     ),
 }  # fmt: skip
 # What the milliseconds of a suite are for.
-_EACH = {"steps": "time of a step", "memory": "time for each picture"}
+_EACH = {
+    "steps": "time of a step",
+    "replicas": "time of a step",
+    "memory": "time for each picture",
+}
 
 
 def to_markdown(content):
