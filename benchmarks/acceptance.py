@@ -139,8 +139,8 @@ COMPARISONS = (
     ),
     *(
         Comparison("kills", f"killed {number} times", None, value, Limit(_AT_MOST, 0), "value")
-        for number in (3, 10)
-        for value in ("differing", "missing")
+        for number in (3, 20)
+        for value in ("differing", "other_weights", "missing", "left_over")
     ),
 )
 

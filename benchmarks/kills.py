@@ -1,8 +1,12 @@
 """`keras-transfer fit`, killed again and again, beside one that was left alone."""
 
+import collections
+import contextlib
+import functools
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,14 +14,22 @@ import tempfile
 import threading
 import time
 
-from benchmarks import child, kill_moments, made_up_pictures
+import keras
+import numpy as np
+
+from benchmarks import child, kill_moments, made_up_pictures, picture_folders
 from benchmarks.kill_moments import Progress
+from benchmarks.networks import NETWORKS
 from keras_transfer import freezing, training
 
 # Early in the network a picture's features are large: few fit into a shard.
 _CUT = "block_1_expand_relu"
 _VIEWS = 2
 _RESULTS = ("metrics.json", "model.keras", "serving/1")
+_COUNTS = (
+    "kills_extraction", "kills_training", "kills_write", "files", "differing", "other_weights",
+    "missing", "left_over",
+)  # fmt: skip
 _SECONDS_BETWEEN_LOOKS = 0.01
 # No run takes so many seconds: one that does hangs.
 _LONGEST = 20 * 60
@@ -26,36 +38,66 @@ _LONGEST_WAIT = 5
 _LINES_OF_AN_ERROR = 5
 
 
-def measure(row, image_size, num_pictures, epochs, kills, seed=0):
-    """Runs a command undisturbed, then again with kills, and compares the two caches."""
-    with tempfile.TemporaryDirectory() as place:
+def measure(row, image_size, epochs, kills, num_pictures=None, data_set=None, seed=0):
+    """Runs a command undisturbed, then from nothing with one kill and again, for each kill.
+
+    Args:
+        row: the name of the row.
+        image_size: height and width.
+        epochs: of the three phases: a head and most of the network, both on features, and
+            all of it on pictures.
+        kills: how many.
+        num_pictures: how many pictures to make up.
+        data_set: the data set to train on instead.
+        seed: of the moments.
+    """
+    with (
+        tempfile.TemporaryDirectory() as place,
+        _pictures(data_set, place, num_pictures) as data,
+    ):
         place = pathlib.Path(place)
-        made_up_pictures.write(place / "pictures", num_pictures)
         (place / "plan.json").write_text(json.dumps(_plan(epochs).to_json()))
-        undisturbed = Fit(place, "undisturbed", image_size)
+        weights = NETWORKS["MobileNetV2"].weights if data_set else "none"
+        command = functools.partial(Fit, place, data, weights, image_size)
+        undisturbed = command("undisturbed")
         undisturbed.finish()
         marks = undisturbed.history[-1].marks
-        killed, parts, halves = Fit(place, "killed", image_size), [], 0
-        for moment in kill_moments.draw(undisturbed.history, kills, seed):
+        counts = collections.Counter()
+        moments = kill_moments.draw(undisturbed.history, kills, seed)
+        for number, moment in enumerate(moments):
+            killed = command(f"killed-{number}")
             is_extracting = kill_moments.part_after(marks, moment.marks) == "extraction"
             # Half a file is rare: every second kill waits for one.
-            printed = killed.run_until(moment, is_extracting and len(parts) % 2 == 1)
-            parts.append(kill_moments.part_after(marks, printed))
-            halves += killed.is_writing()
-        killed.finish()
-        values = {
-            **{f"kills_{part}": parts.count(part) for part in ("extraction", "training")},
-            "kills_write": halves,
-            "shards": killed.shards(),
-            **compared(undisturbed.cache, killed.cache),
-            "missing": sum(not (killed.output / name).exists() for name in _RESULTS),
-        }
-    return [{"row": row, "values": values}]
+            printed = killed.run_until(moment, is_extracting and number % 2 == 1)
+            counts[f"kills_{kill_moments.part_after(marks, printed)}"] += 1
+            counts["kills_write"] += killed.is_writing()
+            killed.finish()
+            counts["files"] += (found := compared(undisturbed.cache, killed.cache))["files"]
+            counts["differing"] += found["differing"]
+            counts["other_weights"] += not _are_same_models(undisturbed.output, killed.output)
+            counts["missing"] += sum(not (killed.output / name).exists() for name in _RESULTS)
+            counts["left_over"] += sum(1 for _ in killed.output.rglob(".*"))
+            killed.remove()
+    return [{"row": row, "values": {**dict.fromkeys(_COUNTS, 0), **counts}}]
+
+
+@contextlib.contextmanager
+def _pictures(data_set, place, num_pictures):
+    if data_set is None:
+        made_up_pictures.write(f"{place}/pictures", num_pictures)
+        yield f"{place}/pictures"
+        return
+    with picture_folders.opened(data_set) as folder:
+        yield folder.path
 
 
 def _plan(epochs):
-    """A head, then most of the network, both on features."""
-    policies = {"head": freezing.FreezeAll(), "last stages": freezing.FreezeUpTo(_CUT)}
+    """A head and most of the network on features, then all of it on pictures."""
+    policies = {
+        "head": freezing.FreezeAll(),
+        "last stages": freezing.FreezeUpTo(_CUT),
+        "all": freezing.FreezeNone(),
+    }
     phases = [
         training.Phase(policy, number, 1e-3, views=_VIEWS, name=name)
         for (name, policy), number in zip(policies.items(), epochs, strict=True)
@@ -63,13 +105,23 @@ def _plan(epochs):
     return training.Plan(phases)
 
 
+def _are_same_models(output, other):
+    """Whether two runs have the same weights and the same history, to the last bit."""
+    models = [keras.saving.load_model(folder / "model.keras") for folder in (output, other)]
+    pairs = zip(*(model.get_weights() for model in models), strict=True)
+    histories = [(folder / "history.csv").read_bytes() for folder in (output, other)]
+    return histories[0] == histories[1] and all(np.array_equal(*pair) for pair in pairs)
+
+
 class Fit:
     """One command, which can be run again and again.
 
     Args:
-        place: the folder with `pictures` and `plan.json`.
-        name: of the folders that it writes there.
+        place: the folder with `plan.json`.
+        pictures: the folder of pictures.
+        weights: what `--weights` takes.
         image_size: height and width.
+        name: of the folders that it writes in `place`.
 
     Attributes:
         output: the run folder.
@@ -77,13 +129,13 @@ class Fit:
         history: the `Progress` of the last run at each of its changes.
     """
 
-    def __init__(self, place, name, image_size):
+    def __init__(self, place, pictures, weights, image_size, name):
         self.output, self.cache = place / f"{name}-run", place / f"{name}-cache"
         self.history, self._lines, self._left_over = [], [], set()
         self._command = [
-            sys.executable, "-m", "keras_transfer.cli", "fit", str(place / "pictures"),
-            "--backbone", "MobileNetV2", "--alpha", "0.35", "--weights", "none",
-            "--image-size", str(image_size), "--augmentation", "light",
+            sys.executable, "-m", "keras_transfer.cli", "fit", str(pictures),
+            "--backbone", "MobileNetV2", "--alpha", "0.35", "--weights", weights,
+            "--image-size", str(image_size), "--augmentation", "light", "--deterministic",
             "--plan", str(place / "plan.json"),
             "--output", str(self.output), "--cache", str(self.cache),
         ]  # fmt: skip
@@ -108,6 +160,11 @@ class Fit:
         if code != -signal.SIGKILL:
             raise RuntimeError(f"ended with {code} before {moment}:\n{self._last_lines()}")
         return len(self._marks())
+
+    def remove(self):
+        """Removes what the command has left."""
+        for folder in (self.output, self.cache):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def shards(self):
         """The number of shards in the cache."""

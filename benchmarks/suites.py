@@ -120,14 +120,17 @@ def views(options):
 
 
 def kills(options):
-    """What a training that is killed again and again leaves in its cache."""
-    size, num_pictures, number = (64, 64, 3) if options.quick else (112, 384, 10)
+    """What a training that is killed leaves, and what it ends with when it goes on."""
+    size, data, epochs, number = 96, {"data_set": "hymenoptera"}, [4, 3, 2], 20
+    if options.quick:
+        size, data, epochs, number = 64, {"num_pictures": 64}, [2, 2, 1], 3
     for seed, repetition in itertools.product(range(options.seeds), range(options.rounds or 1)):
-        arguments = {"row": f"killed {number} times", "image_size": size}
-        arguments |= {"num_pictures": num_pictures, "epochs": [2, 2], "kills": number}
+        arguments = {"row": f"killed {number} times", "image_size": size, **data}
+        arguments |= {"epochs": epochs, "kills": number}
         # Each repetition is killed at other moments.
         arguments["seed"] = seed * 1000 + repetition
-        group = {"network": f"MobileNetV2 at {size} px", "pictures": num_pictures}
+        what = next(iter(data.values()))
+        group = {"network": f"MobileNetV2 at {size} px", "pictures": what}
         yield Job("kills", "kills", arguments, group, seed, repetition, options.quick)
 
 

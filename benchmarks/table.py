@@ -45,9 +45,10 @@ _UNITS = {
     "kills_extraction": _Unit("kills in extraction", number),
     "kills_training": _Unit("kills in training", number),
     "kills_write": _Unit("kills that left half a file", number),
-    "shards": _Unit("shards in the cache", number),
     "files": _Unit("files compared", number),
     "differing": _Unit("files that differ", number),
+    "other_weights": _Unit("trainings that end with other weights", number),
+    "left_over": _Unit("files left half written", number),
     "missing": _Unit("missing of the run's results", number),
 }
 _ACCURACY = ("seconds", "final_accuracy", "last_accuracy", "test_accuracy")
@@ -60,8 +61,8 @@ _SHOWN = {
     "views": _ACCURACY,
     "replicas": ("milliseconds", "megabytes", "efficiency"),
     "kills": (
-        "kills_extraction", "kills_training", "kills_write", "shards", "files", "differing",
-        "missing",
+        "kills_extraction", "kills_training", "kills_write", "files", "differing",
+        "other_weights", "missing", "left_over",
     ),
 }  # fmt: skip
 # What the milliseconds of a suite are for.

@@ -33,3 +33,12 @@ class DataWait:
         # A buffer behind the clock would be waited for instead of the step.
         options.experimental_optimization.inject_prefetch = False
         return tf.data.Dataset.zip((asked, dataset)).map(answer).with_options(options)
+
+
+def can_measure():
+    """Whether there is a clock: where operations must be deterministic TensorFlow has none."""
+    try:
+        tf.timestamp()
+    except tf.errors.OpError:
+        return False
+    return True

@@ -11,7 +11,7 @@ from keras_transfer.backbones import graph
 from keras_transfer.callbacks import GradualUnfreezing
 from keras_transfer.features import CachedFeatures, NoRoomError
 from keras_transfer.features.observed_source import source_of
-from keras_transfer.training.data_wait import DataWait
+from keras_transfer.training.data_wait import DataWait, can_measure
 
 # A pass over the validation features needs no gradients, so more fit in memory at once.
 _EVALUATION_BATCH = 256
@@ -85,8 +85,9 @@ def _pictures_of(phase, train):
 
 def _on_pictures(model, train, validation):
     steps = int(train.cardinality())
-    if model.distribute_strategy.num_replicas_in_sync > 1:
-        return PhaseData(train, validation, steps)  # each replica has a buffer of its own
+    # Of several replicas, each has a buffer of its own.
+    if model.distribute_strategy.num_replicas_in_sync > 1 or not can_measure():
+        return PhaseData(train, validation, steps)
     wait = DataWait()
     return PhaseData(wait.measured(train), validation, steps, wait=wait)
 

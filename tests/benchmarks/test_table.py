@@ -170,9 +170,9 @@ def test_the_limit_of_the_budgeted_run_is_a_twentieth_of_the_guide():
 )
 def test_each_repetition_keeps_to_a_limit_of_the_value_itself(differing, measured, met):
     rows = [
-        {"row": "killed 10 times", "round": number, "values": {"differing": count}}
+        {"row": "killed 20 times", "round": number, "values": {"differing": count}}
         for number, count in enumerate(differing)
     ]
     text = table.to_markdown(content(measurement(*rows, suite="kills")))
-    line = f"| killed 10 times: files that differ | {measured} |  |  | <= 0 | {met} | 3 |"
+    line = f"| killed 20 times: files that differ | {measured} |  |  | <= 0 | {met} | 3 |"
     assert line in text
