@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_transfer import training
 from keras_transfer.cli.main import build_parser, main
 from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
@@ -165,6 +166,21 @@ def test_unfinished_run_is_taken_up_by_the_same_command(run, plan, tmp_path, cap
     assert all(line.endswith("read from the cache.") for line in features)
     assert {path.name for path in folder.iterdir()} == FILES
     assert not list(folder.rglob(".*"))
+
+
+def test_preempted_run_says_so_and_ends_with_its_own_code(
+    run, plan, tmp_path, monkeypatch, capsys
+):
+    def preempted(*arguments, **options):
+        assert options["checkpoint_every"] == 7
+        raise training.Preempted
+
+    monkeypatch.setattr(training, "fine_tune", preempted)
+    with pytest.raises(SystemExit) as ended:
+        main(fit_arguments(run[1], tmp_path / "run", plan, "--checkpoint-every", "7"))
+    assert ended.value.code == 75
+    assert "The state is saved; the same command goes on from it." in capsys.readouterr().err
+    assert not (tmp_path / "run" / ".lock").exists()
 
 
 OTHER_SETTINGS = [

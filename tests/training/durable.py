@@ -8,6 +8,7 @@ import sys
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_transfer import callbacks, data, features, freezing, heads, models, training
 from tests.networks import residual_backbone
@@ -88,6 +89,7 @@ def train(pictures, directory, *, cached=True, unfreezes=False, stop=None, every
 
 
 def main(pictures, directory, signal_name, batch):
+    tf.config.experimental.enable_op_determinism()
     stop = Stop(lambda: signal_self(signal_name), int(batch)) if int(batch) else None
     np.savez(pathlib.Path(directory) / "result.npz", *train(pictures, directory, stop=stop))
 
