@@ -8,7 +8,7 @@ import keras
 
 from keras_transfer import optimizers
 from keras_transfer.callbacks import BestWeights, FiniteLoss
-from keras_transfer.distribution import has_workers
+from keras_transfer.distribution import all_agree, has_workers
 from keras_transfer.training import training_state
 from keras_transfer.training.callback_states import CallbackStates
 from keras_transfer.training.checkpointing import Checkpointing
@@ -84,6 +84,7 @@ class StagedTraining:
     def _go_on(self):
         """The state that was left in the middle of a phase, or None; takes over all else."""
         state = self._folder and self._folder.checkpoints.latest()
+        self._check_workers(state)
         if state is None:
             return None
         self._position = position = state["position"]
@@ -96,6 +97,15 @@ class StagedTraining:
             print(_where(position, self._plan))
         is_between = position["epoch"] == position["begun_at"] and not position["step"]
         return None if is_between else state
+
+    def _check_workers(self, state):
+        position = repr(state and state["position"])
+        if not all_agree(self._model.distribute_strategy, position):
+            raise ValueError(
+                "The workers found different checkpoints: the folder of a training must be one "
+                f"that all of them share. Received: directory='{self._folder.path}', which "
+                f"holds {position} here"
+            )
 
     def _run_phase(self, index, state):
         """Runs a phase, from its beginning or from a state that was left in its middle."""

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer import heads, models
+from keras_transfer import distribution, heads, models
+from keras_transfer.distribution import all_agree
 from keras_transfer.features import FeatureCache, shard_store
 from tests.distribution.devices import divide_cpu
 from tests.distribution.training import strategy_of
@@ -20,7 +21,8 @@ shard_store._MOST_ROWS = 32  # five shards
 
 def main(folder, devices, cache):
     divide_cpu(int(devices))
-    with strategy_of(int(devices)).scope():
+    strategy = strategy_of(int(devices))
+    with strategy.scope():
         keras.utils.set_random_seed(0)
         model = models.TransferModel(residual_backbone("tf"), heads.SoftmaxHead(3))
     random = np.random.default_rng(0)
@@ -34,7 +36,12 @@ def main(folder, devices, cache):
     rows, labels = features.arrays()
     expected = model.stem()(images, training=False).numpy()
     np.savez(folder / "arrays.npz", rows=rows, labels=labels, expected=expected)
-    (folder / "done.json").write_text(json.dumps(features.extraction.num_images))
+    done = {
+        "computed": features.extraction.num_images,
+        "agree": all_agree(strategy, "the same"),
+        "disagree": all_agree(strategy, str(distribution.is_chief(strategy))),
+    }
+    (folder / "done.json").write_text(json.dumps(done))
 
 
 if __name__ == "__main__":
