@@ -140,6 +140,7 @@ class LearningRateMultiplier(keras.optimizers.Optimizer):
         matches = patterns.first_matches(self.multipliers, paths)
         self._multiplier_of_index = tuple(self.multipliers[match] for match in matches)
         self.inner_optimizer.build(variables)
+        _track_all_variables(self.inner_optimizer)
         self.built = True
 
     def apply(self, grads, trainable_variables=None):
@@ -242,6 +243,18 @@ def _check_can_be_wrapped(optimizer):
             f"{type(optimizer).__name__}.from_config(inner_optimizer.get_config()). "
             f"Received: inner_optimizer={optimizer}"
         )
+
+
+def _track_all_variables(optimizer):
+    """Adds to `optimizer.variables` what is an attribute only.
+
+    Keras does not do so while a `LossScaleOptimizer` builds what is in it, and Nadam's product
+    of momenta would not be saved.
+    """
+    tracked = {id(variable) for variable in optimizer.variables}
+    for value in list(vars(optimizer).values()):
+        if isinstance(value, keras.Variable) and id(value) not in tracked:
+            optimizer._track_variable(value)
 
 
 def _path(variable):

@@ -16,11 +16,17 @@ HALF = [("slow_.*", 0.5), (".*", 1.0)]
 ALL_OPTIMIZERS = [*cases.OPTIMIZERS, "SignDescent"]
 
 
-def small_model(policy="float32"):
-    keras.config.set_dtype_policy(policy)
+def small_model():
     inputs = keras.Input((4,))
     x = keras.layers.Dense(5, activation="relu", name="slow_dense")(inputs)
-    return keras.Model(inputs, keras.layers.Dense(1, name="head")(x))
+    return cases.SmallModel(inputs, keras.layers.Dense(1, name="head")(x))
+
+
+def compiled(inner_optimizer):
+    model = small_model()
+    optimizer = LearningRateMultiplier(inner_optimizer, HALF)
+    model.compile(optimizer=cases.scaled(optimizer), loss="mse")
+    return model
 
 
 def data(examples=16):
@@ -31,6 +37,10 @@ def data(examples=16):
 def fit(model, epochs=1, **kwargs):
     x, y = data()
     return model.fit(x, y, batch_size=4, epochs=epochs, shuffle=False, verbose=0, **kwargs)
+
+
+def sgd(learning_rate, **kwargs):
+    return keras.optimizers.SGD(learning_rate, **cases.ACCUMULATION, **kwargs)
 
 
 def assert_halved(make_inner, names=("slow_kernel", "slow_bias", "kernel", "bias"), steps=4):
@@ -72,12 +82,12 @@ def test_multiplier_trains_as_the_inner_optimizer_with_that_multiple_of_the_rate
 
 def test_weight_decay_by_hand():
     trained = [keras.Variable([2.0], name="slow_kernel"), keras.Variable([2.0], name="kernel")]
-    optimizer = LearningRateMultiplier(keras.optimizers.SGD(0.1, weight_decay=0.5), HALF)
-    optimizer.apply([tf.constant([1.0]), tf.constant([1.0])], trained)
+    optimizer = LearningRateMultiplier(sgd(0.1, weight_decay=0.5), HALF)
+    cases.apply(optimizer, [tf.constant([1.0]), tf.constant([1.0])], trained)
     # Rate 0.1 * 0.5 = 0.05: 2.0 - 2.0 * 0.5 * 0.05 - 1.0 * 0.05 = 1.9
-    np.testing.assert_allclose(trained[0].numpy(), [1.9], rtol=1e-6)
+    np.testing.assert_allclose(cases.value(trained[0]), [1.9], rtol=1e-6)
     # Rate 0.1: 2.0 - 2.0 * 0.5 * 0.1 - 1.0 * 0.1 = 1.8
-    np.testing.assert_allclose(trained[1].numpy(), [1.8], rtol=1e-6)
+    np.testing.assert_allclose(cases.value(trained[1]), [1.8], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -93,17 +103,21 @@ def test_weight_decay_by_hand():
     ids=lambda settings: next(iter(settings)),
 )
 def test_settings_of_the_inner_optimizer_stay_in_force(settings):
-    assert_halved(lambda rate: keras.optimizers.Adam(rate, **settings))
+    assert_halved(
+        lambda rate: keras.optimizers.Adam(rate, **{**cases.ACCUMULATION, **settings})
+    )
     optimizer = LearningRateMultiplier(keras.optimizers.Adam(0.125, **settings), HALF)
     assert {name: getattr(optimizer, name) for name in settings} == settings
 
 
 def test_global_clipnorm_is_over_all_variables():
     trained = [keras.Variable([0.0], name="slow_kernel"), keras.Variable([0.0], name="kernel")]
-    optimizer = LearningRateMultiplier(keras.optimizers.SGD(1.0, global_clipnorm=1.0), HALF)
-    optimizer.apply([tf.constant([3.0]), tf.constant([4.0])], trained)
-    # The norm is (3**2 + 4**2)**0.5 = 5: -0.5 * 3 / 5 = -0.3 and -1.0 * 4 / 5 = -0.8
-    np.testing.assert_allclose([trained[0].numpy()[0], trained[1].numpy()[0]], [-0.3, -0.8])
+    optimizer = LearningRateMultiplier(sgd(1.0, global_clipnorm=1.0), HALF)
+    cases.apply(optimizer, [tf.constant([30.0]), tf.constant([40.0])], trained)
+    # The norm is (30**2 + 40**2)**0.5 = 50: -0.5 * 30 / 50 = -0.3 and -1.0 * 40 / 50 = -0.8.
+    # Keras clips what each replica has, and adds up then.
+    expected = np.multiply(cases.CONDITION.replicas, [[-0.3], [-0.8]])
+    np.testing.assert_allclose([cases.value(v) for v in trained], expected, rtol=1e-6)
 
 
 def test_setting_a_setting_reaches_the_inner_optimizer():
@@ -121,27 +135,28 @@ def test_setting_a_setting_reaches_the_inner_optimizer():
     ids=["schedule", "callable"],
 )
 def test_schedules_and_callables_are_multiplied(rate):
-    assert_halved(lambda base: keras.optimizers.AdamW(rate(base), weight_decay=0.1))
+    assert_halved(lambda base: cases.make("AdamW", rate(base), weight_decay=0.1))
 
 
 @pytest.mark.parametrize("through_wrapper", [True, False])
 def test_variables_excluded_from_weight_decay_do_not_decay(through_wrapper):
     names = ("slow_kernel", "slow_bias", "kernel", "bias")
     trained = cases.variables(*names)
-    before = [v.numpy() for v in trained]
-    inner = keras.optimizers.SGD(0.5, weight_decay=0.5)
+    before = [cases.value(v) for v in trained]
+    inner = sgd(0.5, weight_decay=0.5)
     excluded = {"var_list": [trained[2]], "var_names": ["bias"]}
     if not through_wrapper:
         inner.exclude_from_weight_decay(**excluded)
     optimizer = LearningRateMultiplier(inner, HALF)
     if through_wrapper:
         optimizer.exclude_from_weight_decay(**excluded)
-    optimizer.apply([tf.zeros(v.shape) for v in trained], trained)
+    cases.apply(optimizer, [tf.zeros(v.shape) for v in trained], trained)
     # Only the slow kernel decays, by 0.5 * (0.5 * 0.5) = 0.125.
-    for value, start, factor in zip(trained, before, (0.875, 1, 1, 1), strict=True):
-        np.testing.assert_allclose(value.numpy(), start * factor, rtol=1e-6)
+    for variable, start, factor in zip(trained, before, (0.875, 1, 1, 1), strict=True):
+        np.testing.assert_allclose(cases.value(variable), start * factor, rtol=1e-6)
 
 
+@pytest.mark.only_where("XLA compiles for one device, and no collectives on CPUs.", replicas=1)
 @pytest.mark.parametrize("name", ["SGD", "AdamW", "Lion"])
 def test_jit_compile_gives_the_same_numbers(name):
     names = ("slow_kernel", "bias")
@@ -193,32 +208,35 @@ def test_iterations_are_one_counter():
     trained = cases.variables("slow_kernel", "kernel")
     optimizer = LearningRateMultiplier("adam", HALF)
     grads = cases.gradients(trained, steps=1)[0]
-    assert int(optimizer.apply_gradients(zip(grads, trained, strict=True))) == 1
-    assert int(optimizer.iterations) == int(optimizer.inner_optimizer.iterations) == 1
+    pairs = list(zip(grads, trained, strict=True))
+    cases.STRATEGY.run(lambda: optimizer.apply_gradients(pairs))
+    assert cases.number(optimizer.iterations) == 1
+    assert optimizer.iterations is optimizer.inner_optimizer.iterations
 
 
 def test_apply_without_variables_uses_those_it_was_built_on():
     trained = cases.variables("slow_kernel", "kernel")
-    optimizer = LearningRateMultiplier(keras.optimizers.SGD(1.0), HALF)
+    optimizer = LearningRateMultiplier(sgd(1.0), HALF)
     with pytest.raises(ValueError, match="must already be built"):
         optimizer.apply([tf.ones((4, 3))] * 2)
     optimizer.build(trained)
-    before = trained[0].numpy()
-    optimizer.apply([tf.ones((4, 3))] * 2)
-    np.testing.assert_allclose(trained[0].numpy(), before - 0.5)
+    before = cases.value(trained[0])
+    cases.apply(optimizer, [tf.ones((4, 3))] * 2)
+    np.testing.assert_allclose(cases.value(trained[0]), before - 0.5, rtol=1e-6)
 
 
 def test_learning_rate_reads_and_writes_the_base_rate():
     optimizer = LearningRateMultiplier(keras.optimizers.SGD(0.25), HALF)
-    assert float(optimizer.learning_rate) == 0.25
+    assert cases.number(optimizer.learning_rate) == 0.25
     optimizer.learning_rate = 0.5
-    assert float(optimizer.inner_optimizer.learning_rate) == 0.5
+    assert cases.number(optimizer.inner_optimizer.learning_rate) == 0.5
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_keras_callbacks_set_the_base_rate(policy):
-    model = small_model(policy)
-    model.compile(optimizer=LearningRateMultiplier(keras.optimizers.SGD(0.5), HALF), loss="mse")
+    keras.config.set_dtype_policy(policy)
+    model = small_model()
+    model.compile(optimizer=LearningRateMultiplier(sgd(0.5), HALF), loss="mse")
     callbacks = [
         keras.callbacks.LearningRateScheduler(lambda epoch: 0.5 / 2**epoch),
         # Nothing is ever better than a loss of -1, so each epoch halves the rate.
@@ -226,51 +244,52 @@ def test_keras_callbacks_set_the_base_rate(policy):
     ]
     history = fit(model, epochs=3, callbacks=callbacks)
     # The schedule sets 0.5, 0.25, 0.125; the plateau callback halves the last two after it.
-    assert float(model.optimizer.learning_rate) == 0.0625
+    assert cases.number(model.optimizer.learning_rate) == 0.0625
     assert history.history["learning_rate"] == [0.5, 0.25, 0.125]
-    assert int(model.optimizer.iterations) <= 12
+    assert cases.number(model.optimizer.iterations) <= cases.updates(12)
 
 
 def test_mixed_float16_wraps_and_steps_over_infinite_gradients():
-    model = small_model("mixed_float16")
-    optimizer = LearningRateMultiplier(keras.optimizers.SGD(0.5), HALF)
+    keras.config.set_dtype_policy("mixed_float16")
+    model = small_model()
+    optimizer = LearningRateMultiplier(sgd(0.5), HALF)
     model.compile(optimizer=optimizer, loss="mse")
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert model.optimizer.inner_optimizer is optimizer
     model.optimizer.build(model.trainable_variables)
-    before = [v.numpy() for v in model.trainable_variables]
-    scale = float(model.optimizer.dynamic_scale)
+    before = [cases.value(v) for v in model.trainable_variables]
+    scale = cases.number(model.optimizer.dynamic_scale)
     infinite = [tf.fill(v.shape, np.float32("inf")) for v in model.trainable_variables]
-    model.optimizer.apply(infinite, model.trainable_variables)
-    assert int(model.optimizer.iterations) == 0
-    assert float(model.optimizer.dynamic_scale) == scale / 2
-    ones = [tf.fill(v.shape, scale / 2) for v in model.trainable_variables]
-    model.optimizer.apply(ones, model.trainable_variables)
+    cases.STRATEGY.run(lambda: model.optimizer.apply(infinite, model.trainable_variables))
+    assert cases.number(optimizer.inner_optimizer._iterations) == 0
+    assert cases.number(model.optimizer.dynamic_scale) == scale / 2
+    ones = [tf.ones(v.shape) for v in model.trainable_variables]
+    cases.apply(model.optimizer, ones, model.trainable_variables)
     rates = (0.25, 0.25, 0.5, 0.5)
     for variable, value, rate in zip(model.trainable_variables, before, rates, strict=True):
-        np.testing.assert_allclose(variable.numpy(), value - rate, rtol=1e-5)
+        np.testing.assert_allclose(cases.value(variable), value - rate, rtol=1e-5)
 
 
 def test_ema_values_are_written_at_the_end_of_fit():
-    model = small_model()
-    inner = keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.9)
-    model.compile(optimizer=LearningRateMultiplier(inner, HALF), loss="mse")
+    inner = sgd(0.5, use_ema=True, ema_momentum=0.9)
+    model = compiled(inner)
     fit(model)
     averages = inner._model_variables_moving_average
     for variable, average in zip(model.trainable_variables, averages, strict=True):
-        np.testing.assert_array_equal(variable.numpy(), average.numpy())
+        np.testing.assert_array_equal(cases.value(variable), cases.value(average))
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_swap_ema_weights_callback_finds_the_averages(policy):
-    model = small_model(policy)
-    inner = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9)
+    keras.config.set_dtype_policy(policy)
+    model = small_model()
+    inner = sgd(0.1, use_ema=True, ema_momentum=0.9)
     model.compile(optimizer=LearningRateMultiplier(inner, HALF), loss="mse")
     fit(model, callbacks=[keras.callbacks.SwapEMAWeights(swap_on_epoch=True)])
     for variable, average in zip(
         model.trainable_variables, inner._model_variables_moving_average, strict=True
     ):
-        np.testing.assert_allclose(variable.numpy(), average.numpy())
+        np.testing.assert_allclose(cases.value(variable), cases.value(average))
 
 
 @pytest.mark.parametrize(
@@ -285,8 +304,7 @@ def test_swap_ema_weights_callback_finds_the_averages(policy):
     ],
 )
 def test_training_goes_on_after_a_reload_as_if_it_had_not_stopped(name, suffix, tmp_path):
-    model = small_model()
-    model.compile(optimizer=LearningRateMultiplier(cases.make(name, 0.01), HALF), loss="mse")
+    model = compiled(cases.make(name, 0.01))
     fit(model)
     path = tmp_path / f"model{suffix}"
     if suffix == ".keras":
@@ -294,15 +312,13 @@ def test_training_goes_on_after_a_reload_as_if_it_had_not_stopped(name, suffix, 
         reloaded = keras.models.load_model(path)
     else:
         model.save_weights(path)
-        reloaded = small_model()
-        reloaded.compile(
-            optimizer=LearningRateMultiplier(cases.make(name, 0.01), HALF), loss="mse"
-        )
+        reloaded = compiled(cases.make(name, 0.01))
         reloaded.optimizer.build(reloaded.trainable_variables)
         reloaded.load_weights(path)
-    assert isinstance(reloaded.optimizer, LearningRateMultiplier)
-    assert list(reloaded.optimizer.multipliers.items()) == HALF
-    assert int(reloaded.optimizer.iterations) == 4
+    optimizer = cases.unscaled(reloaded.optimizer)
+    assert isinstance(optimizer, LearningRateMultiplier)
+    assert list(optimizer.multipliers.items()) == HALF
+    assert cases.number(optimizer.iterations) == cases.updates(4)
     fit(model)
     fit(reloaded)
     for value, expected in zip(reloaded.get_weights(), model.get_weights(), strict=True):
@@ -310,7 +326,8 @@ def test_training_goes_on_after_a_reload_as_if_it_had_not_stopped(name, suffix, 
 
 
 def test_mixed_float16_model_reloads_in_mid_training(tmp_path):
-    model = small_model("mixed_float16")
+    keras.config.set_dtype_policy("mixed_float16")
+    model = small_model()
     model.compile(optimizer=LearningRateMultiplier(cases.make("AdamW"), HALF), loss="mse")
     fit(model)
     model.save(tmp_path / "model.keras")
@@ -325,7 +342,7 @@ def test_mixed_float16_model_reloads_in_mid_training(tmp_path):
 def test_saved_file_holds_the_optimizer_state_once(tmp_path):
     def size(optimizer):
         inputs = keras.Input((256,))
-        model = keras.Model(inputs, keras.layers.Dense(256, name="slow")(inputs))
+        model = cases.SmallModel(inputs, keras.layers.Dense(256, name="slow")(inputs))
         model.compile(optimizer=optimizer, loss="mse")
         model.optimizer.build(model.trainable_variables)
         model.save(tmp_path / "model.keras")
@@ -346,7 +363,7 @@ def test_tensorflow_checkpoint_restores_the_state(tmp_path):
     tf.train.Checkpoint(optimizer=other).read(path).assert_existing_objects_matched()
     assert len(other.variables) == len(optimizer.variables)
     for variable, expected in zip(other.variables, optimizer.variables, strict=True):
-        np.testing.assert_array_equal(variable.numpy(), expected.numpy())
+        np.testing.assert_array_equal(cases.value(variable), cases.value(expected))
 
 
 def test_config_round_trip_keeps_arguments():
@@ -372,8 +389,8 @@ def test_variables_and_weights_are_those_of_the_inner_optimizer():
     optimizer.build(trained)
     # iteration, learning_rate, and two slots for each variable
     assert len(optimizer.variables) == 2 + 2 * 2
-    optimizer.set_weights([v.numpy() + 1 for v in optimizer.variables])
-    assert int(optimizer.iterations) == 1
+    optimizer.set_weights([cases.value(v) + 1 for v in optimizer.variables])
+    assert cases.number(optimizer.iterations) == 1
 
 
 def test_build_twice_keeps_the_slots():
@@ -422,7 +439,7 @@ def test_pattern_of_frozen_layers_counts_as_used_after_check(tmp_path):
     fit(model)
     model.save(tmp_path / "model.keras")
     reloaded = keras.models.load_model(tmp_path / "model.keras")
-    assert reloaded.optimizer.patterns_checked
+    assert cases.unscaled(reloaded.optimizer).patterns_checked
     with pytest.raises(ValueError, match="matches none"):
         LearningRateMultiplier("adam", {"solw.*": 1.0}).check(model.variables)
 
@@ -512,6 +529,9 @@ print("same")
 """
 
 
+@pytest.mark.only_where(
+    "It makes processes of its own.", policy="float32", replicas=1, accumulation_steps=1
+)
 def test_mirrored_strategy_on_two_devices_trains_as_one_device_does():
     result = subprocess.run(
         [sys.executable, "-c", MIRRORED], capture_output=True, text=True, check=False

@@ -1,0 +1,57 @@
+"""The tests of `LearningRateMultiplier`, in each condition in which one trains."""
+
+import contextlib
+import io
+import pathlib
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.distribution import workers
+from tests.distribution.conditions import CONDITIONS
+
+_TESTS = "tests/optimizers/test_learning_rate_multiplier.py"
+_ROOT = pathlib.Path(__file__).parents[2]
+
+
+class Collected:
+    """A plugin of pytest that keeps what was collected."""
+
+    def pytest_collection_finish(self, session):
+        self.items = session.items
+
+    def skipped_in(self, condition):
+        """The names of the tests that say that they make no sense in a condition."""
+        return {
+            item.name
+            for item in self.items
+            for mark in item.iter_markers("only_where")
+            if any(getattr(condition, name) != value for name, value in mark.kwargs.items())
+        }
+
+
+@pytest.fixture(scope="module")
+def collected():
+    plugin = Collected()
+    options = ["--collect-only", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        pytest.main([*options, str(_ROOT / _TESTS)], plugins=[plugin])
+    return plugin
+
+
+@pytest.mark.parametrize("name", [name for name in CONDITIONS if name != "one_device"])
+def test_learning_rate_multiplier_keeps_its_promises(name, collected, tmp_path):
+    condition = CONDITIONS[name]
+    folders = workers.run(
+        "tests.distribution.tests_in_condition",
+        tmp_path,
+        condition.workers,
+        condition.devices,
+        arguments=[name, _TESTS],
+    )
+    for folder in folders:
+        cases = list(ElementTree.parse(folder / "report.xml").iter("testcase"))
+        assert {case.get("name") for case in cases} == {item.name for item in collected.items}
+        assert len(cases) == len(collected.items)
+        skipped = {case.get("name") for case in cases if case.find("skipped") is not None}
+        assert skipped == collected.skipped_in(condition)
