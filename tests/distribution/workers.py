@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 _ROOT = pathlib.Path(__file__).parents[2]
-_LONGEST = 240
+_LONGEST = 600
 
 
 def run(module, directory, num_workers, devices=1, arguments=()):
