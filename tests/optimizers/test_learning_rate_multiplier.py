@@ -352,6 +352,13 @@ def test_mixed_float16_model_reloads_in_mid_training(tmp_path):
         np.testing.assert_array_equal(value, expected)
 
 
+def test_nadams_product_of_momenta_is_among_the_variables_that_a_loss_scale_saves():
+    inner = keras.optimizers.Nadam()
+    scaled = keras.optimizers.LossScaleOptimizer(LearningRateMultiplier(inner, HALF))
+    scaled.build(cases.variables("slow_kernel", "kernel"))
+    assert sum(variable is inner._u_product for variable in scaled.variables) == 1
+
+
 def test_saved_file_holds_the_optimizer_state_once(tmp_path):
     def size(optimizer):
         inputs = keras.Input((256,))
