@@ -12,6 +12,13 @@ from keras_transfer.optimizers import LearningRateMultiplier
 # Keras 3.15.1 itself calls `np.array` on its variables in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
+# Each worker asks of its own gradients whether they are finite; where the answers differ, the
+# `LossScaleOptimizer` of Keras waits for ever for the worker that leaves out the step.
+finite_together = pytest.mark.only_where(
+    "Keras' loss scale hangs where the gradients of one worker alone are infinite.", workers=1
+)
+FLOAT32_AND_16 = ["float32", pytest.param("mixed_float16", marks=finite_together)]
+
 HALF = [("slow_.*", 0.5), (".*", 1.0)]
 ALL_OPTIMIZERS = [*cases.OPTIMIZERS, "SignDescent"]
 
@@ -245,7 +252,7 @@ def test_learning_rate_reads_and_writes_the_base_rate():
     assert cases.number(optimizer.inner_optimizer.learning_rate) == 0.5
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("policy", FLOAT32_AND_16)
 def test_keras_callbacks_set_the_base_rate(policy):
     keras.config.set_dtype_policy(policy)
     model = small_model()
@@ -292,7 +299,7 @@ def test_ema_values_are_written_at_the_end_of_fit():
         np.testing.assert_array_equal(cases.value(variable), cases.value(average))
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("policy", FLOAT32_AND_16)
 def test_swap_ema_weights_callback_finds_the_averages(policy):
     keras.config.set_dtype_policy(policy)
     model = small_model()
@@ -338,6 +345,7 @@ def test_training_goes_on_after_a_reload_as_if_it_had_not_stopped(name, suffix, 
         np.testing.assert_array_equal(value, expected)
 
 
+@finite_together
 def test_mixed_float16_model_reloads_in_mid_training(tmp_path):
     keras.config.set_dtype_policy("mixed_float16")
     model = small_model()
