@@ -12,10 +12,10 @@ from keras_transfer.optimizers import LearningRateMultiplier
 # Keras 3.15.1 itself calls `np.array` on its variables in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-# Each worker asks of its own gradients whether they are finite; where the answers differ, the
-# `LossScaleOptimizer` of Keras waits for ever for the worker that leaves out the step.
+# By Keras' source each worker asks of its own gradients whether they are finite. Where one
+# leaves out a step, the others would wait for it for ever; two workers were seen to.
 finite_together = pytest.mark.only_where(
-    "Keras' loss scale hangs where the gradients of one worker alone are infinite.", workers=1
+    "Keras' loss scale has been seen to wait for ever with two workers.", workers=1
 )
 FLOAT32_AND_16 = ["float32", pytest.param("mixed_float16", marks=finite_together)]
 
