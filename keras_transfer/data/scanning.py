@@ -6,8 +6,10 @@ import hashlib
 import io
 import os
 import pathlib
+import struct
 import time
 import warnings
+import zlib
 
 from keras_transfer.data.scan_index import ScanIndex, key_of
 from keras_transfer.files import cache_directory
@@ -21,7 +23,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 
 _ORIENTATION_TAG = 0x0112
 # To be counted up when a scan of the same file may find something else.
-_RULES = 1
+_RULES = 2
 # What is found is kept after so many, in case the scan is stopped.
 _FILES_AT_ONCE = 4096
 
@@ -121,6 +123,9 @@ def _scan_file(path):
         return ScannedFile(
             path, reason=f"{suffix} is not supported: convert it to JPEG, PNG or WebP"
         )
+    if os.path.exists(path) and not os.path.isfile(path):
+        # To read from a pipe is to wait for whoever writes into it.
+        return ScannedFile(path, reason="not a file")
     try:
         contents = pathlib.Path(path).read_bytes()
         if not contents:
@@ -145,12 +150,28 @@ def _scan_file(path):
 
 
 def _decodes_natively(image, contents):
+    # Pillow forgives a file that lacks its end or has a wrong checksum, TensorFlow does not.
     if image.format in ("JPEG", "MPO"):
-        return image.mode in ("RGB", "L")
-    # Pillow forgives a PNG that lacks its end, TensorFlow does not.
+        has_end = contents.rfind(b"\xff\xd9") > contents.rfind(b"\xff\xda")
+        return image.mode in ("RGB", "L") and has_end
     return (
         image.format == "PNG"
         and image.mode in ("RGB", "L", "RGBA", "LA")
         and "transparency" not in image.info
-        and b"IEND" in contents[-64:]
+        and _is_whole_png(contents)
     )
+
+
+def _is_whole_png(contents):
+    """Whether all chunks of a PNG are there and have their checksums."""
+    view, position = memoryview(contents), 8
+    while position + 12 <= len(contents):
+        length, kind = struct.unpack_from(">I4s", contents, position)
+        end = position + 12 + length
+        checksum = zlib.crc32(view[position + 4 : end - 4]).to_bytes(4, "big")
+        if view[end - 4 : end] != checksum:
+            return False
+        if kind == b"IEND":
+            return True
+        position = end
+    return False
