@@ -13,6 +13,13 @@ import numpy as np
 
 from keras_transfer.backbones import graph
 
+_MEMBER = "model.weights.h5"
+# Weights are noise to a compressor: what unpacks to more than this is a bomb, or a dataset that
+# was declared and never written.
+_LARGEST_RATIO = 100
+# Floats, integers and flags; h5py reads bfloat16 as bytes.
+_NUMBERS = "fiubV"
+
 
 def build_with_imagenet(application, **arguments):
     """Builds a network with its ImageNet weights, through Keras' own cache and download.
@@ -45,6 +52,9 @@ def cache_directory():
 def load_weights(model, path):
     """Loads a weights file into a network without its classifier.
 
+    Numbers of another type are converted. Of a `.keras` file nothing but the weights is read:
+    whatever layers it describes, none is made, and no code in it is run.
+
     Args:
         model: a functional `keras.Model`.
         path: a file in one of three formats: `.h5` as `keras.applications` distributes them
@@ -54,7 +64,8 @@ def load_weights(model, path):
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is none of these, or if it does not fit; the message names the
-            first layer that differs, and both shapes.
+            first layer that differs, and both shapes. Also if it holds NaN or infinity; the
+            message names the layer.
     """
     path = pathlib.Path(path).expanduser()
     if not path.is_file():
@@ -62,11 +73,36 @@ def load_weights(model, path):
             f"There is no weights file '{path}'. `weights` is 'imagenet', a path to an '.h5', "
             f"'.weights.h5' or '.keras' file, or None. Received: weights={str(path)!r}"
         )
+    if not path.name.endswith((".h5", ".keras")):
+        raise ValueError(
+            "The name of a weights file ends in '.h5', '.weights.h5' or '.keras', which says "
+            f"how it is read. Received: weights={str(path)!r}"
+        )
     saved = _legacy_layers(path) if path.suffix == ".h5" else None
     if saved is None:
         _load_keras_3(model, path)
     else:
         _load_legacy(model, saved, path)
+    check_finite(model, f"The weights file '{path}'")
+
+
+def check_finite(model, source):
+    """Raises unless all weights are finite numbers.
+
+    Args:
+        model: a `keras.Model`.
+        source: where the weights come from, in words.
+
+    Raises:
+        ValueError: if one is NaN or infinite; the message names the layer.
+    """
+    for layer in model.layers:
+        for weight in layer.weights:
+            if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+                raise ValueError(
+                    f"{source} holds NaN or infinity for layer '{layer.name}', in "
+                    f"'{weight.name}': a training that failed wrote it, or it is damaged."
+                )
 
 
 def _legacy_layers(path):
@@ -77,13 +113,33 @@ def _legacy_layers(path):
             if "layer_names" not in root.attrs:
                 return None
             layers = [(_text(name), root[_text(name)]) for name in root.attrs["layer_names"]]
+            keys = {
+                name: list(map(_text, group.attrs["weight_names"])) for name, group in layers
+            }
             return [
-                (name, [np.asarray(group[_text(key)]) for key in group.attrs["weight_names"]])
+                (name, [_values(group[key], file) for key in keys[name]])
                 for name, group in layers
-                if len(group.attrs["weight_names"])
+                if keys[name]
             ]
-    except (OSError, KeyError, RuntimeError) as error:
+    # Damage is met with whatever h5py ran into.
+    except Exception as error:
         raise ValueError(_unreadable(path, error)) from error
+
+
+def _values(dataset, file):
+    """The array in a dataset, if it is one of numbers that lie in this file."""
+    if not isinstance(dataset, h5py.Dataset):
+        raise ValueError(f"'{dataset.name}' is no array")
+    _check_numbers(dataset)
+    is_elsewhere = dataset.file != file or dataset.external or dataset.is_virtual
+    if is_elsewhere or dataset.nbytes > _LARGEST_RATIO * file.id.get_filesize():
+        raise ValueError(f"the numbers of '{dataset.name}' do not lie in it")
+    return np.asarray(dataset)
+
+
+def _check_numbers(dataset):
+    if dataset.dtype.kind not in _NUMBERS:
+        raise ValueError(f"'{dataset.name}' holds no real numbers, but {dataset.dtype}")
 
 
 def _text(name):
@@ -91,9 +147,11 @@ def _text(name):
 
 
 def _unreadable(path, error):
+    # What Keras raises has several lines.
+    reason = " ".join(str(error).split()) or type(error).__name__
     return (
         f"'{path}' is not a readable weights file; it may be damaged or only partly "
-        f"downloaded ({error}). Received: weights={str(path)!r}"
+        f"downloaded ({reason}). Received: weights={str(path)!r}"
     )
 
 
@@ -123,7 +181,15 @@ def _load_keras_3(model, path):
     layer, ours, theirs = _first_difference(model, _shapes_in(path))
     if layer is not None:
         raise ValueError(_misfit(model, path, layer, ours, theirs, ""))
-    model.load_weights(path)
+    if not path.name.endswith((".weights.h5", ".keras")):
+        raise ValueError(
+            "These are weights as Keras 3 writes them, which it reads from a name that ends in "
+            f"'.weights.h5': rename the file. Received: weights={str(path)!r}"
+        )
+    try:
+        model.load_weights(path)
+    except Exception as error:
+        raise ValueError(_unreadable(path, error)) from error
 
 
 def _first_difference(model, theirs):
@@ -146,19 +212,30 @@ def _shapes_in(path):
 
     def note(name, item):
         if isinstance(item, h5py.Dataset):
+            _check_numbers(item)
             shapes[name] = item.shape
 
     try:
         if str(path).endswith(".keras"):
             with zipfile.ZipFile(path) as archive:
-                source = io.BytesIO(archive.read("model.weights.h5"))
+                source = io.BytesIO(_unpacked(archive))
         else:
             source = path
         with h5py.File(source, "r") as file:
             file.visititems(note)
-    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+    # Damage is met with whatever zipfile, the decompressor or h5py ran into.
+    except Exception as error:
         raise ValueError(_unreadable(path, error)) from error
     return shapes
+
+
+def _unpacked(archive):
+    member = archive.getinfo(_MEMBER)
+    if member.file_size > _LARGEST_RATIO * member.compress_size:
+        raise ValueError(
+            f"{member.compress_size} bytes that unpack to {member.file_size} are no weights"
+        )
+    return archive.read(member)
 
 
 def _names_by_saved_key(model):
