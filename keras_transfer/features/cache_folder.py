@@ -161,17 +161,17 @@ def _read_entry(folder):
         described = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         return CacheEntry(
             key=folder.name,
-            network=described["network"],
-            boundary=described["boundary"],
-            num_images=described["num_images"],
+            network=str(described["network"]),
+            boundary=str(described["boundary"]),
+            num_images=int(described["num_images"]),
             views=sum(1 for path in folder.iterdir() if path.name.startswith("view-")),
             feature_shape=tuple(described["feature_shape"]),
-            dtype=described["dtype"],
-            engine=described["engine"],
+            dtype=str(described["dtype"]),
+            engine=str(described["engine"]),
             size=_size(folder),
             used=(folder / _USED).stat().st_mtime,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None  # being removed, or made by another version
 
 

@@ -83,11 +83,15 @@ class ShardStore:
     def _is_whole(self, shard):
         try:
             checksums = json.loads(self._sidecar(shard).read_bytes())["crc32"]
-            return checksums == [
-                zlib.crc32(self.path(shard, array).read_bytes())
-                for array in range(len(self.specs))
-            ]
-        except (OSError, ValueError, KeyError, TypeError):
+            files = [self.path(shard, array).read_bytes() for array in range(len(self.specs))]
+            if checksums != [zlib.crc32(contents) for contents in files]:
+                return False
+            start, stop = self.rows_of(shard)
+            return all(
+                _is_array(contents, (stop - start, *shape), dtype)
+                for contents, (shape, dtype) in zip(files, self.specs, strict=True)
+            )
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return False
 
 
@@ -95,6 +99,16 @@ def _as_npy(array):
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getbuffer()
+
+
+def _is_array(contents, shape, dtype):
+    """Whether a file is what `_as_npy` makes of an array of this shape and type."""
+    file = io.BytesIO(contents)
+    if np.lib.format.read_magic(file) != (1, 0):
+        return False
+    header = np.lib.format.read_array_header_1_0(file)
+    size = len(contents) - file.tell()
+    return header == (shape, False, dtype) and size == math.prod(shape) * dtype.itemsize
 
 
 def _write(path, contents):
