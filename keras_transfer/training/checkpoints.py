@@ -3,8 +3,6 @@
 import pathlib
 import re
 import warnings
-import zipfile
-import zlib
 
 import numpy as np
 
@@ -58,17 +56,11 @@ class Checkpoints:
         for number in sorted(numbered, reverse=True):
             try:
                 return _read(numbered[number])
-            except (
-                OSError,
-                ValueError,
-                KeyError,
-                EOFError,
-                zipfile.BadZipFile,
-                zlib.error,
-            ) as e:
+            # Damage is met with whatever zipfile, NumPy or the decompressor ran into.
+            except Exception as error:
                 warnings.warn(
-                    f"The checkpoint '{numbered[number]}' is damaged ({e}); the one before it "
-                    "is used.",
+                    f"The checkpoint '{numbered[number]}' is damaged ({error}); the one before "
+                    "it is used.",
                     stacklevel=2,
                 )
         return None

@@ -1,6 +1,7 @@
 """What is trained, in which order, for how long, and why."""
 
 import dataclasses
+import math
 
 import keras
 
@@ -51,15 +52,26 @@ class Phase:
             )
         if not isinstance(self.epochs, int) or self.epochs < 1:
             raise ValueError(f"`epochs` must be a positive integer. Received: {self.epochs!r}")
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < math.inf:
             raise ValueError(
                 f"`learning_rate` must be positive. Received: {self.learning_rate}"
             )
+        if self.layerwise_decay is not None and not 0 < self.layerwise_decay <= 1:
+            raise ValueError(
+                "`layerwise_decay` must be above 0 and at most 1, or None. "
+                f"Received: layerwise_decay={self.layerwise_decay}"
+            )
         if not 0 <= self.warmup < 1:
             raise ValueError(f"`warmup` must be in [0, 1). Received: warmup={self.warmup}")
-        if self.weight_decay < 0:
+        if not 0 <= self.weight_decay < math.inf:
             raise ValueError(
                 f"`weight_decay` must not be negative. Received: {self.weight_decay}"
+            )
+
+        if not isinstance(self.name, str) or not isinstance(self.augmented, bool):
+            raise ValueError(
+                "`name` must be a string and `augmented` a bool. "
+                f"Received: name={self.name!r}, augmented={self.augmented!r}"
             )
 
         for name in ("views", "batch_size"):
@@ -111,6 +123,8 @@ class Plan:
             raise ValueError(
                 f"`phases` must be `Phase`s, at least one. Received: phases={self.phases!r}"
             )
+        if not all(isinstance(reason, str) for reason in self.reasons):
+            raise ValueError(f"`reasons` must be strings. Received: reasons={self.reasons!r}")
 
     @property
     def epochs(self):

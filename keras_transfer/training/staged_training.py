@@ -87,16 +87,26 @@ class StagedTraining:
         self._check_workers(state)
         if state is None:
             return None
-        self._position = position = state["position"]
+        try:
+            self._take_over(state)
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
+            raise ValueError(
+                "The checkpoint is not one of this training, or of another version of the "
+                f"library ({type(error).__name__}: {error}). Train into another folder."
+            ) from error
+        position = self._position
+        if self._verbose:
+            print(_where(position, self._plan))
+        is_between = position["epoch"] == position["begun_at"] and not position["step"]
+        return None if is_between else state
+
+    def _take_over(self, state):
+        self._position = {name: state["position"][name] for name in _START}
         training_state.restore_model(self._model, state["model"])
         training_state.restore_random(state["random"])
         self._history.restore(state["history"])
         self._callback_states.restore(state["callbacks"])
         self._passes.go_on(state["passes"])
-        if self._verbose:
-            print(_where(position, self._plan))
-        is_between = position["epoch"] == position["begun_at"] and not position["step"]
-        return None if is_between else state
 
     def _check_workers(self, state):
         position = repr(state and state["position"])

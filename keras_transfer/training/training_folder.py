@@ -76,11 +76,11 @@ class TrainingFolder:
             ValueError: if it was begun with others.
         """
         try:
-            begun = json.loads((self._settings_path).read_text("utf-8"))
+            begun = dict(json.loads((self._settings_path).read_text("utf-8")))
             plan = Plan.from_json(json.loads((self.path / _PLAN).read_text("utf-8")))
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"'{self.path}' holds a training whose settings cannot be read "
                 f"({type(error).__name__}: {error}). Name another folder."
