@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_transfer import data
 from keras_transfer.cli.measure import confusion_table, measure
-from keras_transfer.cli.messages import tell_unreadable
+from keras_transfer.cli.messages import one_line, tell_unreadable
 from keras_transfer.cli.run_folder import RunFolder
 
 
@@ -47,6 +47,7 @@ def _as_labels_of_run(splits, split, class_names, directory):
 
 
 def _class_table(classes):
+    classes = {one_line(name): values for name, values in classes.items()}
     width = max(len(name) for name in [*classes, "class"])
     lines = [f"{'class':<{width}}  pictures  precision  recall"]
     for name, values in classes.items():

@@ -54,6 +54,7 @@ def run(options):
     # Only now: a wrong DATA should not leave an empty folder behind.
     with strategy.scope():
         model = _build_model(options, size, len(splits.class_names))
+    _check_plan(plan, model, cache)
     if options.cache is not None:
         cache.folder.make()
     if not run_folder.writes:
@@ -139,10 +140,21 @@ def _read_plan(path):
         return None
     try:
         return training.Plan.from_json(json.loads(pathlib.Path(path).read_text("utf-8")))
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())  # Keras tells it in several lines
         raise ValueError(
-            f"'{path}' is no plan: {type(error).__name__}: {error}. A run's plan.json is one."
+            f"'{path}' is no plan: {type(error).__name__}: {reason}. A run's plan.json is one."
         ) from error
+
+
+def _check_plan(plan, model, cache):
+    """Raises what training by this plan would, while there is no run folder yet."""
+    for phase in plan.phases if plan else ():
+        phase.freeze_policy.trainable_layers(model.backbone)
+        if phase.solver == "lbfgs" and not cache:
+            raise ValueError(
+                "The exact solution of a head needs cached features: leave --no-cache out."
+            )
 
 
 def _build_model(options, size, num_classes):

@@ -6,11 +6,13 @@ module of its own, imported when it runs.
 
 import argparse
 import importlib
+import math
 import os
 import re
 import sys
 import warnings
 
+from keras_transfer.cli.messages import printable
 from keras_transfer.version import __version__
 
 _EXAMPLES = """
@@ -255,7 +257,7 @@ def _bytes(text):
 def _number_with_unit(text, units, expected):
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", text)
     size = found and {name.lower(): size for name, size in units.items()}.get(found[2].lower())
-    if size is None or not float(found[1]) > 0:
+    if size is None or not 0 < float(found[1]) * size < math.inf:
         raise argparse.ArgumentTypeError(f"must be {expected}, not {text!r}")
     return float(found[1]) * size
 
@@ -284,6 +286,9 @@ def main(arguments=None):
     """
     options = build_parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names of files may hold anything
     try:
         if options.command != "launch":  # which only starts processes
             _import_tensorflow()
@@ -302,9 +307,17 @@ def main(arguments=None):
     except Exception as error:
         if options.traceback:
             raise
-        message = str(error) or type(error).__name__
-        print(f"keras-transfer: error: {message}", file=sys.stderr)
+        print(f"keras-transfer: error: {_message(error)}", file=sys.stderr)
         return _FAILURE
+
+
+def _message(error):
+    if type(error).__module__.startswith("tensorflow"):
+        # Where in the graph it happened, line by line, and at last what did.
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        told = [line for line in lines if not line.lstrip().startswith("[[{{node")]
+        return told[-1].strip() if told else type(error).__name__
+    return printable(str(error)) or type(error).__name__
 
 
 def _import_tensorflow():
@@ -329,4 +342,4 @@ def _import_tensorflow():
 def _tell_warning(message, category, filename, lineno, file=None, line=None):
     """Prints what a person can act on; deprecations in libraries are not."""
     if issubclass(category, UserWarning):
-        print(f"keras-transfer: warning: {message}", file=sys.stderr)
+        print(f"keras-transfer: warning: {printable(str(message))}", file=sys.stderr)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_transfer.cli.messages import one_line
+
 
 def confusion_matrix(labels, predicted, num_classes):
     """Counts of pictures, a row for each true class, a column for each predicted one."""
@@ -54,7 +56,8 @@ def confusion_table(counts, class_names, widest=14):
         class_names: the names of the classes; long ones are cut.
         widest: the number of characters that a name keeps in its row.
     """
-    names = [name if len(name) <= widest else f"{name[: widest - 1]}…" for name in class_names]
+    names = [one_line(name) for name in class_names]
+    names = [name if len(name) <= widest else f"{name[: widest - 1]}…" for name in names]
     width = max([len(str(count)) for row in counts for count in row] + [3]) + 1
     left = max([len(name) for name in names] + [len("true \\ predicted")])
     numbers = "".join(f"{i:>{width}}" for i in range(1, len(names) + 1))

@@ -1,12 +1,31 @@
 """What several commands tell."""
 
 import sys
+import unicodedata
+
+# Control characters, halves of characters, and separators of lines.
+_NOT_PRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
 def tell_unreadable(splits):
     """Names each picture that was left out, and why."""
     for path, reason in splits.unreadable:
-        print(f"keras-transfer: left out {path}: {reason}", file=sys.stderr)
+        print(f"keras-transfer: left out {one_line(path)}: {reason}", file=sys.stderr)
+
+
+def printable(text):
+    """Text of several lines with what would drive a terminal, not show, escaped."""
+    return "\n".join(map(one_line, text.split("\n")))
+
+
+def one_line(name):
+    """A name that may hold anything, on one line: a line's end becomes a backslash and an n."""
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _NOT_PRINTABLE
+        else character
+        for character in name
+    )
 
 
 def print_table(rows):

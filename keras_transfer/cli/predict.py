@@ -6,6 +6,7 @@ import sys
 import numpy as np
 
 from keras_transfer import data
+from keras_transfer.cli.messages import one_line
 from keras_transfer.cli.run_folder import RunFolder
 
 
@@ -23,7 +24,7 @@ def run(options):
         for path, row in zip(paths, probabilities, strict=True):
             print(_line(path, row, description["class_names"], options))
     for path, reason in unreadable:
-        print(f"keras-transfer: error: {path}: {reason}", file=sys.stderr)
+        print(f"keras-transfer: error: {one_line(path)}: {one_line(reason)}", file=sys.stderr)
     return 1 if unreadable else 0
 
 
@@ -35,4 +36,5 @@ def _line(path, row, class_names, options):
             for i in best
         ]
         return json.dumps({"picture": path, "classes": classes}, ensure_ascii=False)
-    return f"{path}\t" + "\t".join(f"{class_names[i]} {row[i]:.1%}" for i in best)
+    named = [f"{one_line(class_names[i])} {row[i]:.1%}" for i in best]
+    return "\t".join([one_line(path), *named])

@@ -70,7 +70,7 @@ class RunFolder:
         """The contents of `run.json`, if it is there without those that are written last."""
         try:
             described = json.loads((self.path / _DESCRIPTION).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         is_whole = isinstance(described, dict) and not (self.path / _METRICS).exists()
         return described if is_whole else None
@@ -113,7 +113,8 @@ class RunFolder:
         text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
         def write(aside):
-            pathlib.Path(aside).write_text(text, encoding="utf-8")
+            # A path need not be valid Unicode: the rest becomes an escape of JSON.
+            pathlib.Path(aside).write_text(text, "utf-8", errors="backslashreplace")
 
         write_aside(self.path / name, write)
 
@@ -146,7 +147,7 @@ class RunFolder:
         try:
             description = json.loads((self.path / _DESCRIPTION).read_text(encoding="utf-8"))
             return _checked(description)
-        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(
                 f"'{self.path / _DESCRIPTION}' is damaged ({type(error).__name__}: {error})."
             ) from error
@@ -159,13 +160,22 @@ class RunFolder:
         """
         import keras
 
-        import keras_transfer.models  # noqa: F401  registers the classes in the file
+        from keras_transfer.backbones.weights import check_finite
+        from keras_transfer.heads import SoftmaxHead
+        from keras_transfer.models import TransferModel
 
         description = self.description()
         try:
             model = keras.saving.load_model(self.path / _MODEL)
         except Exception as error:
-            raise ValueError(f"'{self.path / _MODEL}' is damaged ({error})") from error
+            reason = " ".join(str(error).split())  # Keras tells it in several lines
+            raise ValueError(f"'{self.path / _MODEL}' is damaged ({reason})") from error
+        if not isinstance(model, TransferModel) or not isinstance(model.heads, SoftmaxHead):
+            raise ValueError(
+                f"'{self.path / _MODEL}' is not the model of a run: a `TransferModel` with one "
+                "`SoftmaxHead`."
+            )
+        check_finite(model, f"'{self.path / _MODEL}'")
         shapes = (model.input_shape[1:], model.output_shape[-1])
         described = (*description["image_size"], description["channels"])
         if shapes != (described, len(description["class_names"])):
@@ -199,6 +209,10 @@ def _checked(description):
     )
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError("class_names is no list of names")
+    if len(set(names)) < len(names):
+        raise ValueError("class_names has a name twice")
+    for name in names:
+        name.encode()  # what JSON can hold need not be valid Unicode
     if not isinstance(size, list) or [type(side) for side in size] != [int, int]:
         raise ValueError("image_size is no pair of integers")
     if type(channels) is not int:

@@ -62,8 +62,11 @@ def find_classes(folder):
 
     Returns:
         `(classes, sentences)`, the latter to warn with.
+
+    Raises:
+        ValueError: if a name is not valid Unicode.
     """
-    classes = {path.name: find_pictures(path) for path in _subfolders(folder)}
+    classes = {_check_name(path): find_pictures(path) for path in _subfolders(folder)}
     loose = _loose_pictures(folder)
     if loose and classes:
         return classes, [
@@ -81,6 +84,18 @@ def _subfolders(directory):
         if not folder.name.startswith(".") and folder.name != "__MACOSX"
     ]
     return sorted(visible, key=lambda folder: folder.name)
+
+
+def _check_name(folder):
+    """A label is text, in a file of JSON as in an exported model."""
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            "The name of a class folder must be valid Unicode, since it becomes a label: "
+            f"rename the folder. Received: {str(folder)!r}"
+        ) from error
+    return folder.name
 
 
 def _loose_pictures(directory):
