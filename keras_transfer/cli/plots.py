@@ -1,11 +1,17 @@
 """Learning curves and the confusion matrix as pictures."""
 
 import importlib.util
+import warnings
 
+from keras_transfer.cli.messages import one_line
 from keras_transfer.files import write_aside
 
 # Names come from folders: a `$` in one is no formula.
 _STYLE = {"text.parse_math": False, "figure.dpi": 120, "font.size": 9}
+
+
+# Characters of a name: a longer one would leave no room for the picture.
+_WIDEST = 24
 
 
 def can_plot():
@@ -56,8 +62,10 @@ def plot_confusion(counts, class_names, path):
     shares = [[count / max(sum(row), 1) for count in row] for row in counts]
     panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(class_names))
-    panel.set_xticks(ticks, class_names, rotation=45, ha="right", rotation_mode="anchor")
-    panel.set_yticks(ticks, class_names)
+    names = [one_line(name) for name in class_names]
+    names = [name if len(name) <= _WIDEST else f"{name[: _WIDEST - 1]}…" for name in names]
+    panel.set_xticks(ticks, names, rotation=45, ha="right", rotation_mode="anchor")
+    panel.set_yticks(ticks, names)
     panel.set(xlabel="predicted", ylabel="true")
     for i, row in enumerate(counts):
         for j, count in enumerate(row):
@@ -83,5 +91,8 @@ def _figure(rows, columns, size):
 def _save(figure, path):
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        # Its font has no Chinese and no emoji: an empty box stands there.
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+        warnings.filterwarnings("ignore", "Matplotlib currently does not support", UserWarning)
         write_aside(path, lambda aside: figure.savefig(aside, format="png"))

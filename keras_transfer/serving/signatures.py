@@ -105,7 +105,12 @@ def _names_of(head, names, which):
             f"{which} has {head.units} outputs, which need a list of as many names. "
             f"Received: class_names={names!r}"
         )
-    return tuple(map(str, names))
+    try:
+        return tuple(str(name).encode().decode() for name in names)
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"Names must be valid Unicode. Received: class_names={names!r}"
+        ) from error
 
 
 def _image_size(model, image_size):
