@@ -213,7 +213,8 @@ def _checked(description):
         raise ValueError("class_names has a name twice")
     for name in names:
         name.encode()  # what JSON can hold need not be valid Unicode
-    if not isinstance(size, list) or [type(side) for side in size] != [int, int]:
+    is_pair = isinstance(size, list) and [type(side) for side in size] == [int, int]
+    if not is_pair or not all(0 < side < 2**31 for side in size):
         raise ValueError("image_size is no pair of integers")
     if type(channels) is not int:
         raise ValueError("channels is no integer")
