@@ -17,6 +17,8 @@ _KEYS_AT_ONCE = 500
 # About 90 bytes each.
 _MOST_ROWS = 2_000_000
 _SECONDS_TO_WAIT = 5.0
+# What a row of other types than were written ends in, or a message of SQLite that quotes one.
+_DAMAGE = (ValueError, TypeError, AttributeError)
 # A write right after the scan may leave the same times, since a file system's clock ticks
 # slowly: every few milliseconds on most, every second on some network shares, every two
 # seconds on FAT. It is one comparison, and a file so new is only read once more.
@@ -73,7 +75,7 @@ class ScanIndex:
         except sqlite3.OperationalError:
             # It cannot be written, but perhaps read. And to wait once for a lock is enough.
             self._can_add = False
-        except sqlite3.Error as error:
+        except (sqlite3.Error, *_DAMAGE) as error:
             self._close(error)
 
     def _open(self):
@@ -113,7 +115,7 @@ class ScanIndex:
     def _closed_on_error(self):
         try:
             yield
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, *_DAMAGE) as error:
             self._close(error)
 
     def _close(self, error=None):
@@ -122,7 +124,7 @@ class ScanIndex:
             self._connection = None
         # A lock, a full disk and the like are subclasses; this is "malformed" or "not a
         # database", which would stay so.
-        if error is not None and type(error) is sqlite3.DatabaseError:
+        if type(error) is sqlite3.DatabaseError or isinstance(error, _DAMAGE):
             for suffix in ("", "-journal"):
                 with contextlib.suppress(OSError):
                     os.unlink(f"{self.path}{suffix}")
