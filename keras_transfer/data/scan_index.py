@@ -124,7 +124,9 @@ class ScanIndex:
             self._connection = None
         # A lock, a full disk and the like are subclasses; this is "malformed" or "not a
         # database", which would stay so.
-        if type(error) is sqlite3.DatabaseError or isinstance(error, _DAMAGE):
+        if error is not None and (
+            type(error) is sqlite3.DatabaseError or isinstance(error, _DAMAGE)
+        ):
             for suffix in ("", "-journal"):
                 with contextlib.suppress(OSError):
                     os.unlink(f"{self.path}{suffix}")

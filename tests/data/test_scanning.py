@@ -147,7 +147,7 @@ def test_unreadable_files_are_opened_each_time(database, paths, opened):
 @pytest.mark.parametrize(
     ("module", "name", "value"),
     [
-        (scanning, "_RULES", 2),
+        (scanning, "_RULES", 3),
         (Image, "MAX_IMAGE_PIXELS", 10**7),
         (ImageFile, "LOAD_TRUNCATED_IMAGES", True),
     ],
