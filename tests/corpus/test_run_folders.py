@@ -223,7 +223,7 @@ def test_damaged_settings_of_a_training_are_told(trained, tmp_path, name, conten
     shutil.copytree(trained, tmp_path / "run")
     (tmp_path / "run" / name).write_bytes(contents)
     with pytest.raises(ValueError, match=r"cannot be read|with something else"):
-        TrainingFolder(tmp_path / "run").plan_begun({})
+        TrainingFolder(tmp_path / "run").plan_begun({"backbone": "residual"})
 
 
 def npz(**arrays):
