@@ -84,16 +84,17 @@ class StagedTraining:
     def _go_on(self):
         """The state that was left in the middle of a phase, or None; takes over all else."""
         state = self._folder and self._folder.checkpoints.latest()
-        self._check_workers(state)
+        if state is not None:
+            try:
+                self._take_over(state)
+            except (KeyError, IndexError, TypeError, AttributeError) as error:
+                raise ValueError(
+                    "The checkpoint is not one of this training, or of another version of the "
+                    f"library ({type(error).__name__}: {error}). Train into another folder."
+                ) from error
+        self._check_workers()
         if state is None:
             return None
-        try:
-            self._take_over(state)
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise ValueError(
-                "The checkpoint is not one of this training, or of another version of the "
-                f"library ({type(error).__name__}: {error}). Train into another folder."
-            ) from error
         position = self._position
         if self._verbose:
             print(_where(position, self._plan))
@@ -108,13 +109,13 @@ class StagedTraining:
         self._callback_states.restore(state["callbacks"])
         self._passes.go_on(state["passes"])
 
-    def _check_workers(self, state):
-        position = repr(state and state["position"])
-        if not all_agree(self._model.distribute_strategy, position):
+    def _check_workers(self):
+        """Raises where some workers go on and others begin."""
+        if not all_agree(self._model.distribute_strategy, repr(self._position)):
             raise ValueError(
                 "The workers found different checkpoints: the folder of a training must be one "
-                f"that all of them share. Received: directory='{self._folder.path}', which "
-                f"holds {position} here"
+                f"that all of them share. Received: directory='{self._folder.path}', with "
+                f"which this one goes on from {self._position}"
             )
 
     def _run_phase(self, index, state):

@@ -116,7 +116,9 @@ def test_wrong_arguments_are_not_tried_again(tmp_path, capfd):
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 75)])
 def test_signals_end_all_workers(tmp_path, name, code):
     program = (
-        "import sys\n"
+        "import signal, sys\n"
+        # A shell that starts its tests in the background has Ctrl-C ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from keras_transfer.cli import launch, main\n"
         "launch.sys.executable = sys.argv[1]\n"
         "sys.exit(main.main(['launch', '--workers', '2', '--logs', sys.argv[2], '--', 'x']))\n"
@@ -132,6 +134,10 @@ def test_signals_end_all_workers(tmp_path, name, code):
         assert time.monotonic() < until
         time.sleep(0.1)
     process.send_signal(getattr(signal, name))
-    assert process.wait(60) == code
+    try:
+        assert process.wait(60) == code
+    finally:
+        process.kill()
+        process.wait()
     for log in logs.glob("*.log"):
         assert not is_running(int(log.read_text()))
