@@ -3,6 +3,7 @@
 import contextlib
 import math
 import time
+import warnings
 
 import keras
 
@@ -204,19 +205,26 @@ class StagedTraining:
         # To read the metrics of several workers takes all of them.
         with_metrics = with_metrics and not has_workers(self._model.distribute_strategy)
         training = is_compiled and training_state.training_state(self._model, with_metrics)
-        self._folder.checkpoints.write(
-            {
-                "position": {**self._position, **position},
-                "model": training_state.model_state(self._model),
-                "training": training,
-                "history": self._history.state(),
-                "callbacks": self._callback_states.state(),
-                "passes": passes,
-                "features begun": begun,
-                "random": training_state.random_state(),
-                "steps at once": self._model.steps_per_execution,
-            }
-        )
+        state = {
+            "position": {**self._position, **position},
+            "model": training_state.model_state(self._model),
+            "training": training,
+            "history": self._history.state(),
+            "callbacks": self._callback_states.state(),
+            "passes": passes,
+            "features begun": begun,
+            "random": training_state.random_state(),
+            "steps at once": self._model.steps_per_execution,
+        }
+        try:
+            self._folder.checkpoints.write(state)
+        except OSError as error:
+            # What is trained is worth more than the safety of it.
+            warnings.warn(
+                f"The state of the training could not be saved ({error}). It goes on; after a "
+                "kill, what was trained since the last checkpoint would be lost.",
+                stacklevel=2,
+            )
 
     def _solve(self, data):
         """A phase that has no steps: its history is one epoch, measured afterwards."""

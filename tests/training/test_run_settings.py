@@ -1,12 +1,15 @@
 """A training goes on with what it was started with, and with nothing else."""
 
 import dataclasses
+import errno
 import json
+import os
 import subprocess
 import sys
 
 import filelock
 import keras
+import numpy as np
 import pytest
 
 from keras_transfer import data, freezing, heads, models, training
@@ -117,3 +120,16 @@ def test_settings_are_readable(pictures, tmp_path):
     train(pictures, tmp_path / "run")
     settings = json.loads((tmp_path / "run/checkpoints/settings.json").read_text())
     assert settings["training pictures"].startswith("6, in batches of 6, digest ")
+
+
+def test_training_goes_on_where_its_state_cannot_be_saved(pictures, tmp_path, monkeypatch):
+    def full(path, **arrays):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.warns(UserWarning, match="could not be saved .*No space left"):
+        history = train(pictures, tmp_path / "run")
+    assert len(history.epoch) == 1
+    assert sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir()) == [
+        "settings.json"
+    ]
