@@ -1,9 +1,11 @@
 """Files that are whole or not there, and the folder of those that may be deleted."""
 
+import contextlib
 import os
 import pathlib
 import tempfile
 
+import filelock
 import platformdirs
 
 
@@ -25,6 +27,29 @@ def write_aside(path, write):
         os.replace(aside, path)
     finally:
         pathlib.Path(aside).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def held(lock, message):
+    """A context that one process at a time can enter.
+
+    Args:
+        lock: the path of a file that is there meanwhile.
+        message: of the `FileExistsError` that another process gets.
+    """
+    file_lock = filelock.FileLock(lock)
+    try:
+        file_lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise FileExistsError(message) from error
+    try:
+        yield
+    finally:
+        # While it is held: who waits for it then sees that it is gone. Windows removes no open
+        # file; there it stays.
+        with contextlib.suppress(OSError):
+            pathlib.Path(lock).unlink()
+        file_lock.release()
 
 
 def cache_directory():

@@ -5,9 +5,7 @@ import json
 import pathlib
 import shutil
 
-import filelock
-
-from keras_transfer.files import write_aside
+from keras_transfer.files import held, write_aside
 
 _DESCRIPTION = "run.json"
 _MODEL = "model.keras"
@@ -86,27 +84,17 @@ class RunFolder:
         """
         self.check_free(settings)
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.path / _LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise FileExistsError(
-                f"Another process is training in '{self.path}'. Wait for it, or name a new "
-                "folder with --output."
-            ) from error
-        try:
+        message = (
+            f"Another process is training in '{self.path}'. Wait for it, or name a new folder "
+            "with --output."
+        )
+        with held(self.path / _LOCK, message):
             self.check_free(settings)  # another process may have ended its run meanwhile
             for left_over in self.path.glob(f"{_ASIDE}*"):
                 left_over.unlink()
             # Of a run that is not finished; the next export would get another number.
             shutil.rmtree(self.path / "serving", ignore_errors=True)
             yield
-        finally:
-            # While it is held: who waits for it then sees that it is gone. Windows removes no
-            # open file; there it stays.
-            with contextlib.suppress(OSError):
-                (self.path / _LOCK).unlink()
-            lock.release()
 
     def write_json(self, name, values):
         """Writes a JSON file, all or nothing."""

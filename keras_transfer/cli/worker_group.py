@@ -30,7 +30,7 @@ class WorkerGroup:
     def __init__(self, number, command, logs):
         self._logs = [pathlib.Path(logs) / f"worker-{index}.log" for index in range(number)]
         self._logs[0].parent.mkdir(parents=True, exist_ok=True)
-        ports = _free_ports(number)
+        ports = free_ports(number)
         self._processes = [
             _start(command, _environment(ports, index), log)
             for index, log in enumerate(self._logs)
@@ -131,7 +131,7 @@ def _environment(ports, index):
     return environment
 
 
-def _free_ports(number):
+def free_ports(number):
     """Ports that nobody listens on now."""
     sockets = [socket.socket() for _ in range(number)]
     try:

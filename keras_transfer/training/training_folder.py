@@ -5,9 +5,7 @@ import csv
 import json
 import pathlib
 
-import filelock
-
-from keras_transfer.files import write_aside
+from keras_transfer.files import held, write_aside
 from keras_transfer.training.checkpoints import Checkpoints
 from keras_transfer.training.plan import Plan
 from keras_transfer.training.run_settings import differences
@@ -46,25 +44,12 @@ class TrainingFolder:
             yield
             return
         self.checkpoints.directory.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.checkpoints.directory / _LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise FileExistsError(
-                f"Another process is training in '{self.path}'. Wait for it, or name another "
-                "folder."
-            ) from error
-        try:
+        message = f"Another process is training in '{self.path}'. Wait for it, or name another."
+        with held(self.checkpoints.directory / _LOCK, message):
             for left_over in self.path.rglob(".writing-*"):  # by a process that was killed
                 if left_over.is_file():
                     left_over.unlink(missing_ok=True)
             yield
-        finally:
-            # While it is held: who waits for it then sees that it is gone. Windows removes no
-            # open file; there it stays.
-            with contextlib.suppress(OSError):
-                (self.checkpoints.directory / _LOCK).unlink()
-            lock.release()
 
     def plan_begun(self, settings):
         """The plan of the training that was begun here, or None.

@@ -3,9 +3,10 @@
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
+
+from keras_transfer.cli.worker_group import free_ports
 
 _ROOT = pathlib.Path(__file__).parents[2]
 _LONGEST = 600
@@ -25,7 +26,7 @@ def run(module, directory, num_workers, devices=1, arguments=()):
     Returns:
         The workers' folders.
     """
-    ports = _free_ports(num_workers)
+    ports = free_ports(num_workers)
     processes, folders = [], []
     for index in range(num_workers):
         folder = pathlib.Path(directory) / f"worker-{index}"
@@ -56,15 +57,3 @@ def run(module, directory, num_workers, devices=1, arguments=()):
     outputs = [(folder / "output").read_text("utf-8")[-2000:] for folder in folders]
     assert not any(codes), "\n".join(outputs)
     return folders
-
-
-def _free_ports(number):
-    """Ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for one in sockets:
-            one.bind(("localhost", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
