@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test lint clean
 
-demo: $(VENV)/demo-installed
+demo: $(VENV)/installed
 	$(BIN)/keras-transfer demo
 
 test: $(VENV)/test-installed
@@ -15,10 +15,14 @@ lint: $(VENV)/test-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# A stamp for each extra; it is installed anew when the metadata change.
-$(VENV)/%-installed: setup.cfg setup.py pyproject.toml
+# Stamps: it is installed anew when the metadata change.
+$(VENV)/installed: setup.cfg setup.py pyproject.toml
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/test-installed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
 	touch $@
 
 clean:

@@ -21,6 +21,8 @@ _SUBPACKAGES = (
     "heads",
     "models",
     "optimizers",
+    "reports",
+    "selection",
     "serving",
     "training",
 )

@@ -5,7 +5,6 @@ It never sees handwriting. Then it has to read handwritten digits, of which only
 are labelled: from scratch, on frozen features, and fine-tuned.
 """
 
-import importlib.util
 import itertools
 import pathlib
 import string
@@ -37,7 +36,6 @@ _PASSES = 15
 
 def run(options):
     """Trains, compares, exports, and asks the export about a few digits."""
-    _check_installed()
     started = time.monotonic()
 
     def tell(text):
@@ -65,14 +63,6 @@ def run(options):
     shown = test[:: len(test) // 8][:8]
     print("  label", *_ask(version, digits[shown]), sep="  ")
     print("  truth", *truth[shown], sep="  ")
-
-
-def _check_installed():
-    missing = [name for name in ("matplotlib", "sklearn") if not importlib.util.find_spec(name)]
-    if missing:
-        raise ImportError(
-            f"The demo needs {' and '.join(missing)}: pip install 'keras-transfer[demo]'"
-        )
 
 
 def _print_characters(per_kind):

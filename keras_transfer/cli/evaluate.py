@@ -4,8 +4,8 @@ import numpy as np
 
 from keras_transfer import data
 from keras_transfer.cli.measure import confusion_table, measure
-from keras_transfer.cli.messages import one_line, tell_unreadable
 from keras_transfer.cli.run_folder import RunFolder
+from keras_transfer.messages import one_line, tell_unreadable
 
 
 def run(options):

@@ -21,10 +21,10 @@ from keras_transfer import (
     training,
 )
 from keras_transfer.backbones.registry import find_application
-from keras_transfer.cli import plots
 from keras_transfer.cli.measure import confusion_table, measure
-from keras_transfer.cli.messages import tell_unreadable
 from keras_transfer.cli.run_folder import RunFolder
+from keras_transfer.messages import tell_unreadable
+from keras_transfer.reports.run_figures import plot_confusion, plot_learning_curves
 from keras_transfer.serving.warmup import can_write_warmup
 
 _EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
@@ -220,16 +220,10 @@ def _evaluate(model, splits, history):
 
 
 def _plot(path, history, metrics, class_names):
-    if not plots.can_plot():
-        print(
-            "No learning curves were drawn: pip install 'keras-transfer[plots]'",
-            file=sys.stderr,
-        )
-        return
-    plots.plot_learning_curves(history.history, history.phase, path / "learning_curves.png")
+    plot_learning_curves(history.history, history.phase, path / "learning_curves.png")
     measured = metrics.get("test", metrics.get("validation"))
     if measured is not None:
-        plots.plot_confusion(measured["confusion"], class_names, path / "confusion_matrix.png")
+        plot_confusion(measured["confusion"], class_names, path / "confusion_matrix.png")
 
 
 def _readable_by_server(splits):

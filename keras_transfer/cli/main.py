@@ -12,7 +12,7 @@ import re
 import sys
 import warnings
 
-from keras_transfer.cli.messages import printable
+from keras_transfer.messages import printable
 from keras_transfer.version import __version__
 
 _EXAMPLES = """

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_transfer.cli.messages import one_line
+from keras_transfer.messages import one_line
 
 
 def confusion_matrix(labels, predicted, num_classes):

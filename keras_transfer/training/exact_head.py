@@ -28,7 +28,6 @@ def solve_head(model, features, class_weight=None):
         The strength of the penalty that was chosen.
 
     Raises:
-        ImportError: without scikit-learn.
         ValueError: if anything else than such a head is trained, or for other labels.
 
     Reference: Kornblith et al., Do Better ImageNet Models Transfer Better?, CVPR 2019,
@@ -72,7 +71,9 @@ def _only_dense(model):
 
 
 def _best_regression(x, labels, class_weight):
-    linear_model, model_selection = _scikit_learn()
+    # Slow to import, and few need it.
+    from sklearn import linear_model, model_selection
+
     _, counts = np.unique(labels, return_counts=True)
     folds = min(_FOLDS, counts.min())
 
@@ -98,14 +99,3 @@ def _one_row_a_class(regression):
         return coefficients, intercepts
     # For two classes scikit-learn gives one row, that of the second.
     return np.concatenate([-coefficients, coefficients]) / 2, np.array([-1, 1]) * intercepts / 2
-
-
-def _scikit_learn():
-    try:
-        from sklearn import linear_model, model_selection
-    except ImportError as error:
-        raise ImportError(
-            "The exact solution of a head needs scikit-learn: "
-            "pip install 'keras-transfer[exact]'"
-        ) from error
-    return linear_model, model_selection

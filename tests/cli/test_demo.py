@@ -1,8 +1,5 @@
 """The demo, with little data."""
 
-import importlib.util
-
-import pytest
 import tensorflow as tf
 
 from keras_transfer.cli.main import main
@@ -17,17 +14,3 @@ def test_quick_demo_compares_exports_and_predicts(tmp_path, capsys):
     digits = tf.io.encode_png(tf.zeros((8, 8, 1), tf.uint8))[tf.newaxis]
     served = tf.saved_model.load(str(tmp_path / "out" / "1")).signatures["serving_default"]
     assert served(image_bytes=digits)["label"].numpy()[0].decode() in "0123456789"
-
-
-@pytest.mark.parametrize("missing", ["matplotlib", "sklearn"])
-def test_missing_packages_are_named_with_the_command_that_installs_them(
-    missing, monkeypatch, tmp_path, capsys
-):
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == missing else found(name)
-    )
-    assert main(["demo", "--quick", "--output", str(tmp_path)]) == 1
-    told = capsys.readouterr().err
-    assert missing in told
-    assert "pip install 'keras-transfer[demo]'" in told

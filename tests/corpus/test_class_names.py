@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from keras_transfer import data, serving
 from keras_transfer.cli.measure import confusion_table
-from keras_transfer.cli.plots import plot_confusion
 from keras_transfer.data.folder_layout import find_classes
+from keras_transfer.reports.run_figures import plot_confusion
 from tests.corpus.pictures import WHOLE
 from tests.corpus.runs import make_run, small_model
 from tests.corpus.told import assert_done, assert_told
@@ -138,7 +138,6 @@ def test_a_table_has_a_line_for_each_name(drawn):
 
 
 def test_names_are_drawn_beside_the_matrix(tmp_path):
-    pytest.importorskip("matplotlib")
     for start in range(0, len(ODD_NAMES), 20):
         names = ODD_NAMES[start : start + 20]
         counts = [[1] * len(names)] * len(names)

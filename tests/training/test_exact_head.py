@@ -10,8 +10,6 @@ from keras_transfer.models import TransferModel
 from keras_transfer.training import Phase, Plan, fine_tune, solve_head
 from tests.networks import residual_backbone
 
-pytest.importorskip("sklearn", reason="scikit-learn, of the extra `exact`, is not installed")
-
 RANDOM = np.random.default_rng(0)
 
 

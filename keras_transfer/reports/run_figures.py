@@ -1,22 +1,6 @@
 """Learning curves and the confusion matrix as pictures."""
 
-import importlib.util
-import warnings
-
-from keras_transfer.cli.messages import one_line
-from keras_transfer.files import write_aside
-
-# Names come from folders: a `$` in one is no formula.
-_STYLE = {"text.parse_math": False, "figure.dpi": 120, "font.size": 9}
-
-
-# Characters of a name: a longer one would leave no room for the picture.
-_WIDEST = 24
-
-
-def can_plot():
-    """Whether matplotlib is installed."""
-    return importlib.util.find_spec("matplotlib") is not None
+from keras_transfer.figures import new_figure, save_figure, short_name
 
 
 def plot_learning_curves(history, phases, path):
@@ -28,7 +12,7 @@ def plot_learning_curves(history, phases, path):
         path: the PNG file to write.
     """
     metrics = [name for name in ("loss", "accuracy") if name in history]
-    figure, panels = _figure(1, len(metrics), (4.5 * len(metrics), 3.4))
+    figure, panels = new_figure(1, len(metrics), (4.5 * len(metrics), 3.4))
     epochs = range(1, len(phases) + 1)
     for panel, metric in zip(panels, metrics, strict=True):
         panel.plot(epochs, history[metric], color="#4c72b0", label="training")
@@ -46,7 +30,7 @@ def plot_learning_curves(history, phases, path):
         panel.set(xlabel="epoch", ylabel=metric, xlim=(0.5, len(phases) + 0.5))
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_confusion(counts, class_names, path):
@@ -58,12 +42,11 @@ def plot_confusion(counts, class_names, path):
         path: the PNG file to write.
     """
     size = max(3.6, 0.42 * len(class_names) + 1.8)
-    figure, (panel,) = _figure(1, 1, (size, size))
+    figure, (panel,) = new_figure(1, 1, (size, size))
     shares = [[count / max(sum(row), 1) for count in row] for row in counts]
     panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(class_names))
-    names = [one_line(name) for name in class_names]
-    names = [name if len(name) <= _WIDEST else f"{name[: _WIDEST - 1]}…" for name in names]
+    names = [short_name(name) for name in class_names]
     panel.set_xticks(ticks, names, rotation=45, ha="right", rotation_mode="anchor")
     panel.set_yticks(ticks, names)
     panel.set(xlabel="predicted", ylabel="true")
@@ -72,27 +55,4 @@ def plot_confusion(counts, class_names, path):
             if count and len(class_names) <= 40:
                 color = "white" if shares[i][j] > 0.5 else "black"
                 panel.text(j, i, str(count), ha="center", va="center", color=color)
-    _save(figure, path)
-
-
-def _figure(rows, columns, size):
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    # No pyplot: it would look for a screen, and keep the figures.
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
-        panels = figure.subplots(rows, columns, squeeze=False)[0]
-    return figure, panels
-
-
-def _save(figure, path):
-    import matplotlib
-
-    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        # Its font has no Chinese and no emoji: an empty box stands there.
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)
-        warnings.filterwarnings("ignore", "Matplotlib currently does not support", UserWarning)
-        write_aside(path, lambda aside: figure.savefig(aside, format="png"))
+    save_figure(figure, path)
