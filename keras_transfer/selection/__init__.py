@@ -1,6 +1,7 @@
 """What is asked before a training: which network, how much of it, whether data are sound."""
 
 from keras_transfer.selection.cka import linear_cka
+from keras_transfer.selection.domain_shift import DomainShift, domain_shift
 from keras_transfer.selection.duplicate_pair import DuplicatePair
 from keras_transfer.selection.h_score import h_score
 from keras_transfer.selection.intervals import bootstrap_interval
@@ -16,12 +17,14 @@ from keras_transfer.selection.pooled_features import (
 )
 
 __all__ = [
+    "DomainShift",
     "DuplicatePair",
     "NearDuplicates",
     "PooledFeatures",
     "ProbeResult",
     "bootstrap_interval",
     "cross_validate",
+    "domain_shift",
     "h_score",
     "intrinsic_dimension",
     "leep",
