@@ -28,6 +28,11 @@ def one_line(name):
     )
 
 
+def reason_of(error):
+    """What an error says, on one line: Keras says it on several."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def print_table(rows):
     """Prints rows of strings in columns, the first row as their heads."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from keras_transfer.backbones import graph
+from keras_transfer.messages import reason_of
 
 _MEMBER = "model.weights.h5"
 # Weights are noise to a compressor: what unpacks to more than this is a bomb, or a dataset that
@@ -147,11 +148,9 @@ def _text(name):
 
 
 def _unreadable(path, error):
-    # What Keras raises has several lines.
-    reason = " ".join(str(error).split()) or type(error).__name__
     return (
         f"'{path}' is not a readable weights file; it may be damaged or only partly "
-        f"downloaded ({reason}). Received: weights={str(path)!r}"
+        f"downloaded ({reason_of(error)}). Received: weights={str(path)!r}"
     )
 
 

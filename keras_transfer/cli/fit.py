@@ -23,7 +23,7 @@ from keras_transfer import (
 from keras_transfer.backbones.registry import find_application
 from keras_transfer.cli.measure import confusion_table, measure
 from keras_transfer.cli.run_folder import RunFolder
-from keras_transfer.messages import tell_unreadable
+from keras_transfer.messages import reason_of, tell_unreadable
 from keras_transfer.reports.run_figures import plot_confusion, plot_learning_curves
 from keras_transfer.serving.warmup import can_write_warmup
 
@@ -141,9 +141,9 @@ def _read_plan(path):
     try:
         return training.Plan.from_json(json.loads(pathlib.Path(path).read_text("utf-8")))
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())  # Keras tells it in several lines
         raise ValueError(
-            f"'{path}' is no plan: {type(error).__name__}: {reason}. A run's plan.json is one."
+            f"'{path}' is no plan: {type(error).__name__}: {reason_of(error)}. A run's "
+            "plan.json is one."
         ) from error
 
 

@@ -3,9 +3,8 @@
 import signal
 import sys
 
+from keras_transfer.cli.exit_codes import FAILURE, PREEMPTED, WRONG_ARGUMENTS
 from keras_transfer.cli.worker_group import WorkerGroup, describe_code
-
-_FAILURE, _WRONG_ARGUMENTS, _INTERRUPTED, _PREEMPTED = 1, 2, 130, 75
 
 
 class _AskedToEndError(Exception):
@@ -37,10 +36,10 @@ def _run_until_done(options, command):
             return 0
         worker, code = failed
         _tell(group, worker, code)
-        if code == _WRONG_ARGUMENTS or not left:
+        if code == WRONG_ARGUMENTS or not left:
             break
         print(f"keras-transfer: all workers start again. Restarts left: {left - 1}", flush=True)
-    return code if code in (_WRONG_ARGUMENTS, _PREEMPTED) else _FAILURE
+    return code if code in (WRONG_ARGUMENTS, PREEMPTED) else FAILURE
 
 
 def _run_once(options, command):
@@ -50,7 +49,7 @@ def _run_once(options, command):
     except _AskedToEndError:
         group.end()
         print("keras-transfer: asked to end (SIGTERM).", file=sys.stderr)
-        raise SystemExit(_PREEMPTED) from None
+        raise SystemExit(PREEMPTED) from None
     except BaseException:
         group.end()
         raise

@@ -6,6 +6,7 @@ import pathlib
 import shutil
 
 from keras_transfer.files import held, write_aside
+from keras_transfer.messages import reason_of
 
 _DESCRIPTION = "run.json"
 _MODEL = "model.keras"
@@ -156,8 +157,9 @@ class RunFolder:
         try:
             model = keras.saving.load_model(self.path / _MODEL)
         except Exception as error:
-            reason = " ".join(str(error).split())  # Keras tells it in several lines
-            raise ValueError(f"'{self.path / _MODEL}' is damaged ({reason})") from error
+            raise ValueError(
+                f"'{self.path / _MODEL}' is damaged ({reason_of(error)})"
+            ) from error
         if not isinstance(model, TransferModel) or not isinstance(model.heads, SoftmaxHead):
             raise ValueError(
                 f"'{self.path / _MODEL}' is not the model of a run: a `TransferModel` with one "

@@ -120,7 +120,10 @@ def test_what_passes_the_scan_is_decoded(tmp_path_factory, load, file):
 def test_random_bytes_are_read_or_named(tmp_path_factory, contents, name):
     path = tmp_path_factory.getbasetemp() / f"random-{name}"
     path.write_bytes(WHOLE[name][:12] + contents)
-    read([path])
+    pixels, reasons = read([path])
+    named = {path.name} if len(pixels) == 0 else set()
+    assert reasons.keys() == named
+    assert all(reason.strip() for reason in reasons.values())
 
 
 def test_pictures_that_cannot_be_read_leave_no_run(tmp_path):

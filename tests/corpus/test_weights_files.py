@@ -210,8 +210,20 @@ def test_odd_archive_is_told_and_nothing_is_unpacked(saved, tmp_path, change, lo
 
 
 def test_archive_with_a_lambda_gives_its_weights_and_runs_nothing(tmp_path):
-    network(extra=keras.layers.Lambda(lambda x: x * 1.0)).save(tmp_path / "lambda.keras")
-    load_weights(network(), tmp_path / "lambda.keras")
+    runs = []
+
+    def note_and_pass_on(x):
+        runs.append(x)
+        return x * 1.0
+
+    saved = network(extra=keras.layers.Lambda(note_and_pass_on))
+    saved.save(tmp_path / "lambda.keras")
+    runs.clear()
+    loaded = network()
+    load_weights(loaded, tmp_path / "lambda.keras")
+    assert not runs
+    for expected, weights in zip(saved.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, expected)
 
 
 NAMES_OF_FILES = ["weights", "weights.H5", "weights.hdf5", "weights.npz", "weights.keras.zip"]
