@@ -2,7 +2,9 @@
 
 import contextlib
 import errno
+import math
 import sys
+import time
 import warnings
 
 import keras
@@ -26,6 +28,8 @@ _LITTLE_WORK = 30 * 10**9
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", None)}  # Windows has no quota of its own
 # Two engines add in another order; in float32 that is worth about 1e-6.
 _ENGINE_TOLERANCE = 1e-4
+# Pictures that a rate is measured on.
+_MEASURED = 128
 
 
 def default_directory():
@@ -208,6 +212,30 @@ class FeatureCache:
         self.folder.remove_left_overs()
         self.folder.make_room(size + sum(map(len, missing)) * _BYTES_BESIDE)
 
+    def images_per_second(self, model, dataset):
+        """How many pictures the engine computes in a second, reading left out.
+
+        Args:
+            model: as for `extract`.
+            dataset: as there; its first pictures are taken.
+
+        Returns:
+            A float.
+        """
+        task = ExtractionTask(model, dataset, 1, self.dtype)
+        try:
+            run = self._compiled_for(self._engine_for(task, None), task)
+        except EngineError:
+            run = self._compiled_for(TensorFlowEngine(), task)
+        stop = min(_MEASURED, task.source.num_images)
+        elements = list(batches(task.source, [0], task.num_classes, 0, stop))
+        images = [tf.nest.flatten(element)[0].numpy() for element in elements]
+        _pass(run, images)  # the first pictures of a size are slower
+        num_passes = math.ceil(_MEASURED / stop)
+        started = time.perf_counter()
+        _pass(run, images * num_passes)
+        return num_passes * stop / (time.perf_counter() - started)
+
     def entries(self):
         """What is in the cache: a list of `CacheEntry`, the one used last at the end."""
         return self.folder.entries()
@@ -237,6 +265,11 @@ def _prepared(engine, task):
             f"{np.abs(expected).max():.2g}."
         )
     return run
+
+
+def _pass(run, images):
+    for _ in run(iter(images)):
+        pass
 
 
 def _num_rows(stores, missing):

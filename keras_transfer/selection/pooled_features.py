@@ -56,11 +56,23 @@ def pooled_features(backbone, dataset, cache=None, verbose=0):
     Returns:
         `PooledFeatures`.
     """
-    output = pool(backbone.output, "avg", _POOLING_NAME)
-    network = keras.Model(backbone.input, output, name=backbone.name)
+    network = pooled_network(backbone)
     boundary = backbone.outputs[0]._keras_history.operation.name
-    (found,) = _extract(network, [(boundary, output.shape[-1])], dataset, cache, verbose)
+    width = network.output_shape[-1]
+    (found,) = _extract(network, [(boundary, width)], dataset, cache, verbose)
     return found
+
+
+def pooled_network(backbone):
+    """The backbone with the average over the positions: a `keras.Model` that shares layers."""
+    output = pool(backbone.output, "avg", _POOLING_NAME)
+    return keras.Model(backbone.input, output, name=backbone.name)
+
+
+def unaugmented(dataset):
+    """The data set before its random changes, where that is known."""
+    plain = getattr(dataset, "unaugmented", None)
+    return dataset if plain is None else plain
 
 
 def stage_features(backbone, dataset, cache=None, verbose=0):
@@ -86,10 +98,8 @@ def stage_features(backbone, dataset, cache=None, verbose=0):
 
 def _extract(network, parts, dataset, cache, verbose):
     """The columns of a network's output that belong to each of `(boundary, width)`."""
-    plain = getattr(dataset, "unaugmented", None)
-    dataset = dataset if plain is None else plain
     cache = FeatureCache() if cache is None else cache
-    cached = cache.extract(network, dataset, verbose=verbose)
+    cached = cache.extract(network, unaugmented(dataset), verbose=verbose)
     rows, labels = _features_and_labels(cached.arrays())
     ends = np.cumsum([width for _, width in parts])
     columns = np.split(rows, ends[:-1], axis=1)

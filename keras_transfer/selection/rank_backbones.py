@@ -1,0 +1,127 @@
+"""Which network to start from."""
+
+import time
+
+from keras_transfer.backbones import Backbone
+from keras_transfer.features import FeatureCache
+from keras_transfer.features.work import multiply_adds
+from keras_transfer.selection.candidate_score import CandidateScore
+from keras_transfer.selection.h_score import h_score
+from keras_transfer.selection.leep import leep, nce
+from keras_transfer.selection.linear_probe import cross_validate
+from keras_transfer.selection.logme import logme
+from keras_transfer.selection.pooled_features import (
+    pooled_features,
+    pooled_network,
+    unaugmented,
+)
+from keras_transfer.selection.ranking import Ranking
+
+
+def rank_backbones(candidates, dataset, cache=None, source_classifiers=None, seed=0, verbose=0):
+    """Scores backbones on a data set without training them, the best one first.
+
+    Each network sees each picture once, and its features are kept: a later `fine_tune` with
+    the same pictures finds them. They are ranked by the cross-validated accuracy of a linear
+    probe; the other scores stand beside it.
+
+    Args:
+        candidates: names of networks in `keras.applications` (with their ImageNet weights, at
+            the size of the pictures), `Backbone`s, or a dict of name to one of these.
+        dataset: a `tf.data.Dataset` of batches `(images, labels)`.
+        cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
+        source_classifiers: a dict from the name of a candidate to the classifier that it was
+            the backbone of, a functional `keras.Model` from pictures in [0, 255] to
+            probabilities, for LEEP and NCE. Defaults to None.
+        seed: of the probe's folds. Defaults to 0.
+        verbose: 1 prints what is done, 0 nothing. Defaults to 0.
+
+    Returns:
+        A `Ranking`.
+
+    Raises:
+        ValueError: without candidates, with two of a name, or for data without one label each.
+    """
+    started = time.perf_counter()
+    cache = FeatureCache() if cache is None else cache
+    size = _image_shape(dataset)
+    backbones = {name: _as_backbone(found, size) for name, found in _named(candidates).items()}
+    classifiers = _check_classifiers(source_classifiers or {}, backbones)
+    scores = []
+    for name, backbone in backbones.items():
+        pooled = pooled_features(backbone, dataset, cache, verbose)
+        classifier = classifiers.get(name)
+        answers = None if classifier is None else _answers(classifier, dataset, cache)
+        rate = cache.images_per_second(pooled_network(backbone), unaugmented(dataset))
+        scores.append(_score(name, backbone, pooled, answers, rate, seed))
+        if verbose:
+            print(f"{name}: {scores[-1].accuracy:.1%}")
+    scores.sort(key=lambda score: score.accuracy, reverse=True)
+    return Ranking(tuple(scores), len(pooled.features), time.perf_counter() - started)
+
+
+def _named(candidates):
+    if isinstance(candidates, dict):
+        named = list(candidates.items())
+    else:
+        found = [candidates] if isinstance(candidates, (str, Backbone)) else list(candidates)
+        named = [(one if isinstance(one, str) else one.name, one) for one in found]
+    if not named or len(dict(named)) < len(named):
+        raise ValueError(
+            "`candidates` must be at least one name or `Backbone`, each with another name; "
+            f"a dict gives names. Received: {[name for name, _ in named]}"
+        )
+    return dict(named)
+
+
+def _as_backbone(candidate, shape):
+    if isinstance(candidate, Backbone):
+        return candidate
+    if isinstance(candidate, str):
+        return Backbone(candidate, input_shape=shape)
+    return Backbone.from_model(candidate)
+
+
+def _check_classifiers(classifiers, backbones):
+    for name in classifiers:
+        if name not in backbones:
+            raise ValueError(
+                "`source_classifiers` must name candidates. "
+                f"Received: {name!r}; the candidates are {sorted(backbones)}"
+            )
+    return classifiers
+
+
+def _image_shape(dataset):
+    spec = dataset.element_spec
+    images = spec[0] if isinstance(spec, tuple) else spec
+    return tuple(images.shape[1:])
+
+
+def _answers(classifier, dataset, cache):
+    """The classifier's probabilities, in the order of the features."""
+    element = cache.extract(classifier, unaugmented(dataset)).arrays()
+    return element[0] if isinstance(element, tuple) else element
+
+
+def _score(name, backbone, pooled, answers, rate, seed):
+    if pooled.labels is None:
+        raise ValueError(
+            "To rank backbones needs labels. Received: a dataset of pictures without labels"
+        )
+    rows, labels = pooled.features, pooled.labels
+    probe = cross_validate(rows, labels, seed=seed)
+    return CandidateScore(
+        name=name,
+        accuracy=probe.accuracy,
+        interval=probe.interval,
+        logme=logme(rows, labels),
+        h_score=h_score(rows, labels),
+        leep=None if answers is None else leep(answers, labels),
+        nce=None if answers is None else nce(answers, labels),
+        num_features=rows.shape[1],
+        num_parameters=backbone.count_params(),
+        megabytes=sum(weight.numpy().nbytes for weight in backbone.weights) / 1e6,
+        multiply_adds=multiply_adds(backbone),
+        images_per_second=rate,
+    )
