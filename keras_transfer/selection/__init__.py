@@ -1,37 +1,70 @@
 """What is asked before a training: which network, how much of it, whether data are sound."""
 
+from keras_transfer.selection.candidate_score import CandidateScore
 from keras_transfer.selection.cka import linear_cka
+from keras_transfer.selection.confounds import Confounds, Shortcut, confounds
 from keras_transfer.selection.domain_shift import DomainShift, domain_shift
 from keras_transfer.selection.duplicate_pair import DuplicatePair
+from keras_transfer.selection.group_accuracy import GroupAccuracy, group_accuracy
 from keras_transfer.selection.h_score import h_score
+from keras_transfer.selection.imbalance import Imbalance, imbalance
 from keras_transfer.selection.intervals import bootstrap_interval
 from keras_transfer.selection.intrinsic_dimension import intrinsic_dimension
+from keras_transfer.selection.label_errors import LabelError, LabelErrors, label_errors
+from keras_transfer.selection.layer_probes import LayerProbes, StageProbe
 from keras_transfer.selection.leep import leep, nce
 from keras_transfer.selection.linear_probe import ProbeResult, cross_validate
 from keras_transfer.selection.logme import logme
 from keras_transfer.selection.near_duplicates import NearDuplicates, near_duplicates
+from keras_transfer.selection.picture_statistics import picture_statistics
 from keras_transfer.selection.pooled_features import (
     PooledFeatures,
     pooled_features,
     stage_features,
 )
+from keras_transfer.selection.probe_layers import probe_layers
+from keras_transfer.selection.probes_figure import plot_probes
+from keras_transfer.selection.random_twin import random_twin
+from keras_transfer.selection.rank_backbones import rank_backbones
+from keras_transfer.selection.ranking import Ranking
+from keras_transfer.selection.ranking_figure import plot_ranking
 
 __all__ = [
+    "CandidateScore",
+    "Confounds",
     "DomainShift",
     "DuplicatePair",
+    "GroupAccuracy",
+    "Imbalance",
+    "LabelError",
+    "LabelErrors",
+    "LayerProbes",
     "NearDuplicates",
     "PooledFeatures",
     "ProbeResult",
+    "Ranking",
+    "Shortcut",
+    "StageProbe",
     "bootstrap_interval",
+    "confounds",
     "cross_validate",
     "domain_shift",
+    "group_accuracy",
     "h_score",
+    "imbalance",
     "intrinsic_dimension",
+    "label_errors",
     "leep",
     "linear_cka",
     "logme",
     "nce",
     "near_duplicates",
+    "picture_statistics",
+    "plot_probes",
+    "plot_ranking",
     "pooled_features",
+    "probe_layers",
+    "random_twin",
+    "rank_backbones",
     "stage_features",
 ]
