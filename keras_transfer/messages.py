@@ -33,6 +33,13 @@ def reason_of(error):
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def markdown_table(rows):
+    """Rows of strings as a Markdown table, the first row as its heads; a bar is escaped."""
+    heads, *others = [[one_line(cell).replace("|", "\\|") for cell in row] for row in rows]
+    lines = [heads, ["---"] * len(heads), *others]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def print_table(rows):
     """Prints rows of strings in columns, the first row as their heads."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

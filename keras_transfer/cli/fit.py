@@ -11,17 +11,15 @@ import keras
 import tensorflow as tf
 
 from keras_transfer import (
-    backbones,
     data,
     distribution,
-    features,
     heads,
     models,
     serving,
     training,
 )
-from keras_transfer.backbones.registry import find_application
 from keras_transfer.cli.measure import confusion_table, measure
+from keras_transfer.cli.options import backbone_of, cache_of, image_size_of
 from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.messages import reason_of, tell_unreadable
 from keras_transfer.reports.run_figures import plot_confusion, plot_learning_curves
@@ -37,10 +35,10 @@ def run(options):
     strategy = distribution.get_strategy(options.distribution)
     run_folder = RunFolder(options.output, writes=distribution.is_chief(strategy))
     plan = _read_plan(options.plan)
-    size = options.image_size or find_application(options.backbone).default_size
+    size = image_size_of(options)
     settings = _settings(options, size, plan)
     run_folder.check_free(settings)
-    cache = _cache(options)
+    cache = cache_of(options)
     keras.utils.set_random_seed(options.seed)
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -158,14 +156,9 @@ def _check_plan(plan, model, cache):
 
 
 def _build_model(options, size, num_classes):
-    arguments = {} if options.alpha is None else {"alpha": options.alpha}
-    backbone = backbones.Backbone(
-        options.backbone,
-        input_shape=(size, size, 3),
-        weights=None if options.weights.lower() == "none" else options.weights,
-        **arguments,
+    return models.TransferModel(
+        backbone_of(options, size), heads.SoftmaxHead(num_classes, dropout=0.2)
     )
-    return models.TransferModel(backbone, heads.SoftmaxHead(num_classes, dropout=0.2))
 
 
 def _augmented(train, options):
@@ -190,17 +183,6 @@ def _settings(options, size, plan):
         "time_budget": options.time_budget,
         "seed": options.seed,
     }
-
-
-def _cache(options):
-    if options.no_cache:
-        if options.engine != "auto":
-            raise ValueError(
-                "--engine says what computes cached features, and with --no-cache there are "
-                f"none: leave one of them out. Received: --engine {options.engine} --no-cache"
-            )
-        return False
-    return features.FeatureCache(options.cache, engine=options.engine)
 
 
 def _tell_data(splits):

@@ -76,7 +76,7 @@ def _add_training(fit):
     )
 
 
-def add_cache(command):
+def add_cache(command, can_do_without=True):
     """Adds what computes features, and where they are kept."""
     command.add_argument(
         "--engine",
@@ -88,6 +88,9 @@ def add_cache(command):
     cache.add_argument(
         "--cache", metavar="FOLDER", help="where features are kept (default: the user's cache)"
     )
+    if not can_do_without:
+        command.set_defaults(no_cache=False)
+        return
     cache.add_argument(
         "--no-cache",
         action="store_true",

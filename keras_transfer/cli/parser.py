@@ -4,6 +4,7 @@ import argparse
 
 from keras_transfer.cli.argument_types import count, positive, size_in_bytes
 from keras_transfer.cli.fit_arguments import add_fit_arguments
+from keras_transfer.cli.selection_arguments import add_probe_arguments, add_rank_arguments
 from keras_transfer.version import __version__
 
 _EXAMPLES = """
@@ -30,6 +31,11 @@ example:
   keras-transfer launch --workers 2 --restarts 3 -- fit photos --output run
 """
 
+_RANK_EXAMPLES = """
+example:
+  keras-transfer rank photos --backbones MobileNetV2 EfficientNetV2B0 ResNet50 --output run
+"""
+
 
 def build_parser():
     """The parser of all commands."""
@@ -51,6 +57,10 @@ def build_parser():
     _add_export(commands)
     _add_cache(commands)
     _add_launch(commands)
+    add_rank_arguments(
+        _add(commands, "rank", "say which network to start from", _RANK_EXAMPLES)
+    )
+    add_probe_arguments(_add(commands, "probe", "say after which stage to cut a network"))
     _add(commands, "backbones", "list the networks that can be transferred")
     demo = _add(commands, "demo", "show what transfer is worth, offline, in three minutes")
     demo.add_argument(

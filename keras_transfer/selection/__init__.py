@@ -1,11 +1,16 @@
 """What is asked before a training: which network, how much of it, whether data are sound."""
 
+from keras_transfer.selection.audit import Audit, audit
+from keras_transfer.selection.audit_figure import plot_audit
+from keras_transfer.selection.audited_set import features_in_order
 from keras_transfer.selection.candidate_score import CandidateScore
 from keras_transfer.selection.cka import linear_cka
 from keras_transfer.selection.confounds import Confounds, Shortcut, confounds
 from keras_transfer.selection.domain_shift import DomainShift, domain_shift
 from keras_transfer.selection.duplicate_pair import DuplicatePair
+from keras_transfer.selection.finding import Finding
 from keras_transfer.selection.group_accuracy import GroupAccuracy, group_accuracy
+from keras_transfer.selection.groups_from_csv import groups_from_csv
 from keras_transfer.selection.h_score import h_score
 from keras_transfer.selection.imbalance import Imbalance, imbalance
 from keras_transfer.selection.intervals import bootstrap_interval
@@ -28,12 +33,15 @@ from keras_transfer.selection.random_twin import random_twin
 from keras_transfer.selection.rank_backbones import rank_backbones
 from keras_transfer.selection.ranking import Ranking
 from keras_transfer.selection.ranking_figure import plot_ranking
+from keras_transfer.selection.source_classifier import source_classifier
 
 __all__ = [
+    "Audit",
     "CandidateScore",
     "Confounds",
     "DomainShift",
     "DuplicatePair",
+    "Finding",
     "GroupAccuracy",
     "Imbalance",
     "LabelError",
@@ -45,11 +53,14 @@ __all__ = [
     "Ranking",
     "Shortcut",
     "StageProbe",
+    "audit",
     "bootstrap_interval",
     "confounds",
     "cross_validate",
     "domain_shift",
+    "features_in_order",
     "group_accuracy",
+    "groups_from_csv",
     "h_score",
     "imbalance",
     "intrinsic_dimension",
@@ -60,11 +71,13 @@ __all__ = [
     "nce",
     "near_duplicates",
     "picture_statistics",
+    "plot_audit",
     "plot_probes",
     "plot_ranking",
     "pooled_features",
     "probe_layers",
     "random_twin",
     "rank_backbones",
+    "source_classifier",
     "stage_features",
 ]

@@ -115,7 +115,9 @@ def _extract(network, parts, dataset, cache, verbose):
 def _features_and_labels(element):
     if not isinstance(element, tuple):
         return element, None
-    rows, labels, *_ = element
+    rows, labels, *_ = *element, None
+    if labels is None:
+        return rows, None
     if isinstance(labels, (dict, tuple, list)):
         structure = tf.nest.map_structure(lambda _: ".", labels)
         raise ValueError(

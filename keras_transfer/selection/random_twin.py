@@ -22,7 +22,7 @@ def random_twin(backbone, seed=0):
     """
     # Initializers without a seed take theirs from here.
     state = random.getstate()
-    random.seed(seed)
+    random.seed(f"twin {seed}")  # not what a script set before it made the original
     try:
         twin = type(backbone).from_config(backbone.get_config())
     finally:

@@ -1,0 +1,82 @@
+"""`keras-transfer rank`."""
+
+from keras_transfer import backbones, data, selection
+from keras_transfer.cli.findings import tell_table
+from keras_transfer.cli.options import cache_of
+
+_DEFAULT_SIZE = 160
+
+
+def run(options):
+    """Scores backbones on a folder of pictures, and writes the table into the run folder."""
+    size = options.image_size or _DEFAULT_SIZE
+    splits = data.image_folder(
+        options.data, image_size=size, on_unreadable=options.on_unreadable
+    )
+    found = [_candidate(text, size) for text in options.backbones]
+    candidates = {text: backbone for text, backbone, _ in found}
+    if options.random_twins:
+        for text, backbone, _ in found:
+            candidates[f"{text} (random)"] = selection.random_twin(backbone)
+    ranking = selection.rank_backbones(
+        candidates,
+        splits.train,
+        cache_of(options),
+        {text: classifier for text, _, classifier in found if classifier is not None},
+    )
+    tell_table(
+        options.output, "rank", ranking, _sentences(ranking),
+        lambda path: selection.plot_ranking(ranking, path),
+    )  # fmt: skip
+
+
+def _sentences(ranking):
+    tied = " and ".join(ranking.ties)
+    best = f"{ranking.scores[0].name} is surely the best one"
+    if len(ranking.ties) > 1:
+        best = f"{tied} cannot be told apart on these pictures"
+    return [
+        f"Of {ranking.num_images} pictures: {best}.",
+        "Expected accuracy is that of a linear probe, cross-validated: what a head reaches on "
+        "the frozen network. Fine-tuning adds to it.",
+        f"{ranking.seconds:.0f} s. A training with these pictures finds the features.",
+    ]
+
+
+def _candidate(text, size):
+    """A name, a `Backbone`, and its source classifier or None.
+
+    The text is a network's name with options: `MobileNetV2,alpha=0.35,weights=FILE`.
+    """
+    name, *pairs = text.split(",")
+    arguments = dict(_pair(text, pair) for pair in pairs)
+    alpha = {"alpha": _number(text, arguments.pop("alpha"))} if "alpha" in arguments else {}
+    weights = arguments.pop("weights", "imagenet")
+    weights = None if weights.lower() == "none" else weights
+    classifier = arguments.pop("classifier", None)
+    if arguments:
+        raise ValueError(
+            "A backbone takes alpha, weights and classifier. "
+            f"Received: {next(iter(arguments))!r} in {text!r}"
+        )
+    backbone = backbones.Backbone(name, (size, size, 3), weights, **alpha)
+    if classifier is not None:
+        classifier = selection.source_classifier(name, (size, size, 3), classifier, **alpha)
+    return text, backbone, classifier
+
+
+def _pair(text, pair):
+    key, equals, value = pair.partition("=")
+    if not equals or not value:
+        raise ValueError(
+            "A backbone is written as NAME or NAME,alpha=0.35,weights=FILE. "
+            f"Received: {pair!r} in {text!r}"
+        )
+    return key, value
+
+
+def _number(text, value):
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"alpha must be a number. Received: {value!r} in {text!r}") from None

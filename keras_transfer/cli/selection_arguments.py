@@ -1,0 +1,49 @@
+"""The arguments of the commands that look before a training."""
+
+from keras_transfer.cli.argument_types import positive
+from keras_transfer.cli.fit_arguments import add_backbone, add_cache, add_unreadable
+
+_RUN = "a folder for the results, which may be that of a later `fit`"
+
+
+def add_rank_arguments(rank):
+    """Adds the arguments of `rank` to a parser."""
+    rank.add_argument("data", metavar="DATA", help="the folder of pictures")
+    rank.add_argument(
+        "--backbones",
+        nargs="+",
+        required=True,
+        metavar="NAME",
+        help="networks: a name, or NAME,alpha=0.35,weights=FILE,classifier=FILE, where the "
+        "classifier is the same network with its top, for LEEP and NCE",
+    )
+    rank.add_argument(
+        "--random-twins",
+        action="store_true",
+        help="add each network with random weights, which shows what pretraining is worth",
+    )
+    rank.add_argument(
+        "--image-size",
+        type=positive,
+        metavar="PIXELS",
+        help="height and width for all (default: 160)",
+    )
+    _add_common(rank)
+
+
+def add_probe_arguments(probe):
+    """Adds the arguments of `probe` to a parser."""
+    add_backbone_and_data(probe)
+
+
+def add_backbone_and_data(command):
+    """Adds the pictures, one backbone, and where results go."""
+    command.add_argument("data", metavar="DATA", help="the folder of pictures")
+    add_backbone(command)
+    _add_common(command)
+
+
+def _add_common(command):
+    command.add_argument("--output", required=True, metavar="RUN", help=_RUN)
+    add_unreadable(command)
+    add_cache(command, can_do_without=False)

@@ -1,0 +1,73 @@
+"""The commands that look before a training."""
+
+import json
+
+import pytest
+
+from keras_transfer.cli.findings import SUFFIXES, names_of_findings
+from keras_transfer.cli.main import main
+from keras_transfer.messages import markdown_table
+from tests.pictures import colour_folder
+
+SMALL = ["--image-size", "32"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return colour_folder(tmp_path_factory.mktemp("data") / "photos")
+
+
+def check_findings(run, command):
+    names = {f"{command}{suffix}" for suffix in SUFFIXES}
+    assert {path.name for path in run.iterdir()} == names <= names_of_findings()
+    assert (run / f"{command}.png").read_bytes().startswith(b"\x89PNG")
+    assert (run / f"{command}.md").read_text().startswith("| ")
+    return json.loads((run / f"{command}.json").read_text())
+
+
+def test_rank_prints_a_table_and_writes_it(photos, tmp_path, capsys):
+    one = "MobileNetV2,alpha=0.35,weights=none"
+    arguments = ["rank", photos, "--backbones", one, "--random-twins", "--output"]
+    assert main([*map(str, arguments), str(tmp_path / "run"), *SMALL]) == 0
+    printed = capsys.readouterr().out
+    content = check_findings(tmp_path / "run", "rank")
+    names = [candidate["name"] for candidate in content["candidates"]]
+    assert sorted(names) == [one, f"{one} (random)"]
+    assert content["num_images"] == 18
+    assert all(name in printed for name in names)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "told"),
+    [
+        ("MobileNetV2,alpha", "written as NAME"),
+        ("MobileNetV2,alpha=wide", "must be a number"),
+        ("MobileNetV2,depth=3", "takes alpha, weights and classifier"),
+        ("MobileNetV2,classifier=absent.h5,weights=none", "no weights file 'absent.h5'"),
+    ],
+)
+def test_rank_tells_what_is_wrong_with_a_backbone(photos, tmp_path, capsys, backbone, told):
+    arguments = [
+        "rank",
+        str(photos),
+        "--backbones",
+        backbone,
+        "--output",
+        str(tmp_path / "run"),
+    ]
+    assert main([*arguments, *SMALL]) == 1
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_probe_prints_a_table_and_says_where_to_cut(photos, tmp_path, capsys):
+    arguments = ["probe", str(photos), "--alpha", "0.35", "--weights", "none", "--output"]
+    assert main([*arguments, str(tmp_path / "run"), *SMALL]) == 0
+    content = check_findings(tmp_path / "run", "probe")
+    assert [stage["stage"] for stage in content["stages"]] == [f"stage{i}" for i in range(1, 6)]
+    assert content["conclusion"] in capsys.readouterr().out
+
+
+def test_cells_of_a_markdown_table_cannot_break_it():
+    table = markdown_table([("name",), ("a|b",), ("a\nb",)])
+    assert table == "| name |\n| --- |\n| a\\|b |\n| a\\nb |"

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_transfer.features import FeatureCache
+from keras_transfer.selection import cross_validate, probe_layers, stage_features
+from keras_transfer.selection.layer_probes import LayerProbes, StageProbe
+from keras_transfer.selection.probes_figure import plot_probes
+from tests.networks import residual_backbone
+
+RANDOM = np.random.default_rng(0)
+LABELS = np.arange(40) % 2
+IMAGES = (RANDOM.uniform(0, 100, (40, 16, 16, 3)) + 30 * LABELS[:, None, None, None]).astype(
+    "float32"
+)
+
+
+def dataset(*labels):
+    return tf.data.Dataset.from_tensor_slices((IMAGES, *labels)).batch(16)
+
+
+def test_each_stage_is_probed_from_one_pass(tmp_path):
+    backbone, cache = residual_backbone(), FeatureCache(tmp_path)
+    probes = probe_layers(backbone, dataset(LABELS), cache)
+    assert [probe.stage for probe in probes.stages] == [s.name for s in backbone.stages]
+    features = stage_features(backbone, dataset(LABELS), cache)
+    assert features[0].num_computed == 0, "the pass is kept"
+    for probe, found in zip(probes.stages, features, strict=True):
+        assert probe.accuracy == cross_validate(found.features, LABELS).accuracy
+        assert probe.num_features == found.features.shape[1]
+    assert probes.stages[-1].num_parameters == backbone.count_params()
+    assert probes.stages[-1].cka_to_next is None
+    assert all(0 <= probe.cka_to_next <= 1 for probe in probes.stages[:-1])
+
+
+def test_pictures_without_labels_are_told(tmp_path):
+    with pytest.raises(ValueError, match="without labels"):
+        probe_layers(residual_backbone(), dataset(), FeatureCache(tmp_path))
+
+
+def probes_of(*shares):
+    """Stages whose probes are right for the first part of 200 pictures."""
+    stages = []
+    for number, share in enumerate(shares, start=1):
+        correct = np.arange(200) < share * 200
+        interval = (share - 0.05, share + 0.05)
+        figures = (-0.5, 4.0, 8, 0.9, 100 * number)
+        name = f"stage{number}"
+        stages.append(StageProbe(name, f"end{number}", share, interval, correct, *figures))
+    return LayerProbes(tuple(stages), 200, "network")
+
+
+@pytest.mark.parametrize(
+    ("shares", "freeze_point", "dead"),
+    [
+        # 1 of 200 pictures more is no difference, 10 of the same 200 are.
+        ((0.5, 0.9, 0.905), "end2", ("stage3",)),
+        ((0.5, 0.85, 0.9), "end3", ()),
+        ((0.9, 0.7, 0.6), "end1", ("stage2", "stage3")),
+        ((0.9,), "end1", ()),
+    ],
+)
+def test_cut_is_after_the_first_stage_that_is_not_surely_worse(shares, freeze_point, dead):
+    probes = probes_of(*shares)
+    assert probes.freeze_point == freeze_point
+    assert probes.dead_stages == dead
+    assert ("keep all" in probes.conclusion) == (not dead)
+    assert f"truncate_at='{freeze_point}'" in probes.conclusion or not dead
+
+
+def test_conclusion_says_how_much_can_be_dropped():
+    assert "33% of the parameters" in probes_of(0.5, 0.9, 0.9).conclusion
+
+
+def test_probes_as_json_and_as_a_table():
+    probes = probes_of(0.5, 0.9, 0.9)
+    content = probes.to_json()
+    assert content["dead_stages"] == ["stage3"]
+    assert content["stages"][0]["behind_the_best"][0] > 0.3
+    assert "correct" not in content["stages"][0]
+    heads, *rows = probes.rows()
+    assert all(len(row) == len(heads) for row in rows)
+    assert rows[1][2:4] == ("90.0%", "85.0% to 95.0%")
+
+
+@pytest.mark.parametrize("shares", [(0.5,), (0.5, 0.9, 0.9)])
+def test_probes_are_drawn(tmp_path, shares):
+    plot_probes(probes_of(*shares), tmp_path / "probe.png")
+    assert (tmp_path / "probe.png").read_bytes().startswith(b"\x89PNG")
