@@ -10,7 +10,7 @@ def image_size_of(options):
 
 
 def backbone_of(options, size):
-    """The `Backbone` that `--backbone`, `--weights` and `--alpha` name, for pictures of a size."""
+    """The `Backbone` that the options name, for pictures of a size."""
     arguments = {} if options.alpha is None else {"alpha": options.alpha}
     return backbones.Backbone(
         options.backbone,

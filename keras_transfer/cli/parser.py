@@ -4,7 +4,7 @@ import argparse
 
 from keras_transfer.cli.argument_types import count, positive, size_in_bytes
 from keras_transfer.cli.fit_arguments import add_fit_arguments
-from keras_transfer.cli.selection_arguments import add_probe_arguments, add_rank_arguments
+from keras_transfer.cli.selection_arguments import add_backbone_and_data, add_rank_arguments
 from keras_transfer.version import __version__
 
 _EXAMPLES = """
@@ -57,10 +57,10 @@ def build_parser():
     _add_export(commands)
     _add_cache(commands)
     _add_launch(commands)
-    add_rank_arguments(
-        _add(commands, "rank", "say which network to start from", _RANK_EXAMPLES)
-    )
-    add_probe_arguments(_add(commands, "probe", "say after which stage to cut a network"))
+    rank = _add(commands, "rank", "say which network to start from", _RANK_EXAMPLES)
+    add_rank_arguments(rank)
+    probe = _add(commands, "probe", "say after which stage to cut a network")
+    add_backbone_and_data(probe)
     _add(commands, "backbones", "list the networks that can be transferred")
     demo = _add(commands, "demo", "show what transfer is worth, offline, in three minutes")
     demo.add_argument(

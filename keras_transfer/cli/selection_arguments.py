@@ -31,11 +31,6 @@ def add_rank_arguments(rank):
     _add_common(rank)
 
 
-def add_probe_arguments(probe):
-    """Adds the arguments of `probe` to a parser."""
-    add_backbone_and_data(probe)
-
-
 def add_backbone_and_data(command):
     """Adds the pictures, one backbone, and where results go."""
     command.add_argument("data", metavar="DATA", help="the folder of pictures")

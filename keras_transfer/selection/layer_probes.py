@@ -107,7 +107,7 @@ class LayerProbes:
         share = 1 - kept.num_parameters / self.stages[-1].num_parameters
         return (
             f"After '{self.freeze_point}' features no longer get better for these pictures: "
-            f"{', '.join(self.dead_stages)} and {share:.0%} of the parameters can be dropped "
+            f"{', '.join(self.dead_stages)} and {int(100 * share)}% of the parameters can be dropped "
             f"with truncate_at='{self.freeze_point}'."
         )
 
