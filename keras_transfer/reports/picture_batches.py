@@ -35,15 +35,22 @@ def check_positive(name, value):
 
 
 def traced(function, image_shape, *more):
-    """A function of a float32 batch of pictures, and of more tensors, as a `tf.function`.
+    """A function of a float32 batch of pictures, and of more tensors, traced once.
 
     Args:
-        function: what is traced, once for every size of batch.
+        function: what is traced.
         image_shape: `(height, width, channels)`.
         *more: the `tf.TensorSpec` of each further argument.
+
+    Returns:
+        A function of as many arrays, for batches of any size.
     """
     signature = [tf.TensorSpec((None, *image_shape), "float32"), *more]
-    return tf.function(function, input_signature=signature, autograph=False)
+    # The concrete one: TensorFlow takes a new `tf.function` a call for a mistake, and warns.
+    concrete = tf.function(
+        function, input_signature=signature, autograph=False
+    ).get_concrete_function()
+    return lambda *arrays: concrete(*map(tf.convert_to_tensor, arrays))
 
 
 def in_batches(function, arrays, batch_size):
