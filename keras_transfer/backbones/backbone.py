@@ -138,6 +138,28 @@ class Backbone(keras.Model):
             graph.set_layer_weights(layer, original.get_weights())
         return copy
 
+    def truncated(self, boundary):
+        """The backbone up to a boundary, without the layers after it.
+
+        Args:
+            boundary: the name of one of `boundaries`.
+
+        Returns:
+            A `Backbone` that shares its layers with this one.
+
+        Raises:
+            ValueError: if it is no boundary, or nothing before it learns.
+        """
+        tensor = graph.boundary_tensor(self, boundary)
+        kept = type(self).from_tensors(self.inputs[0], tensor, self.application, self.name)
+        if not kept.weights:
+            raise ValueError(
+                f"Nothing before '{boundary}' has weights: there is nothing to transfer. "
+                f"The stages end at {[stage.boundary for stage in self.stages]}. "
+                f"Received: boundary={boundary!r}"
+            )
+        return kept
+
     @functools.cached_property
     def stages(self):
         """A tuple of `Stage`: where the resolution changes; where it does not, blocks."""

@@ -173,6 +173,7 @@ def _settings(options, size, plan):
         "backbone": options.backbone,
         "alpha": options.alpha,
         "weights": options.weights,
+        "truncate_at": options.truncate_at,
         "image_size": [size, size],
         "channels": 3,
         "data": os.path.abspath(options.data),

@@ -10,6 +10,7 @@ def add_fit_arguments(fit):
         "--output", required=True, metavar="RUN", help="a new folder for all results"
     )
     add_backbone(fit)
+    _add_truncation(fit)
     _add_pictures(fit)
     _add_training(fit)
     add_cache(fit)
@@ -36,6 +37,14 @@ def add_backbone(command):
         help="'imagenet', a file, or 'none' (default: imagenet)",
     )
     command.add_argument("--alpha", type=float, help="width of a MobileNet")
+
+
+def _add_truncation(fit):
+    fit.add_argument(
+        "--truncate-at",
+        metavar="BOUNDARY",
+        help="leave out the layers after this one, such as what `probe` names",
+    )
 
 
 def _add_pictures(fit):

@@ -4,7 +4,11 @@ import argparse
 
 from keras_transfer.cli.argument_types import count, positive, size_in_bytes
 from keras_transfer.cli.fit_arguments import add_fit_arguments
-from keras_transfer.cli.selection_arguments import add_backbone_and_data, add_rank_arguments
+from keras_transfer.cli.selection_arguments import (
+    add_audit_arguments,
+    add_backbone_and_data,
+    add_rank_arguments,
+)
 from keras_transfer.version import __version__
 
 _EXAMPLES = """
@@ -36,6 +40,12 @@ example:
   keras-transfer rank photos --backbones MobileNetV2 EfficientNetV2B0 ResNet50 --output run
 """
 
+_AUDIT_EXAMPLES = """
+examples:
+  keras-transfer audit photos --output run
+  keras-transfer audit photos --new phone --metadata photos/metadata.csv --group camera --output run
+"""
+
 
 def build_parser():
     """The parser of all commands."""
@@ -61,6 +71,8 @@ def build_parser():
     add_rank_arguments(rank)
     probe = _add(commands, "probe", "say after which stage to cut a network")
     add_backbone_and_data(probe)
+    audit = _add(commands, "audit", "say what is wrong with pictures", _AUDIT_EXAMPLES)
+    add_audit_arguments(audit)
     _add(commands, "backbones", "list the networks that can be transferred")
     demo = _add(commands, "demo", "show what transfer is worth, offline, in three minutes")
     demo.add_argument(

@@ -38,6 +38,24 @@ def add_backbone_and_data(command):
     _add_common(command)
 
 
+def add_audit_arguments(audit):
+    """Adds the arguments of `audit` to a parser."""
+    add_backbone_and_data(audit)
+    audit.add_argument(
+        "--new", metavar="FOLDER", help="pictures that a model is to be used on, in any folders"
+    )
+    audit.add_argument(
+        "--metadata",
+        metavar="FILE",
+        help="a CSV file with a column 'path' and others; see --group",
+    )
+    audit.add_argument(
+        "--group",
+        metavar="COLUMN",
+        help="its column with the group of each picture, such as a hospital or a camera",
+    )
+
+
 def _add_common(command):
     command.add_argument("--output", required=True, metavar="RUN", help=_RUN)
     add_unreadable(command)

@@ -8,10 +8,9 @@ import tensorflow as tf
 from keras_transfer.backbones import Backbone, graph
 from keras_transfer.backbones.frozen_mode import follow_trainable, is_random, leaf_layers
 from keras_transfer.freezing import FreezeAll, FreezePolicy
-from keras_transfer.heads import DenseHead
-from keras_transfer.models.multi_worker import MultiWorkerSteps
+from keras_transfer.models.checks import as_backbone, check_heads, check_policy
 from keras_transfer.models.stage_summary import stage_summary
-from keras_transfer.optimizers import carry_over
+from keras_transfer.models.trained_set import FollowsTrainedSet
 
 # The rows of a batch that stands for any: one would be squeezed away.
 _FEW = 2
@@ -25,14 +24,12 @@ class _Parts:
     backbone: Backbone
     heads: object
     freeze_policy: FreezePolicy
-    leaves: tuple
-    trained_flags: tuple = ()
     saved_with_slots: bool = False
     tails: dict = dataclasses.field(default_factory=dict)
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
-class TransferModel(MultiWorkerSteps):
+class TransferModel(FollowsTrainedSet):
     """A functional model: a backbone, a head or several, and what is trained of them.
 
     The graph is flat: `get_layer` reaches every layer of the backbone and of the heads, and
@@ -53,6 +50,9 @@ class TransferModel(MultiWorkerSteps):
             labels and the losses then are dicts with these names.
         freeze_policy: a `FreezePolicy`. Defaults to `FreezeAll()`.
         name: the name of the model. Defaults to that of the backbone with `_transfer`.
+        truncate_at: the name of a boundary of the backbone after which its layers are left
+            out, such as the one that `selection.probe_layers` finds. Defaults to None, none
+            are.
 
     Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255]. Instead of
         pictures the model takes features that were computed before, in a dict under the name of
@@ -68,11 +68,13 @@ class TransferModel(MultiWorkerSteps):
     (None, 10)
     """
 
-    def __init__(self, backbone, heads, freeze_policy=None, name=None):
-        backbone = _as_backbone(backbone)
+    def __init__(self, backbone, heads, freeze_policy=None, name=None, truncate_at=None):
+        backbone = as_backbone(backbone)
+        if truncate_at is not None:
+            backbone = backbone.truncated(truncate_at)
         freeze_policy = FreezeAll() if freeze_policy is None else freeze_policy
-        _check_heads(heads)
-        _check_policy(freeze_policy)
+        check_heads(heads)
+        check_policy(freeze_policy)
         outputs = _attach(heads, backbone.output)
         super().__init__(
             inputs=backbone.input, outputs=outputs, name=name or f"{backbone.name}_transfer"
@@ -83,8 +85,8 @@ class TransferModel(MultiWorkerSteps):
     def _set_parts(self, backbone, heads, freeze_policy):
         for layer in self.layers:
             follow_trainable(layer)
-        leaves = tuple(leaf for layer in self.layers for leaf in leaf_layers(layer))
-        self._parts = _Parts(backbone, heads, freeze_policy, leaves)
+        self._follow(leaf for layer in self.layers for leaf in leaf_layers(layer))
+        self._parts = _Parts(backbone, heads, freeze_policy)
 
     # What it is made of.
 
@@ -105,7 +107,7 @@ class TransferModel(MultiWorkerSteps):
 
     @freeze_policy.setter
     def freeze_policy(self, policy):
-        _check_policy(policy)
+        check_policy(policy)
         if not self.trainable:
             self.trainable = True
         policy.apply(self.backbone)
@@ -184,8 +186,6 @@ class TransferModel(MultiWorkerSteps):
                 loss_weights = {name: head.loss_weight for name, head in self.heads.items()}
         optimizer = keras.optimizers.get(optimizer)
         _check_multipliers(optimizer, self.variables)
-        if optimizer.built and self._is_out_of_step(optimizer):
-            optimizer = carry_over(optimizer, self.trainable_variables)
         super().compile(
             optimizer=optimizer,
             loss=loss,
@@ -193,7 +193,6 @@ class TransferModel(MultiWorkerSteps):
             metrics=metrics,
             **keras_arguments,
         )
-        self._parts.trained_flags = self._trainable_flags()
 
     def fit(self, x=None, *arguments, **keyword_arguments):
         if isinstance(x, tf.data.Dataset):
@@ -221,46 +220,6 @@ class TransferModel(MultiWorkerSteps):
         self.reset_metrics()
         self.optimizer.build(self.trainable_variables)
 
-    def make_train_function(self, force=False):
-        if self._is_out_of_step(self.optimizer):
-            self.follow_trainable_set()
-        changed = self._parts.trained_flags != self._trainable_flags()
-        super().make_train_function(force=force or changed)
-        self._parts.trained_flags = self._trainable_flags()
-        if not hasattr(self.train_function, "_follows_trainable_set"):
-            self.train_function = self._guarded(self.train_function)
-
-    def _guarded(self, train_function):
-        """A train function that looks, before each step, whether other layers are trained."""
-
-        def step(iterator):
-            if self._parts.trained_flags != self._trainable_flags():
-                self.make_train_function(force=True)
-                return self.train_function(iterator)
-            return train_function(iterator)
-
-        step._follows_trainable_set = True
-        return step
-
-    def follow_trainable_set(self):
-        """Brings the optimizer in step with what is trainable now.
-
-        `fit` and `train_on_batch` do so by themselves; call it in a training loop of your own
-        after layers were frozen or unfrozen, and take `model.optimizer` anew.
-        """
-        if self.optimizer is not None and self._is_out_of_step(self.optimizer):
-            with self.distribute_strategy.scope():
-                self.optimizer = carry_over(self.optimizer, self.trainable_variables)
-
-    def _is_out_of_step(self, optimizer):
-        if optimizer is None or not optimizer.built:
-            return False
-        built_for = {id(variable) for variable in optimizer._trainable_variables}
-        return built_for != {id(variable) for variable in self.trainable_variables}
-
-    def _trainable_flags(self):
-        return tuple(layer.trainable for layer in self._parts.leaves)
-
     # Config.
 
     def get_config(self):
@@ -276,7 +235,7 @@ class TransferModel(MultiWorkerSteps):
             },
             "heads": keras.saving.serialize_keras_object(self.heads),
             "freeze_policy": keras.saving.serialize_keras_object(self.freeze_policy),
-            "trainable": list(self._trainable_flags()),
+            "trainable": list(self._flags.now()),
             # Without any step there are no slots in the file, and none to be made for it.
             "optimizer_built": bool(self.compiled and self.optimizer.built),
         }
@@ -300,7 +259,7 @@ class TransferModel(MultiWorkerSteps):
             described["name"],
         )
         model._set_parts(backbone, heads, policy)
-        for leaf, trainable in zip(model._parts.leaves, config["trainable"], strict=True):
+        for leaf, trainable in zip(model._flags.leaves, config["trainable"], strict=True):
             leaf.trainable = trainable
         model._parts.saved_with_slots = config["optimizer_built"]
         return model
@@ -323,36 +282,6 @@ class TransferModel(MultiWorkerSteps):
 
 def _is_plain(spec):
     return isinstance(spec, tf.TensorSpec) and spec.shape.rank and spec.dtype != tf.string
-
-
-def _as_backbone(backbone):
-    if isinstance(backbone, Backbone):
-        return backbone
-    if isinstance(backbone, str):
-        return Backbone(backbone)
-    if isinstance(backbone, keras.Model):
-        return Backbone.from_model(backbone)
-    raise ValueError(
-        "`backbone` must be a name, a `Backbone` or a functional `keras.Model`. "
-        f"Received: backbone={backbone!r} (of type {type(backbone).__name__})"
-    )
-
-
-def _check_heads(heads):
-    several = heads.values() if isinstance(heads, dict) else [heads]
-    if not several or not all(isinstance(head, DenseHead) for head in several):
-        raise ValueError(
-            "`heads` must be a head, such as `heads.SoftmaxHead(10)`, or a dict of name to "
-            f"head. Received: heads={heads!r}"
-        )
-
-
-def _check_policy(policy):
-    if not isinstance(policy, FreezePolicy):
-        raise ValueError(
-            "`freeze_policy` must be a freeze policy, such as `freezing.UnfreezeLast(2)`. "
-            f"Received: freeze_policy={policy!r} (of type {type(policy).__name__})"
-        )
 
 
 def _check_multipliers(optimizer, variables):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_transfer.backbones import graph
 from keras_transfer.freezing import FreezeAll, FreezeNone, FreezeUpTo, UnfreezeLast
 from keras_transfer.heads import DenseHead, SigmoidHead, SoftmaxHead
 from keras_transfer.models import TransferModel, build
@@ -434,3 +435,32 @@ def test_uint8_batches_train():
     model = compiled()
     dataset = tf.data.Dataset.from_tensor_slices((IMAGES.astype("uint8"), LABELS)).batch(4)
     assert np.isfinite(model.fit(dataset, verbose=0).history["loss"][0])
+
+
+def test_truncated_model_ends_at_the_boundary_and_computes_the_same(tmp_path):
+    backbone = residual_backbone()
+    images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype("float32")
+    boundary = backbone.stages[-2].boundary
+    expected = keras.Model(backbone.input, graph.boundary_tensor(backbone, boundary))(images)
+    model = TransferModel(backbone, SoftmaxHead(3), truncate_at=boundary)
+    assert model.backbone.stages[-1].boundary == boundary
+    assert model.count_params() < TransferModel(backbone.copy(), SoftmaxHead(3)).count_params()
+    np.testing.assert_array_equal(model.backbone(images), expected)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(images), model(images))
+    assert loaded.backbone.stages[-1].boundary == boundary
+
+
+@pytest.mark.parametrize(
+    ("boundary", "told"), [("relu1", "Nearest boundaries"), ("rescale", "no layer")]
+)
+def test_model_is_truncated_at_boundaries_only(boundary, told):
+    with pytest.raises(ValueError, match=told):
+        TransferModel(residual_backbone(), SoftmaxHead(3), truncate_at=boundary)
+
+
+def test_model_is_not_truncated_before_its_first_weights():
+    backbone = residual_backbone("tf")
+    with pytest.raises(ValueError, match="nothing to transfer"):
+        TransferModel(backbone, SoftmaxHead(3), truncate_at="preprocessing")

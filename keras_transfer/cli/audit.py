@@ -1,0 +1,43 @@
+"""`keras-transfer audit`."""
+
+from keras_transfer import data, selection
+from keras_transfer.cli.findings import write_findings
+from keras_transfer.cli.options import backbone_of, cache_of, image_size_of
+from keras_transfer.messages import one_line, print_table, tell_unreadable
+
+
+def run(options):
+    """Looks for what is wrong with pictures, and writes the findings into the run folder."""
+    if (options.metadata is None) is not (options.group is None):
+        raise ValueError(
+            "--metadata names a file and --group its column: give both or none. "
+            f"Received: --metadata {options.metadata} --group {options.group}"
+        )
+    size = image_size_of(options)
+    # Divided as `fit` divides them, whose features are then in the cache.
+    splits = data.image_folder(
+        options.data, image_size=size, on_unreadable=options.on_unreadable
+    )
+    tell_unreadable(splits)
+    groups = None
+    if options.metadata is not None:
+        groups = selection.groups_from_csv(
+            options.metadata, options.group, splits, options.data
+        )
+    found = selection.audit(
+        splits,
+        new=options.new,
+        backbone=backbone_of(options, size),
+        cache=cache_of(options),
+        groups=groups,
+    )
+    rows = [(one.severity, one.kind, one_line(one.sentence)) for one in found.findings]
+    print_table([("severity", "about", "finding"), *rows])
+    paths = write_findings(
+        options.output,
+        "audit",
+        found.to_json(),
+        found.to_markdown(),
+        lambda path: selection.plot_audit(found, path),
+    )
+    print("\n" + ", ".join(one_line(str(path)) for path in paths))

@@ -1,0 +1,40 @@
+"""Whether the parts of a model are what they should be."""
+
+import keras
+
+from keras_transfer.backbones import Backbone
+from keras_transfer.freezing import FreezePolicy
+from keras_transfer.heads import DenseHead
+
+
+def as_backbone(backbone):
+    """The `Backbone` that is meant."""
+    if isinstance(backbone, Backbone):
+        return backbone
+    if isinstance(backbone, str):
+        return Backbone(backbone)
+    if isinstance(backbone, keras.Model):
+        return Backbone.from_model(backbone)
+    raise ValueError(
+        "`backbone` must be a name, a `Backbone` or a functional `keras.Model`. "
+        f"Received: backbone={backbone!r} (of type {type(backbone).__name__})"
+    )
+
+
+def check_heads(heads):
+    """Raises a `ValueError` unless it is a head or a dict of heads."""
+    several = heads.values() if isinstance(heads, dict) else [heads]
+    if not several or not all(isinstance(head, DenseHead) for head in several):
+        raise ValueError(
+            "`heads` must be a head, such as `heads.SoftmaxHead(10)`, or a dict of name to "
+            f"head. Received: heads={heads!r}"
+        )
+
+
+def check_policy(policy):
+    """Raises a `ValueError` unless it is a freeze policy."""
+    if not isinstance(policy, FreezePolicy):
+        raise ValueError(
+            "`freeze_policy` must be a freeze policy, such as `freezing.UnfreezeLast(2)`. "
+            f"Received: freeze_policy={policy!r} (of type {type(policy).__name__})"
+        )
