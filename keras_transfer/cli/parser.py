@@ -43,7 +43,8 @@ example:
 _AUDIT_EXAMPLES = """
 examples:
   keras-transfer audit photos --output run
-  keras-transfer audit photos --new phone --metadata photos/metadata.csv --group camera --output run
+  keras-transfer audit photos --new phone --output run
+  keras-transfer audit photos --metadata photos/metadata.csv --group camera --output run
 """
 
 

@@ -11,7 +11,9 @@ from keras_transfer.selection.permutation_tests import (
     squared_discrepancies,
 )
 
-_FEWEST, _NUM_TESTS = 10, 2
+# Pictures of a set: of fewer nothing can be told.
+FEWEST = 10
+_NUM_TESTS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,9 +159,9 @@ def _check(sets, level, num_permutations):
             "`features_a` and `features_b` must be of shape (pictures, features) with the same "
             f"features. Received: shapes {shapes[0]} and {shapes[1]}"
         )
-    if min(map(len, sets)) < _FEWEST or not all(np.isfinite(rows).all() for rows in sets):
+    if min(map(len, sets)) < FEWEST or not all(np.isfinite(rows).all() for rows in sets):
         raise ValueError(
-            f"A shift can be told of at least {_FEWEST} pictures in each set, all features "
+            f"A shift can be told of at least {FEWEST} pictures in each set, all features "
             f"finite. Received: {shapes[0][0]} and {shapes[1][0]} pictures"
         )
     if not 0 < level < 1 or (num_permutations + 1) * level / _NUM_TESTS < 1:

@@ -17,7 +17,7 @@ class DuplicatePair:
         correlation: of the details of both after they were laid upon each other, at most 1.
         cosine: of the features, or None.
         splits: the split of each, or None.
-        labels: the label of each, or None.
+        labels: the label of each, None where it has none; or None.
     """
 
     first: int
@@ -38,7 +38,7 @@ class DuplicatePair:
     @property
     def contradicts(self):
         """Whether the two have different labels."""
-        return self.labels is not None and self.labels[0] != self.labels[1]
+        return None not in (self.labels or (None,)) and self.labels[0] != self.labels[1]
 
     def to_json(self):
         """The pair as a dict of text and numbers."""

@@ -57,7 +57,7 @@ def near_duplicates(
         pictures: a list of paths, or of uint8 arrays of shape `(height, width, channels)`.
         features: an array of shape `(pictures, features)`. Defaults to None, none.
         splits: the name of each picture's split. Defaults to None, not known.
-        labels: each picture's label. Defaults to None, not known.
+        labels: each picture's label, or None for one without. Defaults to None, not known.
         radius: in how many of 64 bits two hashes may differ. Defaults to 10.
         least_correlation: of the details of two copies. Defaults to 0.92.
 
@@ -94,7 +94,7 @@ def near_duplicates(
             i, j, (names[i], names[j]), evidence, distance, round(correlation, 4),
             None if unit is None else round(float(unit[i] @ unit[j]), 4),
             None if splits is None else (splits[i], splits[j]),
-            None if labels is None else (int(labels[i]), int(labels[j])),
+            None if labels is None else (labels[i], labels[j]),
         )
         for (i, j), (evidence, distance, correlation) in found.items()
     ]  # fmt: skip
