@@ -134,6 +134,23 @@ COMPARISONS = (
         for value, kind in (("seconds", "ratio"), ("final_accuracy", "difference"))
     ),
     *(
+        Comparison("audit", "copies", None, value, Limit(_AT_LEAST, 0.95), "value")
+        for value in (
+            "recall_resized",
+            "recall_compressed",
+            "recall_mirrored",
+            "recall_cropped",
+            "recall_cropped_around",
+            "precision",
+        )
+    ),
+    # More than 3 of 20 at a level of 5% come by chance in 1.6% of the measurements.
+    Comparison("audit", "shift", None, "false_alarms", Limit(_AT_MOST, 3), "value"),
+    *(
+        Comparison("audit", "shift", None, f"found_{kind}", Limit(_AT_LEAST, 1), "value")
+        for kind in ("brighter", "other_camera")
+    ),
+    *(
         Comparison("replicas", f"{number} replicas", "1 replica", "milliseconds")
         for number in (2, 4)
     ),

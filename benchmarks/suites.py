@@ -21,6 +21,7 @@ _EXTRACTIONS = (
     ("MobileNet", 224, 512),
     ("ResNet50", 224, 96),
 )
+_AUDITED = ("hymenoptera", "clothing", "xray")
 _REPLICAS = (("MobileNetV2-1.0", 160), ("EfficientNetV2S", 128))
 _MEMORY_SIZES = {"base size": 1, "10 times": 10, "100 times": 100}
 
@@ -148,7 +149,26 @@ def replicas(options):
             yield Job("replicas", "replicas", arguments, group, 0, number, options.quick)
 
 
-_ALL = (accuracy, head, extraction, steps, memory, views, kills, replicas)
+def audit(options):
+    """What an audit finds of what was planted, and what it tells where nothing was."""
+    size, limit, planted, splits = (64, 12, 6, 3) if options.quick else (160, None, 40, 20)
+    for data_set, number in itertools.product(
+        options.data or _AUDITED, range(options.rounds or 1)
+    ):
+        common = {"data_set": data_set, "image_size": size, "seed": number, "limit": limit}
+        group = {"data": data_set}
+        copies = {"row": "copies", **common, "planted": planted}
+        yield Job("audit", "audit_copies", copies, group, 0, number, options.quick)
+        for network in options.backbone or ("MobileNetV2",):
+            named = {**common, "network": network}
+            group = {"data": data_set, "network": f"{network} at {size} px"}
+            labels = {"row": "label errors", **named, "share": 0.05}
+            yield Job("audit", "audit_labels", labels, group, 0, number, options.quick)
+            shift = {"row": "shift", **named, "splits": splits, "most": 300}
+            yield Job("audit", "audit_shift", shift, group, 0, number, options.quick)
+
+
+_ALL = (accuracy, head, extraction, steps, memory, views, kills, replicas, audit)
 SUITES = {suite.__name__: suite for suite in _ALL}
 
 

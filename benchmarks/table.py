@@ -50,6 +50,22 @@ _UNITS = {
     "other_weights": _Unit("trainings that end with other weights", number),
     "left_over": _Unit("files left half written", number),
     "missing": _Unit("missing of the run's results", number),
+    "recall_resized": _Unit("found of the resized", percent),
+    "recall_compressed": _Unit("found of the compressed", percent),
+    "recall_mirrored": _Unit("found of the mirrored", percent),
+    "recall_cropped": _Unit("found of those cropped by 5%", percent),
+    "recall_cropped_around": _Unit("found of those cropped by 5% at each side", percent),
+    "pairs_before": _Unit("pairs told before any was planted", number),
+    "precision": _Unit("planted among what was told", percent),
+    "recall": _Unit("found of the planted", percent),
+    "first": _Unit("planted among as many told first", percent),
+    "probe_accuracy": _Unit("accuracy of the probe", percent),
+    "false_alarms": _Unit("alarms where nothing differs", number),
+    "random_splits": _Unit("random divisions", number),
+    "found_brighter": _Unit("1.3 times as light is told", number),
+    "features_brighter": _Unit("it is told by the features alone", number),
+    "found_other_camera": _Unit("another camera is told", number),
+    "features_other_camera": _Unit("it is told by the features alone, too", number),
 }
 _ACCURACY = ("seconds", "final_accuracy", "last_accuracy", "test_accuracy")
 _SHOWN = {
@@ -60,6 +76,12 @@ _SHOWN = {
     "memory": ("seconds", "milliseconds", "peak"),
     "views": _ACCURACY,
     "replicas": ("milliseconds", "megabytes", "efficiency"),
+    "audit": (
+        "recall_resized", "recall_compressed", "recall_mirrored", "recall_cropped",
+        "recall_cropped_around", "precision", "pairs_before", "seconds", "recall", "first",
+        "probe_accuracy", "false_alarms", "random_splits", "found_brighter",
+        "features_brighter", "found_other_camera", "features_other_camera",
+    ),
     "kills": (
         "kills_extraction", "kills_training", "kills_write", "files", "differing",
         "other_weights", "missing", "left_over",
