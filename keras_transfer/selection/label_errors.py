@@ -6,8 +6,8 @@ import numpy as np
 
 from keras_transfer.selection.linear_probe import check_features, cross_validate
 
-# Rarer errors and more precise than the others, measured on real pictures.
-_FILTER = "both"
+# The most precise of cleanlab's filters, and of about the best recall, on real pictures.
+_FILTER = "low_self_confidence"
 
 
 @dataclasses.dataclass(frozen=True)
