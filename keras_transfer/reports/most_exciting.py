@@ -9,7 +9,7 @@ from keras_transfer.reports.exciting_pictures import ExcitingPictures
 from keras_transfer.reports.guided_backpropagation import guided_projections
 from keras_transfer.reports.picture_batches import check_images, check_positive, traced
 from keras_transfer.reports.pictures_in_order import pictures_in_order
-from keras_transfer.reports.receptive_region import receptive_region
+from keras_transfer.reports.receptive_regions import receptive_regions
 from keras_transfer.reports.stage_grids import as_grid, stage_operation
 
 _FEW_CHANNELS = 8
@@ -56,10 +56,7 @@ def most_exciting(
     channels = _check_channels(channels, output.shape[-1])
     part = keras.Model(backbone.inputs[0], output)
     best, kept = _find(part, dataset, channels, num_pictures, batch_size)
-    return tuple(
-        _described(backbone, name, channel, row, kept, batch_size)
-        for channel, row in zip(channels, best.rows(), strict=True)
-    )
+    return _described(backbone, name, channels, best, kept, batch_size)
 
 
 def _check_channels(channels, num_channels):
@@ -96,12 +93,6 @@ class _Best:
         every = np.concatenate([self.positions, positions], axis=1)
         self.positions = np.take_along_axis(every, order[..., np.newaxis], axis=1)
 
-    def rows(self):
-        """`(indices, activations, positions)` of each channel."""
-        for row in zip(self.indices, self.activations, self.positions, strict=True):
-            found = row[0] >= 0
-            yield tuple(values[found] for values in row)
-
 
 def _find(part, dataset, channels, num_pictures, batch_size):
     """The highest activations of each channel, and a dict of index to picture."""
@@ -133,20 +124,25 @@ def _highest(part, channels, image_shape):
     return traced(highest, image_shape)
 
 
-def _described(backbone, name, channel, row, kept, batch_size):
-    indices, activations, positions = row
-    pictures = np.stack([kept[int(index)] for index in indices])
-    size = pictures.shape[1:3]
-    regions = [receptive_region(backbone, name, position, size) for position in positions]
-    return ExcitingPictures(
-        stage=name,
-        channel=channel,
-        indices=indices,
-        activations=activations,
-        positions=positions,
-        regions=np.array(regions),
-        pictures=pictures,
-        projections=guided_projections(
-            backbone, pictures, name, [channel] * len(pictures), positions, batch_size
-        ),
+def _described(backbone, name, channels, best, kept, batch_size):
+    """The `ExcitingPictures` of each channel; all are projected back in one go."""
+    found = best.indices >= 0
+    owners, _ = np.nonzero(found)  # channel by channel
+    pictures = np.stack([kept[index] for index in best.indices[found].tolist()])
+    positions = best.positions[found]
+    regions = receptive_regions(backbone, name, positions, pictures.shape[1:3])
+    wanted = np.array(channels)[owners]
+    projections = guided_projections(backbone, pictures, name, wanted, positions, batch_size)
+    return tuple(
+        ExcitingPictures(
+            stage=name,
+            channel=channel,
+            indices=best.indices[number][found[number]],
+            activations=best.activations[number][found[number]],
+            positions=positions[owners == number],
+            regions=regions[owners == number],
+            pictures=pictures[owners == number],
+            projections=projections[owners == number],
+        )
+        for number, channel in enumerate(channels)
     )

@@ -1,12 +1,13 @@
 """Which pixels a position of a stage can see."""
 
 import keras
+import numpy as np
 
 from keras_transfer.backbones import graph
 
 
-def receptive_region(model, stage, position, size):
-    """The pixels that reach one position, through convolutions and poolings.
+def receptive_regions(model, stage, positions, size):
+    """The pixels that reach each of some positions, through convolutions and poolings.
 
     Gates that are computed from the whole picture (squeeze-and-excitation) are passed over:
     with them every position sees everything. What mixes positions in a way not known here
@@ -15,18 +16,27 @@ def receptive_region(model, stage, position, size):
     Args:
         model: a functional `keras.Model` for pictures.
         stage: the name of an operation with positions.
-        position: `(row, column)` in its grid.
+        positions: a `(row, column)` in its grid for each.
         size: `(height, width)` of the pictures.
 
     Returns:
-        `(top, left, bottom, right)` in pixels, inside the picture; bottom and right excluded.
+        An integer array `(positions, 4)`: `(top, left, bottom, right)` in pixels, inside the
+        picture; bottom and right excluded.
     """
     part = keras.Model(model.inputs[0], graph.output_of(model, stage))
     nodes = [node for node in graph.forward_nodes(part) if not node.is_input]
-    shapes = _shapes(part, nodes, size)
-    seen = {id(part.outputs[0]): tuple((index, index) for index in position)}
     if len(part.outputs[0].shape) != 4:
-        return (0, 0, *size)
+        return np.tile((0, 0, *size), (len(positions), 1))
+    shapes = _shapes(part, nodes, size)
+    found = [_seen_from(position, part, nodes, shapes) for position in positions]
+    # `(top, left)` and `(bottom, right)`.
+    first, last = (np.array([[axis[i] for axis in region] for region in found]) for i in (0, 1))
+    return np.concatenate([np.maximum(first, 0), np.minimum(last + 1, size)], axis=1)
+
+
+def _seen_from(position, part, nodes, shapes):
+    """The first and the last pixel on each axis, which may lie outside the picture."""
+    seen = {id(part.outputs[0]): tuple((int(index), int(index)) for index in position)}
     for node in reversed(nodes):
         region = _joined([seen[id(t)] for t in node.outputs if id(t) in seen])
         for tensor in node.input_tensors if region is not None else ():
@@ -34,8 +44,7 @@ def receptive_region(model, stage, position, size):
             found = [r for r in (seen.get(id(tensor)), behind) if r is not None]
             if found:
                 seen[id(tensor)] = _joined(found)
-    (top, bottom), (left, right) = seen[id(part.inputs[0])]
-    return max(top, 0), max(left, 0), min(bottom + 1, size[0]), min(right + 1, size[1])
+    return seen[id(part.inputs[0])]
 
 
 def _shapes(model, nodes, size):

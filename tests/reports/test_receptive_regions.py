@@ -4,13 +4,19 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer.backbones import Backbone
-from keras_transfer.reports.receptive_region import receptive_region
+from keras_transfer.reports.receptive_regions import receptive_regions
 from tests.networks import mobilenet, residual_backbone
 from tests.reports.networks_to_explain import tokens_model
 
 
 def network(*layers, size=12):
     return Backbone.from_model(keras.Sequential([keras.Input((size, size, 3)), *layers]))
+
+
+def receptive_region(backbone, stage, position, size):
+    """Of one position, as a tuple."""
+    (found,) = receptive_regions(backbone, stage, [position], size)
+    return tuple(found.tolist())
 
 
 def convolution(*arguments, **keywords):
@@ -66,6 +72,14 @@ def test_region_of_mobilenet_holds_what_has_a_gradient():
     seen = seen_pixels(backbone, "block_2_add", (5, 5), 64)
     assert all(np.array(found[:2]) <= seen[:2]) and all(np.array(found[2:]) >= seen[2:])
     assert found != (0, 0, 64, 64)
+
+
+def test_many_positions_are_like_one_each():
+    backbone = residual_backbone(size=32)
+    positions = [(0, 1), (3, 2), (7, 7)]
+    found = receptive_regions(backbone, "add2", positions, (32, 32))
+    each = [receptive_region(backbone, "add2", position, (32, 32)) for position in positions]
+    np.testing.assert_array_equal(found, each)
 
 
 def test_gate_from_the_whole_picture_is_passed_over():
