@@ -10,7 +10,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image, ImageDraw
 
-from keras_transfer import freezing, training
+from keras_transfer import freezing, heads, models, training
+from keras_transfer.cli.run_folder import RunFolder
 from tests.networks import residual_network
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
@@ -160,3 +161,21 @@ def test_cached_features_are_computed_once_for_several_heads(shapes, tmp_path, c
     assert set(accuracies) == {0.0, 0.2, 0.5}
     printed = capsys.readouterr().out
     assert printed.count("computed in") == printed.count("read from the cache") == 2
+
+
+def test_explain_draws_what_a_run_looks_at(shapes, tmp_path, capsys):
+    model = models.TransferModel(network(), heads.SoftmaxHead(4))
+    (tmp_path / "run").mkdir()
+    model.save(tmp_path / "run" / "model.keras")
+    names = sorted(folder.name for folder in shapes.iterdir())
+    RunFolder(tmp_path / "run").describe(
+        {"class_names": names, "image_size": [SIZE, SIZE], "channels": 3}
+    )
+    figures = tmp_path / "figures"
+    written, maps, forgotten = load("explain").main(tmp_path / "run", shapes, figures, 3)
+    assert sorted(written) == sorted(figures.iterdir())
+    assert {values.shape[:3] for values in maps.values()} == {(3, SIZE, SIZE)}
+    stages = [stage.name for stage in model.backbone.stages]
+    assert list(forgotten) == ["head", *reversed(stages)]
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in [*forgotten, *map(str, written)])
