@@ -134,8 +134,8 @@ def _evaluate_and_export(run_folder, model, history, splits):
 
 
 def _read_plan(path):
-    if path is None:
-        return None
+    if path in (None, "auto"):
+        return path
     try:
         return training.Plan.from_json(json.loads(pathlib.Path(path).read_text("utf-8")))
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
@@ -147,7 +147,7 @@ def _read_plan(path):
 
 def _check_plan(plan, model, cache):
     """Raises what training by this plan would, while there is no run folder yet."""
-    for phase in plan.phases if plan else ():
+    for phase in plan.phases if isinstance(plan, training.Plan) else ():
         phase.freeze_policy.trainable_layers(model.backbone)
         if phase.solver == "lbfgs" and not cache:
             raise ValueError(
@@ -156,9 +156,9 @@ def _check_plan(plan, model, cache):
 
 
 def _build_model(options, size, num_classes):
-    return models.TransferModel(
-        backbone_of(options, size), heads.SoftmaxHead(num_classes, dropout=0.2)
-    )
+    head = heads.SoftmaxHead(num_classes, dropout=0.2)
+    backbone = backbone_of(options, size)
+    return models.TransferModel(backbone, head, truncate_at=options.truncate_at)
 
 
 def _augmented(train, options):
@@ -180,7 +180,9 @@ def _settings(options, size, plan):
         "augmentation": options.augmentation,
         "batch_size": options.batch_size,
         "balance": options.balance,
-        "plan": plan and json.loads(json.dumps(plan.to_json())),
+        "plan": json.loads(json.dumps(plan.to_json()))
+        if isinstance(plan, training.Plan)
+        else plan,
         "time_budget": options.time_budget,
         "seed": options.seed,
     }

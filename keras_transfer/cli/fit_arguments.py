@@ -74,7 +74,10 @@ def add_unreadable(command):
 def _add_training(fit):
     length = fit.add_mutually_exclusive_group()
     length.add_argument(
-        "--plan", metavar="FILE", help="a plan.json; by default the data decide"
+        "--plan",
+        metavar="FILE",
+        help="a plan.json, or 'auto' for what `recommend` says; by default the number of "
+        "pictures decides",
     )
     length.add_argument(
         "--time-budget",

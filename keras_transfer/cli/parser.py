@@ -8,6 +8,7 @@ from keras_transfer.cli.selection_arguments import (
     add_audit_arguments,
     add_backbone_and_data,
     add_rank_arguments,
+    add_recommend_arguments,
 )
 from keras_transfer.version import __version__
 
@@ -72,6 +73,8 @@ def build_parser():
     add_rank_arguments(rank)
     probe = _add(commands, "probe", "say after which stage to cut a network")
     add_backbone_and_data(probe)
+    recommend = _add(commands, "recommend", "choose what to train, and say why")
+    add_recommend_arguments(recommend)
     audit = _add(commands, "audit", "say what is wrong with pictures", _AUDIT_EXAMPLES)
     add_audit_arguments(audit)
     _add(commands, "backbones", "list the networks that can be transferred")

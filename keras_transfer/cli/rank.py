@@ -17,7 +17,7 @@ def run(options):
     candidates = {text: backbone for text, backbone, _ in found}
     if options.random_twins:
         for text, backbone, _ in found:
-            candidates[f"{text} (random)"] = selection.random_twin(backbone)
+            candidates[f"{text} (random)"] = backbones.random_twin(backbone)
     ranking = selection.rank_backbones(
         candidates,
         splits.train,

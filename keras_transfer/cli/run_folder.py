@@ -5,6 +5,7 @@ import json
 import pathlib
 import shutil
 
+from keras_transfer.cli.findings import names_of_findings
 from keras_transfer.files import held, write_aside
 from keras_transfer.messages import reason_of
 
@@ -46,7 +47,7 @@ class RunFolder:
                 f"'{self.path}' is a file; nothing was overwritten. Name a new folder with "
                 "--output."
             )
-        if all(path.name.startswith((_LOCK, _ASIDE)) for path in self.path.iterdir()):
+        if all(map(_is_no_obstacle, self.path.iterdir())):
             return
         described = self._unfinished()
         if described is None:
@@ -174,6 +175,11 @@ class RunFolder:
                 f"model takes {shapes[0]} and tells {shapes[1]} classes apart."
             )
         return model
+
+
+def _is_no_obstacle(path):
+    """Whether a file is what a killed process left, or what was found before the training."""
+    return path.name.startswith((_LOCK, _ASIDE)) or path.name in names_of_findings()
 
 
 def _differing(described, settings):

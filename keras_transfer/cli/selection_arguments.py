@@ -31,6 +31,16 @@ def add_rank_arguments(rank):
     _add_common(rank)
 
 
+def add_recommend_arguments(recommend):
+    """Adds the arguments of `recommend` to a parser."""
+    add_backbone_and_data(recommend)
+    recommend.add_argument(
+        "--settle",
+        action="store_true",
+        help="find out by experiment, in some minutes, whether transfer helps",
+    )
+
+
 def add_backbone_and_data(command):
     """Adds the pictures, one backbone, and where results go."""
     command.add_argument("data", metavar="DATA", help="the folder of pictures")

@@ -4,6 +4,7 @@ from keras_transfer.selection.audit import Audit, audit
 from keras_transfer.selection.audit_figure import plot_audit
 from keras_transfer.selection.audited_set import features_in_order
 from keras_transfer.selection.candidate_score import CandidateScore
+from keras_transfer.selection.check_negative_transfer import check_negative_transfer
 from keras_transfer.selection.cka import linear_cka
 from keras_transfer.selection.confounds import Confounds, Shortcut, confounds
 from keras_transfer.selection.domain_shift import DomainShift, domain_shift
@@ -18,9 +19,11 @@ from keras_transfer.selection.intrinsic_dimension import intrinsic_dimension
 from keras_transfer.selection.label_errors import LabelError, LabelErrors, label_errors
 from keras_transfer.selection.layer_probes import LayerProbes, StageProbe
 from keras_transfer.selection.leep import leep, nce
+from keras_transfer.selection.likeness import Likeness, measure_likeness
 from keras_transfer.selection.linear_probe import ProbeResult, cross_validate
 from keras_transfer.selection.logme import logme
 from keras_transfer.selection.near_duplicates import NearDuplicates, near_duplicates
+from keras_transfer.selection.negative_transfer import NegativeTransfer
 from keras_transfer.selection.picture_statistics import picture_statistics
 from keras_transfer.selection.pooled_features import (
     PooledFeatures,
@@ -29,11 +32,14 @@ from keras_transfer.selection.pooled_features import (
 )
 from keras_transfer.selection.probe_layers import probe_layers
 from keras_transfer.selection.probes_figure import plot_probes
-from keras_transfer.selection.random_twin import random_twin
 from keras_transfer.selection.rank_backbones import rank_backbones
 from keras_transfer.selection.ranking import Ranking
 from keras_transfer.selection.ranking_figure import plot_ranking
+from keras_transfer.selection.recommend import recommend
+from keras_transfer.selection.recommendation import Recommendation
+from keras_transfer.selection.recommendation_figure import plot_recommendation
 from keras_transfer.selection.source_classifier import source_classifier
+from keras_transfer.selection.statistics_distance import statistics_distance
 
 __all__ = [
     "Audit",
@@ -47,14 +53,18 @@ __all__ = [
     "LabelError",
     "LabelErrors",
     "LayerProbes",
+    "Likeness",
     "NearDuplicates",
+    "NegativeTransfer",
     "PooledFeatures",
     "ProbeResult",
     "Ranking",
+    "Recommendation",
     "Shortcut",
     "StageProbe",
     "audit",
     "bootstrap_interval",
+    "check_negative_transfer",
     "confounds",
     "cross_validate",
     "domain_shift",
@@ -68,16 +78,19 @@ __all__ = [
     "leep",
     "linear_cka",
     "logme",
+    "measure_likeness",
     "nce",
     "near_duplicates",
     "picture_statistics",
     "plot_audit",
     "plot_probes",
     "plot_ranking",
+    "plot_recommendation",
     "pooled_features",
     "probe_layers",
-    "random_twin",
     "rank_backbones",
+    "recommend",
     "source_classifier",
     "stage_features",
+    "statistics_distance",
 ]

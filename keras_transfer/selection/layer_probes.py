@@ -107,8 +107,8 @@ class LayerProbes:
         share = 1 - kept.num_parameters / self.stages[-1].num_parameters
         return (
             f"After '{self.freeze_point}' features no longer get better for these pictures: "
-            f"{', '.join(self.dead_stages)} and {int(100 * share)}% of the parameters can be dropped "
-            f"with truncate_at='{self.freeze_point}'."
+            f"{', '.join(self.dead_stages)} and {int(100 * share)}% of the parameters can be "
+            f"dropped with truncate_at='{self.freeze_point}'."
         )
 
     def to_json(self):

@@ -43,7 +43,7 @@ class NearDuplicates:
 
 
 def near_duplicates(
-    pictures, features=None, splits=None, labels=None, radius=10, least_correlation=0.92
+    pictures, features=None, splits=None, labels=None, radius=10, least_correlation=0.95
 ):
     """Finds copies of pictures that were resized, compressed again, mirrored or cropped by 5%.
 
@@ -59,7 +59,7 @@ def near_duplicates(
         splits: the name of each picture's split. Defaults to None, not known.
         labels: each picture's label, or None for one without. Defaults to None, not known.
         radius: in how many of 64 bits two hashes may differ. Defaults to 10.
-        least_correlation: of the details of two copies. Defaults to 0.92.
+        least_correlation: of the details of two copies. Defaults to 0.95.
 
     Returns:
         `NearDuplicates`.

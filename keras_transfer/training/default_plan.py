@@ -1,20 +1,17 @@
 """The plan for those who have none."""
 
-import math
-
-from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
-from keras_transfer.training.plan import Phase, Plan
+from keras_transfer.training.phases import (
+    are_very_few_steps,
+    head_phase,
+    tuning_epochs,
+    tuning_phase,
+)
+from keras_transfer.training.plan import Plan
 
 # Below so many pictures per class, the last stages are fitted to single pictures.
 _FEW_PER_CLASS = 20
 # From so many on, an earlier stage has enough to learn from.
 _MANY_PER_CLASS = 1000
-_HEAD_STEPS, _HEAD_EPOCHS = 2000, (5, 20)
-_TUNING_STEPS, _TUNING_EPOCHS = 750, (8, 12)
-# In a few steps at the full rate, Adam spoils more of the pretrained weights than it mends; in
-# very few it does so in all stages but the last.
-_FEW_STEPS, _RATE, _RATE_OF_FEW_STEPS = 500, 1e-3, 5e-4
-_VERY_FEW_STEPS = 200
 # Under a time budget: a part of the epochs, and views to keep, 0 for the pictures as they are;
 # the most accurate choice first, for the stages that are wanted and then for fewer.
 _CHOICES = ((1.0, 4), (0.75, 2), (0.5, 0), (0.35, 0))
@@ -46,16 +43,8 @@ def default_plan(
             "`time_budget` must be positive, and needs `costs` to compare with. "
             f"Received: time_budget={time_budget!r}, costs={costs!r}"
         )
-    steps_per_epoch = math.ceil(num_images / batch_size)
     per_class = num_images / num_classes
-    head = Phase(
-        FreezeAll(),
-        epochs=_epochs(_HEAD_STEPS, steps_per_epoch, *_HEAD_EPOCHS),
-        learning_rate=1e-3,
-        views=1,
-        augmented=False,
-        name="head",
-    )
+    head = head_phase(num_images, batch_size)
     reasons = [
         f"The head starts from random numbers, and its first gradients would spoil the "
         f"pretrained weights: it is trained alone for {head.epochs} epochs "
@@ -68,8 +57,9 @@ def default_plan(
             "the pictures by heart: the backbone stays as it is."
         )
         return Plan([head], reasons)
-    epochs = _epochs(_TUNING_STEPS, steps_per_epoch, *_TUNING_EPOCHS)
-    wanted = _wanted_stages(per_class, epochs * steps_per_epoch, num_stages)
+    epochs = tuning_epochs(num_images, batch_size)
+    few_steps = are_very_few_steps(epochs, num_images, batch_size)
+    wanted = _wanted_stages(per_class, few_steps, num_stages)
     chosen = _affordable(wanted, epochs, num_images, costs, time_budget)
     if chosen is None:
         reasons.append(
@@ -77,8 +67,7 @@ def default_plan(
         )
         return Plan([head], reasons)
     stages, epochs, views, seconds = chosen
-    rate = _RATE if epochs * steps_per_epoch >= _FEW_STEPS else _RATE_OF_FEW_STEPS
-    tuning = _tuning(stages, num_stages, epochs, rate, views)
+    tuning = tuning_phase(stages, num_stages, num_images, batch_size, epochs, views)
     last = "the last stage" if stages == 1 else f"the last {stages} stages"
     whole = "the whole backbone" if stages == num_stages else last
     reasons.append(
@@ -97,26 +86,10 @@ def default_plan(
     return Plan([head, tuning], reasons)
 
 
-def _tuning(stages, num_stages, epochs, learning_rate, views):
-    return Phase(
-        FreezeNone() if stages == num_stages else UnfreezeLast(stages),
-        epochs=epochs,
-        learning_rate=learning_rate,
-        layerwise_decay=0.7,
-        views=max(views, 1),
-        augmented=views > 0,
-        name="fine-tuning",
-    )
-
-
-def _epochs(steps, steps_per_epoch, at_least, at_most):
-    return min(max(math.ceil(steps / steps_per_epoch), at_least), at_most)
-
-
-def _wanted_stages(per_class, steps, num_stages):
+def _wanted_stages(per_class, few_steps, num_stages):
     if num_stages <= 2:
         return num_stages
-    if steps < _VERY_FEW_STEPS:
+    if few_steps:
         return 1
     return min(2 if per_class < _MANY_PER_CLASS else 3, num_stages - 1)
 

@@ -1,11 +1,13 @@
 """The one verb."""
 
 import contextlib
+import importlib
 import time
 
 import keras
 import tensorflow as tf
 
+from keras_transfer.backbones import graph, random_twin
 from keras_transfer.distribution import is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.training.costs import measure_costs
@@ -48,6 +50,7 @@ def fine_tune(
             is shuffled and given in batches of 32.
         validation: the same, or None.
         plan: a `Plan`. Defaults to `default_plan` for the number of pictures and classes.
+            "auto" asks `selection.recommend`, which looks at the pictures first.
         directory: a folder that gets `plan.json`, and after each phase `history.csv` and the
             best model so far as `model.keras`. In its folder `checkpoints` the training keeps
             its state: the same call goes on where another one was stopped or killed, and gives
@@ -91,11 +94,7 @@ def fine_tune(
     steps, num_images, batch_size = _count(train)
     if int(train.cardinality()) != steps:  # Keras would warn that the data ran out
         train = train.apply(tf.data.experimental.assert_cardinality(steps))
-    if plan is not None and not isinstance(plan, Plan):
-        raise ValueError(
-            "`plan` must be a `Plan`, such as `Plan([Phase(FreezeAll(), 5, 1e-3)])`, or None. "
-            f"Received: plan={plan!r}"
-        )
+    _check_plan(plan, time_budget)
     folder = (
         None
         if directory is None
@@ -108,8 +107,12 @@ def fine_tune(
         )  # fmt: skip
         begun = folder and folder.plan_begun(settings)
         plan = begun or plan
-        if plan is None:
+        if plan == "auto":
+            plan = _recommended_plan(model, train, batch_size, cache)
+        elif plan is None:
             plan = _choose_plan(model, train, (num_images, batch_size), cache, time_budget)
+        if plan.from_scratch:
+            _forget(model.backbone)
         if verbose:
             print(describe(plan, model, num_images, steps))
         if folder and not begun:
@@ -131,6 +134,33 @@ def _choose_plan(model, train, size, cache, time_budget):
         time_budget = max(time_budget - (time.perf_counter() - started), _LEAST_BUDGET)
     num_stages, num_classes = len(model.backbone.stages), model.outputs[0].shape[-1]
     return default_plan(num_images, num_classes, num_stages, batch_size, costs, time_budget)
+
+
+def _recommended_plan(model, train, batch_size, cache):
+    # It stands above this package: it makes plans.
+    selection = importlib.import_module("keras_transfer.selection")
+    recommendation = selection.recommend(train, model.backbone, cache, batch_size)
+    plan = recommendation.plan
+    return plan if cache else plan.without_exact_solution()
+
+
+def _forget(backbone):
+    """Gives a backbone random weights."""
+    for layer, drawn in zip(backbone.layers, random_twin(backbone).layers, strict=True):
+        graph.set_layer_weights(layer, drawn.get_weights())
+
+
+def _check_plan(plan, time_budget):
+    if plan is not None and plan != "auto" and not isinstance(plan, Plan):
+        raise ValueError(
+            "`plan` must be a `Plan`, such as `Plan([Phase(FreezeAll(), 5, 1e-3)])`, 'auto' or "
+            f"None. Received: plan={plan!r}"
+        )
+    if plan == "auto" and time_budget is not None:
+        raise ValueError(
+            "What is recommended does not follow a time budget: leave one of them out. "
+            f"Received: plan='auto', time_budget={time_budget!r}"
+        )
 
 
 def _check_model(model):

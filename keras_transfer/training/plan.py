@@ -111,10 +111,13 @@ class Plan:
     Attributes:
         phases: a tuple of `Phase`, run in order.
         reasons: a tuple of sentences.
+        from_scratch: whether the backbone starts from random weights instead of those that it
+            has. Defaults to False.
     """
 
     phases: tuple
     reasons: tuple = ()
+    from_scratch: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "phases", tuple(self.phases))
@@ -125,21 +128,36 @@ class Plan:
             )
         if not all(isinstance(reason, str) for reason in self.reasons):
             raise ValueError(f"`reasons` must be strings. Received: reasons={self.reasons!r}")
+        if not isinstance(self.from_scratch, bool):
+            raise ValueError(
+                f"`from_scratch` must be a bool. Received: from_scratch={self.from_scratch!r}"
+            )
 
     @property
     def epochs(self):
         """The number of epochs of all phases."""
         return sum(phase.epochs for phase in self.phases)
 
+    def without_exact_solution(self):
+        """The plan with ten epochs of AdamW where it asks for L-BFGS, which needs a cache."""
+        phases = [
+            dataclasses.replace(phase, solver="adamw", epochs=10)
+            if phase.solver == "lbfgs"
+            else phase
+            for phase in self.phases
+        ]
+        return dataclasses.replace(self, phases=phases)
+
     def to_json(self):
         """The plan as numbers, strings, lists and dicts."""
         return {
             "phases": [phase.to_json() for phase in self.phases],
             "reasons": list(self.reasons),
+            "from_scratch": self.from_scratch,
         }
 
     @classmethod
     def from_json(cls, values):
         """The plan that `to_json` described."""
         phases = [Phase.from_json(phase) for phase in values["phases"]]
-        return cls(phases, values["reasons"])
+        return cls(phases, values["reasons"], values.get("from_scratch", False))

@@ -16,7 +16,7 @@ def settings_of(model, data, plan, time_budget, class_weight, observe):
     Args:
         model: a `TransferModel` before its training.
         data: a dict of split to `tf.data.Dataset` or None.
-        plan: the `Plan` that was asked for, or None.
+        plan: the `Plan` that was asked for, "auto" or None.
         time_budget: the one that was asked for, or None.
         class_weight: as in `fit`, or None.
         observe: whether to read data sets that do not know what they hold.
@@ -27,7 +27,7 @@ def settings_of(model, data, plan, time_budget, class_weight, observe):
     settings = {
         "backbone": f"{model.backbone.count_params()} parameters, {_digest_of(model.backbone)}",
         "heads": keras.saving.serialize_keras_object(model.heads),
-        "plan": plan and plan.to_json(),
+        "plan": plan if isinstance(plan, str) else plan and plan.to_json(),
         "time budget": time_budget,
         "class weights": class_weight
         and {str(label): float(weight) for label, weight in class_weight.items()},

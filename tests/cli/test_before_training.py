@@ -68,6 +68,19 @@ def test_probe_prints_a_table_and_says_where_to_cut(photos, tmp_path, capsys):
     assert content["conclusion"] in capsys.readouterr().out
 
 
+def test_recommend_prints_the_reasons_and_a_plan_that_fit_takes(photos, tmp_path, capsys):
+    network = ["--alpha", "0.35", "--weights", "none", *SMALL]
+    run = tmp_path / "run"
+    assert main(["recommend", str(photos), "--output", str(run), *network]) == 0
+    content = check_findings(run, "recommend")
+    printed = capsys.readouterr().out
+    assert f"Recommended: {content['strategy']}." in printed
+    assert all(reason in printed for reason in content["plan"]["reasons"])
+    assert main(["fit", str(photos), "--output", str(run), "--plan", "auto", *network]) == 0
+    trained = json.loads((run / "plan.json").read_text())
+    assert trained["phases"] == content["plan"]["phases"]
+
+
 def test_cells_of_a_markdown_table_cannot_break_it():
     table = markdown_table([("name",), ("a|b",), ("a\nb",)])
     assert table == "| name |\n| --- |\n| a\\|b |\n| a\\nb |"

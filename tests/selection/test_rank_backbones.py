@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
-from keras_transfer.selection import random_twin, rank_backbones
+from keras_transfer.selection import rank_backbones
 from keras_transfer.selection.candidate_score import CandidateScore
 from keras_transfer.selection.ranking import Ranking
 from keras_transfer.selection.ranking_figure import plot_ranking
@@ -130,26 +130,3 @@ def test_ranking_as_json_and_as_a_table():
 def test_ranking_is_drawn(tmp_path):
     plot_ranking(RANKING, tmp_path / "rank.png")
     assert (tmp_path / "rank.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_twin_has_the_graph_but_not_the_weights():
-    backbone = residual_backbone("tf")
-    twin, same, other = (random_twin(backbone, seed) for seed in (0, 0, 1))
-    kernels = [
-        one.get_layer("conv_1").get_weights()[0] for one in (backbone, twin, same, other)
-    ]
-    np.testing.assert_array_equal(kernels[1], kernels[2])
-    assert not np.allclose(kernels[0], kernels[1])
-    assert not np.allclose(kernels[1], kernels[3])
-    assert twin.boundaries == backbone.boundaries
-
-
-def test_twin_keeps_the_statistics_of_the_preprocessing():
-    inputs = keras.Input((8, 8, 3))
-    statistics = keras.layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 5.0, 6.0])
-    learned = keras.layers.Normalization(name="learned")
-    learned.adapt(IMAGES)
-    x = keras.layers.Conv2D(2, 3)(learned(statistics(inputs)))
-    backbone = Backbone.from_model(keras.Model(inputs, x))
-    layer = random_twin(backbone).get_layer("learned")
-    np.testing.assert_array_equal(layer.mean, backbone.get_layer("learned").mean)
