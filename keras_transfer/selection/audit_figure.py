@@ -7,7 +7,7 @@ from keras_transfer.selection.thumbnails import in_mode, opened
 
 _BLUE, _ORANGE, _GREEN, _RED = "#4c72b0", "#dd8452", "#55a868", "#c44e52"
 _COLOURS = {"train": _BLUE, "validation": _ORANGE, "test": _GREEN}
-_COLUMNS, _TILE, _GAP, _CAPTION = 6, 96, 8, 34
+_COLUMNS, _TILE, _GAP, _CAPTION = 5, 96, 12, 30
 _MOST_CLASSES = 25
 
 
@@ -111,7 +111,7 @@ def _plot_errors(panel, audit):
     errors = audit.labels.errors
     panel.set_title(f"labels likely to be wrong: {len(errors)}", loc="left")
     tiles = [
-        (error.index, f"{_brief(error.given)}\nor {_brief(error.suggested)}?")
+        (error.index, f"{_brief(error.given)}\n{_brief(error.suggested)}?")
         for error in errors[: 2 * _COLUMNS]
     ]
     half = (len(tiles) + 1) // 2 if len(tiles) > _COLUMNS else len(tiles)

@@ -52,14 +52,16 @@ def duplicates(found):
     if not found.pairs:
         sentence = f"None of {found.num_pictures} pictures is a copy of another one."
         return Finding("duplicates", "note", sentence, numbers)
-    sentence = f"{copies} of {found.num_pictures} pictures are copies of others."
+    sentence = f"Copies among {found.num_pictures} pictures: {copies}."
     if across:
         sentence += (
-            f" {across} pairs lie in different splits: a score on these is too good. Keep the "
+            f" Pairs in different splits: {across}; a score on these is too good. Keep the "
             "copies of a picture in one split."
         )
     if contradicting:
-        sentence += f" {contradicting} pairs have different labels, of which one is wrong."
+        sentence += (
+            f" Pairs with different labels: {contradicting}; one of the labels is wrong."
+        )
     severity = "alarm" if across or contradicting else "warning"
     return Finding("duplicates", severity, sentence, numbers)
 

@@ -27,6 +27,8 @@ FINE_WINDOWS = tuple(
 )
 # The blur that is taken away, in pixels of 32: shapes and shadows are alike in many pictures.
 _BLUR = 2.0
+# By which the edges of a window are moved, as shares of a side.
+_STEPS = (0.0125, 0.0125, 0.00625, 0.00625)
 
 
 def thumbnails(pictures):
@@ -114,18 +116,35 @@ def correlating(parts):
 def detail_correlation(cropped, whole):
     """How alike two pictures are in their details, if one is cropped to lie on the other.
 
+    The best of `FINE_WINDOWS` is taken, and its edges are then moved by less and less.
+
     Args:
         cropped: thumbnail, a uint8 array of shape `(64, 64)`.
         whole: the same of the other picture.
 
     Returns:
-        The correlation, from -1 to 1, at the best of the windows.
+        The correlation, from -1 to 1.
     """
+    (other,) = parts_of(whole, WINDOWS[:1], SIDE // 2)
     parts = parts_of(cropped, FINE_WINDOWS, SIDE // 2)
-    other = parts_of(whole, WINDOWS[:1], SIDE // 2)
-    best = int((correlating(parts) @ correlating(other)[0]).argmax())
-    rows = correlating(_details(np.concatenate([parts[best : best + 1], other])))
-    return float(rows[0] @ rows[1])
+    window = FINE_WINDOWS[
+        int((correlating(parts) @ correlating(other[np.newaxis])[0]).argmax())
+    ]
+    (other,) = correlating(_details(other[np.newaxis]))
+    best = -1.0
+    for step in _STEPS:
+        windows = [window, *_moved(window, step)]
+        found = correlating(_details(parts_of(cropped, windows, SIDE // 2))) @ other
+        best, window = float(found.max()), windows[int(found.argmax())]
+    return best
+
+
+def _moved(window, step):
+    """The windows with one edge moved by a step, as far as they lie within the picture."""
+    for edge, sign in itertools.product(range(4), (-step, step)):
+        moved = window[edge] + sign
+        if 0 <= moved <= 1:
+            yield (*window[:edge], moved, *window[edge + 1 :])
 
 
 def _details(parts):

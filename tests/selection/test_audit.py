@@ -98,7 +98,7 @@ def test_findings_say_how_grave_they_are(found):
     assert severities == sorted(severities, key=("alarm", "warning", "note").index)
     duplicates = finding_of(found, "duplicates")
     assert duplicates.severity == "alarm"
-    assert duplicates.sentence.startswith("1 of 67 pictures are copies")
+    assert duplicates.sentence.startswith("Copies among 67 pictures: 1. Pairs in different")
     assert duplicates.numbers == {"copies": 1, "across_splits": 1, "contradicting": 0}
     assert finding_of(found, "labels").severity == "warning"
     assert finding_of(found, "classes").severity == "note"
