@@ -19,9 +19,9 @@ def plot_exciting(exciting, path):
     rows = []
     for found in exciting:
         crops = [found.cropped(number) for number in range(len(found.indices))]
-        rows.append((f"channel\n{found.channel}", [as_shown(picture) for picture, _ in crops]))
+        rows.append((f"channel {found.channel}", [as_shown(picture) for picture, _ in crops]))
         rows.append(("projection", [as_relief(projection) for _, projection in crops]))
-    _draw(rows, path, f"most exciting for {exciting[0].stage}" if rows else "")
+    _draw(rows, path, f"what excites channels of {exciting[0].stage} most" if rows else "")
 
 
 def plot_exciting_change(before, after, path):
@@ -45,8 +45,10 @@ def plot_exciting_change(before, after, path):
     for pair in zip(before, after, strict=True):
         for moment, found in zip(("before", "after"), pair, strict=True):
             crops = [found.cropped(number)[0] for number in range(len(found.indices))]
-            rows.append((f"{found.channel}\n{moment}", [as_shown(crop) for crop in crops]))
-    _draw(rows, path, f"most exciting for {before[0].stage}" if rows else "")
+            rows.append(
+                (f"channel {found.channel}\n{moment}", [as_shown(crop) for crop in crops])
+            )
+    _draw(rows, path, f"what excites channels of {before[0].stage} most" if rows else "")
 
 
 def _draw(rows, path, title):

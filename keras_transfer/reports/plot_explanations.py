@@ -33,7 +33,8 @@ def plot_explanations(images, maps, path, titles=None):
         )
     height, width = np.shape(images)[1:3]
     columns = 1 + len(maps)
-    size = (_SIDE * columns * max(width / height, 0.5), (_SIDE + 0.15) * len(images) + 0.3)
+    across = _SIDE * max(width / height, 0.5)
+    size = ((across + 0.07) * columns + 0.4, (_SIDE + 0.07) * len(images) + 0.3)
     figure, panels = new_figure(len(images), columns, size)
     for number, image in enumerate(images):
         row = panels[number * columns : (number + 1) * columns]

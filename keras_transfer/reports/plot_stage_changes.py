@@ -26,4 +26,5 @@ def plot_stage_changes(changes, path):
     similar.set_xlim(0, 1.2)
     similar.set_xticks([0, 0.5, 1])
     moved.set_yticklabels([])
+    moved.locator_params(axis="x", nbins=3)
     save_figure(figure, path)
