@@ -41,7 +41,7 @@ def test_attributions_add_up_to_the_difference_of_the_logits(make, baseline):
     if baseline == "blur":
         start = ndimage.gaussian_filter(images, (0, sigma, sigma, 0), mode="nearest")
     expected = (logits(model, images) - logits(model, start))[:, 2]
-    found = integrated_gradients(model, images, 2, baseline=baseline, steps=32)
+    found = integrated_gradients(model, images, 2, baseline=baseline, steps=24)
     np.testing.assert_allclose(found.sum(axis=(1, 2, 3)), expected, rtol=0.02, atol=1e-3)
 
 
