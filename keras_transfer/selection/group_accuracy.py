@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from keras_transfer.selection.intervals import wilson_interval
+
 
 @dataclasses.dataclass(frozen=True)
 class GroupAccuracy:
@@ -75,13 +77,12 @@ def group_accuracy(correct, groups, level=0.05):
 
 
 def _compared(name, correct, belongs, num_groups, level):
-    from scipy.stats import binomtest, fisher_exact
+    from scipy.stats import fisher_exact
 
     right, size = int(correct[belongs].sum()), int(belongs.sum())
     others_right, others = int(correct[~belongs].sum()), int((~belongs).sum())
     table = [[right, size - right], [others_right, others - others_right]]
     p_value = fisher_exact(table, alternative="less").pvalue if others else 1.0
     p_value = min(1.0, float(p_value) * num_groups)
-    interval = binomtest(right, size).proportion_ci(method="wilson")
-    interval = float(interval.low), float(interval.high)
+    interval = wilson_interval(right, size)
     return GroupAccuracy(name, size, right, interval, p_value, p_value <= level)

@@ -35,6 +35,33 @@ def bootstrap_interval(values, level=0.95, num_draws=2000, seed=0):
     return float(low), float(high)
 
 
+def wilson_interval(hits, size, level=0.95):
+    """An interval for a share, which stays within 0 and 1 and is no point at its ends.
+
+    Args:
+        hits: how many pictures something holds for.
+        size: of how many, at least 1.
+        level: how often it holds the true share. Defaults to 0.95.
+
+    Returns:
+        `(low, high)`.
+
+    Raises:
+        ValueError: for more hits than pictures, for none, or for a level that is no share.
+
+    Reference: Wilson, Probable Inference, JASA 1927.
+    """
+    from scipy.stats import binomtest
+
+    if not 0 <= hits <= size or size < 1 or not 0 < level < 1:
+        raise ValueError(
+            "`hits` must lie between 0 and `size`, `size` be positive, and `level` lie between "
+            f"0 and 1. Received: hits={hits}, size={size}, level={level}"
+        )
+    interval = binomtest(int(hits), int(size)).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
 def overlap(first, second):
     """Whether two intervals `(low, high)` have a point in common."""
     return first[0] <= second[1] and second[0] <= first[1]

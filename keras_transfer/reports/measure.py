@@ -3,17 +3,12 @@
 import numpy as np
 
 from keras_transfer.messages import one_line
-
-
-def confusion_matrix(labels, predicted, num_classes):
-    """Counts of pictures, a row for each true class, a column for each predicted one."""
-    counts = np.zeros((num_classes, num_classes), dtype=int)
-    np.add.at(counts, (np.asarray(labels, int), np.asarray(predicted, int)), 1)
-    return counts
+from keras_transfer.reports.per_class import per_class
+from keras_transfer.selection.intervals import wilson_interval
 
 
 def measure(probabilities, labels, class_names):
-    """Accuracy, loss, and each class's precision and recall.
+    """Accuracy, loss, and each class's precision and recall, with 95% intervals.
 
     Args:
         probabilities: an array of shape `(pictures, classes)`.
@@ -21,31 +16,20 @@ def measure(probabilities, labels, class_names):
         class_names: the names of the classes.
 
     Returns:
-        A dict that can be written as JSON. Precision is None for a class that was never
-        predicted, recall for one that never occurs.
+        A dict that can be written as JSON. Precision and its interval are None for a class
+        that was never predicted, recall and its interval for one that never occurs.
     """
     labels = np.asarray(labels, int)
-    counts = confusion_matrix(labels, probabilities.argmax(axis=1), len(class_names))
-    hits = counts.diagonal()
+    found = per_class(labels, probabilities.argmax(axis=1), class_names)
+    hits = sum(found.confusion[i][i] for i in range(len(class_names)))
     of_truth = np.clip(probabilities[np.arange(len(labels)), labels], 1e-12, 1.0)
     return {
         "images": len(labels),
-        "accuracy": float(hits.sum() / len(labels)),
+        "accuracy": float(hits / len(labels)),
+        "accuracy_interval": list(wilson_interval(hits, len(labels))),
         "loss": float(-np.log(of_truth).mean()),
-        "classes": {
-            name: {
-                "images": int(counts[i].sum()),
-                "precision": _ratio(hits[i], counts[:, i].sum()),
-                "recall": _ratio(hits[i], counts[i].sum()),
-            }
-            for i, name in enumerate(class_names)
-        },
-        "confusion": counts.tolist(),
+        **found.to_json(),
     }
-
-
-def _ratio(part, whole):
-    return float(part / whole) if whole else None
 
 
 def confusion_table(counts, class_names, widest=14):
