@@ -50,7 +50,7 @@ def _plot_counts(panel, audit):
 def _plot_shortcuts(panel, found):
     rows = [("whole picture", found.whole, found.whole_interval, _BLUE)]
     for one in found.shortcuts:
-        colour = _RED if one.is_large else _ORANGE if one.above_chance else "0.6"
+        colour = _RED if one in found.large else _ORANGE if one.above_chance else "0.6"
         rows.append((one.name, one.accuracy, one.interval, colour))
     for place, (_, accuracy, (low, high), colour) in enumerate(rows):
         panel.plot([low, high], [place, place], color=colour)
@@ -60,7 +60,7 @@ def _plot_shortcuts(panel, found):
     panel.set_ylim(len(rows) - 0.4, -0.6)
     panel.set(xlim=(0, 1.02), xlabel="accuracy on pictures not fitted on")
     panel.set_title("what tells the classes apart", loc="left")
-    panel.legend(frameon=False, loc="upper left")
+    panel.legend(frameon=False, loc="lower right")
 
 
 def _plot_shifts(panel, shifts):

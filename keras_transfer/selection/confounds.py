@@ -12,6 +12,8 @@ from keras_transfer.selection.pooled_features import pooled_features
 
 # Of what the whole picture tells beyond chance: from here on a shortcut would be worth it.
 _LARGE_SHARE = 0.5
+# A dress reaches to the border, and a ripe apple is red.
+_MAY_BE_SUBJECT = ("border", "brightness", "colour")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +68,12 @@ class Confounds:
 
     @property
     def large(self):
-        """Those that are worth at least half of the whole picture."""
-        return tuple(shortcut for shortcut in self.shortcuts if shortcut.is_large)
+        """Those that are worth at least half of the whole picture and never the subject."""
+        return tuple(
+            shortcut
+            for shortcut in self.shortcuts
+            if shortcut.is_large and shortcut.name not in _MAY_BE_SUBJECT
+        )
 
     @property
     def sentence(self):
@@ -78,8 +84,9 @@ class Confounds:
         named = ", ".join(f"{one.name} {one.accuracy:.0%}" for one in self.found)
         if not self.large:
             return (
-                f"Some of what tells the classes apart is not what is in the middle: {named} "
-                f"({beside}). In photographs that may be the background that goes with a class."
+                f"Some of what tells the classes apart is not in the middle: {named} "
+                f"({beside}). In photographs that may be a subject that reaches to the border, "
+                "its light and colour, or the background that goes with a class."
             )
         return (
             f"Something other than the subject separates the classes: {named} ({beside}). "

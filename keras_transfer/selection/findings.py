@@ -95,7 +95,7 @@ def shift(name, of_features, of_looks):
         (False, True): "in how they were taken: light, colour or sharpness",
     }[of_features.alarm, of_looks.alarm]
     sentence = f"The {name} pictures differ from train {what}: {told}."
-    if name == "new":
+    if of_features.alarm:
         sentence += " Another mix of classes is such a difference, too."
     large = max(part.auc for part in raised) >= _SMALL_AUC
     return Finding("shift", "alarm" if large else "warning", sentence, numbers)

@@ -20,8 +20,8 @@ from keras_transfer.selection import (
 )
 from keras_transfer.selection.thumbnails import thumbnails
 from tests.networks import residual_backbone
+from tests.photographs import compressed, made_up
 from tests.pictures import COLOURS
-from tests.selection.test_near_duplicates import compressed, made_up
 
 
 def photo(path, label, seed):

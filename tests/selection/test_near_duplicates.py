@@ -1,5 +1,4 @@
 import builtins
-import io
 
 import numpy as np
 import pytest
@@ -12,27 +11,7 @@ from keras_transfer.selection.thumbnails import (
     perceptual_hashes,
     thumbnails,
 )
-
-
-def made_up(seed, size=(120, 96)):
-    """A picture with shapes of all sizes, as a photograph has."""
-    random = np.random.default_rng(seed)
-    layers = [
-        np.asarray(
-            Image.fromarray(random.uniform(0, 255, (cells, cells, 3)).astype("uint8")).resize(
-                size, Image.Resampling.BICUBIC
-            ),
-            dtype="float32",
-        )
-        for cells in (4, 9, 20)
-    ]
-    return Image.fromarray(np.mean(layers, axis=0).astype("uint8"))
-
-
-def compressed(image, quality=40):
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality)
-    return Image.open(file).convert("RGB")
+from tests.photographs import compressed, made_up
 
 
 def cropped(image, left, top, right, bottom):

@@ -4,7 +4,7 @@ import pytest
 from benchmarks import audit_copies, audit_labels, audit_shift, changed_pictures
 from benchmarks.networks import NETWORKS
 from keras_transfer.selection import DuplicatePair, NearDuplicates
-from tests.selection.test_near_duplicates import made_up
+from tests.photographs import made_up
 
 
 @pytest.fixture
