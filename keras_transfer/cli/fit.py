@@ -8,13 +8,16 @@ import sys
 import time
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_transfer import (
+    callbacks,
     data,
     distribution,
     heads,
     models,
+    reports,
     serving,
     training,
 )
@@ -65,16 +68,26 @@ def run(options):
         # Before the training, so that what an interrupted one leaves can be used.
         run_folder.describe({**settings, "class_names": list(splits.class_names)})
         _tell_data(splits)
-        history = _fine_tune(run_folder, model, splits, plan, cache, options)
+        before, clock = model.backbone.copy(), callbacks.PhaseClock()
+        history = _fine_tune(run_folder, model, splits, plan, cache, options, clock)
+        trained = time.monotonic()
         if strategy.num_replicas_in_sync > 1:
             model = run_folder.load_model()  # on one device, whatever the others do
         metrics, version = _evaluate_and_export(run_folder, model, history, splits)
+        seconds = [
+            ("reading the pictures", clock.started - started),
+            *clock.seconds([phase.name for phase in history.plan.phases]),
+            ("evaluation and export", time.monotonic() - trained),
+        ]
+        course = reports.course_of(history.plan, before, model, seconds)
+        reports.RunRecord(run_folder.path).write_course(course)
         metrics["seconds"] = round(time.monotonic() - started, 1)
         run_folder.finish(metrics)
+        reports.write(run_folder.path, model=model)
     _report(run_folder, metrics, splits.class_names, version)
 
 
-def _fine_tune(run_folder, model, splits, plan, cache, options):
+def _fine_tune(run_folder, model, splits, plan, cache, options, clock=None):
     try:
         return training.fine_tune(
             model,
@@ -82,6 +95,7 @@ def _fine_tune(run_folder, model, splits, plan, cache, options):
             splits.validation,
             plan=plan,
             directory=run_folder.path,
+            callbacks=[clock] if clock else (),
             class_weight=splits.balanced_class_weight if options.balance else None,
             verbose=_verbosity(run_folder),
             cache=cache,
@@ -122,7 +136,11 @@ def _verbosity(run_folder):
 
 def _evaluate_and_export(run_folder, model, history, splits):
     """Returns the metrics and the export's folder."""
-    metrics = _evaluate(model, splits, history)
+    predictions = list(_predict(model, splits))
+    reports.RunRecord(run_folder.path).write_predictions(predictions)
+    metrics = {"best_epoch": history.best_epoch + 1, "epochs": len(history.epoch)}
+    for one in predictions:
+        metrics[one.split] = measure(one.probabilities, one.labels, splits.class_names)
     _plot(run_folder.path, history, metrics, splits.class_names)
     version = serving.export(
         model,
@@ -193,15 +211,15 @@ def _tell_data(splits):
     print(f"{len(splits.class_names)} classes; pictures: {parts}.")
 
 
-def _evaluate(model, splits, history):
-    """Measures every split but the training pictures."""
-    metrics = {"best_epoch": history.best_epoch + 1, "epochs": len(history.epoch)}
+def _predict(model, splits):
+    """What the model says of every split but the training pictures."""
     for split in ("validation", "test"):
         dataset = getattr(splits, split)
         if dataset is not None:
             probabilities = model.predict(dataset, verbose=0)
-            metrics[split] = measure(probabilities, splits.labels[split], splits.class_names)
-    return metrics
+            paths = tuple(map(os.path.abspath, splits.paths[split]))
+            labels = np.asarray(splits.labels[split])
+            yield reports.Predictions(split, probabilities, labels, paths)
 
 
 def _plot(path, history, metrics, class_names):
@@ -237,6 +255,7 @@ def _report(run_folder, metrics, class_names, version):
     if not can_write_warmup():
         print("No warm-up requests: pip install 'keras-transfer[serving]'", file=sys.stderr)
     print(f"\n{metrics['seconds']:.0f} s. All results are in {run_folder.path}:")
+    print(f"  {run_folder.path / 'report.html'}")
     print(f"  keras-transfer predict {run_folder.path} PICTURE...")
     base_path = version.parent.resolve()
     print(f"  tensorflow_model_server --rest_api_port=8501 --model_base_path={base_path}")

@@ -67,6 +67,7 @@ def build_parser():
     _add_evaluate(commands)
     _add_predict(commands)
     _add_export(commands)
+    _add_report(commands)
     _add_cache(commands)
     _add_launch(commands)
     rank = _add(commands, "rank", "say which network to start from", _RANK_EXAMPLES)
@@ -131,6 +132,12 @@ def _add_export(commands):
     where = export.add_mutually_exclusive_group()
     where.add_argument("--output", metavar="FOLDER", help="default: RUN/serving")
     where.add_argument("--file", metavar="FILE", help="a .tflite or .onnx file instead")
+
+
+def _add_report(commands):
+    report = _add(commands, "report", "write the page about a run again")
+    report.add_argument("run", metavar="RUN", help="the folder that `fit` wrote")
+    report.add_argument("--output", metavar="FILE", help="default: RUN/report.html")
 
 
 def _add_launch(commands):

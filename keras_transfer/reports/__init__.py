@@ -13,15 +13,21 @@ from keras_transfer.reports.plot_exciting import plot_exciting, plot_exciting_ch
 from keras_transfer.reports.plot_explanations import plot_explanations
 from keras_transfer.reports.plot_stage_changes import plot_stage_changes
 from keras_transfer.reports.randomization_test import randomization_test
+from keras_transfer.reports.run_course import course_of
+from keras_transfer.reports.run_record import Predictions, RunRecord
 from keras_transfer.reports.stage_change import StageChange
 from keras_transfer.reports.weight_change import weight_change
+from keras_transfer.reports.write import write
 
 __all__ = [
     "ClassMeasures",
     "ExcitingPictures",
     "PerClass",
+    "Predictions",
+    "RunRecord",
     "StageChange",
     "compare_stages",
+    "course_of",
     "grad_cam",
     "grad_cam_plus_plus",
     "integrated_gradients",
@@ -35,4 +41,5 @@ __all__ = [
     "plot_stage_changes",
     "randomization_test",
     "weight_change",
+    "write",
 ]

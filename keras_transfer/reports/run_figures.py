@@ -2,6 +2,8 @@
 
 from keras_transfer.figures import new_figure, save_figure, short_name
 
+METRICS = ("loss", "accuracy")
+
 
 def plot_learning_curves(history, phases, path):
     """Draws loss and accuracy over the epochs, with the phases marked.
@@ -11,7 +13,12 @@ def plot_learning_curves(history, phases, path):
         phases: the name of each epoch's phase.
         path: the PNG file to write.
     """
-    metrics = [name for name in ("loss", "accuracy") if name in history]
+    save_figure(learning_curves(history, phases), path)
+
+
+def learning_curves(history, phases, metrics=METRICS):
+    """The figure of `plot_learning_curves`, for those of the metrics that there are."""
+    metrics = [name for name in metrics if name in history]
     figure, panels = new_figure(1, len(metrics), (4.5 * len(metrics), 3.4))
     epochs = range(1, len(phases) + 1)
     for panel, metric in zip(panels, metrics, strict=True):
@@ -30,7 +37,7 @@ def plot_learning_curves(history, phases, path):
         panel.set(xlabel="epoch", ylabel=metric, xlim=(0.5, len(phases) + 0.5))
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.legend(frameon=False)
-    save_figure(figure, path)
+    return figure
 
 
 def plot_confusion(counts, class_names, path):
@@ -41,6 +48,11 @@ def plot_confusion(counts, class_names, path):
         class_names: the names of the classes.
         path: the PNG file to write.
     """
+    save_figure(confusion(counts, class_names), path)
+
+
+def confusion(counts, class_names):
+    """The figure of `plot_confusion`."""
     size = max(3.6, 0.42 * len(class_names) + 1.8)
     figure, (panel,) = new_figure(1, 1, (size, size))
     shares = [[count / max(sum(row), 1) for count in row] for row in counts]
@@ -55,4 +67,4 @@ def plot_confusion(counts, class_names, path):
             if count and len(class_names) <= 40:
                 color = "white" if shares[i][j] > 0.5 else "black"
                 panel.text(j, i, str(count), ha="center", va="center", color=color)
-    save_figure(figure, path)
+    return figure

@@ -17,8 +17,9 @@ from keras_transfer.training import Phase, Plan
 from tests.pictures import colour_folder, draw
 
 FILES = {
-    "confusion_matrix.png", "history.csv", "learning_curves.png", "metrics.json",
-    "model.keras", "plan.json", "run.json", "serving",
+    "confusion_matrix.png", "course.json", "history.csv", "learning_curves.png",
+    "metrics.json", "model.keras", "plan.json", "predictions.npz", "report.html", "run.json",
+    "serving",
 }  # fmt: skip
 
 

@@ -1,0 +1,42 @@
+"""Where the time of a training went."""
+
+import collections
+import time
+
+import keras
+
+
+class PhaseClock(keras.callbacks.Callback):
+    """Notes when each call of `fit` began and ended.
+
+    Attributes:
+        started: when the clock was made, by `time.monotonic()`.
+        spans: `[began, ended]` of each call, by the same.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.started = time.monotonic()
+        # Not a list: a training that goes on would take up the seconds of another process.
+        self.spans = collections.deque()
+
+    def on_train_begin(self, logs=None):
+        now = time.monotonic()
+        self.spans.append([now, now])
+
+    def on_train_end(self, logs=None):
+        self.spans[-1][1] = time.monotonic()
+
+    def seconds(self, names):
+        """Pairs of what was done and how long it took.
+
+        Args:
+            names: of the phases; the last ones are taken where the first were done before.
+        """
+        names = list(names)[len(names) - len(self.spans) :]
+        parts, before = [], self.started
+        for name, (began, ended) in zip(names, self.spans, strict=True):
+            parts.append((f"features for {name}", began - before))
+            parts.append((f"training: {name}", ended - began))
+            before = ended
+        return parts

@@ -1,0 +1,53 @@
+"""What was found before the training."""
+
+from keras_transfer.reports import blocks
+from keras_transfer.reports.page_figures import embedded
+
+_TITLES = {
+    "audit": "The data",
+    "recommend": "What was recommended",
+    "rank": "Which network",
+    "probe": "What each stage knows",
+    "find-lr": "The learning rate",
+}
+
+
+def findings(results):
+    """The section, or None where nothing was looked at.
+
+    Args:
+        results: `RunResults`.
+    """
+    found = []
+    for command, heading in _TITLES.items():
+        if command in results.findings:
+            found.append(blocks.heading(heading))
+            found.append(blocks.bullets(_sentences(results.findings[command])))
+            address = embedded(results.directory / f"{command}.png")
+            found.append(blocks.png(address, f"{heading}: what keras-transfer {command} drew"))
+    if not found:
+        hint = (
+            "Nothing was looked at. `keras-transfer audit DATA --output RUN` says what is "
+            "wrong with pictures; `recommend`, `rank`, `probe` and `find-lr` work alike, and "
+            "`keras-transfer report RUN` shows what they found."
+        )
+        found = [blocks.text(hint, "soft")]
+    return blocks.section("findings", "What was found in the data beforehand", found)
+
+
+def _sentences(content):
+    """What a command's JSON file says in words."""
+    plain = [content[key] for key in ("conclusion",) if isinstance(content.get(key), str)]
+    if isinstance(content.get("strategy"), str):
+        plain.append(f"Recommended: {content['strategy']}.")
+    warned = [(text, "warning") for text in _strings(content.get("warnings"))]
+    told = [
+        (finding["sentence"], None if finding["severity"] == "note" else finding["severity"])
+        for finding in content.get("findings") or ()
+        if isinstance(finding, dict) and {"sentence", "severity"} <= finding.keys()
+    ]
+    return [*plain, *warned, *told]
+
+
+def _strings(values):
+    return [value for value in values or () if isinstance(value, str)]

@@ -1,0 +1,56 @@
+"""What happened in a training, stage by stage and second by second."""
+
+import math
+import re
+
+from keras_transfer.optimizers import layerwise_decay
+from keras_transfer.reports.weight_change import weight_change
+
+
+def course_of(plan, before, model, seconds, temperature=None):
+    """What a report tells of a training, as what JSON holds.
+
+    Args:
+        plan: the `training.Plan` that was followed.
+        before: the `Backbone` before the training.
+        model: the `TransferModel` after it.
+        seconds: pairs of what was done and how long it took.
+        temperature: what the logits were divided by, or None.
+
+    Returns:
+        A dict.
+    """
+    return {
+        "stages": list(_stages(plan, before, model)),
+        "seconds": [[what, round(duration, 2)] for what, duration in seconds],
+        "temperature": temperature,
+    }
+
+
+def _stages(plan, before, model):
+    moved = weight_change(before, model.backbone)
+    layers = {layer.name: layer for layer in model.backbone.layers}
+    trained = [set(p.freeze_policy.trainable_layers(model.backbone)) for p in plan.phases]
+    for stage in model.backbone.stages:
+        own = [layers[name] for name in stage.layers if name in layers and layers[name].weights]
+        yield {
+            "name": stage.name,
+            "ends_at": stage.boundary,
+            "shape": list(stage.output_shape[1:]),
+            "parameters": sum(math.prod(w.shape) for layer in own for w in layer.weights),
+            "trained_in": [
+                {"phase": phase.name, "rate": _rate(phase, own[0].weights[0].path, model)}
+                for phase, names in zip(plan.phases, trained, strict=True)
+                if names & {layer.name for layer in own}
+            ],
+            "moved": moved[stage.name],
+        }
+
+
+def _rate(phase, path, model):
+    """The highest learning rate of a phase for the variable at a path."""
+    if phase.layerwise_decay is None:
+        return phase.learning_rate
+    multipliers = layerwise_decay(model, decay=phase.layerwise_decay)
+    found = (rate for pattern, rate in multipliers.items() if re.fullmatch(pattern, path))
+    return phase.learning_rate * next(found)

@@ -1,0 +1,209 @@
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from keras_transfer import reports
+from keras_transfer.figures import svg_of
+from keras_transfer.freezing import FreezeAll, UnfreezeLast
+from keras_transfer.heads import SoftmaxHead
+from keras_transfer.models import TransferModel
+from keras_transfer.reports.measure import measure
+from keras_transfer.reports.run_figures import confusion
+from keras_transfer.training import Phase, Plan
+from tests.networks import residual_backbone
+from tests.pictures import colour_folder
+from tests.reports.browser import find_browser, opened
+
+# Names that would run or break a page that took them as they are.
+NAMES = ['<script>alert("x")</script>', "b & <i>c</i>", "one\nline\x1b[31m"]
+SECTIONS = [
+    "plan", "curves", "stages", "confusion", "mistakes", "findings", "time", "use",
+]  # fmt: skip
+PLAN = Plan(
+    [
+        Phase(FreezeAll(), 2, 1e-2, name="head"),
+        Phase(UnfreezeLast(1), 1, 1e-3, layerwise_decay=0.5, name="<b>last</b>"),
+    ],
+    ["Because <em>so</em>."],
+)
+HISTORY = "epoch,phase,loss,accuracy,val_loss,val_accuracy\n" + "".join(
+    f"{epoch},{phase},{1 / (epoch + 1)},0.5,nan,0.6\n"
+    for epoch, phase in enumerate(["head", "head", "<b>last</b>"])
+)
+
+
+def predictions_of(folder):
+    paths = sorted(map(str, (folder / "validation").glob("*/*.png")))
+    labels = np.arange(len(paths)) * len(NAMES) // len(paths)
+    probabilities = np.full((len(paths), len(NAMES)), 0.2)
+    # Every third picture is taken for the next class.
+    predicted = np.where(np.arange(len(paths)) % 3, labels, (labels + 1) % len(NAMES))
+    probabilities[np.arange(len(paths)), predicted] = 0.6
+    return reports.Predictions("validation", probabilities, labels, tuple(paths))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run folder as `fit` leaves it, of a model that was not trained."""
+    folder = tmp_path_factory.mktemp("report")
+    colour_folder(folder / "photos", splits=("validation",))
+    run = folder / "run"
+    run.mkdir()
+    keras.utils.set_random_seed(0)
+    model = TransferModel(residual_backbone(), SoftmaxHead(len(NAMES)))
+    before = model.backbone.copy()
+    last = model.backbone.stages[-1].layers
+    for layer in model.backbone.layers:
+        if layer.name in last:
+            layer.set_weights([1.5 * values for values in layer.get_weights()])
+    model.save(run / "model.keras")
+    predictions = predictions_of(folder / "photos")
+    record = reports.RunRecord(run)
+    record.write_predictions([predictions])
+    seconds = [("reading", 1.0), ("training", 2.5)]
+    record.write_course(reports.course_of(PLAN, before, model, seconds))
+    measured = measure(predictions.probabilities, predictions.labels, NAMES)
+    metrics = {"best_epoch": 2, "epochs": 3, "seconds": 83.0, "validation": measured}
+    settings = {
+        "backbone": "residual", "data": str(folder / "photos"), "weights": "none", "seed": 0,
+        "class_names": NAMES, "image_size": [16, 16], "channels": 3,
+    }  # fmt: skip
+    contents = {"run": settings, "plan": PLAN.to_json(), "metrics": metrics}
+    for name, content in contents.items():
+        (run / f"{name}.json").write_text(json.dumps(content))
+    (run / "history.csv").write_text(HISTORY)
+    return run
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def page_of(run):
+    return reports.write(run).read_text(encoding="utf-8")
+
+
+def test_page_has_all_sections_in_one_file(run):
+    page = page_of(run)
+    places = [page.index(f'<section id="{name}"') for name in SECTIONS]
+    assert places == sorted(places)
+    assert "http" not in page.replace("http://www.w3.org/", "")
+    assert (run / "report.html").is_file()
+
+
+def test_names_from_outside_are_escaped(run):
+    page = page_of(run)
+    assert "<script" not in page
+    assert "<b>last</b>" not in page
+    assert "<em>" not in page
+    assert "&lt;script&gt;" in page
+    assert "Because &lt;em&gt;so&lt;/em&gt;." in page
+    assert "\x1b" not in page
+    svg = svg_of(lambda: confusion(np.eye(3).tolist(), NAMES))
+    assert "<script" not in svg
+
+
+def test_page_tells_the_figures(run):
+    page = page_of(run)
+    measured = json.loads((run / "metrics.json").read_text())["validation"]
+    assert f"{measured['accuracy']:.1%}" in page
+    assert "1 min 23 s" in page
+    assert "50.00%" in page, "the last stage was made half as large again"
+    # 0.001 x 0.5 for the last stage, by layer-wise decay.
+    assert "&lt;b&gt;last&lt;/b&gt; at 0.0005" in page
+    assert "6 of 18 validation pictures are mistaken" in page, "every third one"
+
+
+def test_pictures_that_are_gone_are_no_obstacle(run, finished):
+    record = reports.RunRecord(run)
+    found = record.predictions()["validation"]
+    gone = tuple(f"{path}.gone" for path in found.paths)
+    record.write_predictions(
+        [reports.Predictions("validation", found.probabilities, found.labels, gone)]
+    )
+    assert "no longer where they were" in page_of(run)
+
+
+def test_no_mistakes_is_said(run):
+    record = reports.RunRecord(run)
+    found = record.predictions()["validation"]
+    labels = found.probabilities.argmax(axis=1)
+    record.write_predictions(
+        [reports.Predictions("validation", found.probabilities, labels, found.paths)]
+    )
+    assert "All 18 validation pictures are recognised." in page_of(run)
+
+
+def test_findings_from_before_are_shown(run):
+    finding = {
+        "kind": "shift",
+        "severity": "alarm",
+        "sentence": "A <u>shift</u>.",
+        "numbers": {},
+    }
+    (run / "audit.json").write_text(json.dumps({"findings": [finding]}))
+    (run / "recommend.json").write_text(
+        json.dumps({"strategy": "train the head", "warnings": ["It may hurt."]})
+    )
+    page = page_of(run)
+    assert '<li class="alarm">A &lt;u&gt;shift&lt;/u&gt;.' in page
+    assert "Recommended: train the head." in page
+    assert '<li class="warning">It may hurt.' in page
+
+
+@pytest.mark.parametrize("absent", ["predictions.npz", "course.json"])
+def test_run_of_another_version_has_fewer_sections(run, absent):
+    (run / absent).unlink()
+    page = page_of(run)
+    assert ('id="mistakes"' in page) == (absent != "predictions.npz")
+    assert ('id="stages"' in page) == (absent != "course.json")
+
+
+@pytest.mark.parametrize("absent", ["run.json", "plan.json", "metrics.json"])
+def test_unfinished_run_is_told(run, absent):
+    (run / absent).unlink()
+    with pytest.raises(FileNotFoundError, match=f"no finished run: there is no '{absent}'"):
+        reports.write(run)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "contents"),
+    [("metrics.json", b"[]"), ("plan.json", b"{"), ("predictions.npz", b"PK\3\4 and no more")],
+)
+def test_damaged_file_is_named(run, damaged, contents):
+    (run / damaged).write_bytes(contents)
+    with pytest.raises(ValueError, match=f"{damaged}' is damaged"):
+        reports.write(run)
+
+
+def test_predictions_of_any_path_are_kept(tmp_path):
+    paths = ("a.png", "\udcff.png", "ü\n.png")
+    record = reports.RunRecord(tmp_path)
+    one = reports.Predictions("test", np.eye(3, dtype="float32"), np.arange(3), paths)
+    record.write_predictions([one])
+    found = record.predictions()["test"]
+    assert found.paths == paths
+    np.testing.assert_array_equal(found.probabilities, one.probabilities)
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_browser_shows_it_without_errors_and_asks_for_nothing(run, tmp_path, width):
+    find_browser()
+    html, messages, requested = opened(reports.write(run), tmp_path, width)
+    assert messages == []
+    assert requested == set()
+    assert all(f'id="{name}"' in html for name in SECTIONS)
+
+
+def test_browser_would_tell_errors_and_requests(tmp_path):
+    find_browser()
+    page = tmp_path / "page.html"
+    page.write_text('<script>nonsense()</script><img src="http://127.0.0.1:9/x.png">')
+    _, messages, requested = opened(page, tmp_path)
+    assert len(messages) == 1
+    assert "nonsense" in messages[0]
+    assert requested == {"http://127.0.0.1:9/x.png"}
