@@ -1,0 +1,94 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from keras_transfer.reports import fit_conformal
+from tests.reports.made_up_answers import draw_answers, draw_logits
+
+
+def test_quantile_by_hand():
+    # Scores .1 to .9: at 20% errors the rank is ceil(10 * .8) = 8, the score .8.
+    of_truth = 1 - np.arange(1, 10) / 10
+    found = fit_conformal(np.stack([of_truth, 1 - of_truth], axis=1), np.zeros(9, int), 0.2)
+    assert found.set_threshold == pytest.approx(0.8)
+    sets = found.prediction_sets(np.array([[0.5, 0.5], [0.85, 0.15], [0.3, 0.7]]))
+    assert sets.tolist() == [[True, True], [True, False], [True, True]]
+
+
+def test_with_too_few_pictures_every_class_is_named():
+    # ceil(5 * .95) = 5 of 4
+    found = fit_conformal(np.full((4, 2), 0.5), np.zeros(4, int))
+    assert found.set_threshold == math.inf
+    assert found.prediction_sets(np.array([[1.0, 0.0]])).all()
+    assert found.to_json()["set_threshold"] is None
+
+
+@pytest.mark.parametrize(("size", "error_rate"), [(30, 0.1), (50, 0.05)])
+def test_sets_cover_the_truth_as_often_as_the_theorem_says(size, error_rate):
+    random, draws, others = np.random.default_rng(0), 400, 100
+    covered = np.empty(draws)
+    for draw in range(draws):
+        probabilities, labels = draw_logits(random, size + others, scale=3.0)
+        found = fit_conformal(probabilities[:size], labels[:size], error_rate)
+        sets = found.prediction_sets(probabilities[size:])
+        covered[draw] = sets[np.arange(others), labels[size:]].mean()
+    # Without ties the coverage is rank / (n + 1), which is at least 1 - error_rate.
+    expected = math.ceil((size + 1) * (1 - error_rate)) / (size + 1)
+    # Of a draw it varies as Beta(rank, n + 1 - rank), and then as a binomial.
+    spread = math.sqrt(expected * (1 - expected) * (1 / size + 1 / others) / draws)
+    assert abs(covered.mean() - expected) < 4 * spread
+
+
+def true_error(threshold, over):
+    """Of `draw_answers` above a threshold t: 1 minus what is right, (t + 1) / 2 - over."""
+    return 1 - ((max(threshold, 0.6) + 1) / 2 - over)
+
+
+@pytest.mark.parametrize("over", [0.0, 0.1])
+def test_answers_keep_to_the_error_rate_as_surely_as_asked(over):
+    random, draws, error_rate = np.random.default_rng(1), 400, 0.15
+    found = [fit_conformal(*draw_answers(random, 400, over), error_rate) for _ in range(draws)]
+    broken = sum(
+        one.error_bound is not None and true_error(one.answer_threshold, over) > error_rate
+        for one in found
+    )
+    assert broken <= stats.binom.ppf(0.999, draws, 0.05)
+
+
+def test_answers_are_many_where_the_model_is_good():
+    random = np.random.default_rng(2)
+    probabilities, labels = draw_answers(random, 2000)
+    found = fit_conformal(probabilities, labels, 0.15)
+    # Where t = .7 the errors are 15%, and a quarter of the pictures lies below.
+    assert 0.5 < found.answered < 0.75 and found.error_bound <= 0.15
+    is_answered = found.is_answered(probabilities)
+    assert is_answered.mean() == found.answered
+    wrong = probabilities.argmax(axis=1) != labels
+    assert wrong[is_answered].mean() < found.error_bound
+    assert f"{found.answered:.0%} of pictures are answered" in found.conclusion
+
+
+def test_bound_is_clopper_and_pearsons_at_the_twentieth_part():
+    certain = np.tile([[1.0, 0.0]], (400, 1))
+    found = fit_conformal(certain, np.zeros(400, int))
+    # All are alike, so that all or none is answered; without an error (1 - bound)^400 = .05/20
+    assert found.answer_threshold == -math.inf and found.answered == 1.0
+    assert (1 - found.error_bound) ** 400 == pytest.approx(0.05 / 20)
+    assert "All pictures are answered" in found.conclusion
+    assert json.loads(json.dumps(found.to_json()))["answer_threshold"] is None
+
+
+def test_nothing_is_answered_where_nothing_is_known():
+    found = fit_conformal(*draw_answers(np.random.default_rng(3), 30, over=0.5))
+    assert (found.answered, found.error_bound) == (0.0, None)
+    assert not found.is_answered(np.array([[1.0, 0.0]])).any()
+    assert "Nothing is answered" in found.conclusion
+
+
+@pytest.mark.parametrize("rates", [(0.0, 0.95), (0.05, 1.0)])
+def test_rates_lie_between_0_and_1(rates):
+    with pytest.raises(ValueError, match="must lie between 0 and 1"):
+        fit_conformal(np.array([[1.0, 0.0]]), np.array([0]), *rates)

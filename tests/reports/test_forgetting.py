@@ -1,0 +1,48 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_transfer.features import FeatureCache
+from keras_transfer.heads import SoftmaxHead
+from keras_transfer.models import TransferModel
+from keras_transfer.reports import forgetting
+from keras_transfer.reports.forgetting import Forgetting
+from tests.networks import residual_backbone
+
+
+def bright_and_dark(size=60):
+    random = np.random.default_rng(0)
+    labels = np.arange(size) % 2
+    levels = (60 + 120 * labels)[:, np.newaxis, np.newaxis, np.newaxis]
+    images = np.clip(levels + random.normal(0, 20, (size, 16, 16, 3)), 0, 255)
+    return tf.data.Dataset.from_tensor_slices((images.astype("float32"), labels)).batch(20)
+
+
+def test_a_wrecked_backbone_has_forgotten(tmp_path):
+    before, source, cache = residual_backbone(), bright_and_dark(), FeatureCache(tmp_path)
+    model = TransferModel(before.copy(), SoftmaxHead(3))
+    same = forgetting(before, model, source, cache)
+    assert (same.before, same.change, same.verdict) == (same.after, (0.0, 0.0), "not settled")
+    for variable in model.backbone.weights:
+        variable.assign(0 * variable)
+    found = forgetting(before, model, source, cache)
+    assert found.before == 1.0 and found.after < 0.7
+    assert found.change[1] < 0 and "made the backbone forget" in found.conclusion
+    assert json.loads(json.dumps(found.to_json()))["verdict"] == "forgotten"
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [((-0.2, -0.1), "forgotten"), ((-0.1, 0.1), "not settled"), ((0.1, 0.2), "gained")],
+)
+def test_verdict_follows_the_interval(change, verdict):
+    assert Forgetting(0.5, 0.5, change, 10).verdict == verdict
+
+
+def test_source_must_have_labels(tmp_path):
+    images = bright_and_dark().map(lambda images, labels: images)
+    backbone = residual_backbone()
+    with pytest.raises(ValueError, match="`source_dataset` must have labels"):
+        forgetting(backbone, backbone, images, FeatureCache(tmp_path))
