@@ -134,6 +134,11 @@ COMPARISONS = (
         for value, kind in (("seconds", "ratio"), ("final_accuracy", "difference"))
     ),
     *(
+        Comparison("workers", row, "one process", value, None, kind)
+        for row in ("2 workers", "2 workers of 2 devices", "2 workers, one killed")
+        for value, kind in (("seconds", "ratio"), ("final_accuracy", "difference"))
+    ),
+    *(
         Comparison("audit", "copies", None, value, Limit(_AT_LEAST, 0.95), "value")
         for value in (
             "recall_resized",

@@ -149,6 +149,19 @@ def replicas(options):
             yield Job("replicas", "replicas", arguments, group, 0, number, options.quick)
 
 
+def workers(options):
+    """The same training by one process, by two workers, and with one of them killed."""
+    size, data, epochs, number = 96, {"data_set": "hymenoptera"}, [6, 4, 2], 5
+    if options.quick:
+        size, data, epochs, number = 64, {"num_pictures": 64}, [1, 1, 1], 1
+    arguments = {"image_size": size, **data, "epochs": epochs, "kills": number}
+    group = {"network": f"MobileNetV2 at {size} px", "pictures": next(iter(data.values()))}
+    for repetition in range(options.rounds or 1):
+        # Each repetition is killed at other moments.
+        seeded = {**arguments, "seed": repetition}
+        yield Job("workers", "workers", seeded, group, 0, repetition, options.quick)
+
+
 def audit(options):
     """What an audit finds of what was planted, and what it tells where nothing was."""
     size, limit, planted, splits = (64, 12, 6, 3) if options.quick else (160, None, 40, 20)
@@ -168,7 +181,7 @@ def audit(options):
             yield Job("audit", "audit_shift", shift, group, 0, number, options.quick)
 
 
-_ALL = (accuracy, head, extraction, steps, memory, views, kills, replicas, audit)
+_ALL = (accuracy, head, extraction, steps, memory, views, kills, replicas, workers, audit)
 SUITES = {suite.__name__: suite for suite in _ALL}
 
 

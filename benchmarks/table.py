@@ -48,6 +48,11 @@ _UNITS = {
     "files": _Unit("files compared", number),
     "differing": _Unit("files that differ", number),
     "other_weights": _Unit("trainings that end with other weights", number),
+    "exports": _Unit("exports", number),
+    "weight_difference": _Unit("largest relative difference of weights", number),
+    "killed_at": _Unit("killed at", seconds),
+    "worker": _Unit("the worker that was killed", number),
+    "was_killed": _Unit("workers killed", number),
     "left_over": _Unit("files left half written", number),
     "missing": _Unit("missing of the run's results", number),
     "recall_resized": _Unit("found of the resized", percent),
@@ -75,6 +80,10 @@ _SHOWN = {
     "steps": ("milliseconds", "rate", "seconds"),
     "memory": ("seconds", "milliseconds", "peak"),
     "views": _ACCURACY,
+    "workers": (
+        "seconds", "final_accuracy", "weight_difference", "was_killed", "killed_at", "exports",
+        "left_over",
+    ),
     "replicas": ("milliseconds", "megabytes", "efficiency"),
     "audit": (
         "recall_resized", "recall_compressed", "recall_mirrored", "recall_cropped",
