@@ -44,7 +44,10 @@ def _plot_counts(panel, audit):
     panel.set(xlabel="pictures")
     rest = len(counts) - len(names)
     panel.set_title("classes" + (f" (the largest {len(names)})" if rest else ""), loc="left")
-    panel.legend(frameon=False, loc="lower right")
+    # Above the panel: bars of even classes leave no room within.
+    panel.legend(
+        frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.1
+    )
 
 
 def _plot_shortcuts(panel, found):
