@@ -23,12 +23,16 @@ from keras_transfer import (
 )
 from keras_transfer.cli.options import backbone_of, cache_of, image_size_of
 from keras_transfer.cli.run_folder import RunFolder
+from keras_transfer.files import write_aside
 from keras_transfer.messages import reason_of, tell_unreadable
+from keras_transfer.reports.fit_temperature import HIGHEST, LOWEST
 from keras_transfer.reports.measure import confusion_table, measure
 from keras_transfer.reports.run_figures import plot_confusion, plot_learning_curves
 from keras_transfer.serving.warmup import can_write_warmup
 
 _EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
+# From fewer pictures a temperature is mostly chance.
+_FEWEST_TO_CALIBRATE = 50
 
 
 def run(options):
@@ -79,7 +83,8 @@ def run(options):
             *clock.seconds([phase.name for phase in history.plan.phases]),
             ("evaluation and export", time.monotonic() - trained),
         ]
-        course = reports.course_of(history.plan, before, model, seconds)
+        temperature = metrics["temperature"]
+        course = reports.course_of(history.plan, before, model, seconds, temperature)
         reports.RunRecord(run_folder.path).write_course(course)
         metrics["seconds"] = round(time.monotonic() - started, 1)
         run_folder.finish(metrics)
@@ -136,9 +141,14 @@ def _verbosity(run_folder):
 
 def _evaluate_and_export(run_folder, model, history, splits):
     """Returns the metrics and the export's folder."""
+    temperature = _calibrate(run_folder, model, splits)
     predictions = list(_predict(model, splits))
     reports.RunRecord(run_folder.path).write_predictions(predictions)
-    metrics = {"best_epoch": history.best_epoch + 1, "epochs": len(history.epoch)}
+    metrics = {
+        "best_epoch": history.best_epoch + 1,
+        "epochs": len(history.epoch),
+        "temperature": temperature,
+    }
     for one in predictions:
         metrics[one.split] = measure(one.probabilities, one.labels, splits.class_names)
     _plot(run_folder.path, history, metrics, splits.class_names)
@@ -209,6 +219,22 @@ def _settings(options, size, plan):
 def _tell_data(splits):
     parts = ", ".join(f"{count} for {split}" for split, count in splits.num_images.items())
     print(f"{len(splits.class_names)} classes; pictures: {parts}.")
+
+
+def _calibrate(run_folder, model, splits):
+    """Makes the model as sure as it is right on the validation pictures, and keeps it so.
+
+    Returns the temperature; None where these pictures cannot tell it.
+    """
+    if splits.validation is None or len(splits.labels["validation"]) < _FEWEST_TO_CALIBRATE:
+        return None
+    probabilities = model.predict(splits.validation, verbose=0)
+    temperature = reports.fit_temperature(probabilities, splits.labels["validation"])
+    if temperature in (LOWEST, HIGHEST):
+        return None
+    reports.apply_temperature(model, temperature)
+    write_aside(run_folder.path / "model.keras", model.save)
+    return temperature
 
 
 def _predict(model, splits):

@@ -8,6 +8,7 @@ from keras_transfer.data import read_pictures
 from keras_transfer.reports import blocks
 from keras_transfer.reports.grad_cam import grad_cam
 from keras_transfer.reports.page_figures import thumbnail, with_heat
+from keras_transfer.reports.worst_mistakes import worst_mistakes
 
 _MOST = 12
 
@@ -22,19 +23,19 @@ def mistakes(results, model=None):
     found = results.predictions.get(results.measured)
     if found is None or not found.paths:
         return None
-    worst = worst_of(found)
-    if not worst:
+    mistaken = worst_mistakes(found.probabilities, found.labels, _MOST)
+    if not mistaken:
         told = f"All {len(found.labels)} {found.split} pictures are recognised."
         return blocks.section("mistakes", "Mistakes", [blocks.text(told, "good")])
-    worst, images = _read(worst, found, tuple(results.settings["image_size"]))
-    if not worst:
+    shown, images = _read(mistaken, found.paths, tuple(results.settings["image_size"]))
+    if not shown:
         told = "The pictures are no longer where they were."
         return blocks.section("mistakes", "Mistakes", [blocks.text(told, "soft")])
-    maps = _maps(results, model, images, found, worst)
+    maps = _maps(results, model, images, [one.predicted_class for one in shown])
     names = results.settings["class_names"]
     entries = [
-        _entry(found, number, image, heat, names)
-        for number, image, heat in zip(worst, images, maps, strict=True)
+        _entry(one, os.path.basename(found.paths[one.index]), image, heat, names)
+        for one, image, heat in zip(shown, images, maps, strict=True)
     ]
     total = int((~found.correct).sum())
     told = (
@@ -46,39 +47,29 @@ def mistakes(results, model=None):
     return blocks.section("mistakes", "Worst mistakes, and where the network looked", blocks_of)
 
 
-def worst_of(predictions, number=_MOST):
-    """The numbers of the mistaken pictures, those of the highest loss first."""
-    of_truth = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
-    order = np.argsort(of_truth, kind="stable")
-    return [int(i) for i in order if not predictions.correct[i]][:number]
-
-
-def _read(worst, predictions, image_size):
-    """Those of the pictures that can still be read."""
-    paths = {predictions.paths[number]: number for number in worst}
-    dataset, readable, _ = read_pictures(list(paths), image_size)
+def _read(mistaken, paths, image_size):
+    """Those whose picture can still be read, and the pictures."""
+    by_path = {paths[one.index]: one for one in mistaken}
+    dataset, readable, _ = read_pictures(list(by_path), image_size)
     images = np.concatenate(list(dataset)) if readable else None
-    return [paths[path] for path in readable], images
+    return [by_path[path] for path in readable], images
 
 
-def _maps(results, model, images, predictions, worst):
+def _maps(results, model, images, predicted):
     if model is None:
         import keras
 
         model = keras.saving.load_model(results.directory / "model.keras")
-    predicted = predictions.probabilities[worst].argmax(axis=1)
     return grad_cam(model, images, class_index=predicted)
 
 
-def _entry(predictions, number, image, heat, names):
-    probabilities = predictions.probabilities[number]
-    predicted, true = int(probabilities.argmax()), int(predictions.labels[number])
+def _entry(mistake, name, image, heat, names):
     return {
         "picture": thumbnail(image),
         "heat": thumbnail(with_heat(image, heat)),
-        "predicted": names[predicted],
-        "confidence": f"{probabilities[predicted]:.0%}",
-        "true": names[true],
-        "probability": f"{probabilities[true]:.1%}",
-        "name": os.path.basename(predictions.paths[number]),
+        "predicted": names[mistake.predicted_class],
+        "confidence": f"{mistake.predicted_probability:.0%}",
+        "true": names[mistake.true_class],
+        "probability": f"{mistake.true_probability:.1%}",
+        "name": name,
     }

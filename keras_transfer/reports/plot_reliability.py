@@ -17,6 +17,11 @@ def plot_reliability(calibrations, path):
     Raises:
         ValueError: for anything else.
     """
+    save_figure(reliability_diagram(calibrations), path)
+
+
+def reliability_diagram(calibrations):
+    """The figure of `plot_reliability`."""
     if isinstance(calibrations, Calibration):
         calibrations = {"": calibrations}
     is_dict = isinstance(calibrations, dict) and calibrations
@@ -34,7 +39,7 @@ def plot_reliability(calibrations, path):
     panels[0].set_ylabel("share that is right")
     panels[columns].set_ylabel("pictures")
     panels[0].legend(frameon=False, loc="upper left")
-    save_figure(figure, path)
+    return figure
 
 
 def _draw_bins(panel, calibration, title):

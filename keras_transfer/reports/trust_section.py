@@ -1,5 +1,12 @@
 """Whether the probabilities can be believed."""
 
+from keras_transfer.reports import blocks
+from keras_transfer.reports.expected_calibration_error import measure_calibration
+from keras_transfer.reports.fit_conformal import fit_conformal
+from keras_transfer.reports.fit_temperature import at_temperature
+from keras_transfer.reports.page_figures import figure_of
+from keras_transfer.reports.plot_reliability import reliability_diagram
+
 
 def trust(results):
     """The section, or None without predictions.
@@ -7,4 +14,48 @@ def trust(results):
     Args:
         results: `RunResults`.
     """
-    return None
+    found = results.predictions.get(results.measured)
+    if found is None:
+        return None
+    temperature = results.course.get("temperature")
+    calibrations = {}
+    if temperature:
+        raw = at_temperature(found.probabilities, 1 / temperature)
+        calibrations["as trained"] = measure_calibration(raw, found.labels)
+    after = measure_calibration(found.probabilities, found.labels)
+    calibrations["as exported" if temperature else ""] = after
+    figure = figure_of(
+        lambda: reliability_diagram(calibrations),
+        "How often the model is right, by its confidence",
+    )
+    sentences = [_temperature(temperature, found.split), after.conclusion]
+    sentences.append(fit_conformal(found.probabilities, found.labels).conclusion)
+    sentences.append(_caveat(found.split))
+    return blocks.section(
+        "trust",
+        f"Can its probabilities be believed ({found.split})",
+        [blocks.plots(figure), blocks.bullets(sentences)],
+    )
+
+
+def _temperature(temperature, split):
+    if not temperature:
+        return (
+            "The probabilities are those that the training left: there are too few validation "
+            "pictures to fit a temperature on, or all of them are right."
+        )
+    on = ", these pictures" if split == "validation" else ""
+    return (
+        f"The logits are divided by a temperature of {temperature:.2f}, fitted on the "
+        f"validation pictures{on}. `predict`, `model.keras` and the export carry it; which "
+        "class is named does not change."
+    )
+
+
+def _caveat(split):
+    if split == "test":
+        return "Nothing was chosen on the test pictures before."
+    return (
+        "The epoch and the temperature were chosen on these pictures, which flatters the "
+        "figures: a `test` folder would tell."
+    )

@@ -20,7 +20,7 @@ from tests.reports.browser import find_browser, opened
 # Names that would run or break a page that took them as they are.
 NAMES = ['<script>alert("x")</script>', "b & <i>c</i>", "one\nline\x1b[31m"]
 SECTIONS = [
-    "plan", "curves", "stages", "confusion", "mistakes", "findings", "time", "use",
+    "plan", "curves", "stages", "confusion", "trust", "mistakes", "findings", "time", "use",
 ]  # fmt: skip
 PLAN = Plan(
     [
@@ -64,7 +64,7 @@ def finished(tmp_path_factory):
     record = reports.RunRecord(run)
     record.write_predictions([predictions])
     seconds = [("reading", 1.0), ("training", 2.5)]
-    record.write_course(reports.course_of(PLAN, before, model, seconds))
+    record.write_course(reports.course_of(PLAN, before, model, seconds, temperature=1.25))
     measured = measure(predictions.probabilities, predictions.labels, NAMES)
     metrics = {"best_epoch": 2, "epochs": 3, "seconds": 83.0, "validation": measured}
     settings = {
@@ -113,6 +113,7 @@ def test_page_tells_the_figures(run):
     assert f"{measured['accuracy']:.1%}" in page
     assert "1 min 23 s" in page
     assert "50.00%" in page, "the last stage was made half as large again"
+    assert "a temperature of 1.25" in page
     # 0.001 x 0.5 for the last stage, by layer-wise decay.
     assert "&lt;b&gt;last&lt;/b&gt; at 0.0005" in page
     assert "6 of 18 validation pictures are mistaken" in page, "every third one"
