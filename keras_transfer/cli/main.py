@@ -32,7 +32,8 @@ def main(arguments=None):
     try:
         if options.command != "launch":  # which only starts processes
             _import_tensorflow()
-        command = importlib.import_module(f"keras_transfer.cli.{options.command}")
+        module = options.command.replace("-", "_")
+        command = importlib.import_module(f"keras_transfer.cli.{module}")
         with warnings.catch_warnings():
             warnings.simplefilter("default")
             warnings.showwarning = _tell_warning

@@ -7,6 +7,7 @@ from keras_transfer.cli.fit_arguments import add_fit_arguments
 from keras_transfer.cli.selection_arguments import (
     add_audit_arguments,
     add_backbone_and_data,
+    add_find_lr_arguments,
     add_rank_arguments,
     add_recommend_arguments,
 )
@@ -74,6 +75,8 @@ def build_parser():
     add_rank_arguments(rank)
     probe = _add(commands, "probe", "say after which stage to cut a network")
     add_backbone_and_data(probe)
+    find_lr = _add(commands, "find-lr", "say which learning rates train a model")
+    add_find_lr_arguments(find_lr)
     recommend = _add(commands, "recommend", "choose what to train, and say why")
     add_recommend_arguments(recommend)
     audit = _add(commands, "audit", "say what is wrong with pictures", _AUDIT_EXAMPLES)

@@ -1,6 +1,6 @@
 """The arguments of the commands that look before a training."""
 
-from keras_transfer.cli.argument_types import positive
+from keras_transfer.cli.argument_types import count, positive
 from keras_transfer.cli.fit_arguments import add_backbone, add_cache, add_unreadable
 
 _RUN = "a folder for the results, which may be that of a later `fit`"
@@ -39,6 +39,20 @@ def add_recommend_arguments(recommend):
         action="store_true",
         help="find out by experiment, in some minutes, whether transfer helps",
     )
+
+
+def add_find_lr_arguments(find_lr):
+    """Adds the arguments of `find-lr` to a parser."""
+    add_backbone_and_data(find_lr)
+    find_lr.add_argument(
+        "--unfreeze",
+        type=count,
+        default=0,
+        metavar="STAGES",
+        help="train so many of the last stages too, each at 0.7 times the rate of the next "
+        "(default: the head alone)",
+    )
+    find_lr.add_argument("--batch-size", type=positive, default=32, help="default: %(default)s")
 
 
 def add_backbone_and_data(command):

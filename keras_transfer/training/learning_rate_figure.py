@@ -27,9 +27,13 @@ def plot_learning_rates(found, path):
                 label=f"{name}: {rate:.1e}",
             )  # fmt: skip
     panel.set_xscale("log")
+    # Matplotlib writes powers as formulas, of which the figures have none.
+    panel.xaxis.set_major_formatter("{x:.0e}")
+    panel.xaxis.set_minor_formatter("")
     panel.set(xlabel="learning rate", ylabel="loss", ylim=_limits(found))
     if found.diverged:
-        panel.set_title("it ends where the loss diverges", fontsize="medium", loc="left")
+        title = f"stopped at {found.rates[-1]:.1e}, where the loss diverges"
+        panel.set_title(title, fontsize="medium", loc="left")
     panel.legend(frameon=False)
     save_figure(figure, path)
 

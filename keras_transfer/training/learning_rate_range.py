@@ -9,6 +9,8 @@ import numpy as np
 _SHOWN = 12
 # At first the smoothed loss is that of a few batches, and moves with them.
 _UNSETTLED = 5
+# Steps that a slope is measured over: between neighbours it is that of their batches.
+_SLOPE_STEPS = 11
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,15 +33,18 @@ class LearningRateRange:
     def steepest(self):
         """The rate at which the smoothed loss falls fastest over the logarithm of the rate.
 
-        None if it falls nowhere.
+        The slope at a step is that of the straight line through the eleven steps around it,
+        before the loss is lowest. None if it falls nowhere.
         """
-        end = self._lowest + 1
-        start = min(_UNSETTLED, end)
-        if end - start < 2:
+        from scipy.signal import savgol_filter
+
+        falling = self.smoothed[_UNSETTLED : int(np.argmin(self.smoothed)) + 1]
+        window = min(_SLOPE_STEPS, len(falling) - 1 + len(falling) % 2)
+        if window < 3:
             return None
-        slopes = np.gradient(self.smoothed[start:end], np.log(self.rates[start:end]))
+        slopes = savgol_filter(falling, window, polyorder=1, deriv=1)
         steepest = int(slopes.argmin())
-        return self.rates[start + steepest] if slopes[steepest] < 0 else None
+        return self.rates[_UNSETTLED + steepest] if slopes[steepest] < 0 else None
 
     @property
     def valley(self):
@@ -96,10 +101,6 @@ class LearningRateRange:
             "valley": self.valley,
             "conclusion": self.conclusion,
         }
-
-    @property
-    def _lowest(self):
-        return int(np.argmin(self.smoothed))
 
 
 def longest_descent(values):
