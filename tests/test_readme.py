@@ -42,7 +42,7 @@ def test_snippets_run_and_print_what_the_readme_says(tmp_path, monkeypatch):
         with contextlib.redirect_stdout(io.StringIO()) as output:
             exec(compile(example, "README.md", "exec"), names)  # noqa: S102  our own file
         printed.append(output.getvalue().strip())
-    assert len(printed) == 3
+    assert len(printed) == 4
     assert printed[1] == blocks("output", "text")[0].strip()
     assert (tmp_path / "serving/1/saved_model.pb").is_file()
 

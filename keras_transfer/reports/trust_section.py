@@ -24,17 +24,20 @@ def trust(results):
         calibrations["as trained"] = measure_calibration(raw, found.labels)
     after = measure_calibration(found.probabilities, found.labels)
     calibrations["as exported" if temperature else ""] = after
-    figure = figure_of(
-        lambda: reliability_diagram(calibrations),
-        "How often the model is right, by its confidence",
-    )
+    figures = [
+        figure_of(
+            lambda title=title, one=one: reliability_diagram({title: one}),
+            f"How often the model is right, by its confidence {title}",
+        )
+        for title, one in calibrations.items()
+    ]
     sentences = [_temperature(temperature, found.split), after.conclusion]
     sentences.append(fit_conformal(found.probabilities, found.labels).conclusion)
     sentences.append(_caveat(found.split))
     return blocks.section(
         "trust",
         f"Can its probabilities be believed ({found.split})",
-        [blocks.plots(figure), blocks.bullets(sentences)],
+        [blocks.plots(*figures), blocks.bullets(sentences)],
     )
 
 

@@ -179,3 +179,21 @@ def test_explain_draws_what_a_run_looks_at(shapes, tmp_path, capsys):
     assert list(forgotten) == ["head", *reversed(stages)]
     printed = capsys.readouterr().out
     assert all(name in printed for name in [*forgotten, *map(str, written)])
+
+
+def test_transferability_by_layer(tmp_path):
+    example = load("transferability_by_layer")
+    found = example.main(tmp_path / "figure.png", per_letter=2, num_stages=2, epochs=1)
+    assert {name: len(accuracies) for name, accuracies in found.items()} == {
+        "BnB": 3, "BnB+": 3, "AnB": 3, "AnB+": 3,
+    }  # fmt: skip
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_copied_stages_are_those_of_the_source():
+    example = load("transferability_by_layer")
+    source = example.new_network(3)
+    copied = example.transferred(source, 2)
+    for name, same in {"conv1": True, "conv2": True, "conv3": False}.items():
+        kernels = [one.get_layer(name).get_weights()[0] for one in (source, copied)]
+        assert np.array_equal(*kernels) == same
