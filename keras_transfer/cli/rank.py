@@ -1,5 +1,7 @@
 """`keras-transfer rank`."""
 
+import re
+
 from keras_transfer import backbones, data, selection
 from keras_transfer.cli.findings import tell_table
 from keras_transfer.cli.options import cache_of
@@ -14,15 +16,16 @@ def run(options):
         options.data, image_size=size, on_unreadable=options.on_unreadable
     )
     found = [_candidate(text, size) for text in options.backbones]
-    candidates = {text: backbone for text, backbone, _ in found}
+    named = dict(zip(_names(options.backbones), found, strict=True))
+    candidates = {name: backbone for name, (backbone, _) in named.items()}
     if options.random_twins:
-        for text, backbone, _ in found:
-            candidates[f"{text} (random)"] = backbones.random_twin(backbone)
+        for name, (backbone, _) in named.items():
+            candidates[f"{name} (random)"] = backbones.random_twin(backbone)
     ranking = selection.rank_backbones(
         candidates,
         splits.train,
         cache_of(options),
-        {text: classifier for text, _, classifier in found if classifier is not None},
+        {name: classifier for name, (_, classifier) in named.items() if classifier is not None},
     )
     tell_table(
         options.output, "rank", ranking, _sentences(ranking),
@@ -44,7 +47,7 @@ def _sentences(ranking):
 
 
 def _candidate(text, size):
-    """A name, a `Backbone`, and its source classifier or None.
+    """A `Backbone`, and its source classifier or None.
 
     The text is a network's name with options: `MobileNetV2,alpha=0.35,weights=FILE`.
     """
@@ -62,7 +65,13 @@ def _candidate(text, size):
     backbone = backbones.Backbone(name, (size, size, 3), weights, **alpha)
     if classifier is not None:
         classifier = selection.source_classifier(name, (size, size, 3), classifier, **alpha)
-    return text, backbone, classifier
+    return backbone, classifier
+
+
+def _names(texts):
+    """What the table calls them: the network and its width, or all where these are the same."""
+    short = [re.sub(",alpha=", " ", text).split(",")[0] for text in texts]
+    return texts if len(set(short)) < len(short) else short
 
 
 def _pair(text, pair):

@@ -18,7 +18,8 @@ def stem_digest(stem):
     Args:
         stem: a functional `keras.Model`.
     """
-    config = stem.get_config()
+    # A subclass, such as a `Backbone`, tells its graph in another way.
+    config = keras.Model(stem.inputs, stem.outputs).get_config()
     graph = {key: config[key] for key in ("layers", "input_layers", "output_layers")}
     inputs = {tensor.name for tensor in stem.inputs}
     digest = hashlib.sha256(_as_json(_without_names(_without_flags(graph), inputs)))

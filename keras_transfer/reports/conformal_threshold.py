@@ -20,8 +20,7 @@ class ConformalThreshold:
         answer_threshold: a picture is answered if its highest probability is above this; -inf
             answers all, inf none.
         answered: the share of the pictures that were answered, of those it was fitted on.
-        error_bound: the share of wrong answers is at most this, with the probability
-            `certainty`; None if nothing is answered.
+        wrong: the share of these that was answered wrongly; None if nothing is answered.
         certainty: how surely answers keep to `error_rate`: the share of all draws of pictures
             to fit on that give a threshold which does.
         num_images: how many pictures it was fitted on.
@@ -31,7 +30,7 @@ class ConformalThreshold:
     set_threshold: float
     answer_threshold: float
     answered: float
-    error_bound: float | None
+    wrong: float | None
     certainty: float
     num_images: int
 
@@ -67,7 +66,7 @@ class ConformalThreshold:
             f"The classes with a probability of at least {least:.1%} hold the true one for "
             f"{1 - self.error_rate:.0%} of pictures."
         )
-        if self.error_bound is None:
+        if self.wrong is None:
             return (
                 f"{sets} Nothing is answered: {self.num_images} pictures do not show even the "
                 f"surest answers to be wrong at most {self.error_rate:.1%} of the time."
@@ -79,7 +78,7 @@ class ConformalThreshold:
                 "pictures are answered"
             )
         return (
-            f"{sets} {which}, and at most {self.error_bound:.1%} of these wrongly "
+            f"{sets} {which}, and at most {self.error_rate:.1%} of these wrongly "
             f"(certainty {self.certainty:.0%})."
         )
 

@@ -7,8 +7,8 @@ import numpy as np
 from keras_transfer.reports.answers import check_answers
 from keras_transfer.reports.conformal_threshold import ConformalThreshold
 
-# Shares of the pictures, the surest first, that are tried for answers.
-_SHARES = np.arange(1, 21) / 20
+# In how many steps the share of the pictures that are answered grows.
+_STEPS = 20
 
 
 def fit_conformal(probabilities, labels, error_rate=0.05, certainty=0.95):
@@ -18,10 +18,13 @@ def fit_conformal(probabilities, labels, error_rate=0.05, certainty=0.95):
     true classes, sets cover the true class of a new picture with a probability of at least
     `1 - error_rate`, whatever the model.
 
-    Answers: the surest 5%, 10%, ... 100% of the pictures are tried. The pictures above a
-    quantile of the confidences are independent draws from all such pictures, so each trial is
-    a binomial test of the hypothesis that more than `error_rate` of such answers are wrong; of
-    the shares that pass at `(1 - certainty) / 20` (Bonferroni) the largest is taken.
+    Answers: the share of the pictures that are answered, the surest first, grows in steps of
+    5% from the first at which the test below can pass, until one fails. The pictures above the
+    k-th highest confidence are independent draws from all such pictures, so a binomial test
+    tells whether more than `error_rate` of such answers are wrong; since the order is fixed
+    before, each step has the whole level of `1 - certainty`. That needs no more than that,
+    from where answers become too often wrong, surer ones are not wrong more often: look at
+    `plot_reliability`.
 
     Args:
         probabilities: an array of shape `(pictures, classes)`, of pictures that the model was
@@ -38,8 +41,7 @@ def fit_conformal(probabilities, labels, error_rate=0.05, certainty=0.95):
 
     Reference: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005;
     Angelopoulos and Bates, A Gentle Introduction to Conformal Prediction, 2021, section 1;
-    Geifman and El-Yaniv, Selective Classification for Deep Neural Networks, NIPS 2017, for
-    answers.
+    Angelopoulos et al., Learn then Test, 2021, fixed sequence testing, for answers.
     """
     probabilities, labels = check_answers(probabilities, labels)
     for name, value in {"error_rate": error_rate, "certainty": certainty}.items():
@@ -48,13 +50,14 @@ def fit_conformal(probabilities, labels, error_rate=0.05, certainty=0.95):
     of_truth = probabilities[np.arange(len(labels)), labels]
     confidence = probabilities.max(axis=1)
     wrong = probabilities.argmax(axis=1) != labels
-    threshold, bound = _answers(confidence, wrong, error_rate, 1 - certainty)
+    threshold = _answer_threshold(confidence, wrong, error_rate, 1 - certainty)
+    is_answered = confidence > threshold
     return ConformalThreshold(
         error_rate=float(error_rate),
         set_threshold=_quantile(1 - of_truth, error_rate),
         answer_threshold=threshold,
-        answered=float(np.mean(confidence > threshold)),
-        error_bound=bound,
+        answered=float(is_answered.mean()),
+        wrong=float(wrong[is_answered].mean()) if is_answered.any() else None,
         certainty=float(certainty),
         num_images=len(labels),
     )
@@ -66,20 +69,19 @@ def _quantile(scores, error_rate):
     return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else math.inf
 
 
-def _answers(confidence, wrong, error_rate, level):
-    """The threshold of the largest share that passes, and the bound of its errors."""
-    from scipy.stats import beta
+def _answer_threshold(confidence, wrong, error_rate, level):
+    from scipy.stats import binom
 
-    size, level = len(confidence), level / len(_SHARES)
-    falling = np.sort(confidence)[::-1]
-    for share in _SHARES[::-1]:
-        # How many lie above is random, but given it and the threshold they are independent.
-        threshold = float(falling[math.floor(size * share)]) if share < 1 else -math.inf
+    size, falling = len(confidence), np.sort(confidence)[::-1]
+    # With fewer, not even answers without a mistake show a rate this low.
+    fewest = math.ceil(math.log(level) / math.log(1 - error_rate))
+    ranks = [size * step // _STEPS for step in range(1, _STEPS + 1)]
+    passed = math.inf
+    for rank in (rank for rank in ranks if rank >= fewest):
+        # Of equal confidences fewer lie above; given how many, they are independent as well.
+        threshold = float(falling[rank]) if rank < size else -math.inf
         is_above = confidence > threshold
-        count, errors = int(is_above.sum()), int(wrong[is_above].sum())
-        if count > errors:
-            # Clopper and Pearson's: below the rate where the binomial test rejects.
-            bound = float(beta.ppf(1 - level, errors + 1, count - errors))
-            if bound <= error_rate:
-                return threshold, bound
-    return math.inf, None
+        if binom.cdf(wrong[is_above].sum(), is_above.sum(), error_rate) > level:
+            break
+        passed = threshold
+    return passed

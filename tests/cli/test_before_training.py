@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from keras_transfer.cli import rank
 from keras_transfer.cli.findings import SUFFIXES, names_of_findings
 from keras_transfer.cli.main import main
 from keras_transfer.messages import markdown_table
@@ -32,7 +33,7 @@ def test_rank_prints_a_table_and_writes_it(photos, tmp_path, capsys):
     printed = capsys.readouterr().out
     content = check_findings(tmp_path / "run", "rank")
     names = [candidate["name"] for candidate in content["candidates"]]
-    assert sorted(names) == [one, f"{one} (random)"]
+    assert sorted(names) == ["MobileNetV2 0.35", "MobileNetV2 0.35 (random)"]
     assert content["num_images"] == 18
     assert all(name in printed for name in names)
 
@@ -79,6 +80,17 @@ def test_recommend_prints_the_reasons_and_a_plan_that_fit_takes(photos, tmp_path
     assert main(["fit", str(photos), "--output", str(run), "--plan", "auto", *network]) == 0
     trained = json.loads((run / "plan.json").read_text())
     assert trained["phases"] == content["plan"]["phases"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "names"),
+    [
+        (["MobileNet,alpha=0.25,weights=a", "ResNet50"], ["MobileNet 0.25", "ResNet50"]),
+        (["MobileNet,weights=a", "MobileNet,weights=b"], None),
+    ],
+)
+def test_names_in_the_table_are_short_where_they_differ(texts, names):
+    assert rank._names(texts) == (names or texts)
 
 
 def test_cells_of_a_markdown_table_cannot_break_it():

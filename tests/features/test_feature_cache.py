@@ -449,3 +449,13 @@ def test_features_of_what_cannot_be_found_again_cannot_either(model, tmp_path):
     assert cut.source.fingerprint is None
     assert cache.extract(middle, cut).num_images == 150
     assert not cache.entries()
+
+
+def test_backbone_is_run_as_a_whole(tmp_path):
+    backbone = residual_backbone()
+    features = FeatureCache(tmp_path, engine="tensorflow").extract(backbone, plain())
+    expected = backbone(IMAGES, training=False).numpy()
+    np.testing.assert_allclose(in_order(features)[0], expected, rtol=1e-4, atol=1e-3)
+    same = keras.Model(backbone.input, backbone.output)
+    again = FeatureCache(tmp_path, engine="tensorflow").extract(same, plain())
+    assert again.extraction.num_images == 0

@@ -52,7 +52,7 @@ def test_answers_keep_to_the_error_rate_as_surely_as_asked(over):
     random, draws, error_rate = np.random.default_rng(1), 400, 0.15
     found = [fit_conformal(*draw_answers(random, 400, over), error_rate) for _ in range(draws)]
     broken = sum(
-        one.error_bound is not None and true_error(one.answer_threshold, over) > error_rate
+        one.wrong is not None and true_error(one.answer_threshold, over) > error_rate
         for one in found
     )
     assert broken <= stats.binom.ppf(0.999, draws, 0.05)
@@ -63,27 +63,37 @@ def test_answers_are_many_where_the_model_is_good():
     probabilities, labels = draw_answers(random, 2000)
     found = fit_conformal(probabilities, labels, 0.15)
     # Where t = .7 the errors are 15%, and a quarter of the pictures lies below.
-    assert 0.5 < found.answered < 0.75 and found.error_bound <= 0.15
+    assert 0.6 < found.answered < 0.75 and found.wrong < 0.15
     is_answered = found.is_answered(probabilities)
     assert is_answered.mean() == found.answered
     wrong = probabilities.argmax(axis=1) != labels
-    assert wrong[is_answered].mean() < found.error_bound
+    assert wrong[is_answered].mean() == found.wrong
     assert f"{found.answered:.0%} of pictures are answered" in found.conclusion
 
 
-def test_bound_is_clopper_and_pearsons_at_the_twentieth_part():
-    certain = np.tile([[1.0, 0.0]], (400, 1))
-    found = fit_conformal(certain, np.zeros(400, int))
-    # All are alike, so that all or none is answered; without an error (1 - bound)^400 = .05/20
-    assert found.answer_threshold == -math.inf and found.answered == 1.0
-    assert (1 - found.error_bound) ** 400 == pytest.approx(0.05 / 20)
-    assert "All pictures are answered" in found.conclusion
+@pytest.mark.parametrize(("size", "answered"), [(58, 0.0), (59, 1.0)])
+def test_so_many_right_answers_are_needed_as_the_binomial_test_says(size, answered):
+    # .95^58 = .0510 and .95^59 = .0485; all are as sure, so that all or none is answered.
+    found = fit_conformal(np.tile([[1.0, 0.0]], (size, 1)), np.zeros(size, int))
+    assert found.answered == answered
+    assert found.is_answered(np.array([[0.6, 0.4]])).mean() == answered
     assert json.loads(json.dumps(found.to_json()))["answer_threshold"] is None
+
+
+def test_answers_end_before_the_first_share_that_fails():
+    # The surer half of 400 is right, the other half wrong every other time.
+    confidence = np.linspace(0.99, 0.6, 400)
+    labels = ((np.arange(400) >= 200) & (np.arange(400) % 2 == 1)).astype(int)
+    found = fit_conformal(np.stack([confidence, 1 - confidence], axis=1), labels, 0.1)
+    # Of 220 ten are wrong: P(Bin(220, .1) <= 10) = .003; of 240 twenty: .22.
+    assert stats.binom.cdf(10, 220, 0.1) < 0.05 < stats.binom.cdf(20, 240, 0.1)
+    assert found.answered == 0.55 and found.answer_threshold == pytest.approx(confidence[220])
+    assert found.wrong == 10 / 220
 
 
 def test_nothing_is_answered_where_nothing_is_known():
     found = fit_conformal(*draw_answers(np.random.default_rng(3), 30, over=0.5))
-    assert (found.answered, found.error_bound) == (0.0, None)
+    assert (found.answered, found.wrong) == (0.0, None)
     assert not found.is_answered(np.array([[1.0, 0.0]])).any()
     assert "Nothing is answered" in found.conclusion
 

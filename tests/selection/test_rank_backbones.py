@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
-from keras_transfer.selection import rank_backbones
+from keras_transfer.selection import rank_backbones, source_classifier
 from keras_transfer.selection.candidate_score import CandidateScore
 from keras_transfer.selection.ranking import Ranking
 from keras_transfer.selection.ranking_figure import plot_ranking
@@ -130,3 +130,23 @@ def test_ranking_as_json_and_as_a_table():
 def test_ranking_is_drawn(tmp_path):
     plot_ranking(RANKING, tmp_path / "rank.png")
     assert (tmp_path / "rank.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_classifier_is_read_from_a_file_and_takes_raw_pictures(tmp_path):
+    network = keras.applications.MobileNet(
+        input_shape=(32, 32, 3), alpha=0.25, weights=None, classes=1000
+    )
+    network.save_weights(tmp_path / "top.weights.h5")
+    classifier = source_classifier(
+        "MobileNet", (32, 32, 3), tmp_path / "top.weights.h5", alpha=0.25
+    )
+    pictures = RANDOM.uniform(0, 255, (2, 32, 32, 3)).astype("float32")
+    np.testing.assert_allclose(
+        classifier(pictures), network(pictures / 127.5 - 1, training=False), atol=1e-6
+    )
+    images = tf.data.Dataset.from_tensor_slices((np.resize(IMAGES, (60, 32, 32, 3)), LABELS))
+    backbone = Backbone("MobileNet", (32, 32, 3), None, alpha=0.25)
+    ranking = rank_backbones(
+        {"it": backbone}, images.batch(16), FeatureCache(tmp_path), {"it": classifier}
+    )
+    assert ranking.scores[0].leep <= 0
