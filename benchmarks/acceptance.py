@@ -108,6 +108,10 @@ COMPARISONS = (
     Comparison("accuracy", "default", "guide_cached", "seconds"),
     *_training("at_guide_accuracy", "guide", Limit(_AT_MOST, 1 / 20), Limit(_AT_LEAST, 0.0)),
     Comparison("accuracy", "at_guide_accuracy", "guide_cached", "seconds"),
+    *(
+        Comparison("strategies", "recommended", row, "final_accuracy", None, "difference")
+        for row in ("head", "last two stages", "everything", "from scratch")
+    ),
     Comparison("head", "fine_tune, cached", "Keras, arrays", "seconds"),
     Comparison("head", "fine_tune, cached", "pictures, 1 epoch", "seconds"),
     *_extraction(),

@@ -8,6 +8,7 @@ import keras
 
 from benchmarks import child, library_models, picture_folders
 from keras_transfer import data, training
+from keras_transfer.selection.recommend import phases_of
 
 
 def measure(
@@ -20,6 +21,7 @@ def measure(
     epochs=None,
     time_budget=None,
     views=None,
+    strategy=None,
 ):
     """Fine-tunes with a new cache; see `child.main` for what is returned.
 
@@ -36,6 +38,8 @@ def measure(
         time_budget: in seconds. Defaults to None, none.
         views: draws of each picture that are cached for the last phase. Defaults to None, the
             plan's choice.
+        strategy: one of `selection.recommendation.STRATEGIES`, or "auto" for what
+            `selection.recommend` says. Defaults to None, the default plan.
     """
     with (
         picture_folders.opened(data_set, limit) as folder,
@@ -50,7 +54,9 @@ def measure(
             model,
             data.augmentation.standard()(splits.train),
             splits.validation,
-            plan=_plan(model, splits, epochs, views),
+            plan=_strategy(strategy, model, splits)
+            if strategy
+            else _plan(model, splits, epochs, views),
             cache=library_models.feature_cache(directory),
             verbose=0,
             **({} if time_budget is None else {"time_budget": time_budget}),
@@ -85,6 +91,16 @@ def _plan(model, splits, epochs, views):
     if views is not None:
         phases[-1] = dataclasses.replace(phases[-1], views=views)
     return dataclasses.replace(plan, phases=phases)
+
+
+def _strategy(strategy, model, splits):
+    """The plan of a strategy, with two of the last stages where some are trained."""
+    if strategy == "auto":
+        return strategy
+    num_stages, num_images = len(model.backbone.stages), splits.num_images["train"]
+    stages = num_stages if strategy == "train everything" else 2
+    phases = phases_of(strategy, stages, num_stages, num_images)
+    return training.Plan(phases, from_scratch=strategy == "train from scratch")
 
 
 def _accuracies(model, splits, history):

@@ -21,6 +21,13 @@ _EXTRACTIONS = (
     ("MobileNet", 224, 512),
     ("ResNet50", 224, 96),
 )
+_STRATEGIES = {
+    "recommended": "auto",
+    "head": "train the head",
+    "last two stages": "train the last stages",
+    "everything": "train everything",
+    "from scratch": "train from scratch",
+}
 _AUDITED = ("hymenoptera", "clothing", "xray")
 _REPLICAS = (("MobileNetV2-1.0", 160), ("EfficientNetV2S", 128))
 _MEMORY_SIZES = {"base size": 1, "10 times": 10, "100 times": 100}
@@ -48,6 +55,28 @@ def accuracy(options):
         if guide:
             budget = round(_BUDGET * guide[0]["values"]["seconds"], 2)
             yield recipe("library_recipe", "at_guide_accuracy", time_budget=budget)
+
+
+def strategies(options):
+    """What is recommended beside the fixed strategies, at a smaller size."""
+    data_sets, backbones, size = DATA_SETS, ("MobileNetV2", "MobileNet"), 96
+    if options.quick:
+        data_sets, backbones, size = ("hymenoptera",), ("MobileNetV2",), 64
+    for data_set, network, seed in itertools.product(
+        options.data or data_sets, options.backbone or backbones, range(options.seeds)
+    ):
+        for row, strategy in _STRATEGIES.items():
+            arguments = {
+                "row": row,
+                "data_set": data_set,
+                "network": network,
+                "image_size": size,
+                "seed": seed,
+                "limit": 8 if options.quick else None,
+                "strategy": strategy,
+            }
+            group = {"data": data_set, "network": f"{network} at {size} px"}
+            yield Job("strategies", "library_recipe", arguments, group, seed, 0, options.quick)
 
 
 def head(options):
@@ -181,7 +210,19 @@ def audit(options):
             yield Job("audit", "audit_shift", shift, group, 0, number, options.quick)
 
 
-_ALL = (accuracy, head, extraction, steps, memory, views, kills, replicas, workers, audit)
+_ALL = (
+    accuracy,
+    strategies,
+    head,
+    extraction,
+    steps,
+    memory,
+    views,
+    kills,
+    replicas,
+    workers,
+    audit,
+)
 SUITES = {suite.__name__: suite for suite in _ALL}
 
 

@@ -75,6 +75,7 @@ _UNITS = {
 _ACCURACY = ("seconds", "final_accuracy", "last_accuracy", "test_accuracy")
 _SHOWN = {
     "accuracy": _ACCURACY,
+    "strategies": _ACCURACY,
     "head": ("seconds",),
     "extraction": ("rate",),
     "steps": ("milliseconds", "rate", "seconds"),
