@@ -2,9 +2,7 @@
 
 import contextlib
 import errno
-import math
 import sys
-import time
 import warnings
 
 import keras
@@ -16,6 +14,7 @@ from keras_transfer.features.engine import EngineError
 from keras_transfer.features.engines import get_engine
 from keras_transfer.features.extraction import Extraction, batches, extract_shards
 from keras_transfer.features.extraction_task import ExtractionTask
+from keras_transfer.features.rate import images_per_second
 from keras_transfer.features.tensorflow_engine import TensorFlowEngine
 from keras_transfer.features.work import multiply_adds
 from keras_transfer.files import cache_directory
@@ -230,11 +229,7 @@ class FeatureCache:
         stop = min(_MEASURED, task.source.num_images)
         elements = list(batches(task.source, [0], task.num_classes, 0, stop))
         images = [tf.nest.flatten(element)[0].numpy() for element in elements]
-        _pass(run, images)  # the first pictures of a size are slower
-        num_passes = math.ceil(_MEASURED / stop)
-        started = time.perf_counter()
-        _pass(run, images * num_passes)
-        return num_passes * stop / (time.perf_counter() - started)
+        return images_per_second(run, images, _MEASURED)
 
     def entries(self):
         """What is in the cache: a list of `CacheEntry`, the one used last at the end."""
@@ -265,11 +260,6 @@ def _prepared(engine, task):
             f"{np.abs(expected).max():.2g}."
         )
     return run
-
-
-def _pass(run, images):
-    for _ in run(iter(images)):
-        pass
 
 
 def _num_rows(stores, missing):

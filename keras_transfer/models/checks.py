@@ -38,3 +38,12 @@ def check_policy(policy):
             "`freeze_policy` must be a freeze policy, such as `freezing.UnfreezeLast(2)`. "
             f"Received: freeze_policy={policy!r} (of type {type(policy).__name__})"
         )
+
+
+def check_multipliers(optimizer, variables):
+    """Patterns must fit the whole model: a stage that is frozen now may be trained later."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    for candidate in (optimizer, inner):
+        if hasattr(candidate, "multiplier_for"):
+            candidate.check(variables)
+            return

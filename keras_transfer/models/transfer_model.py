@@ -8,7 +8,12 @@ import tensorflow as tf
 from keras_transfer.backbones import Backbone, graph
 from keras_transfer.backbones.frozen_mode import follow_trainable, is_random, leaf_layers
 from keras_transfer.freezing import FreezeAll, FreezePolicy
-from keras_transfer.models.checks import as_backbone, check_heads, check_policy
+from keras_transfer.models.checks import (
+    as_backbone,
+    check_heads,
+    check_multipliers,
+    check_policy,
+)
 from keras_transfer.models.stage_summary import stage_summary
 from keras_transfer.models.trained_set import FollowsTrainedSet
 
@@ -185,7 +190,7 @@ class TransferModel(FollowsTrainedSet):
             if loss_weights is None and isinstance(self.heads, dict):
                 loss_weights = {name: head.loss_weight for name, head in self.heads.items()}
         optimizer = keras.optimizers.get(optimizer)
-        _check_multipliers(optimizer, self.variables)
+        check_multipliers(optimizer, self.variables)
         super().compile(
             optimizer=optimizer,
             loss=loss,
@@ -282,15 +287,6 @@ class TransferModel(FollowsTrainedSet):
 
 def _is_plain(spec):
     return isinstance(spec, tf.TensorSpec) and spec.shape.rank and spec.dtype != tf.string
-
-
-def _check_multipliers(optimizer, variables):
-    """Patterns must fit the whole model: a stage that is frozen now may be trained later."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    for candidate in (optimizer, inner):
-        if hasattr(candidate, "multiplier_for"):
-            candidate.check(variables)
-            return
 
 
 def _attach(heads, features):
