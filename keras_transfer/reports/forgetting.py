@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from keras_transfer.selection import bootstrap_interval, cross_validate, pooled_features
 
 
@@ -52,12 +54,12 @@ class Forgetting:
         }
 
 
-def forgetting(before, after, source_dataset, cache=None, num_folds=5, seed=0):
+def forgetting(before, after, source_dataset, cache=None, num_folds=5, num_repeats=3, seed=0):
     """Compares what a backbone knew of an earlier task with what it knows after a training.
 
     The earlier classifier would tell less: its weights no longer fit features that have only
-    turned. So a new linear classifier is fitted on the features of either, on the same folds,
-    and what both get right is compared picture by picture.
+    turned. So new linear classifiers are fitted on the features of either, on the same folds,
+    and what they get right is compared picture by picture.
 
     Args:
         before: a `Backbone`, or a `TransferModel` for its backbone; a copy from before the
@@ -66,19 +68,25 @@ def forgetting(before, after, source_dataset, cache=None, num_folds=5, seed=0):
         source_dataset: a `tf.data.Dataset` of batches `(images, labels)` of the earlier task.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
         num_folds: as in `selection.cross_validate`. Defaults to 5.
+        num_repeats: how often the folds are drawn, for on few pictures a draw decides about
+            percents. Defaults to 3.
         seed: of the folds and the draws. Defaults to 0.
 
     Returns:
         A `Forgetting`.
 
     Raises:
-        ValueError: for data without labels.
+        ValueError: for data without labels, or no repeat.
 
     Reference: McCloskey and Cohen, Catastrophic Interference in Connectionist Networks, 1989;
     Davari et al., Probing Representation Forgetting in Supervised and Unsupervised Continual
     Learning, CVPR 2022, for the linear probe.
     """
-    probes = []
+    if isinstance(num_repeats, bool) or not isinstance(num_repeats, int) or num_repeats < 1:
+        raise ValueError(
+            f"`num_repeats` must be a positive integer. Received: num_repeats={num_repeats!r}"
+        )
+    shares = []
     for network in (before, after):
         backbone = getattr(network, "backbone", network)
         found = pooled_features(backbone, source_dataset, cache)
@@ -87,12 +95,15 @@ def forgetting(before, after, source_dataset, cache=None, num_folds=5, seed=0):
                 "`source_dataset` must have labels. "
                 f"Received: elements with the structure {source_dataset.element_spec}"
             )
-        probes.append(cross_validate(found.features, found.labels, num_folds, seed))
-    earlier, later = probes
-    gains = later.correct.astype(int) - earlier.correct
+        probes = [
+            cross_validate(found.features, found.labels, num_folds, seed + repeat)
+            for repeat in range(num_repeats)
+        ]
+        shares.append(np.mean([probe.correct for probe in probes], axis=0))
+    earlier, later = shares
     return Forgetting(
-        before=earlier.accuracy,
-        after=later.accuracy,
-        change=bootstrap_interval(gains, seed=seed),
-        num_images=len(gains),
+        before=float(earlier.mean()),
+        after=float(later.mean()),
+        change=bootstrap_interval(later - earlier, seed=seed),
+        num_images=len(later),
     )

@@ -46,3 +46,10 @@ def test_source_must_have_labels(tmp_path):
     backbone = residual_backbone()
     with pytest.raises(ValueError, match="`source_dataset` must have labels"):
         forgetting(backbone, backbone, images, FeatureCache(tmp_path))
+
+
+@pytest.mark.parametrize("num_repeats", [0, True, 1.0])
+def test_number_of_repeats_is_a_positive_integer(num_repeats):
+    backbone = residual_backbone()
+    with pytest.raises(ValueError, match="`num_repeats` must be a positive integer"):
+        forgetting(backbone, backbone, bright_and_dark(), num_repeats=num_repeats)
