@@ -26,7 +26,8 @@ def _draw_accuracies(panel, ranking):
         colour = _COLOUR if score.name in ranking.ties else _PALE
         panel.plot([low, high], [place, place], color=colour, linewidth=2)
         panel.plot(score.accuracy, place, "o", color=colour)
-    names = [short_name(score.name) for score in ranking.scores]
+    numbered = enumerate(ranking.scores, start=1)
+    names = [f"{short_name(score.name)}  {number}" for number, score in numbered]
     panel.set_yticks(range(len(names)), names)
     panel.invert_yaxis()
     panel.set(xlabel="expected accuracy, 95% interval")

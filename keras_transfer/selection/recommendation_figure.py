@@ -27,7 +27,8 @@ def _draw_probes(panel, likeness):
     )
     for position, (_, accuracy, colour) in enumerate(bars):
         panel.barh(position, accuracy, color=colour, height=0.6)
-        panel.text(accuracy, position, f" {accuracy:.1%}", va="center")
+        end = max(accuracy, likeness.interval[1]) if position == 0 else accuracy
+        panel.text(end, position, f" {accuracy:.1%}", va="center")
     panel.plot(likeness.interval, [0, 0], color="black", linewidth=1.5)
     panel.axvline(likeness.chance, color=_CHANCE, linestyle="--")
     panel.set_yticks(range(len(bars)), [f"{name} weights" for name, _, _ in bars])
@@ -40,6 +41,8 @@ def _draw_place(panel, likeness):
     panel.plot(likeness.images_per_class, likeness.skill, "o", color=_PRETRAINED, markersize=10)
     panel.set(xscale="log", xlim=(1, 1e5), ylim=(-0.05, 1.05))
     panel.set(xlabel="pictures a class", ylabel="skill of pretrained features")
+    panel.xaxis.set_major_formatter("{x:,.0f}")
+    panel.xaxis.set_minor_formatter("")
     panel.axvspan(1, 20, color="0.92", zorder=0)
     panel.axhline(0.5, color="0.8", linewidth=0.8, zorder=0)
     panel.axhline(0.8, color="0.8", linewidth=0.8, zorder=0)
