@@ -27,16 +27,17 @@ class PhaseClock(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self.spans[-1][1] = time.monotonic()
 
-    def seconds(self, names):
+    def seconds(self, names, until):
         """Pairs of what was done and how long it took.
 
         Args:
             names: of the phases; the last ones are taken where the first were done before.
+            until: when the training ended, by `time.monotonic()`.
         """
         names = list(names)[len(names) - len(self.spans) :]
         parts, before = [], self.started
         for name, (began, ended) in zip(names, self.spans, strict=True):
-            parts.append((f"features for {name}", began - before))
+            parts.append((f"before {name}", began - before))
             parts.append((f"training: {name}", ended - began))
             before = ended
-        return parts
+        return [*parts, ("rest of the training", until - before)]

@@ -5,6 +5,7 @@ import keras
 from keras_transfer import data, freezing, heads, models, optimizers, training
 from keras_transfer.cli.findings import tell_table
 from keras_transfer.cli.options import backbone_of, cache_of, image_size_of
+from keras_transfer.messages import tell_unreadable
 
 # As `fit` trains: its head's dropout, and the decays of its plans.
 _DROPOUT, _WEIGHT_DECAY, _LAYERWISE_DECAY = 0.2, 0.01, 0.7
@@ -19,6 +20,7 @@ def run(options):
         batch_size=options.batch_size,
         on_unreadable=options.on_unreadable,
     )
+    tell_unreadable(splits)
     keras.utils.set_random_seed(0)
     model = _compiled_model(backbone_of(options, size), len(splits.class_names), options)
     cached = cache_of(options).extract(model, splits.train)

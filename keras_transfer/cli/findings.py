@@ -39,15 +39,25 @@ def write_findings(directory, command, values, text, draw):
     return paths
 
 
-def tell_table(directory, command, result, sentences, draw):
-    """Prints a result with `rows()` as a table, and writes its findings."""
+def tell_table(directory, command, result, sentences, draw, values=None):
+    """Prints a result with `rows()` as a table, and writes its findings.
+
+    Args:
+        directory: the run folder.
+        command: which of `COMMANDS`.
+        result: what has `rows()` and `to_json()`.
+        sentences: what is said below the table.
+        draw: as in `write_findings`.
+        values: what goes into the JSON file. Defaults to `result.to_json()`.
+    """
     rows = result.rows()
     print_table(rows)
     print()
     for sentence in sentences:
         print(sentence)
     text = "\n\n".join([markdown_table(rows), *sentences])
-    paths = write_findings(directory, command, result.to_json(), text, draw)
+    values = result.to_json() if values is None else values
+    paths = write_findings(directory, command, values, text, draw)
     print("\n" + ", ".join(str(path) for path in paths))
 
 

@@ -6,6 +6,7 @@ import pathlib
 import re
 import sys
 import time
+import warnings
 
 import keras
 import numpy as np
@@ -76,11 +77,13 @@ def run(options):
         history = _fine_tune(run_folder, model, splits, plan, cache, options, clock)
         trained = time.monotonic()
         if strategy.num_replicas_in_sync > 1:
-            model = run_folder.load_model()  # on one device, whatever the others do
+            # On one device, whatever the others do. A killed process may have calibrated it.
+            write_aside(run_folder.path / "model.keras", model.save)
+            model = run_folder.load_model()
         metrics, version = _evaluate_and_export(run_folder, model, history, splits)
         seconds = [
             ("reading the pictures", clock.started - started),
-            *clock.seconds([phase.name for phase in history.plan.phases]),
+            *clock.seconds(_names_of_fits(history.plan), trained),
             ("evaluation and export", time.monotonic() - trained),
         ]
         temperature = metrics["temperature"]
@@ -88,8 +91,25 @@ def run(options):
         reports.RunRecord(run_folder.path).write_course(course)
         metrics["seconds"] = round(time.monotonic() - started, 1)
         run_folder.finish(metrics)
-        reports.write(run_folder.path, model=model)
+        _write_report(run_folder, model)
     _report(run_folder, metrics, splits.class_names, version)
+
+
+def _names_of_fits(plan):
+    """The names of the phases that call `fit`; an exact head is solved without."""
+    return [phase.name for phase in plan.phases if phase.solver != "lbfgs"]
+
+
+def _write_report(run_folder, model):
+    """Writes the page. Whatever stops it, the run is finished and stays."""
+    try:
+        reports.write(run_folder.path, model=model)
+    except Exception as error:
+        warnings.warn(
+            f"There is no report.html ({reason_of(error)}). All else is there; "
+            f"`keras-transfer report {run_folder.path}` tries again.",
+            stacklevel=2,
+        )
 
 
 def _fine_tune(run_folder, model, splits, plan, cache, options, clock=None):
@@ -281,7 +301,8 @@ def _report(run_folder, metrics, class_names, version):
     if not can_write_warmup():
         print("No warm-up requests: pip install 'keras-transfer[serving]'", file=sys.stderr)
     print(f"\n{metrics['seconds']:.0f} s. All results are in {run_folder.path}:")
-    print(f"  {run_folder.path / 'report.html'}")
+    if (run_folder.path / "report.html").is_file():
+        print(f"  {run_folder.path / 'report.html'}")
     print(f"  keras-transfer predict {run_folder.path} PICTURE...")
     base_path = version.parent.resolve()
     print(f"  tensorflow_model_server --rest_api_port=8501 --model_base_path={base_path}")

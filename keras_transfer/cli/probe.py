@@ -3,6 +3,7 @@
 from keras_transfer import data, selection
 from keras_transfer.cli.findings import tell_table
 from keras_transfer.cli.options import backbone_of, cache_of, image_size_of
+from keras_transfer.messages import tell_unreadable
 
 
 def run(options):
@@ -11,6 +12,7 @@ def run(options):
     splits = data.image_folder(
         options.data, image_size=size, on_unreadable=options.on_unreadable
     )
+    tell_unreadable(splits)
     backbone = backbone_of(options, size)
     probes = selection.probe_layers(backbone, splits.train, cache_of(options))
     tell_table(

@@ -5,6 +5,7 @@ import re
 from keras_transfer import backbones, data, selection
 from keras_transfer.cli.findings import tell_table
 from keras_transfer.cli.options import cache_of
+from keras_transfer.messages import tell_unreadable
 
 _DEFAULT_SIZE = 160
 
@@ -15,6 +16,7 @@ def run(options):
     splits = data.image_folder(
         options.data, image_size=size, on_unreadable=options.on_unreadable
     )
+    tell_unreadable(splits)
     found = [_candidate(text, size) for text in options.backbones]
     named = dict(zip(_names(options.backbones), found, strict=True))
     candidates = {name: backbone for name, (backbone, _) in named.items()}

@@ -3,6 +3,7 @@
 from keras_transfer import data, selection
 from keras_transfer.cli.findings import tell_table
 from keras_transfer.cli.options import backbone_of, cache_of, image_size_of
+from keras_transfer.messages import tell_unreadable
 
 
 def run(options):
@@ -11,14 +12,21 @@ def run(options):
     splits = data.image_folder(
         options.data, image_size=size, on_unreadable=options.on_unreadable
     )
+    tell_unreadable(splits)
     backbone, cache = backbone_of(options, size), cache_of(options)
     found = selection.recommend(splits.train, backbone, cache)
     sentences = [f"Recommended: {found.strategy}.", *found.reasons]
     sentences += [f"Warning: {sentence}" for sentence in found.warnings]
+    values = found.to_json()
     if options.settle:
-        settled = selection.check_negative_transfer(splits.train, backbone, cache=cache)
-        sentences.append(settled.conclusion)
+        try:
+            settled = selection.check_negative_transfer(splits.train, backbone, cache=cache)
+        except ValueError as error:
+            sentences.append(f"Whether transfer helps could not be settled: {error}")
+        else:
+            sentences.append(settled.conclusion)
+            values["negative_transfer"] = settled.to_json()
     tell_table(
         options.output, "recommend", found, sentences,
-        lambda path: selection.plot_recommendation(found, path),
+        lambda path: selection.plot_recommendation(found, path), values,
     )  # fmt: skip

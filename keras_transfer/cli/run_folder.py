@@ -50,6 +50,12 @@ class RunFolder:
         if all(map(_is_no_obstacle, self.path.iterdir())):
             return
         described = self._unfinished()
+        if described is None and (self.path / _METRICS).exists():
+            raise FileExistsError(
+                f"'{self.path}' exists and holds a finished run; nothing was overwritten. Name "
+                f"a new folder with --output. (`keras-transfer report {self.path}` writes its "
+                "page again.)"
+            )
         if described is None:
             raise FileExistsError(
                 f"'{self.path}' exists and is not empty; nothing was overwritten. Name a new "

@@ -26,7 +26,8 @@ def stem_digest(stem):
     for layer in stem.layers:
         digest.update(_own_code(type(layer)))
     for weight in stem.weights:
-        digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).data)
+        values = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
+        digest.update(values.reshape(-1).view("uint8").data)  # bfloat16 has no buffer
     return digest.hexdigest()
 
 

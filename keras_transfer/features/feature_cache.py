@@ -223,7 +223,8 @@ class FeatureCache:
         """
         task = ExtractionTask(model, dataset, 1, self.dtype)
         try:
-            run = self._compiled_for(self._engine_for(task, None), task)
+            # The same engine for all networks, however little there is to do.
+            run = self._compiled_for(self._engine, task)
         except EngineError:
             run = self._compiled_for(TensorFlowEngine(), task)
         stop = min(_MEASURED, task.source.num_images)

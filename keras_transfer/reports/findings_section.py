@@ -43,11 +43,15 @@ def _sentences(content):
     warned = [(text, "warning") for text in _strings(content.get("warnings"))]
     told = [
         (finding["sentence"], None if finding["severity"] == "note" else finding["severity"])
-        for finding in content.get("findings") or ()
+        for finding in _listed(content.get("findings"))
         if isinstance(finding, dict) and {"sentence", "severity"} <= finding.keys()
     ]
     return [*plain, *warned, *told]
 
 
 def _strings(values):
-    return [value for value in values or () if isinstance(value, str)]
+    return [value for value in _listed(values) if isinstance(value, str)]
+
+
+def _listed(values):
+    return values if isinstance(values, list) else []

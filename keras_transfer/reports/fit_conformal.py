@@ -81,6 +81,8 @@ def _answer_threshold(confidence, wrong, error_rate, level):
         # Of equal confidences fewer lie above; given how many, they are independent as well.
         threshold = float(falling[rank]) if rank < size else -math.inf
         is_above = confidence > threshold
+        if is_above.sum() < fewest:  # ties: the next share reaches beyond them
+            continue
         if binom.cdf(wrong[is_above].sum(), is_above.sum(), error_rate) > level:
             break
         passed = threshold

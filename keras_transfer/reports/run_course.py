@@ -3,7 +3,9 @@
 import math
 import re
 
+from keras_transfer.backbones import random_twin
 from keras_transfer.optimizers import layerwise_decay
+from keras_transfer.reports.learned_weights import learned_weights
 from keras_transfer.reports.weight_change import weight_change
 
 
@@ -28,6 +30,8 @@ def course_of(plan, before, model, seconds, temperature=None):
 
 
 def _stages(plan, before, model):
+    if plan.from_scratch:
+        before = random_twin(before)  # where `fine_tune` began
     moved = weight_change(before, model.backbone)
     layers = {layer.name: layer for layer in model.backbone.layers}
     trained = [set(p.freeze_policy.trainable_layers(model.backbone)) for p in plan.phases]
@@ -39,12 +43,17 @@ def _stages(plan, before, model):
             "shape": list(stage.output_shape[1:]),
             "parameters": sum(math.prod(w.shape) for layer in own for w in layer.weights),
             "trained_in": [
-                {"phase": phase.name, "rate": _rate(phase, own[0].weights[0].path, model)}
+                {"phase": phase.name, "rate": _rate(phase, weights[0].path, model)}
                 for phase, names in zip(plan.phases, trained, strict=True)
-                if names & {layer.name for layer in own}
+                if (weights := _learned(own, names))
             ],
             "moved": moved[stage.name],
         }
+
+
+def _learned(layers, names):
+    """What the layers of these names learn."""
+    return [w for layer in layers if layer.name in names for w in learned_weights(layer)]
 
 
 def _rate(phase, path, model):

@@ -3,6 +3,8 @@
 from keras_transfer.figures import new_figure, save_figure, short_name
 
 METRICS = ("loss", "accuracy")
+# Classes that have room for a name and a number each.
+_MOST_CELLS = 40
 
 
 def plot_learning_curves(history, phases, path):
@@ -22,9 +24,10 @@ def learning_curves(history, phases, metrics=METRICS):
     figure, panels = new_figure(1, len(metrics), (4.5 * len(metrics), 3.4))
     epochs = range(1, len(phases) + 1)
     for panel, metric in zip(panels, metrics, strict=True):
-        panel.plot(epochs, history[metric], color="#4c72b0", label="training")
+        panel.plot(epochs, history[metric], ".-", color="#4c72b0", label="training")
         if f"val_{metric}" in history:
-            panel.plot(epochs, history[f"val_{metric}"], color="#dd8452", label="validation")
+            held_out = history[f"val_{metric}"]
+            panel.plot(epochs, held_out, ".-", color="#dd8452", label="validation")
         for epoch in epochs:
             if epoch == 1 or phases[epoch - 1] != phases[epoch - 2]:
                 panel.axvline(epoch - 0.5, color="0.75", linewidth=0.8, zorder=0)
@@ -53,18 +56,19 @@ def plot_confusion(counts, class_names, path):
 
 def confusion(counts, class_names):
     """The figure of `plot_confusion`."""
-    size = max(3.6, 0.42 * len(class_names) + 1.8)
+    size = 0.42 * min(max(len(class_names), 4), _MOST_CELLS) + 1.8
     figure, (panel,) = new_figure(1, 1, (size, size))
     shares = [[count / max(sum(row), 1) for count in row] for row in counts]
     panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    ticks = range(len(class_names))
-    names = [short_name(name) for name in class_names]
+    # Of very many classes some are named: a larger picture would fill the memory.
+    ticks = range(0, len(class_names), -(-len(class_names) // _MOST_CELLS))
+    names = [short_name(class_names[tick]) for tick in ticks]
     panel.set_xticks(ticks, names, rotation=45, ha="right", rotation_mode="anchor")
     panel.set_yticks(ticks, names)
     panel.set(xlabel="predicted", ylabel="true")
     for i, row in enumerate(counts):
         for j, count in enumerate(row):
-            if count and len(class_names) <= 40:
+            if count and len(class_names) <= _MOST_CELLS:
                 color = "white" if shares[i][j] > 0.5 else "black"
                 panel.text(j, i, str(count), ha="center", va="center", color=color)
     return figure

@@ -91,7 +91,8 @@ class RunRecord:
 
     def course(self):
         """What was written, or an empty dict."""
-        return read_json(self.directory / _COURSE) or {}
+        found = read_json(self.directory / _COURSE)
+        return found if isinstance(found, dict) else {}
 
 
 def read_json(path):

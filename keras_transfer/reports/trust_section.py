@@ -33,7 +33,7 @@ def trust(results):
     ]
     sentences = [_temperature(temperature, found.split), after.conclusion]
     sentences.append(fit_conformal(found.probabilities, found.labels).conclusion)
-    sentences.append(_caveat(found.split))
+    sentences.append(_caveat(found.split, temperature))
     return blocks.section(
         "trust",
         f"Can its probabilities be believed ({found.split})",
@@ -44,8 +44,8 @@ def trust(results):
 def _temperature(temperature, split):
     if not temperature:
         return (
-            "The probabilities are those that the training left: there are too few validation "
-            "pictures to fit a temperature on, or all of them are right."
+            "The probabilities are those that the training left: the validation pictures are "
+            "too few to fit a temperature on, or none from 0.1 to 10 fits them best."
         )
     on = ", these pictures" if split == "validation" else ""
     return (
@@ -55,10 +55,11 @@ def _temperature(temperature, split):
     )
 
 
-def _caveat(split):
+def _caveat(split, temperature):
     if split == "test":
         return "Nothing was chosen on the test pictures before."
+    chosen = "The epoch and the temperature were" if temperature else "The epoch was"
     return (
-        "The epoch and the temperature were chosen on these pictures, which flatters the "
-        "figures: a `test` folder would tell."
+        f"{chosen} chosen on these pictures, which flatters the figures: a `test` folder would "
+        "tell."
     )

@@ -34,7 +34,12 @@ def write(run, path=None, model=None):
     """
     results = RunResults(run)
     path = results.directory / "report.html" if path is None else pathlib.Path(path)
-    page = render(results, model)
+    try:
+        page = render(results, model)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(
+            f"A file in '{results.directory}' is damaged ({type(error).__name__}: {error})."
+        ) from error
     # Names may hold what is not Unicode.
     contents = page.encode("utf-8", errors="backslashreplace")
     write_aside(path, lambda aside: pathlib.Path(aside).write_bytes(contents))

@@ -19,7 +19,7 @@ class CandidateScore:
         num_parameters: of the backbone.
         megabytes: of its weights, in units of 10**6 bytes.
         multiply_adds: multiplications for one picture.
-        images_per_second: pictures that it reads and computes in a second on this machine.
+        images_per_second: pictures that it computes in a second on this machine.
     """
 
     name: str

@@ -25,7 +25,8 @@ def check_negative_transfer(
         dataset: a `tf.data.Dataset` of batches `(images, labels)`.
         backbone: a `Backbone` with pretrained weights; it stays as it is.
         plan: the `training.Plan` for both. Defaults to None: the head, and then the whole
-            backbone for eight epochs.
+            backbone, BatchNormalization frozen in both. That is no help to the random network:
+            give a plan that trains it where that is the question.
         num_folds: in how many parts the pictures are divided; each is tested on once. Defaults
             to 2.
         num_images: at most so many pictures, drawn at random, which bounds time and memory.
@@ -38,13 +39,14 @@ def check_negative_transfer(
         A `NegativeTransfer`.
 
     Raises:
-        ValueError: for fewer than two folds, or classes with fewer pictures than folds.
+        ValueError: for fewer than two folds, or fewer than two classes with as many pictures as
+            folds; smaller classes are left out.
 
     Reference: Rosenstein et al., To transfer or not to transfer, NIPS workshop 2005; Wang et
     al., Characterizing and avoiding negative transfer, CVPR 2019, definition 1.
     """
     started = time.perf_counter()
-    images, labels = _draw(dataset, num_images, seed)
+    images, labels = _draw(dataset, num_images, num_folds, seed)
     folds = _folds(labels, num_folds, seed)
     correct = {}
     for name, start in {"pretrained": backbone, "random": random_twin(backbone, seed)}.items():
@@ -63,8 +65,10 @@ def check_negative_transfer(
     )
 
 
-def _draw(dataset, num_images, seed):
+def _draw(dataset, num_images, num_folds, seed):
     """Pictures from anywhere in the data set, and their labels, as arrays."""
+    if not isinstance(dataset.element_spec, tuple):
+        raise ValueError("Labels are needed. Received: a dataset of pictures without labels")
     source = source_of(unaugmented(dataset))  # in an order that never changes
     chosen = np.zeros(source.num_images, bool)
     random = np.random.default_rng(seed)
@@ -73,19 +77,26 @@ def _draw(dataset, num_images, seed):
     for is_chosen, (image, label, *_) in zip(chosen, source.examples(), strict=True):
         if is_chosen:
             images.append(image.numpy())
-            labels.append(int(np.argmax(label) if np.ndim(label) else label))
-    return np.stack(images), np.array(labels)
+            labels.append(int(np.argmax(label) if np.size(label) > 1 else np.ravel(label)[0]))
+    images, labels = np.stack(images), np.array(labels)
+    if not isinstance(num_folds, int) or num_folds < 2:
+        raise ValueError(
+            f"`num_folds` must be an integer of at least 2. Received: num_folds={num_folds!r}"
+        )
+    # By chance too few may have been drawn of a small class.
+    enough = np.bincount(labels)[labels] >= num_folds
+    names, labels = np.unique(labels[enough], return_inverse=True)
+    if len(names) < 2:
+        raise ValueError(
+            f"Fewer than two classes have {num_folds} pictures among those that were drawn. "
+            f"Received: num_folds={num_folds}, num_images={num_images}"
+        )
+    return images[enough], labels
 
 
 def _folds(labels, num_folds, seed):
     from sklearn.model_selection import StratifiedKFold
 
-    fewest = np.bincount(labels)[np.unique(labels)].min()
-    if not isinstance(num_folds, int) or not 2 <= num_folds <= fewest:
-        raise ValueError(
-            "`num_folds` must be at least 2 and at most the pictures of the smallest class, "
-            f"{fewest}. Received: num_folds={num_folds!r}"
-        )
     splitter = StratifiedKFold(num_folds, shuffle=True, random_state=seed)
     return list(splitter.split(labels, labels))
 

@@ -60,8 +60,3 @@ def wilson_interval(hits, size, level=0.95):
         )
     interval = binomtest(int(hits), int(size)).proportion_ci(level, method="wilson")
     return float(interval.low), float(interval.high)
-
-
-def overlap(first, second):
-    """Whether two intervals `(low, high)` have a point in common."""
-    return first[0] <= second[1] and second[0] <= first[1]

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from keras_transfer.backbones import random_twin
 from keras_transfer.selection.h_score import h_score
 from keras_transfer.selection.intervals import bootstrap_interval
@@ -72,17 +74,24 @@ def measure_likeness(dataset, backbone, cache=None, seed=0):
     probe = cross_validate(pooled.features, pooled.labels, seed=seed)
     twin = pooled_features(random_twin(backbone, seed), dataset, cache)
     random = cross_validate(twin.features, twin.labels, seed=seed)
-    counts = [int((pooled.labels == label).sum()) for label in range(pooled.num_classes)]
+    counts = np.unique(pooled.labels, return_counts=True)[1]
     return Likeness(
         num_images=len(pooled.labels),
-        num_classes=pooled.num_classes,
-        chance=max(counts) / len(pooled.labels),
+        num_classes=len(counts),
+        chance=float(counts.max() / len(pooled.labels)),
         accuracy=probe.accuracy,
         interval=probe.interval,
         random_accuracy=random.accuracy,
-        gain=bootstrap_interval(
-            probe.correct.astype(int) - random.correct.astype(int), seed=seed
-        ),
+        gain=_gain(probe, random, np.array_equal(pooled.labels, twin.labels), seed),
         distance=statistics_distance(backbone, dataset),
-        separability=h_score(pooled.features, pooled.labels) / (pooled.num_classes - 1),
+        separability=h_score(pooled.features, pooled.labels) / (len(counts) - 1),
     )
+
+
+def _gain(probe, random, are_same_pictures, seed):
+    """An interval for the difference of two accuracies."""
+    if are_same_pictures:
+        gains = probe.correct.astype(int) - random.correct.astype(int)
+        return bootstrap_interval(gains, seed=seed)
+    # Another order in each pass: what is hard for both cannot be taken off.
+    return probe.interval[0] - random.interval[1], probe.interval[1] - random.interval[0]

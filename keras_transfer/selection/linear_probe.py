@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from keras_transfer.selection.intervals import bootstrap_interval
+from keras_transfer.selection.intervals import bootstrap_interval, wilson_interval
 
 # Strengths of the penalty for standardised features: the inverse of scikit-learn's C, for one
 # picture.
@@ -57,6 +57,11 @@ def cross_validate(features, labels, num_folds=5, seed=0):
             than two classes.
     """
     features, labels = check_features(features, labels)
+    if np.bincount(labels).max() < 2:
+        raise ValueError(
+            "Every class has one picture: none can be left out and recognised. "
+            f"Received: {len(labels)} pictures"
+        )
     folds = list(_folds(labels, num_folds, seed))
     training = folds[0][0]
     penalty = _best_penalty(features[training], labels[training], seed)
@@ -66,6 +71,8 @@ def cross_validate(features, labels, num_folds=5, seed=0):
         probabilities[np.ix_(held_out, classes)] = found
     correct = probabilities.argmax(axis=1) == labels
     interval = bootstrap_interval(correct, seed=seed)
+    if correct.all() or not correct.any():  # which no draw changes
+        interval = wilson_interval(int(correct.sum()), len(correct))
     return ProbeResult(probabilities, correct, float(correct.mean()), interval, penalty)
 
 
@@ -106,9 +113,9 @@ def _best_penalty(features, labels, seed):
     chosen = np.random.default_rng(seed).permutation(len(labels))[:_MOST_TO_CHOOSE_ON]
     if len(np.unique(labels[chosen])) == len(np.unique(labels)):
         features, labels = features[chosen], labels[chosen]
-    train, held_out = next(_folds(labels, 4, seed))
-    if len(np.unique(labels[train])) < 2:
+    if np.bincount(labels).max() < 2:  # nothing to hold out
         return _PENALTIES[-1]
+    train, held_out = next(_folds(labels, 4, seed))
     accuracies = []
     for penalty in _PENALTIES:
         found, classes = _predict(features, labels, train, held_out, penalty)
@@ -124,6 +131,8 @@ def _predict(features, labels, train, held_out, penalty):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    if len(np.unique(labels[train])) < 2:
+        return np.ones((len(held_out), 1)), labels[train][:1]
     regression = LogisticRegression(
         C=1 / (penalty * len(train)), max_iter=_MOST_ITERATIONS, tol=_TOLERANCE
     )

@@ -20,7 +20,7 @@ class PooledFeatures:
 
     Attributes:
         features: a float32 array of shape `(pictures, channels)`, in the order of the data set
-            before it is shuffled.
+            before it is shuffled; where that is not known, in the order of one pass.
         labels: an integer array of shape `(pictures,)`, or None where there are none.
         class_names: the names of the classes, or None.
         boundary: the name of the boundary that was pooled.
@@ -100,7 +100,7 @@ def _extract(network, parts, dataset, cache, verbose):
     """The columns of a network's output that belong to each of `(boundary, width)`."""
     cache = FeatureCache() if cache is None else cache
     cached = cache.extract(network, unaugmented(dataset), verbose=verbose)
-    rows, labels = _features_and_labels(cached.arrays())
+    rows, labels = features_and_labels(cached.arrays())
     ends = np.cumsum([width for _, width in parts])
     columns = np.split(rows, ends[:-1], axis=1)
     names, done = cached.class_names, cached.extraction
@@ -112,7 +112,8 @@ def _extract(network, parts, dataset, cache, verbose):
     )
 
 
-def _features_and_labels(element):
+def features_and_labels(element):
+    """The features, and labels as numbers of classes or None, of what `arrays` returned."""
     if not isinstance(element, tuple):
         return element, None
     rows, labels, *_ = *element, None

@@ -11,6 +11,7 @@ from keras_transfer.selection.leep import leep, nce
 from keras_transfer.selection.linear_probe import cross_validate
 from keras_transfer.selection.logme import logme
 from keras_transfer.selection.pooled_features import (
+    features_and_labels,
     pooled_features,
     pooled_network,
     unaugmented,
@@ -99,9 +100,8 @@ def _image_shape(dataset):
 
 
 def _answers(classifier, dataset, cache):
-    """The classifier's probabilities, in the order of the features."""
-    element = cache.extract(classifier, unaugmented(dataset)).arrays()
-    return element[0] if isinstance(element, tuple) else element
+    """The classifier's probabilities and the labels of the same pictures."""
+    return features_and_labels(cache.extract(classifier, unaugmented(dataset)).arrays())
 
 
 def _score(name, backbone, pooled, answers, rate, seed):
@@ -117,8 +117,9 @@ def _score(name, backbone, pooled, answers, rate, seed):
         interval=probe.interval,
         logme=logme(rows, labels),
         h_score=h_score(rows, labels),
-        leep=None if answers is None else leep(answers, labels),
-        nce=None if answers is None else nce(answers, labels),
+        # A shuffled dataset gave the classifier another order: these have their own labels.
+        leep=None if answers is None else leep(*answers),
+        nce=None if answers is None else nce(*answers),
         num_features=rows.shape[1],
         num_parameters=backbone.count_params(),
         megabytes=sum(weight.numpy().nbytes for weight in backbone.weights) / 1e6,

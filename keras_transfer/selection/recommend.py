@@ -1,5 +1,9 @@
 """A plan with reasons."""
 
+import contextlib
+import tempfile
+
+from keras_transfer.features import FeatureCache
 from keras_transfer.selection.likeness import measure_likeness
 from keras_transfer.selection.recommendation import Recommendation
 from keras_transfer.training import Plan
@@ -27,8 +31,9 @@ def recommend(dataset, backbone, cache=None, batch_size=32, seed=0):
     """Chooses what to train from how much data there are, and from how alike they are.
 
     The first axis is the number of pictures in a class. The second is measured: what a probe
-    on pretrained features reaches, what it gains over the randomly initialised twin, how well
-    classes are apart, and how far the pictures' statistics are from the backbone's own.
+    on pretrained features reaches, and what it gains over the randomly initialised twin. How
+    well classes are apart, and how far the pictures' statistics are from the backbone's own, is
+    told beside it.
 
     | | alike | unlike |
     |---|---|---|
@@ -42,7 +47,8 @@ def recommend(dataset, backbone, cache=None, batch_size=32, seed=0):
     Args:
         dataset: a `tf.data.Dataset` of batches `(images, labels)`.
         backbone: a `Backbone` with pretrained weights.
-        cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
+        cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder;
+            False keeps nothing.
         batch_size: the number of pictures in a step. Defaults to 32.
         seed: of the folds and of the twin. Defaults to 0.
 
@@ -55,13 +61,23 @@ def recommend(dataset, backbone, cache=None, batch_size=32, seed=0):
     Reference: the table is that of Yosinski et al., How transferable are features in deep
     neural networks?, NeurIPS 2014, as practice took it up.
     """
-    likeness = measure_likeness(dataset, backbone, cache or None, seed)
+    with _cache(cache) as used:
+        likeness = measure_likeness(dataset, backbone, used, seed)
     num_stages = len(backbone.stages)
     strategy, stages = choose_strategy(likeness, num_stages, batch_size)
     phases = phases_of(strategy, stages, num_stages, likeness.num_images, batch_size)
     reasons = [*_figures(likeness), _reason(strategy, stages, likeness)]
     plan = Plan(phases, reasons, from_scratch=strategy == "train from scratch")
     return Recommendation(strategy, plan, likeness, tuple(_warnings(likeness)))
+
+
+@contextlib.contextmanager
+def _cache(cache):
+    if cache is not False:
+        yield cache
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield FeatureCache(folder)
 
 
 def choose_strategy(likeness, num_stages, batch_size=32):
@@ -145,6 +161,11 @@ def _reason(strategy, stages, likeness):
         return (
             "Pretrained features are surely worse than random ones here, and "
             f"{likeness.images_per_class:.0f} pictures a class are enough to learn from."
+        )
+    if strategy == "train everything" and likeness.skill >= _UNLIKE:
+        return (
+            "The backbone has so few stages that all are trained from their pretrained "
+            "weights, each at 0.7 times the rate of the one after it."
         )
     if strategy == "train everything":
         return (

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.backbones import graph
+from keras_transfer.features import source_of
 from keras_transfer.selection.pooled_features import unaugmented
 
 _BATCH_SIZE = 32
@@ -60,8 +61,11 @@ def _moments(backbone, layers, dataset, num_images):
             for tensor, axis in pairs
         ]
 
-    pictures = unaugmented(dataset).map(lambda *element: tf.nest.flatten(element)[0])
-    pictures = pictures.unbatch().take(num_images).batch(_BATCH_SIZE)
+    source = source_of(unaugmented(dataset))
+    # From all over the data set: pictures may come class by class.
+    step = max(1, source.num_images // num_images)
+    pictures = source.examples().shard(step, 0).take(num_images)
+    pictures = pictures.map(lambda *element: tf.nest.flatten(element)[0]).batch(_BATCH_SIZE)
     sums, count = None, 0
     for images in pictures:
         found = [[part.numpy() * len(images) for part in pair] for pair in moments(images)]

@@ -60,7 +60,7 @@ def default_plan(
     epochs = tuning_epochs(num_images, batch_size)
     few_steps = are_very_few_steps(epochs, num_images, batch_size)
     wanted = _wanted_stages(per_class, few_steps, num_stages)
-    chosen = _affordable(wanted, epochs, num_images, costs, time_budget)
+    chosen = _affordable(wanted, epochs, num_images, batch_size, costs, time_budget)
     if chosen is None:
         reasons.append(
             f"Training more than the head would take longer than {time_budget:.0f} s here."
@@ -94,11 +94,13 @@ def _wanted_stages(per_class, few_steps, num_stages):
     return min(2 if per_class < _MANY_PER_CLASS else 3, num_stages - 1)
 
 
-def _affordable(wanted, epochs, num_images, costs, time_budget):
+def _affordable(wanted, epochs, num_images, batch_size, costs, time_budget):
     """Stages, epochs, views and seconds of the best choice within the budget, or None."""
     for stages in range(wanted, 0, -1):
         for part, views in _CHOICES:
             some = max(round(part * epochs), _FEWEST_EPOCHS)
+            if part < 1 and stages > 1 and are_very_few_steps(some, num_images, batch_size):
+                continue
             seconds = costs and _seconds(costs, stages, some, views, num_images)
             if time_budget is None or seconds <= time_budget:
                 return stages, some, views, seconds

@@ -2,6 +2,9 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
+
+from keras_transfer.heads import SoftmaxHead
 
 # Strengths of the penalty that are tried: the inverse of scikit-learn's C, for one picture.
 _PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -53,6 +56,24 @@ def solve_head(model, features, class_weight=None):
     bias[regression.classes_] = intercepts - coefficients @ (mean / deviation)
     dense.set_weights([kernel, bias])
     return penalty
+
+
+def can_solve(model, element_spec):
+    """Whether `solve_head` takes a model, once its backbone is frozen, and such data.
+
+    Args:
+        model: a `TransferModel`.
+        element_spec: of a dataset of batches `(images, labels)`.
+    """
+    head = model.heads
+    if not isinstance(head, SoftmaxHead) or head.hidden_units or head.pooling == "gem":
+        return False
+    if not isinstance(element_spec, tuple) or len(element_spec) != 2:
+        return False
+    labels = element_spec[1]
+    return (
+        isinstance(labels, tf.TensorSpec) and labels.shape.rank == 1 and labels.dtype.is_integer
+    )
 
 
 def _only_dense(model):

@@ -54,7 +54,8 @@ def find_learning_rate(
     _check_model(model)
     _check_range(lowest, highest, steps, smoothing, divergence)
     if not isinstance(train, tf.data.Dataset):
-        train = tf.data.Dataset.from_tensor_slices(tuple(train)).batch(_BATCH_SIZE)
+        pairs = tf.data.Dataset.from_tensor_slices(tuple(train))
+        train = pairs.shuffle(len(train[0]), seed=0).batch(_BATCH_SIZE)
     factor = (highest / lowest) ** (1 / (steps - 1))
     rates = [lowest * factor**step for step in range(steps)]
     with model.distribute_strategy.scope():

@@ -2,16 +2,18 @@
 
 import contextlib
 import importlib
+import json
 import time
 
 import keras
 import tensorflow as tf
 
 from keras_transfer.backbones import graph, random_twin
-from keras_transfer.distribution import is_chief
+from keras_transfer.distribution import all_agree, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.training.costs import measure_costs
 from keras_transfer.training.default_plan import default_plan
+from keras_transfer.training.exact_head import can_solve
 from keras_transfer.training.plan import Plan
 from keras_transfer.training.plan_text import describe
 from keras_transfer.training.run_settings import settings_of
@@ -111,6 +113,7 @@ def fine_tune(
             plan = _recommended_plan(model, train, batch_size, cache)
         elif plan is None:
             plan = _choose_plan(model, train, (num_images, batch_size), cache, time_budget)
+        _check_workers_agree(model, plan)
         if plan.from_scratch:
             _forget(model.backbone)
         if verbose:
@@ -139,9 +142,20 @@ def _choose_plan(model, train, size, cache, time_budget):
 def _recommended_plan(model, train, batch_size, cache):
     # It stands above this package: it makes plans.
     selection = importlib.import_module("keras_transfer.selection")
-    recommendation = selection.recommend(train, model.backbone, cache, batch_size)
+    recommendation = selection.recommend(train, model.backbone, cache or False, batch_size)
     plan = recommendation.plan
-    return plan if cache else plan.without_exact_solution()
+    is_solvable = cache and can_solve(model, train.element_spec)
+    return plan if is_solvable else plan.without_exact_solution()
+
+
+def _check_workers_agree(model, plan):
+    """Raises where each worker would train by a plan of its own: they wait for each other."""
+    phases = json.dumps(plan.to_json()["phases"], sort_keys=True)
+    if not all_agree(model.distribute_strategy, phases):
+        raise ValueError(
+            "The workers chose different plans, since each measures on its own. Give all of "
+            f"them one: `plan=`, or --plan with a run's plan.json. Received: {phases}"
+        )
 
 
 def _forget(backbone):

@@ -63,6 +63,11 @@ class LearningRateRange:
     @property
     def conclusion(self):
         """A sentence on it."""
+        if self.steepest is None and self.valley is not None:
+            return (
+                "The loss fell in the first steps alone, and had two thirds of its longest "
+                f"descent behind it at a learning rate of {self.valley:.1e}."
+            )
         if self.steepest is None or self.valley is None:
             return (
                 f"The loss did not fall at any learning rate from {self.rates[0]:.1e} to "

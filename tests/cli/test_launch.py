@@ -16,9 +16,10 @@ from tests.pictures import colour_folder
 LONGEST = 400
 
 
-def processes_of_worker(index):
-    """The numbers of the processes that are this worker of a cluster."""
-    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+def processes_of_worker(launcher, index):
+    """The numbers of a launcher's children that are this worker of its cluster."""
+    children = pathlib.Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    for folder in (pathlib.Path("/proc") / number for number in children):
         try:
             environment = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
         except OSError:
@@ -54,7 +55,7 @@ def test_killed_worker_is_named_and_all_go_on_from_the_checkpoint(tmp_path):
             assert launch.poll() is None, (tmp_path / "output").read_text()
             assert time.monotonic() < until
             time.sleep(0.1)
-        (worker,) = processes_of_worker(1)
+        (worker,) = processes_of_worker(launch.pid, 1)
         os.kill(worker, signal.SIGKILL)
         code = launch.wait(LONGEST)
     finally:

@@ -102,3 +102,13 @@ def test_nothing_is_answered_where_nothing_is_known():
 def test_rates_lie_between_0_and_1(rates):
     with pytest.raises(ValueError, match="must lie between 0 and 1"):
         fit_conformal(np.array([[1.0, 0.0]]), np.array([0]), *rates)
+
+
+def test_equal_confidences_at_the_top_are_no_obstacle():
+    # 600 of 1000 pictures are told with a probability of one, all of them rightly.
+    probabilities = np.tile([0.7, 0.3], (1000, 1))
+    probabilities[:600] = [1.0, 0.0]
+    labels = np.zeros(1000, int)
+    labels[600:800] = 1
+    found = fit_conformal(probabilities, labels)
+    assert found.answered == 0.6

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_transfer import reports
+from keras_transfer.callbacks import PhaseClock
 from keras_transfer.figures import svg_of
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
@@ -208,3 +209,36 @@ def test_browser_would_tell_errors_and_requests(tmp_path):
     assert len(messages) == 1
     assert "nonsense" in messages[0]
     assert requested == {"http://127.0.0.1:9/x.png"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("course.json", []), ("audit.json", {"findings": 5, "warnings": "text"})],
+)
+def test_files_of_the_wrong_kind_are_passed_over(run, name, content):
+    (run / name).write_text(json.dumps(content))
+    assert 'id="confusion"' in page_of(run)
+
+
+def test_metrics_of_the_wrong_kind_are_told(run):
+    (run / "metrics.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"is damaged \(KeyError: 'epochs'\)"):
+        reports.write(run)
+
+
+def test_figure_of_very_many_classes_stays_small():
+    names = [f"class {number}" for number in range(500)]
+    figure = confusion(np.eye(500).tolist(), names)
+    assert max(figure.get_size_inches()) < 20
+
+
+def test_clock_tells_each_fit_and_what_lies_between():
+    clock = PhaseClock()
+    for _ in range(2):
+        clock.on_train_begin()
+        clock.on_train_end()
+    parts = clock.seconds(["earlier", "head", "all"], clock.spans[-1][1] + 2)
+    names = ["before head", "training: head", "before all", "training: all"]
+    assert [name for name, _ in parts] == [*names, "rest of the training"]
+    assert parts[-1][1] == pytest.approx(2)
+    assert all(seconds >= 0 for _, seconds in parts)

@@ -62,8 +62,22 @@ def test_class_of_one_picture_is_no_obstacle():
         (np.ones((3, 2)), np.ones(3), "type float64"),
         (np.ones((3, 2)), np.array([-1, 0, 1]), "number of a class"),
         (np.ones((3, 2)), np.zeros(3, int), "at least two classes.*Received: 1"),
+        (np.ones((3, 2)), np.arange(3), "Every class has one picture"),
     ],
 )
 def test_wrong_data_are_refused(features, labels, told):
     with pytest.raises(ValueError, match=told):
         cross_validate(features, labels)
+
+
+def test_all_right_is_no_certainty():
+    probe = cross_validate(*gaussians(50.0, per_class=15, num_features=1))
+    assert probe.accuracy == 1.0
+    assert probe.interval[0] < 0.95
+
+
+@pytest.mark.parametrize("labels", [[0] * 9 + [1], [0, 0, 1, 1, 2, 2], [0, 0, 1]])
+def test_very_few_pictures_are_no_obstacle(labels):
+    labels = np.array(labels)
+    probe = cross_validate(RANDOM.normal(size=(len(labels), 4)), labels)
+    assert probe.probabilities.shape == (len(labels), labels.max() + 1)

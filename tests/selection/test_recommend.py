@@ -1,4 +1,5 @@
 import dataclasses
+import importlib
 import json
 
 import keras
@@ -99,10 +100,6 @@ def test_recommendation_tells_its_reasons_with_the_numbers(tmp_path):
     [((-0.2, -0.1), ["likely to hurt"]), ((-0.1, 0.1), ["may not help"]), ((0.1, 0.2), [])],
 )
 def test_likely_harm_is_warned_of(monkeypatch, gain, told):
-    import importlib
-
-    from keras_transfer.selection import recommend as _  # noqa: F401  the function
-
     module = importlib.import_module("keras_transfer.selection.recommend")
     likeness = dataclasses.replace(ALIKE, gain=gain)
     monkeypatch.setattr(module, "measure_likeness", lambda *arguments: likeness)
@@ -206,3 +203,31 @@ def test_verdict_follows_from_the_interval(difference, verdict):
     found = NegativeTransfer((0.5, 0.7), (0.4, 0.4), difference, 100, 1.0)
     assert found.verdict == verdict
     assert "60.0% from pretrained weights, 40.0% from random ones" in found.conclusion
+
+
+@pytest.mark.parametrize("labels", [LABELS[:, np.newaxis], np.eye(3)[LABELS]])
+def test_labels_of_any_form_are_numbers_of_classes(tmp_path, labels):
+    found = check_negative_transfer(
+        dataset(labels), residual_backbone(), SHORT, num_images=30, cache=FeatureCache(tmp_path)
+    )
+    assert found.num_images == 30
+
+
+def test_exact_head_is_left_out_where_it_cannot_be_solved(tmp_path, monkeypatch):
+    module = importlib.import_module("keras_transfer.selection.recommend")
+    perfect = dataclasses.replace(ALIKE, interval=(0.995, 1.0))
+    monkeypatch.setattr(module, "measure_likeness", lambda *arguments: perfect)
+    for labels, solver in ((LABELS, "lbfgs"), (np.eye(3)[LABELS], "adamw")):
+        model = TransferModel(residual_backbone(), SoftmaxHead(3))
+        cache = FeatureCache(tmp_path)
+        history = fine_tune(model, dataset(labels), plan="auto", cache=cache, verbose=0)
+        assert [phase.solver for phase in history.plan.phases] == [solver]
+
+
+def test_few_stages_are_a_reason_of_their_own(monkeypatch):
+    module = importlib.import_module("keras_transfer.selection.recommend")
+    monkeypatch.setattr(module, "measure_likeness", lambda *arguments: ALIKE)
+    stages = residual_backbone().stages
+    monkeypatch.setattr(module, "choose_strategy", lambda *_: ("train everything", len(stages)))
+    reasons = recommend(dataset(LABELS), residual_backbone()).reasons
+    assert "so few stages" in reasons[-1]
