@@ -1,7 +1,6 @@
 """`keras-transfer fit`, killed again and again, beside one that was left alone."""
 
 import collections
-import contextlib
 import functools
 import json
 import os
@@ -17,7 +16,7 @@ import time
 import keras
 import numpy as np
 
-from benchmarks import child, kill_moments, made_up_pictures, picture_folders
+from benchmarks import child, kill_moments, made_up_pictures
 from benchmarks.kill_moments import Progress
 from benchmarks.networks import NETWORKS
 from keras_transfer import freezing, training
@@ -53,7 +52,7 @@ def measure(row, image_size, epochs, kills, num_pictures=None, data_set=None, se
     """
     with (
         tempfile.TemporaryDirectory() as place,
-        _pictures(data_set, place, num_pictures) as data,
+        made_up_pictures.opened_or_made(data_set, place, num_pictures) as data,
     ):
         place = pathlib.Path(place)
         (place / "plan.json").write_text(json.dumps(_plan(epochs).to_json()))
@@ -79,16 +78,6 @@ def measure(row, image_size, epochs, kills, num_pictures=None, data_set=None, se
             counts["left_over"] += sum(1 for _ in killed.output.rglob(".*"))
             killed.remove()
     return [{"row": row, "values": {**dict.fromkeys(_COUNTS, 0), **counts}}]
-
-
-@contextlib.contextmanager
-def _pictures(data_set, place, num_pictures):
-    if data_set is None:
-        made_up_pictures.write(f"{place}/pictures", num_pictures)
-        yield f"{place}/pictures"
-        return
-    with picture_folders.opened(data_set) as folder:
-        yield folder.path
 
 
 def _plan(epochs):

@@ -1,5 +1,6 @@
 """Many small JPEG files, quickly."""
 
+import contextlib
 import io
 import pathlib
 import struct
@@ -7,8 +8,21 @@ import struct
 import numpy as np
 from PIL import Image
 
+from benchmarks import picture_folders
+
 _DIFFERENT = 300
 _CLASSES = 10
+
+
+@contextlib.contextmanager
+def opened_or_made(data_set, place, number):
+    """The path of a folder of pictures: of a data set, or, for None, made up in `place`."""
+    if data_set is None:
+        write(f"{place}/pictures", number)
+        yield f"{place}/pictures"
+        return
+    with picture_folders.opened(data_set) as folder:
+        yield folder.path
 
 
 def write(directory, number, size=64):

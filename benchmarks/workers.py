@@ -15,7 +15,7 @@ import time
 import keras
 import numpy as np
 
-from benchmarks import child, made_up_pictures, picture_folders
+from benchmarks import child, made_up_pictures
 from benchmarks.networks import NETWORKS
 from keras_transfer import freezing, training
 from keras_transfer.cli.worker_group import WorkerGroup
@@ -41,7 +41,7 @@ def measure(image_size, epochs, kills, num_pictures=None, data_set=None, seed=0)
     rows = []
     with (
         tempfile.TemporaryDirectory() as place,
-        _pictures(data_set, place, num_pictures) as data,
+        made_up_pictures.opened_or_made(data_set, place, num_pictures) as data,
     ):
         place = pathlib.Path(place)
         (place / "plan.json").write_text(json.dumps(_plan(epochs).to_json()))
@@ -64,16 +64,6 @@ def measure(image_size, epochs, kills, num_pictures=None, data_set=None, seed=0)
             row["values"]["weight_difference"] = _difference(two / "run", found[0])
             rows.append(row)
     return rows
-
-
-@contextlib.contextmanager
-def _pictures(data_set, place, num_pictures):
-    if data_set is None:
-        made_up_pictures.write(f"{place}/pictures", num_pictures)
-        yield f"{place}/pictures"
-        return
-    with picture_folders.opened(data_set) as folder:
-        yield folder.path
 
 
 def _plan(epochs):

@@ -29,6 +29,12 @@ def write_aside(path, write):
         pathlib.Path(aside).unlink(missing_ok=True)
 
 
+def write_text_aside(path, text):
+    """Writes a text file as `write_aside` does; what is not Unicode in it is escaped."""
+    contents = text.encode("utf-8", errors="backslashreplace")  # as a path may be
+    write_aside(path, lambda aside: pathlib.Path(aside).write_bytes(contents))
+
+
 @contextlib.contextmanager
 def held(lock, message):
     """A context that one process at a time can enter.

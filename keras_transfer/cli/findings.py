@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from keras_transfer.files import write_aside
+from keras_transfer.files import write_text_aside
 from keras_transfer.messages import markdown_table, print_table
 
 # A training in the same folder is not kept from it by these, and its report shows them.
@@ -34,7 +34,7 @@ def write_findings(directory, command, values, text, draw):
     paths = [directory / f"{command}{suffix}" for suffix in SUFFIXES]
     content = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     for path, written in zip(paths, (content, text + "\n"), strict=False):
-        write_aside(path, _writer(written))
+        write_text_aside(path, written)
     draw(paths[-1])
     return paths
 
@@ -59,11 +59,3 @@ def tell_table(directory, command, result, sentences, draw, values=None):
     values = result.to_json() if values is None else values
     paths = write_findings(directory, command, values, text, draw)
     print("\n" + ", ".join(str(path) for path in paths))
-
-
-def _writer(text):
-    def write(aside):
-        # A path need not be valid Unicode.
-        pathlib.Path(aside).write_text(text, "utf-8", errors="backslashreplace")
-
-    return write

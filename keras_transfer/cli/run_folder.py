@@ -6,7 +6,7 @@ import pathlib
 import shutil
 
 from keras_transfer.cli.findings import names_of_findings
-from keras_transfer.files import held, write_aside
+from keras_transfer.files import held, write_text_aside
 from keras_transfer.messages import reason_of
 
 _DESCRIPTION = "run.json"
@@ -107,12 +107,7 @@ class RunFolder:
     def write_json(self, name, values):
         """Writes a JSON file, all or nothing."""
         text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-
-        def write(aside):
-            # A path need not be valid Unicode: the rest becomes an escape of JSON.
-            pathlib.Path(aside).write_text(text, "utf-8", errors="backslashreplace")
-
-        write_aside(self.path / name, write)
+        write_text_aside(self.path / name, text)
 
     def finish(self, metrics):
         """Writes `metrics.json`, after which the run is finished, and removes checkpoints."""

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 
-from keras_transfer.files import write_aside
+from keras_transfer.files import write_aside, write_text_aside
 
 _PREDICTIONS, _COURSE = "predictions.npz", "course.json"
 
@@ -83,11 +83,7 @@ class RunRecord:
 
     def write_course(self, values):
         """Writes what happened in the training: a dict that JSON holds."""
-        text = json.dumps(values, indent=2) + "\n"
-        write_aside(
-            self.directory / _COURSE,
-            lambda aside: pathlib.Path(aside).write_text(text, encoding="utf-8"),
-        )
+        write_text_aside(self.directory / _COURSE, json.dumps(values, indent=2) + "\n")
 
     def course(self):
         """What was written, or an empty dict."""

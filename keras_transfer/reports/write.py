@@ -2,7 +2,7 @@
 
 import pathlib
 
-from keras_transfer.files import write_aside
+from keras_transfer.files import write_text_aside
 from keras_transfer.messages import one_line
 from keras_transfer.reports import report_sections
 from keras_transfer.reports.run_results import RunResults
@@ -40,9 +40,7 @@ def write(run, path=None, model=None):
         raise ValueError(
             f"A file in '{results.directory}' is damaged ({type(error).__name__}: {error})."
         ) from error
-    # Names may hold what is not Unicode.
-    contents = page.encode("utf-8", errors="backslashreplace")
-    write_aside(path, lambda aside: pathlib.Path(aside).write_bytes(contents))
+    write_text_aside(path, page)
     return path
 
 

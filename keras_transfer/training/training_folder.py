@@ -5,7 +5,7 @@ import csv
 import json
 import pathlib
 
-from keras_transfer.files import held, write_aside
+from keras_transfer.files import held, write_aside, write_text_aside
 from keras_transfer.training.checkpoints import Checkpoints
 from keras_transfer.training.plan import Plan
 from keras_transfer.training.run_settings import differences
@@ -91,8 +91,7 @@ class TrainingFolder:
             write_aside(self.path / _MODEL, model.save)
 
     def _write_json(self, path, values):
-        text = json.dumps(values, indent=2) + "\n"
-        write_aside(path, lambda aside: pathlib.Path(aside).write_text(text, "utf-8"))
+        write_text_aside(path, json.dumps(values, indent=2) + "\n")
 
     @property
     def _settings_path(self):
