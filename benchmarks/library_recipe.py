@@ -5,6 +5,7 @@ import tempfile
 import time
 
 import keras
+import numpy as np
 
 from benchmarks import child, library_models, picture_folders
 from keras_transfer import data, training
@@ -70,6 +71,7 @@ def measure(
             "row": row,
             "values": values,
             "validation_accuracies": history.history["val_accuracy"],
+            "validation_hits": _hits(model, splits.validation),
             "plan": history.plan.to_json(),
         }
     ]
@@ -120,6 +122,15 @@ def _accuracy(model, dataset):
     accuracy = model.evaluate(dataset, verbose=0, return_dict=True)["accuracy"]
     # Keras counts in float32: equal numbers of hits are to give equal accuracies.
     return round(accuracy, 6)
+
+
+def _hits(model, dataset):
+    """A string with "1" for each picture that is recognised and "0" for each that is not."""
+    hits = []
+    for images, labels in dataset:
+        classes = model.predict_on_batch(images).argmax(axis=-1)
+        hits.extend(classes == np.ravel(labels))
+    return "".join(str(int(hit)) for hit in hits)
 
 
 if __name__ == "__main__":

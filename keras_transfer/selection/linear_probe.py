@@ -5,13 +5,15 @@ import warnings
 
 import numpy as np
 
+from keras_transfer.multinomial_regression import (
+    FeatureBasis,
+    fit_regressions,
+    probabilities_of,
+)
 from keras_transfer.selection.intervals import bootstrap_interval, wilson_interval
 
-# Strengths of the penalty for standardised features: the inverse of scikit-learn's C, for one
-# picture.
+# Strengths of the penalty for standardised features.
 _PENALTIES = (1e-3, 1e-2, 1e-1)
-# An accuracy is known to a percent long before the minimum is to six digits.
-_MOST_ITERATIONS, _TOLERANCE = 100, 1e-3
 # Pictures that tell which of three penalties is the best.
 _MOST_TO_CHOOSE_ON = 1000
 
@@ -39,8 +41,8 @@ class ProbeResult:
 def cross_validate(features, labels, num_folds=5, seed=0):
     """Fits multinomial logistic regressions and tests each on a fold that it has not seen.
 
-    Features are scaled to unit variance. The penalty is the best of three on a part of the
-    first fold's training pictures.
+    Features are scaled to unit variance over all pictures. The penalty is the best of three on
+    a part of the first fold's training pictures.
 
     Args:
         features: an array of shape `(pictures, features)`.
@@ -65,10 +67,10 @@ def cross_validate(features, labels, num_folds=5, seed=0):
     folds = list(_folds(labels, num_folds, seed))
     training = folds[0][0]
     penalty = _best_penalty(features[training], labels[training], seed)
-    probabilities = np.zeros((len(labels), labels.max() + 1))
-    for train, held_out in folds:
-        found, classes = _predict(features, labels, train, held_out, penalty)
-        probabilities[np.ix_(held_out, classes)] = found
+    probabilities = np.zeros((len(labels), labels.max() + 1), "float32")
+    fitted = _fitted(features, labels, folds, [penalty] * len(folds))
+    for (_, held_out), found in zip(folds, fitted, strict=True):
+        probabilities[held_out] = found
     correct = probabilities.argmax(axis=1) == labels
     interval = bootstrap_interval(correct, seed=seed)
     if correct.all() or not correct.any():  # which no draw changes
@@ -115,29 +117,19 @@ def _best_penalty(features, labels, seed):
         features, labels = features[chosen], labels[chosen]
     if np.bincount(labels).max() < 2:  # nothing to hold out
         return _PENALTIES[-1]
-    train, held_out = next(_folds(labels, 4, seed))
-    accuracies = []
-    for penalty in _PENALTIES:
-        found, classes = _predict(features, labels, train, held_out, penalty)
-        accuracies.append(np.mean(classes[found.argmax(axis=1)] == labels[held_out]))
+    fold = next(_folds(labels, 4, seed))
+    fitted = _fitted(features, labels, [fold] * len(_PENALTIES), _PENALTIES)
+    accuracies = [np.mean(found.argmax(axis=1) == labels[fold[1]]) for found in fitted]
     # Of equals the strongest.
     return max(zip(accuracies, _PENALTIES, strict=True))[1]
 
 
-def _predict(features, labels, train, held_out, penalty):
-    """Probabilities of the classes that were seen, and which these are."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    if len(np.unique(labels[train])) < 2:
-        return np.ones((len(held_out), 1)), labels[train][:1]
-    regression = LogisticRegression(
-        C=1 / (penalty * len(train)), max_iter=_MOST_ITERATIONS, tol=_TOLERANCE
-    )
-    probe = make_pipeline(StandardScaler(), regression)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        probe.fit(features[train], labels[train])
-    return probe.predict_proba(features[held_out]), probe.classes_
+def _fitted(features, labels, folds, penalties):
+    """What each fold's regression says of the pictures that are left out of it."""
+    weights = np.zeros((len(folds), len(labels)))
+    for row, (train, _) in zip(weights, folds, strict=True):
+        row[train] = 1
+    basis = FeatureBasis(features)
+    fitted = fit_regressions(basis, labels, weights, penalties)
+    for coefficients, (_, held_out) in zip(fitted, folds, strict=True):
+        yield probabilities_of(basis, coefficients, held_out)

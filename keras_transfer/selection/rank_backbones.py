@@ -4,6 +4,7 @@ import time
 
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
+from keras_transfer.features.in_memory import in_memory
 from keras_transfer.features.work import multiply_adds
 from keras_transfer.selection.candidate_score import CandidateScore
 from keras_transfer.selection.h_score import h_score
@@ -48,12 +49,16 @@ def rank_backbones(candidates, dataset, cache=None, source_classifiers=None, see
     size = _image_shape(dataset)
     backbones = {name: _as_backbone(found, size) for name, found in _named(candidates).items()}
     classifiers = _check_classifiers(source_classifiers or {}, backbones)
+    files = pictures = unaugmented(dataset)
     scores = []
     for name, backbone in backbones.items():
-        pooled = pooled_features(backbone, dataset, cache, verbose)
+        pooled = pooled_features(backbone, pictures, cache, verbose)
+        # At once: the cache still has the network ready.
+        rate = cache.images_per_second(pooled_network(backbone), pictures)
+        if pictures is files and pooled.num_computed and name != list(backbones)[-1]:
+            pictures = in_memory(files)
         classifier = classifiers.get(name)
-        answers = None if classifier is None else _answers(classifier, dataset, cache)
-        rate = cache.images_per_second(pooled_network(backbone), unaugmented(dataset))
+        answers = None if classifier is None else _answers(classifier, pictures, cache)
         scores.append(_score(name, backbone, pooled, answers, rate, seed))
         if verbose:
             print(f"{name}: {scores[-1].accuracy:.1%}")
@@ -99,9 +104,9 @@ def _image_shape(dataset):
     return tuple(images.shape[1:])
 
 
-def _answers(classifier, dataset, cache):
+def _answers(classifier, pictures, cache):
     """The classifier's probabilities and the labels of the same pictures."""
-    return features_and_labels(cache.extract(classifier, unaugmented(dataset)).arrays())
+    return features_and_labels(cache.extract(classifier, pictures).arrays())
 
 
 def _score(name, backbone, pooled, answers, rate, seed):
