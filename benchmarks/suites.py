@@ -62,21 +62,24 @@ def strategies(options):
     data_sets, backbones, size = DATA_SETS, ("MobileNetV2", "MobileNet"), 96
     if options.quick:
         data_sets, backbones, size = ("hymenoptera",), ("MobileNetV2",), 64
-    for data_set, network, seed in itertools.product(
-        options.data or data_sets, options.backbone or backbones, range(options.seeds)
+    # The longest strategy comes last, for all data.
+    for (row, strategy), data_set, network, seed in itertools.product(
+        _STRATEGIES.items(),
+        options.data or data_sets,
+        options.backbone or backbones,
+        range(options.seeds),
     ):
-        for row, strategy in _STRATEGIES.items():
-            arguments = {
-                "row": row,
-                "data_set": data_set,
-                "network": network,
-                "image_size": size,
-                "seed": seed,
-                "limit": 8 if options.quick else None,
-                "strategy": strategy,
-            }
-            group = {"data": data_set, "network": f"{network} at {size} px"}
-            yield Job("strategies", "library_recipe", arguments, group, seed, 0, options.quick)
+        arguments = {
+            "row": row,
+            "data_set": data_set,
+            "network": network,
+            "image_size": size,
+            "seed": seed,
+            "limit": 8 if options.quick else None,
+            "strategy": strategy,
+        }
+        group = {"data": data_set, "network": f"{network} at {size} px"}
+        yield Job("strategies", "library_recipe", arguments, group, seed, 0, options.quick)
 
 
 def head(options):

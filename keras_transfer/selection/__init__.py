@@ -40,6 +40,7 @@ from keras_transfer.selection.recommendation import Recommendation
 from keras_transfer.selection.recommendation_figure import plot_recommendation
 from keras_transfer.selection.source_classifier import source_classifier
 from keras_transfer.selection.statistics_distance import statistics_distance
+from keras_transfer.selection.truncation import Truncation
 
 __all__ = [
     "Audit",
@@ -62,6 +63,7 @@ __all__ = [
     "Recommendation",
     "Shortcut",
     "StageProbe",
+    "Truncation",
     "audit",
     "bootstrap_interval",
     "check_negative_transfer",

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_transfer.selection.intervals import bootstrap_interval
+from keras_transfer.selection.truncation import Truncation
 
 _HEADS = (
     "stage", "ends at", "accuracy", "95%", "behind the best", "LogME", "dimension", "of",
@@ -56,11 +57,14 @@ class LayerProbes:
         stages: a tuple of `StageProbe`.
         num_images: how many pictures they were probed on.
         backbone: the name of the backbone.
+        truncation: a `Truncation` at the freeze point, or None where it was not measured or
+            nothing can be dropped.
     """
 
     stages: tuple
     num_images: int
     backbone: str
+    truncation: Truncation | None = None
 
     @property
     def best(self):
@@ -97,7 +101,7 @@ class LayerProbes:
 
     @property
     def conclusion(self):
-        """A sentence on where to cut."""
+        """Where to cut, and what it gains."""
         if not self.dead_stages:
             return (
                 f"Every stage of {self.backbone} makes features better for these pictures: "
@@ -105,10 +109,11 @@ class LayerProbes:
             )
         kept = next(probe for probe in self.stages if probe.boundary == self.freeze_point)
         share = 1 - kept.num_parameters / self.stages[-1].num_parameters
+        gain = f" {self.truncation}" if self.truncation else ""
         return (
             f"After '{self.freeze_point}' features no longer get better for these pictures: "
             f"{', '.join(self.dead_stages)} and {int(100 * share)}% of the parameters can be "
-            f"dropped with truncate_at='{self.freeze_point}'."
+            f"dropped with truncate_at='{self.freeze_point}'.{gain}"
         )
 
     def to_json(self):
@@ -119,6 +124,7 @@ class LayerProbes:
             "freeze_point": self.freeze_point,
             "dead_stages": list(self.dead_stages),
             "conclusion": self.conclusion,
+            "truncation": self.truncation and dataclasses.asdict(self.truncation),
             "stages": [
                 {**probe.to_json(), "behind_the_best": list(deficit)}
                 for probe, deficit in zip(self.stages, self.deficits, strict=True)

@@ -69,6 +69,11 @@ def pooled_network(backbone):
     return keras.Model(backbone.input, output, name=backbone.name)
 
 
+def num_megabytes(network):
+    """The size of a network's weights, in megabytes."""
+    return sum(weight.numpy().nbytes for weight in network.weights) / 1e6
+
+
 def unaugmented(dataset):
     """The data set before its random changes, where that is known."""
     plain = getattr(dataset, "unaugmented", None)

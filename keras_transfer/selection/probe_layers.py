@@ -1,14 +1,22 @@
 """Where general features end and special ones begin."""
 
+import dataclasses
 import itertools
 import math
 
+from keras_transfer.features import FeatureCache
 from keras_transfer.selection.cka import linear_cka
 from keras_transfer.selection.intrinsic_dimension import intrinsic_dimension
 from keras_transfer.selection.layer_probes import LayerProbes, StageProbe
 from keras_transfer.selection.linear_probe import cross_validate
 from keras_transfer.selection.logme import logme
-from keras_transfer.selection.pooled_features import stage_features
+from keras_transfer.selection.pooled_features import (
+    num_megabytes,
+    pooled_network,
+    stage_features,
+    unaugmented,
+)
+from keras_transfer.selection.truncation import Truncation
 
 
 def probe_layers(backbone, dataset, cache=None, seed=0, verbose=0):
@@ -31,6 +39,7 @@ def probe_layers(backbone, dataset, cache=None, seed=0, verbose=0):
     probes, 2016; Yosinski et al., How transferable are features in deep neural networks?,
     NeurIPS 2014.
     """
+    cache = FeatureCache() if cache is None else cache
     found = stage_features(backbone, dataset, cache, verbose)
     if found[0].labels is None:
         raise ValueError(
@@ -59,7 +68,19 @@ def probe_layers(backbone, dataset, cache=None, seed=0, verbose=0):
         )
         if verbose:
             print(f"{stage.name}: {probe.accuracy:.1%}")
-    return LayerProbes(tuple(probes), len(found[0].features), backbone.name)
+    found = LayerProbes(tuple(probes), len(found[0].features), backbone.name)
+    if not found.dead_stages:
+        return found
+    return dataclasses.replace(
+        found, truncation=_measured(backbone, found.freeze_point, dataset, cache)
+    )
+
+
+def _measured(backbone, boundary, dataset, cache):
+    networks = [backbone, backbone.truncated(boundary)]
+    pictures = unaugmented(dataset)
+    rates = [cache.images_per_second(pooled_network(each), pictures) for each in networks]
+    return Truncation(boundary, tuple(rates), tuple(map(num_megabytes, networks)))
 
 
 def _num_parameters(backbone):

@@ -13,6 +13,7 @@ from keras_transfer.selection.linear_probe import cross_validate
 from keras_transfer.selection.logme import logme
 from keras_transfer.selection.pooled_features import (
     features_and_labels,
+    num_megabytes,
     pooled_features,
     pooled_network,
     unaugmented,
@@ -127,7 +128,7 @@ def _score(name, backbone, pooled, answers, rate, seed):
         nce=None if answers is None else nce(*answers),
         num_features=rows.shape[1],
         num_parameters=backbone.count_params(),
-        megabytes=sum(weight.numpy().nbytes for weight in backbone.weights) / 1e6,
+        megabytes=num_megabytes(backbone),
         multiply_adds=multiply_adds(backbone),
         images_per_second=rate,
     )

@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_transfer.features import FeatureCache
-from keras_transfer.selection import cross_validate, probe_layers, stage_features
+from keras_transfer.selection import Truncation, cross_validate, probe_layers, stage_features
 from keras_transfer.selection.layer_probes import LayerProbes, StageProbe
 from keras_transfer.selection.probes_figure import plot_probes
 from tests.networks import residual_backbone
@@ -31,6 +33,33 @@ def test_each_stage_is_probed_from_one_pass(tmp_path):
     assert probes.stages[-1].num_parameters == backbone.count_params()
     assert probes.stages[-1].cka_to_next is None
     assert all(0 <= probe.cka_to_next <= 1 for probe in probes.stages[:-1])
+
+
+def test_what_a_cut_gains_is_measured(tmp_path):
+    # Every probe is right: the first stage is as good as the last one.
+    labels = (IMAGES.mean((1, 2, 3)) > 65).astype(int)
+    backbone = residual_backbone()
+    probes = probe_layers(backbone, dataset(labels), FeatureCache(tmp_path))
+    cut = backbone.truncated(probes.freeze_point)
+    assert probes.dead_stages
+    assert probes.truncation.boundary == probes.freeze_point
+    assert probes.truncation.megabytes == pytest.approx(
+        (4e-6 * backbone.count_params(), 4e-6 * cut.count_params())
+    )
+    assert min(probes.truncation.images_per_second) > 0
+    assert probes.conclusion.endswith(f"{4e-6 * backbone.count_params():.1f} MB.")
+    assert probes.to_json()["truncation"]["boundary"] == probes.freeze_point
+
+
+def test_gain_is_in_the_conclusion():
+    found = dataclasses.replace(
+        probes_of(0.5, 0.9, 0.9), truncation=Truncation("end2", (1000.0, 2500.0), (7.5, 2.0))
+    )
+    assert found.truncation.speed_up == 2.5
+    assert found.conclusion.endswith(
+        "Without them it is 2.50 times as fast (2,500 pictures a second on this machine "
+        "instead of 1,000) and takes 2.0 MB instead of 7.5 MB."
+    )
 
 
 def test_pictures_without_labels_are_told(tmp_path):
