@@ -33,7 +33,9 @@ class Comparison:
         against: the name of the one it is compared with; None for `kind` "value".
         value: the value that is compared.
         limit: a `Limit` for the median, or for each value where `against` is None; or None.
-        kind: "ratio", "difference", or "value" for a limit to the value itself.
+        kind: "ratio", "difference", "value" for a limit to the value itself, or "paired" for a
+            difference of accuracies on the same pictures, with a limit to the upper end of its
+            interval.
         where: the part of a group's description that the limit holds for, as a tuple of pairs.
             Defaults to none, every group.
         mean_limit: a `Limit` for the mean over the groups of a suite, or None.
@@ -94,6 +96,7 @@ def _extraction():
 
 _AT_MOST, _AT_LEAST = "<=", ">="
 _STEP = Limit(_AT_MOST, 1.03)
+_NOT_SURELY_WORSE = Limit(_AT_LEAST, 0.0)
 
 COMPARISONS = (
     *_training("guide_cached", "guide"),
@@ -109,9 +112,15 @@ COMPARISONS = (
     *_training("at_guide_accuracy", "guide", Limit(_AT_MOST, 1 / 20), Limit(_AT_LEAST, 0.0)),
     Comparison("accuracy", "at_guide_accuracy", "guide_cached", "seconds"),
     *(
-        Comparison("strategies", "recommended", row, "final_accuracy", None, "difference")
+        Comparison(
+            "strategies", "recommended", row, "final_accuracy", _NOT_SURELY_WORSE, "paired"
+        )
         for row in ("head", "last two stages", "everything", "from scratch")
     ),
+    Comparison("dead_stages", "cut", "whole", "final_accuracy", _NOT_SURELY_WORSE, "paired"),
+    Comparison("dead_stages", "cut", "whole", "seconds"),
+    Comparison("dead_stages", "cut", "whole", "rate"),
+    Comparison("dead_stages", "cut", "whole", "model_megabytes"),
     Comparison("head", "fine_tune, cached", "Keras, arrays", "seconds"),
     Comparison("head", "fine_tune, cached", "pictures, 1 epoch", "seconds"),
     *_extraction(),

@@ -63,7 +63,7 @@ def measure(
             **({} if time_budget is None else {"time_budget": time_budget}),
         )
         values = {"seconds": time.perf_counter() - started}
-        values |= _accuracies(model, splits, history)
+        values |= _course(history) | accuracies(model, splits)
     if time_budget is not None:
         values["time_budget"] = time_budget
     return [
@@ -71,7 +71,7 @@ def measure(
             "row": row,
             "values": values,
             "validation_accuracies": history.history["val_accuracy"],
-            "validation_hits": _hits(model, splits.validation),
+            "validation_hits": hits(model, splits.validation),
             "plan": history.plan.to_json(),
         }
     ]
@@ -105,17 +105,21 @@ def _strategy(strategy, model, splits):
     return training.Plan(phases, from_scratch=strategy == "train from scratch")
 
 
-def _accuracies(model, splits, history):
-    values = {
+def accuracies(model, splits):
+    """The accuracies on the validation pictures and, where there are, on those to test on."""
+    values = {"final_accuracy": _accuracy(model, splits.validation)}
+    if splits.test is not None:
+        values["test_accuracy"] = _accuracy(model, splits.test)
+    return values
+
+
+def _course(history):
+    return {
         "last_accuracy": history.history["val_accuracy"][-1],
         "best_accuracy": max(history.history["val_accuracy"]),
         "best_epoch": history.best_epoch + 1,
         "epochs": len(history.epoch),
-        "final_accuracy": _accuracy(model, splits.validation),
     }
-    if splits.test is not None:
-        values["test_accuracy"] = _accuracy(model, splits.test)
-    return values
 
 
 def _accuracy(model, dataset):
@@ -124,13 +128,12 @@ def _accuracy(model, dataset):
     return round(accuracy, 6)
 
 
-def _hits(model, dataset):
+def hits(model, dataset):
     """A string with "1" for each picture that is recognised and "0" for each that is not."""
-    hits = []
+    found = []
     for images, labels in dataset:
-        classes = model.predict_on_batch(images).argmax(axis=-1)
-        hits.extend(classes == np.ravel(labels))
-    return "".join(str(int(hit)) for hit in hits)
+        found.extend(model.predict_on_batch(images).argmax(axis=-1) == np.ravel(labels))
+    return "".join("1" if hit else "0" for hit in found)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,20 @@ def strategies(options):
         yield Job("strategies", "library_recipe", arguments, group, seed, 0, options.quick)
 
 
+def dead_stages(options):
+    """A network beside its part without the stages that `probe_layers` calls dead."""
+    data_sets, backbones, size = DATA_SETS, ("MobileNetV2", "MobileNet"), 96
+    if options.quick:
+        data_sets, backbones, size = ("hymenoptera",), ("MobileNetV2",), 64
+    for data_set, network, seed in itertools.product(
+        options.data or data_sets, options.backbone or backbones, range(options.seeds)
+    ):
+        arguments = {"data_set": data_set, "network": network, "image_size": size}
+        arguments |= {"seed": seed, "limit": 8 if options.quick else None}
+        group = {"data": data_set, "network": f"{network} at {size} px"}
+        yield Job("dead_stages", "dead_stages", arguments, group, seed, 0, options.quick)
+
+
 def head(options):
     """The time of a head's epochs on cached features."""
     size, limit, epochs = (64, 8, 3) if options.quick else (160, None, 30)
@@ -216,6 +230,7 @@ def audit(options):
 _ALL = (
     accuracy,
     strategies,
+    dead_stages,
     head,
     extraction,
     steps,

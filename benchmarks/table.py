@@ -39,6 +39,7 @@ _UNITS = {
     "test_accuracy": _Unit("test accuracy of the result", percent),
     "rate": _Unit("pictures a second", number),
     "milliseconds": _Unit("", lambda value: f"{number(value)} ms"),
+    "model_megabytes": _Unit("size of the weights", lambda value: f"{number(value)} MB"),
     "megabytes": _Unit("sent by each replica in a step", lambda value: f"{number(value)} MB"),
     "efficiency": _Unit("of the rate of as many replicas alone", percent),
     "peak": _Unit("peak memory", lambda value: f"{number(value)} MB"),
@@ -76,6 +77,7 @@ _ACCURACY = ("seconds", "final_accuracy", "last_accuracy", "test_accuracy")
 _SHOWN = {
     "accuracy": _ACCURACY,
     "strategies": _ACCURACY,
+    "dead_stages": ("final_accuracy", "test_accuracy", "seconds", "rate", "model_megabytes"),
     "head": ("seconds",),
     "extraction": ("rate",),
     "steps": ("milliseconds", "rate", "seconds"),
@@ -192,6 +194,8 @@ def comparison_cells(comparison, group, rows, against):
         Four strings, or None where nothing was measured side by side. For a limit to the value
         itself the first two are empty, and each repetition has to keep to it.
     """
+    if comparison.kind == "paired":
+        return _paired_cells(comparison, group, summary.hits_apart(rows, against))
     values = comparison.of(rows, against)
     spread = summary.spread(values)
     if spread is None:
@@ -202,6 +206,15 @@ def comparison_cells(comparison, group, rows, against):
     else:
         cells, judged = [comparison.against, spread_text(spread, write)], [spread.median]
     return [*cells, *_limit_cells(comparison.limit_in(group), judged, write)]
+
+
+def _paired_cells(comparison, group, found):
+    if found is None:
+        return None
+    difference, *ends = (points(value).removesuffix(" points") for value in found)
+    text = f"{difference} points (95%: {' to '.join(ends)})"
+    limit, met = _limit_cells(comparison.limit_in(group), found[2:], points)
+    return [comparison.against, text, limit and f"upper end {limit}", met]
 
 
 def _limit_cells(limit, values, write):

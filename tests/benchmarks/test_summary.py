@@ -45,3 +45,26 @@ def test_rows_without_the_value_are_passed_over():
     assert summary.values_of(found, "seconds") == [1.0]
     assert summary.values_of(found, "rate") == []
     assert summary.ratios(found, rows(2.0, 2.0), "seconds") == [0.5]
+
+
+def hits(text, number=0):
+    return {"seed": 0, "round": number, "validation_hits": text}
+
+
+def test_difference_of_hits_has_the_interval_of_the_same_pictures():
+    # Two of four gained, none lost: 0.5, and a variance of 1/4 over four pictures.
+    difference, low, high = summary.hits_apart([hits("1110")], [hits("1000")])
+    assert difference == 0.5
+    assert (low, high) == pytest.approx((0.5 - 1.96 * 0.25, 0.5 + 1.96 * 0.25))
+
+
+def test_rounds_of_the_same_pictures_are_averaged_for_each_picture():
+    mine, others = [hits("10"), hits("10", 1)], [hits("01"), hits("10", 1)]
+    # The pictures gain 1/2 and -1/2.
+    difference, _, high = summary.hits_apart(mine, others)
+    assert difference == 0
+    assert high == pytest.approx(1.96 * (0.25 / 2) ** 0.5)
+
+
+def test_hits_of_another_round_are_not_compared():
+    assert summary.hits_apart([hits("10")], [hits("10", 1), {"seed": 0, "round": 0}]) is None

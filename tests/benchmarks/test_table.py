@@ -176,3 +176,24 @@ def test_each_repetition_keeps_to_a_limit_of_the_value_itself(differing, measure
     text = table.to_markdown(content(measurement(*rows, suite="kills")))
     line = f"| killed 20 times: files that differ | {measured} |  |  | <= 0 | {met} | 3 |"
     assert line in text
+
+
+@pytest.mark.parametrize(
+    ("hits", "cell", "met"),
+    [
+        ("1" * 96 + "0" * 4, "-4.0 points (95%: -7.8 to -0.2)", "NO"),
+        ("1" * 99 + "0", "-1.0 points (95%: -3.0 to +1.0)", "yes"),
+    ],
+)
+def test_accuracies_on_the_same_pictures_have_an_interval_and_its_end_a_limit(hits, cell, met):
+    values = {"values": {"final_accuracy": 0.96}}
+    text = table.to_markdown(
+        content(
+            measurement(
+                {"row": "recommended", "validation_hits": hits, **values},
+                {"row": "head", "validation_hits": "1" * 100, **values},
+                suite="strategies",
+            )
+        )
+    )
+    assert f"| 96.0% | head | {cell} | upper end >= +0.0 points | {met} | 1 |" in text
