@@ -1,9 +1,9 @@
 """`keras-transfer audit`."""
 
-from keras_transfer import data, selection
+from keras_transfer import selection
 from keras_transfer.cli.findings import write_findings
-from keras_transfer.cli.options import backbone_of, cache_of, image_size_of
-from keras_transfer.messages import one_line, print_table, tell_unreadable
+from keras_transfer.cli.options import backbone_of, cache_of, image_size_of, pictures_of
+from keras_transfer.messages import one_line, print_table
 
 
 def run(options):
@@ -15,10 +15,7 @@ def run(options):
         )
     size = image_size_of(options)
     # Divided as `fit` divides them, whose features are then in the cache.
-    splits = data.image_folder(
-        options.data, image_size=size, on_unreadable=options.on_unreadable
-    )
-    tell_unreadable(splits)
+    splits = pictures_of(options, size)
     groups = None
     if options.metadata is not None:
         groups = selection.groups_from_csv(

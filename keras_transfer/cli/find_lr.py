@@ -2,10 +2,9 @@
 
 import keras
 
-from keras_transfer import data, freezing, heads, models, optimizers, training
+from keras_transfer import freezing, heads, models, optimizers, training
 from keras_transfer.cli.findings import tell_table
-from keras_transfer.cli.options import backbone_of, cache_of, image_size_of
-from keras_transfer.messages import tell_unreadable
+from keras_transfer.cli.options import backbone_of, cache_of, image_size_of, pictures_of
 
 # As `fit` trains: its head's dropout, and the decays of its plans.
 _DROPOUT, _WEIGHT_DECAY, _LAYERWISE_DECAY = 0.2, 0.01, 0.7
@@ -14,13 +13,7 @@ _DROPOUT, _WEIGHT_DECAY, _LAYERWISE_DECAY = 0.2, 0.01, 0.7
 def run(options):
     """Sweeps the learning rate, and writes the losses into the run folder."""
     size = image_size_of(options)
-    splits = data.image_folder(
-        options.data,
-        image_size=size,
-        batch_size=options.batch_size,
-        on_unreadable=options.on_unreadable,
-    )
-    tell_unreadable(splits)
+    splits = pictures_of(options, size, batch_size=options.batch_size)
     keras.utils.set_random_seed(0)
     model = _compiled_model(backbone_of(options, size), len(splits.class_names), options)
     cached = cache_of(options).extract(model, splits.train)

@@ -9,7 +9,6 @@ import time
 import warnings
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_transfer import (
@@ -19,21 +18,13 @@ from keras_transfer import (
     heads,
     models,
     reports,
-    serving,
     training,
 )
+from keras_transfer.cli.fit_results import evaluate_and_export, tell_results
 from keras_transfer.cli.options import backbone_of, cache_of, image_size_of
 from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.files import write_aside
 from keras_transfer.messages import reason_of, tell_unreadable
-from keras_transfer.reports.fit_temperature import HIGHEST, LOWEST
-from keras_transfer.reports.measure import confusion_table, measure
-from keras_transfer.reports.run_figures import plot_confusion, plot_learning_curves
-from keras_transfer.serving.warmup import can_write_warmup
-
-_EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
-# From fewer pictures a temperature is mostly chance.
-_FEWEST_TO_CALIBRATE = 50
 
 
 def run(options):
@@ -80,7 +71,7 @@ def run(options):
             # On one device, whatever the others do. A killed process may have calibrated it.
             write_aside(run_folder.path / "model.keras", model.save)
             model = run_folder.load_model()
-        metrics, version = _evaluate_and_export(run_folder, model, history, splits)
+        metrics, version = evaluate_and_export(run_folder, model, history, splits)
         seconds = [
             ("reading the pictures", clock.started - started),
             *clock.seconds(_names_of_fits(history.plan), trained),
@@ -92,7 +83,7 @@ def run(options):
         metrics["seconds"] = round(time.monotonic() - started, 1)
         run_folder.finish(metrics)
         _write_report(run_folder, model)
-    _report(run_folder, metrics, splits.class_names, version)
+    tell_results(run_folder, metrics, splits.class_names, version)
 
 
 def _names_of_fits(plan):
@@ -159,28 +150,6 @@ def _verbosity(run_folder):
     return 1 if sys.stdout.isatty() else 2
 
 
-def _evaluate_and_export(run_folder, model, history, splits):
-    """Returns the metrics and the export's folder."""
-    temperature = _calibrate(run_folder, model, splits)
-    predictions = list(_predict(model, splits))
-    reports.RunRecord(run_folder.path).write_predictions(predictions)
-    metrics = {
-        "best_epoch": history.best_epoch + 1,
-        "epochs": len(history.epoch),
-        "temperature": temperature,
-    }
-    for one in predictions:
-        metrics[one.split] = measure(one.probabilities, one.labels, splits.class_names)
-    _plot(run_folder.path, history, metrics, splits.class_names)
-    version = serving.export(
-        model,
-        run_folder.path / "serving",
-        class_names=splits.class_names,
-        examples=_readable_by_server(splits),
-    )
-    return metrics, version
-
-
 def _read_plan(path):
     if path in (None, "auto"):
         return path
@@ -239,70 +208,3 @@ def _settings(options, size, plan):
 def _tell_data(splits):
     parts = ", ".join(f"{count} for {split}" for split, count in splits.num_images.items())
     print(f"{len(splits.class_names)} classes; pictures: {parts}.")
-
-
-def _calibrate(run_folder, model, splits):
-    """Makes the model as sure as it is right on the validation pictures, and keeps it so.
-
-    Returns the temperature; None where these pictures cannot tell it.
-    """
-    if splits.validation is None or len(splits.labels["validation"]) < _FEWEST_TO_CALIBRATE:
-        return None
-    probabilities = model.predict(splits.validation, verbose=0)
-    temperature = reports.fit_temperature(probabilities, splits.labels["validation"])
-    if temperature in (LOWEST, HIGHEST):
-        return None
-    reports.apply_temperature(model, temperature)
-    write_aside(run_folder.path / "model.keras", model.save)
-    return temperature
-
-
-def _predict(model, splits):
-    """What the model says of every split but the training pictures."""
-    for split in ("validation", "test"):
-        dataset = getattr(splits, split)
-        if dataset is not None:
-            probabilities = model.predict(dataset, verbose=0)
-            paths = tuple(map(os.path.abspath, splits.paths[split]))
-            labels = np.asarray(splits.labels[split])
-            yield reports.Predictions(split, probabilities, labels, paths)
-
-
-def _plot(path, history, metrics, class_names):
-    plot_learning_curves(history.history, history.phase, path / "learning_curves.png")
-    measured = metrics.get("test", metrics.get("validation"))
-    if measured is not None:
-        plot_confusion(measured["confusion"], class_names, path / "confusion_matrix.png")
-
-
-def _readable_by_server(splits):
-    """A few pictures, not for training if possible, that TensorFlow decodes by itself."""
-    paths = splits.paths.get("test") or splits.paths.get("validation") or splits.paths["train"]
-    spread = paths[:: max(1, len(paths) // _EXPORT_CANDIDATES)]
-    return [path for path in spread if _is_readable_by_server(path)][:_EXPORT_EXAMPLES] or None
-
-
-def _is_readable_by_server(path):
-    try:
-        data.decode_image(tf.io.read_file(path))
-    except tf.errors.InvalidArgumentError:  # WebP, or a BMP with a palette
-        return False
-    return True
-
-
-def _report(run_folder, metrics, class_names, version):
-    for split in ("validation", "test"):
-        if split in metrics:
-            measured = metrics[split]
-            print(f"\n{split}: accuracy {measured['accuracy']:.1%} of {measured['images']}")
-    measured = metrics.get("test", metrics.get("validation"))
-    if measured is not None:
-        print("\n" + confusion_table(measured["confusion"], class_names))
-    if not can_write_warmup():
-        print("No warm-up requests: pip install 'keras-transfer[serving]'", file=sys.stderr)
-    print(f"\n{metrics['seconds']:.0f} s. All results are in {run_folder.path}:")
-    if (run_folder.path / "report.html").is_file():
-        print(f"  {run_folder.path / 'report.html'}")
-    print(f"  keras-transfer predict {run_folder.path} PICTURE...")
-    base_path = version.parent.resolve()
-    print(f"  tensorflow_model_server --rest_api_port=8501 --model_base_path={base_path}")

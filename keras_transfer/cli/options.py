@@ -1,7 +1,8 @@
 """What the options of several commands stand for."""
 
-from keras_transfer import backbones, features
+from keras_transfer import backbones, data, features
 from keras_transfer.backbones.registry import find_application
+from keras_transfer.messages import tell_unreadable
 
 
 def image_size_of(options):
@@ -30,3 +31,18 @@ def cache_of(options):
             )
         return False
     return features.FeatureCache(options.cache, engine=options.engine)
+
+
+def pictures_of(options, size, **arguments):
+    """The `ImageSplits` of the folder that the options name; tells what is left out of them.
+
+    Args:
+        options: with `data` and `on_unreadable`.
+        size: height and width in pixels.
+        **arguments: more for `image_folder`.
+    """
+    splits = data.image_folder(
+        options.data, image_size=size, on_unreadable=options.on_unreadable, **arguments
+    )
+    tell_unreadable(splits)
+    return splits

@@ -1,18 +1,14 @@
 """`keras-transfer probe`."""
 
-from keras_transfer import data, selection
+from keras_transfer import selection
 from keras_transfer.cli.findings import tell_table
-from keras_transfer.cli.options import backbone_of, cache_of, image_size_of
-from keras_transfer.messages import tell_unreadable
+from keras_transfer.cli.options import backbone_of, cache_of, image_size_of, pictures_of
 
 
 def run(options):
     """Probes every stage of a backbone, and writes the table into the run folder."""
     size = image_size_of(options)
-    splits = data.image_folder(
-        options.data, image_size=size, on_unreadable=options.on_unreadable
-    )
-    tell_unreadable(splits)
+    splits = pictures_of(options, size)
     backbone = backbone_of(options, size)
     probes = selection.probe_layers(backbone, splits.train, cache_of(options))
     tell_table(

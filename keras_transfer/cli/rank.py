@@ -2,10 +2,9 @@
 
 import re
 
-from keras_transfer import backbones, data, selection
+from keras_transfer import backbones, selection
 from keras_transfer.cli.findings import tell_table
-from keras_transfer.cli.options import cache_of
-from keras_transfer.messages import tell_unreadable
+from keras_transfer.cli.options import cache_of, pictures_of
 
 _DEFAULT_SIZE = 160
 
@@ -13,10 +12,7 @@ _DEFAULT_SIZE = 160
 def run(options):
     """Scores backbones on a folder of pictures, and writes the table into the run folder."""
     size = options.image_size or _DEFAULT_SIZE
-    splits = data.image_folder(
-        options.data, image_size=size, on_unreadable=options.on_unreadable
-    )
-    tell_unreadable(splits)
+    splits = pictures_of(options, size)
     found = [_candidate(text, size) for text in options.backbones]
     named = dict(zip(_names(options.backbones), found, strict=True))
     candidates = {name: backbone for name, (backbone, _) in named.items()}

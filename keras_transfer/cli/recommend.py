@@ -1,18 +1,14 @@
 """`keras-transfer recommend`."""
 
-from keras_transfer import data, selection
+from keras_transfer import selection
 from keras_transfer.cli.findings import tell_table
-from keras_transfer.cli.options import backbone_of, cache_of, image_size_of
-from keras_transfer.messages import tell_unreadable
+from keras_transfer.cli.options import backbone_of, cache_of, image_size_of, pictures_of
 
 
 def run(options):
     """Chooses what to train, and writes the plan and its reasons into the run folder."""
     size = image_size_of(options)
-    splits = data.image_folder(
-        options.data, image_size=size, on_unreadable=options.on_unreadable
-    )
-    tell_unreadable(splits)
+    splits = pictures_of(options, size)
     backbone, cache = backbone_of(options, size), cache_of(options)
     found = selection.recommend(splits.train, backbone, cache)
     sentences = [f"Recommended: {found.strategy}.", *found.reasons]
