@@ -1,12 +1,13 @@
 """Does transfer help, or hurt?"""
 
+import dataclasses
 import time
 
 import keras
 import numpy as np
 
-from keras_transfer.backbones import random_twin
 from keras_transfer.features import source_of
+from keras_transfer.freezing import FreezeNone
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.selection.intervals import bootstrap_interval
@@ -25,14 +26,14 @@ def check_negative_transfer(
         dataset: a `tf.data.Dataset` of batches `(images, labels)`.
         backbone: a `Backbone` with pretrained weights; it stays as it is.
         plan: the `training.Plan` for both. Defaults to None: the head, and then the whole
-            backbone, BatchNormalization frozen in both. That is no help to the random network:
-            give a plan that trains it where that is the question.
+            backbone. Its BatchNormalization is frozen where it is pretrained, and follows the
+            pictures where it is random: statistics of no pictures at all would be no help.
         num_folds: in how many parts the pictures are divided; each is tested on once. Defaults
             to 2.
         num_images: at most so many pictures, drawn at random, which bounds time and memory.
             Defaults to 600.
-        seed: of the draw, the folds, the twin and the trainings, for which Keras' global seed
-            is set. Defaults to 0.
+        seed: of the draw, the folds and the trainings, for which Keras' global seed is set.
+            Defaults to 0.
         cache: as in `fine_tune`. Defaults to None, one in the user's cache folder.
 
     Returns:
@@ -48,11 +49,19 @@ def check_negative_transfer(
     started = time.perf_counter()
     images, labels = _draw(dataset, num_images, num_folds, seed)
     folds = _folds(labels, num_folds, seed)
-    correct = {}
-    for name, start in {"pretrained": backbone, "random": random_twin(backbone, seed)}.items():
-        correct[name] = [
-            _train_and_test(start, images, labels, fold, plan, seed, cache) for fold in folds
+    plans = {
+        name: dataclasses.replace(
+            plan or _plan(backbone, len(folds[0][0]), batch_norm), from_scratch=name == "random"
+        )
+        for name, batch_norm in (("pretrained", "frozen"), ("random", "trainable"))
+    }
+    correct = {
+        name: [
+            _train_and_test(backbone, images, labels, fold, chosen, seed, cache)
+            for fold in folds
         ]
+        for name, chosen in plans.items()
+    }
     gains = np.concatenate(correct["pretrained"]).astype(int) - np.concatenate(
         correct["random"]
     )
@@ -106,13 +115,12 @@ def _train_and_test(backbone, images, labels, fold, plan, seed, cache):
     train, test = fold
     keras.utils.set_random_seed(seed)
     model = TransferModel(backbone.copy(), SoftmaxHead(int(labels.max()) + 1))
-    fine_tune(
-        model, (images[train], labels[train]), plan=plan or _plan(backbone, len(train)),
-        verbose=0, cache=cache,
-    )  # fmt: skip
+    fine_tune(model, (images[train], labels[train]), plan=plan, verbose=0, cache=cache)
     return model.predict(images[test], verbose=0).argmax(axis=1) == labels[test]
 
 
-def _plan(backbone, num_images):
+def _plan(backbone, num_images, batch_norm):
     num_stages = len(backbone.stages)
-    return Plan([head_phase(num_images), tuning_phase(num_stages, num_stages, num_images)])
+    tuning = tuning_phase(num_stages, num_stages, num_images)
+    tuning = dataclasses.replace(tuning, freeze_policy=FreezeNone(batch_norm=batch_norm))
+    return Plan([head_phase(num_images), tuning])

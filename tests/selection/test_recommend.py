@@ -171,6 +171,19 @@ def test_plan_without_a_cache_has_no_exact_solution():
     assert [(phase.solver, phase.epochs) for phase in plan.phases] == [("adamw", 10)]
 
 
+def test_training_from_scratch_ends_with_statistics_of_the_pictures():
+    # With a momentum of 0.99, as here, 20 steps would come 18% of the way from 1 to the true
+    # variance, which is thousands; with 0.999 it would be 2%.
+    model = TransferModel(residual_backbone(), SoftmaxHead(3))
+    plan = Plan([Phase(FreezeNone(batch_norm="trainable"), 5, 1e-5)], from_scratch=True)
+    fine_tune(model, dataset(LABELS), plan=plan, cache=False, verbose=0)
+    normalised = model.backbone.get_layer("bn1")
+    inputs = keras.Model(model.backbone.input, normalised.input).predict(IMAGES, verbose=0)
+    np.testing.assert_allclose(
+        normalised.moving_variance.numpy(), inputs.var(axis=(0, 1, 2)), rtol=0.3
+    )
+
+
 SHORT = Plan([Phase(FreezeAll(), 3, 1e-2)])
 
 
@@ -187,6 +200,21 @@ def test_negative_transfer_is_settled_on_the_same_folds(tmp_path):
     assert found.to_json()["verdict"] == found.verdict
     for weights, expected in zip(backbone.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weights, expected)
+
+
+def test_random_network_of_a_check_has_statistics_that_follow_the_pictures(monkeypatch):
+    module = importlib.import_module("keras_transfer.selection.check_negative_transfer")
+    plans = []
+
+    def recorded(model, *arguments, plan, **more):
+        plans.append(plan)
+
+    monkeypatch.setattr(module, "fine_tune", recorded)
+    check_negative_transfer(dataset(LABELS), residual_backbone(), num_images=48)
+    found = [(plan.from_scratch, plan.phases[-1].freeze_policy.batch_norm) for plan in plans]
+    assert found == 2 * [(False, "frozen")] + 2 * [(True, "trainable")]
+    heads = {plan.phases[0].epochs for plan in plans}
+    assert len(heads) == 1
 
 
 @pytest.mark.parametrize("num_folds", [1, 30])
