@@ -81,7 +81,7 @@ def _drawing(style):
         yield
 
 
-def short_name(name):
+def short_name(name, widest=_WIDEST):
     """A name that may hold anything, on one line and cut to what a figure has room for."""
     name = one_line(name)
-    return name if len(name) <= _WIDEST else f"{name[: _WIDEST - 1]}…"
+    return name if len(name) <= widest else f"{name[: widest - 1]}…"

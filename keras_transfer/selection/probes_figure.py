@@ -20,10 +20,9 @@ def plot_probes(probes, path):
     accuracy.plot(places, [stage.accuracy for stage in stages], "o-", color=_ACCURACY)
     cut = [stage.boundary for stage in stages].index(probes.freeze_point)
     accuracy.axvline(cut, color=_CUT, linestyle="--", zorder=0)
-    accuracy.set_title(
-        f"orange: features get no better after {stages[cut].stage}",
-        fontsize="medium", loc="left",
-    )  # fmt: skip
+    after = f"orange: features get no better after {stages[cut].stage}"
+    title = after if probes.dead_stages else "features get better up to the end"
+    accuracy.set_title(title, fontsize="medium", loc="left")
     accuracy.set(ylabel="accuracy of a linear probe, 95% interval")
     accuracy.yaxis.set_major_formatter("{x:.0%}")
     likeness.bar(

@@ -3,6 +3,8 @@
 from keras_transfer.figures import new_figure, save_figure, short_name
 
 _COLOUR, _PALE, _FRONT = "#4c72b0", "0.6", "#dd8452"
+# With the word that names a random twin.
+_WIDEST = 33
 
 
 def plot_ranking(ranking, path):
@@ -27,7 +29,7 @@ def _draw_accuracies(panel, ranking):
         panel.plot([low, high], [place, place], color=colour, linewidth=2)
         panel.plot(score.accuracy, place, "o", color=colour)
     numbered = enumerate(ranking.scores, start=1)
-    names = [f"{short_name(score.name)}  {number}" for number, score in numbered]
+    names = [f"{short_name(score.name, _WIDEST)}  {number}" for number, score in numbered]
     panel.set_yticks(range(len(names)), names)
     panel.invert_yaxis()
     panel.set(xlabel="expected accuracy, 95% interval")

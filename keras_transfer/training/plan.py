@@ -112,7 +112,7 @@ class Plan:
         phases: a tuple of `Phase`, run in order.
         reasons: a tuple of sentences.
         from_scratch: whether the backbone starts from random weights instead of those that it
-            has. Defaults to False.
+            has, with a momentum of BatchNormalization of at most 0.9. Defaults to False.
     """
 
     phases: tuple
