@@ -64,6 +64,7 @@ def measure(
         )
         values = {"seconds": time.perf_counter() - started}
         values |= _course(history) | accuracies(model, splits)
+        recognised = hits(model, splits.validation)
     if time_budget is not None:
         values["time_budget"] = time_budget
     return [
@@ -71,7 +72,7 @@ def measure(
             "row": row,
             "values": values,
             "validation_accuracies": history.history["val_accuracy"],
-            "validation_hits": hits(model, splits.validation),
+            "validation_hits": recognised,
             "plan": history.plan.to_json(),
         }
     ]
