@@ -7,19 +7,6 @@ from keras_transfer.selection import DuplicatePair, NearDuplicates
 from tests.photographs import made_up
 
 
-@pytest.fixture
-def data_set(tmp_path, monkeypatch):
-    """A data set of two classes that is found under the name "photos"."""
-    for label, name in enumerate(("dark", "light")):
-        for number in range(15):
-            path = tmp_path / "photos" / name / f"{number:02}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            image = made_up(100 * label + number)
-            image.point(lambda value, label=label: value * (0.4 + 0.6 * label)).save(path)
-    monkeypatch.setenv("KERAS_TRANSFER_DATA", str(tmp_path))
-    return "photos"
-
-
 @pytest.mark.parametrize("change", [*changed_pictures.COPIES, *changed_pictures.SHIFTS])
 def test_changes_are_those_that_are_named(change):
     image = made_up(0, (200, 100))

@@ -1,22 +1,8 @@
 import pytest
 
 from benchmarks import dead_stages, library_recipe
-from tests.photographs import made_up
 
 NETWORK = "MobileNetV2-random"
-
-
-@pytest.fixture
-def data_set(tmp_path, monkeypatch):
-    """A data set without a split, which is divided by links that do not stay."""
-    for label, name in enumerate(("dark", "light")):
-        for number in range(15):
-            path = tmp_path / "photos" / name / f"{number:02}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            image = made_up(100 * label + number)
-            image.point(lambda value, label=label: value * (0.4 + 0.6 * label)).save(path)
-    monkeypatch.setenv("KERAS_TRANSFER_DATA", str(tmp_path))
-    return "photos"
 
 
 def share(hits):
