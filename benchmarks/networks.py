@@ -35,6 +35,7 @@ NETWORKS = {
         "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5",
     ),
     "MobileNet": Network("MobileNet", {"alpha": 0.75}, "mobilenet_7_5_224_tf_no_top.h5"),
+    "MobileNet-0.25": Network("MobileNet", {"alpha": 0.25}, "mobilenet_2_5_224_tf_no_top.h5"),
     "ResNet50": Network("ResNet50"),
     # Where only the amount of work matters, so that nothing has to be found on the disk.
     "MobileNetV2-random": Network("MobileNetV2", {"alpha": 0.35}),

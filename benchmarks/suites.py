@@ -82,6 +82,20 @@ def strategies(options):
         yield Job("strategies", "library_recipe", arguments, group, seed, 0, options.quick)
 
 
+def ranking(options):
+    """What is said of networks before a training, beside what they reach by it."""
+    networks, size, limit = ["MobileNet-0.25", "MobileNet", "MobileNetV2"], 96, None
+    if options.quick:
+        networks, size, limit = networks[:1], 64, 8
+    for data_set, seed in itertools.product(
+        options.data or DATA_SETS[: 1 if options.quick else None], range(options.seeds)
+    ):
+        arguments = {"data_set": data_set, "networks": options.backbone or networks}
+        arguments |= {"image_size": size, "seed": seed, "limit": limit}
+        group = {"data": data_set, "size": f"{size} px"}
+        yield Job("ranking", "ranking", arguments, group, seed, 0, options.quick)
+
+
 def dead_stages(options):
     """A network beside its part without the stages that `probe_layers` calls dead."""
     data_sets, backbones, size = DATA_SETS, ("MobileNetV2", "MobileNet"), 96
@@ -230,6 +244,7 @@ def audit(options):
 _ALL = (
     accuracy,
     strategies,
+    ranking,
     dead_stages,
     head,
     extraction,

@@ -65,6 +65,10 @@ _UNITS = {
     "precision": _Unit("planted among what was told", percent),
     "recall": _Unit("found of the planted", percent),
     "first": _Unit("planted among as many told first", percent),
+    "score_accuracy": _Unit("accuracy of the probe", percent),
+    "score_logme": _Unit("LogME", number),
+    "score_h_score": _Unit("H-score", number),
+    "tau": _Unit("Kendall's tau with the accuracies reached", number),
     "probe_accuracy": _Unit("accuracy of the probe", percent),
     "false_alarms": _Unit("alarms where nothing differs", number),
     "random_splits": _Unit("random divisions", number),
@@ -77,6 +81,10 @@ _ACCURACY = ("seconds", "final_accuracy", "last_accuracy", "test_accuracy")
 _SHOWN = {
     "accuracy": _ACCURACY,
     "strategies": _ACCURACY,
+    "ranking": (
+        "final_accuracy", "test_accuracy", "score_accuracy", "score_logme", "score_h_score",
+        "tau",
+    ),
     "dead_stages": ("final_accuracy", "test_accuracy", "seconds", "rate", "model_megabytes"),
     "head": ("seconds",),
     "extraction": ("rate",),

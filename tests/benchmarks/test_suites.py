@@ -64,7 +64,7 @@ def test_seeds_and_rounds_repeat_a_recipe():
 
 
 def test_comparisons_are_of_known_suites():
-    assert {comparison.suite for comparison in COMPARISONS} == set(suites.SUITES)
+    assert {comparison.suite for comparison in COMPARISONS} <= set(suites.SUITES)
 
 
 def test_each_round_starts_with_the_next_contestant():
