@@ -5,21 +5,25 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.heads import SoftmaxHead
+from keras_transfer.multinomial_regression import (
+    FeatureBasis,
+    fit_regressions,
+    probabilities_of,
+)
 
-# Strengths of the penalty that are tried: the inverse of scikit-learn's C, for one picture.
+# Strengths of the penalty that are tried.
 _PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 _FOLDS = 5
-_MOST_ITERATIONS = 500
 
 
 def solve_head(model, features, class_weight=None):
     """Gives a softmax head on frozen features its exact solution: multinomial regression.
 
-    L-BFGS finds the one minimum of the penalised cross-entropy, on features scaled to unit
-    variance; the scale is then folded into the head. The strength of the penalty is the best
-    of five by cross-validation on the training pictures. On a few hundred to a few thousand
-    pictures it is as accurate as a trained head or more so, and needs no learning rate; from
-    some ten thousand on, a trained head is faster.
+    It is the one minimum of the penalised cross-entropy, on features scaled to unit variance;
+    the scale is then folded into the head. The strength of the penalty is the best of five by
+    cross-validation on the training pictures. On a few hundred to a few thousand pictures it is
+    as accurate as a trained head or more so, and needs no learning rate; from some ten thousand
+    on, a trained head is faster.
 
     Args:
         model: a `TransferModel` of which only a `SoftmaxHead` without hidden layers is
@@ -34,7 +38,7 @@ def solve_head(model, features, class_weight=None):
         ValueError: if anything else than such a head is trained, or for other labels.
 
     Reference: Kornblith et al., Do Better ImageNet Models Transfer Better?, CVPR 2019,
-    appendix A.3, for L-BFGS on frozen features.
+    appendix A.3, for multinomial regression on frozen features.
     """
     dense = _only_dense(model)
     rows = [features.arrays(view) for view in range(features.views)]
@@ -45,15 +49,14 @@ def solve_head(model, features, class_weight=None):
             "The exact solution needs integer labels, not mixed ones. "
             f"Received: labels of shape {labels.shape} and type {labels.dtype}"
         )
-    mean, deviation = x.mean(0), x.std(0)
-    deviation[deviation == 0] = 1.0  # a dead channel
-    x = (x - mean) / deviation
-    penalty, regression = _best_regression(x, labels, class_weight)
-    kernel, bias = np.zeros(dense.kernel.shape), np.full(dense.bias.shape, -100.0)
-    coefficients, intercepts = _one_row_a_class(regression)
-    kernel[:, regression.classes_] = coefficients.T / deviation[:, None]
+    classes, labels = np.unique(labels, return_inverse=True)
+    weights = np.array([(class_weight or {}).get(int(label), 1.0) for label in classes])[labels]
+    basis = FeatureBasis(x)
+    penalty = _best_penalty(basis, labels, weights)
+    (coefficients,) = fit_regressions(basis, labels, weights[None], [penalty])
     # A class without a picture keeps a probability of zero.
-    bias[regression.classes_] = intercepts - coefficients @ (mean / deviation)
+    kernel, bias = np.zeros(dense.kernel.shape), np.full(dense.bias.shape, -100.0)
+    kernel[:, classes], bias[classes] = basis.kernel_and_bias(coefficients)
     dense.set_weights([kernel, bias])
     return penalty
 
@@ -91,32 +94,26 @@ def _only_dense(model):
     return trained[0]
 
 
-def _best_regression(x, labels, class_weight):
+def _best_penalty(basis, labels, weights):
     # Slow to import, and few need it.
-    from sklearn import linear_model, model_selection
+    from sklearn.model_selection import StratifiedKFold
 
-    _, counts = np.unique(labels, return_counts=True)
-    folds = min(_FOLDS, counts.min())
+    num_folds = min(_FOLDS, np.bincount(labels).min())
+    if num_folds < 2:  # nothing to validate on: a strong penalty is the safe one
+        return _PENALTIES[-1]
+    folds = [held_out for _, held_out in StratifiedKFold(num_folds).split(labels, labels)]
+    shares = np.tile(weights, (num_folds, 1))
+    for share, held_out in zip(shares, folds, strict=True):
+        share[held_out] = 0
 
-    def regression(penalty):
-        return linear_model.LogisticRegression(
-            C=1 / (penalty * len(x)), max_iter=_MOST_ITERATIONS, class_weight=class_weight
+    def accuracy(penalty):
+        fitted = fit_regressions(basis, labels, shares, [penalty] * num_folds)
+        return np.mean(
+            [
+                np.mean(probabilities_of(basis, one, rows).argmax(axis=1) == labels[rows])
+                for one, rows in zip(fitted, folds, strict=True)
+            ]
         )
 
-    if folds < 2:  # nothing to validate on: a strong penalty is the safe one
-        return _PENALTIES[-1], regression(_PENALTIES[-1]).fit(x, labels)
-    scores = [
-        model_selection.cross_val_score(regression(penalty), x, labels, cv=folds).mean()
-        for penalty in _PENALTIES
-    ]
     # Of equals the strongest.
-    best = max(zip(scores, _PENALTIES, strict=True))[1]
-    return best, regression(best).fit(x, labels)
-
-
-def _one_row_a_class(regression):
-    coefficients, intercepts = regression.coef_, regression.intercept_
-    if len(regression.classes_) > 2:
-        return coefficients, intercepts
-    # For two classes scikit-learn gives one row, that of the second.
-    return np.concatenate([-coefficients, coefficients]) / 2, np.array([-1, 1]) * intercepts / 2
+    return max((accuracy(penalty), penalty) for penalty in _PENALTIES)[1]

@@ -37,9 +37,8 @@ def test_gradient_of_the_penalised_loss_is_zero(tmp_path, num_classes):
     probabilities = model({"head_pooling": rows}).numpy()
     error = (probabilities - np.eye(num_classes)[labels]) / len(labels)
     np.testing.assert_allclose(error.sum(0), 0, atol=2e-3)  # of the bias: no penalty
-    # In units of scaled features the penalty pulls each coefficient towards zero. For two
-    # classes scikit-learn penalises their difference, twice our coefficients' square sum.
-    pull = penalty * kernel * scale[:, None] * (2 if num_classes == 2 else 1)
+    # In units of scaled features the penalty pulls each coefficient towards zero.
+    pull = penalty * kernel * scale[:, None]
     mean = rows.mean(0)
     np.testing.assert_allclose(((rows - mean) / scale).T @ error + pull, 0, atol=5e-3)
     assert bias.shape == (num_classes,)
