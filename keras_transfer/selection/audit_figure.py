@@ -12,20 +12,24 @@ _MOST_CLASSES = 25
 
 
 def plot_audit(audit, path):
-    """Draws class counts, shifts, shortcuts, copies and the likeliest wrong labels.
+    """Draws class counts and shortcuts, and what there is of shifts, groups, copies and errors.
 
     Args:
         audit: an `Audit`.
         path: the PNG file to write.
     """
     shown = min(len(audit.classes["train"].counts), _MOST_CLASSES)
-    figure, panels = new_figure(3, 2, (12, 10.5 + 0.12 * shown))
-    _plot_counts(panels[0], audit)
-    _plot_shortcuts(panels[1], audit.confounds)
-    _plot_shifts(panels[2], audit.shifts)
-    _plot_groups(panels[3], audit)
-    _plot_copies(panels[4], audit)
-    _plot_errors(panels[5], audit)
+    drawn = [_plot_counts, _plot_shortcuts]
+    drawn += [_plot_shifts] if audit.shifts else []
+    drawn += [_plot_groups] if audit.groups else []
+    drawn += [_plot_copies] if audit.duplicates.pairs else []
+    drawn += [_plot_errors] if audit.labels.errors else []
+    num_rows = (len(drawn) + 1) // 2
+    figure, panels = new_figure(num_rows, 2, (12, 3.5 * num_rows + 0.12 * shown))
+    for panel, draw in zip(panels, drawn, strict=False):
+        draw(panel, audit)
+    for panel in panels[len(drawn) :]:
+        panel.set_visible(False)
     save_figure(figure, path)
 
 
@@ -50,7 +54,8 @@ def _plot_counts(panel, audit):
     )
 
 
-def _plot_shortcuts(panel, found):
+def _plot_shortcuts(panel, audit):
+    found = audit.confounds
     rows = [("whole picture", found.whole, found.whole_interval, _BLUE)]
     for one in found.shortcuts:
         colour = _RED if one in found.large else _ORANGE if one.above_chance else "0.6"
@@ -66,14 +71,11 @@ def _plot_shortcuts(panel, found):
     panel.legend(frameon=False, loc="lower right")
 
 
-def _plot_shifts(panel, shifts):
+def _plot_shifts(panel, audit):
     panel.set_title("shift against train (red: alarm)", loc="left")
-    if not shifts:
-        _say(panel, "no other set")
-        return
     rows = [
         (f"{name}: {of}", shift)
-        for name, pair in shifts.items()
+        for name, pair in audit.shifts.items()
         for of, shift in zip(("what is on them", "how they look"), pair, strict=True)
     ]
     for place, (_, shift) in enumerate(rows):
@@ -88,9 +90,6 @@ def _plot_shifts(panel, shifts):
 def _plot_groups(panel, audit):
     panel.set_title("accuracy by group (red: below the rest)", loc="left")
     groups = audit.groups[:_MOST_CLASSES]
-    if not groups:
-        _say(panel, "no groups were named")
-        return
     for place, group in enumerate(groups):
         colour = _RED if group.below else _BLUE
         panel.plot(group.interval, [place, place], color=colour)
@@ -107,7 +106,7 @@ def _plot_copies(panel, audit):
         ((pair.first, pair.second), f"{pair.evidence}\n{_places(pair)}")
         for pair in pairs[:_COLUMNS]
     ]
-    _montage(panel, audit, columns, "no copies")
+    _montage(panel, audit, columns)
 
 
 def _plot_errors(panel, audit):
@@ -120,14 +119,11 @@ def _plot_errors(panel, audit):
     half = (len(tiles) + 1) // 2 if len(tiles) > _COLUMNS else len(tiles)
     columns = [((index,), text) for index, text in tiles[:half]]
     second = [((index,), text) for index, text in tiles[half:]]
-    _montage(panel, audit, columns, "none", second)
+    _montage(panel, audit, columns, second)
 
 
-def _montage(panel, audit, columns, nothing, below=()):
+def _montage(panel, audit, columns, below=()):
     """Pictures in columns with a caption under each, and more of them below."""
-    if not columns:
-        _say(panel, nothing)
-        return
     rows = [columns, *([below] if below else [])]
     tall = max(len(indices) for indices, _ in columns) * (_TILE + _GAP) + _CAPTION
     height, width = tall * len(rows), _COLUMNS * (_TILE + _GAP)
@@ -163,11 +159,3 @@ def _places(pair):
 def _brief(name):
     name = short_name(name)
     return name if len(name) <= 12 else f"{name[:11]}…"
-
-
-def _say(panel, text):
-    panel.text(0.5, 0.5, text, ha="center", va="center", color="0.5", transform=panel.transAxes)
-    panel.set_xticks([])
-    panel.set_yticks([])
-    for side in panel.spines.values():
-        side.set_visible(False)

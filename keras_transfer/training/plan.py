@@ -139,7 +139,7 @@ class Plan:
         return sum(phase.epochs for phase in self.phases)
 
     def without_exact_solution(self):
-        """The plan with ten epochs of AdamW where it asks for an exact head, which needs a cache."""
+        """The plan with ten epochs of AdamW in place of an exact head, which needs a cache."""
         phases = [
             dataclasses.replace(phase, solver="adamw", epochs=10)
             if phase.solver == "lbfgs"
