@@ -28,6 +28,7 @@ def measure(data_set, network, image_size, seed, limit=None):
         tempfile.TemporaryDirectory() as directory,
     ):
         splits = data.image_folder(folder.path, image_size=image_size)
+        keras.utils.set_random_seed(seed)
         backbone = library_models.backbone(network, image_size)
         cache = library_models.feature_cache(directory)
         probes = selection.probe_layers(backbone, splits.train, cache)

@@ -24,7 +24,8 @@ class Job:
         arguments: what the module's `measure` takes.
         group: what its rows have in common with those they are compared with: a dict.
         seed: the seed, and `round`, the number of the repetition: rows of equal seed and
-            round were measured one after the other and are compared with each other.
+            round are compared with each other, and of most suites were measured one after the
+            other.
         quick: whether this is a smoke test, whose figures mean nothing.
     """
 

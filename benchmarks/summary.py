@@ -68,7 +68,7 @@ def hits_apart(rows, against):
     Returns:
         `(difference, low, high)`: of the accuracies, and 95% of it over pictures that are drawn
         anew; each picture counts with the mean over the rounds. None where nothing was measured
-        side by side on the same pictures.
+        side by side on the same pictures, all of them each time.
     """
     theirs = {_round(row): row.get("validation_hits") for row in against}
     pairs = [
@@ -76,7 +76,7 @@ def hits_apart(rows, against):
         for row in rows
         if "validation_hits" in row and theirs.get(_round(row))
     ]
-    if not pairs:
+    if not pairs or len({len(hits) for pair in pairs for hits in pair}) > 1:
         return None
     of_rounds = [[int(a) - int(b) for a, b in zip(*pair, strict=True)] for pair in pairs]
     gains = [statistics.fmean(gain) for gain in zip(*of_rounds, strict=True)]

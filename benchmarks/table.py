@@ -200,7 +200,8 @@ def comparison_cells(comparison, group, rows, against):
 
     Returns:
         Four strings, or None where nothing was measured side by side. For a limit to the value
-        itself the first two are empty, and each repetition has to keep to it.
+        itself the first two are empty, and each repetition has to keep to it; for accuracies
+        on the same pictures the upper end of the interval has to.
     """
     if comparison.kind == "paired":
         return _paired_cells(comparison, group, summary.hits_apart(rows, against))

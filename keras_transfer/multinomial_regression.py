@@ -2,10 +2,13 @@
 
 import numpy as np
 
-# Of the largest variance: less than this is rounding.
-_NOTHING = 1e-7
+# Of the largest variance: what is less is mostly rounding.
+_NOTHING = 1e-6
+# Of a mean: what varies less is the same number, rounded.
+_DEAD = 1e-6
 _MOST_ITERATIONS, _TOLERANCE = 500, 5e-4
-# Numbers held for the probabilities of the regressions that are solved together.
+# Probabilities, in float32, of the regressions that are solved together: two arrays of them are
+# held. A single regression may take more.
 _MOST_AT_ONCE = 2 * 10**7
 
 
@@ -26,9 +29,15 @@ class FeatureBasis:
 
     def __init__(self, features):
         features = np.asarray(features, "float32")
-        self.mean, self.deviation = features.mean(0), features.std(0)
-        self.deviation[self.deviation == 0] = 1.0  # a dead channel
-        scaled = (features - self.mean) / self.deviation
+        # In float32 the mean of a constant is not that constant.
+        mean, deviation = (
+            moment(features, axis=0, dtype="float64") for moment in (np.mean, np.std)
+        )
+        is_dead = deviation <= _DEAD * np.abs(mean)
+        deviation[is_dead] = 1.0
+        self._mean, self._deviation = mean.astype("float32"), deviation.astype("float32")
+        scaled = (features - self._mean) / self._deviation
+        scaled[:, is_dead] = 0.0
         number, width = scaled.shape
         if width <= number:
             variances, turn = _eigen(scaled.T @ scaled / number)
@@ -49,8 +58,8 @@ class FeatureBasis:
         Returns:
             `(kernel, bias)` of shapes `(features, classes)` and `(classes,)`.
         """
-        kernel = self._directions @ coefficients[:-1] / self.deviation[:, None]
-        return kernel, coefficients[-1] - self.mean @ kernel
+        kernel = self._directions @ coefficients[:-1] / self._deviation[:, None]
+        return kernel, coefficients[-1] - self._mean @ kernel
 
 
 def fit_regressions(basis, labels, weights, penalties):
@@ -59,11 +68,13 @@ def fit_regressions(basis, labels, weights, penalties):
     Each minimises the weighted mean of the cross-entropy plus half its penalty times the sum of
     the squared coefficients, without that of the bias. All take their steps together, so that
     the features are read once for all of them. A step is the gradient over Boehning's bound of
-    the curvature, with Nesterov's momentum that starts again where it leads upwards.
+    the curvature, with Nesterov's momentum that starts again where it leads upwards. They end
+    when all are near their minima, or after 500 steps: a regression among others is the one
+    alone up to that.
 
     Args:
         basis: a `FeatureBasis`.
-        labels: integers of shape `(pictures,)`; the highest says how many classes there are.
+        labels: integers of shape `(pictures,)`, from 0 without gaps.
         weights: an array of shape `(regressions, pictures)`: 0 leaves a picture out.
         penalties: a positive number for each regression.
 
@@ -78,11 +89,13 @@ def fit_regressions(basis, labels, weights, penalties):
     num_classes = int(labels.max()) + 1
     inputs = np.column_stack([basis.rows, np.ones(len(labels), "float32")])
     variances = np.append(basis.variances, 1.0)
-    targets = np.eye(num_classes, dtype="float32")[labels]
-    at_once = max(1, _MOST_AT_ONCE // targets.size)
+    at_once = max(1, _MOST_AT_ONCE // (len(labels) * num_classes))
     parts = [slice(start, start + at_once) for start in range(0, len(penalties), at_once)]
     return np.concatenate(
-        [_fit(inputs, variances, targets, weights[part], penalties[part]) for part in parts]
+        [
+            _fit(inputs, variances, labels, num_classes, weights[part], penalties[part])
+            for part in parts
+        ]
     )
 
 
@@ -100,24 +113,29 @@ def probabilities_of(basis, coefficients, chosen=slice(None)):
     return _softmax(basis.rows[chosen] @ coefficients[:-1] + coefficients[-1])
 
 
-def _fit(inputs, variances, targets, weights, penalties):
+def _fit(inputs, variances, labels, num_classes, weights, penalties):
     """As `fit_regressions`, where the last column of the inputs is 1 and is not penalised."""
-    (number, width), shape = inputs.shape, (inputs.shape[1], len(penalties), targets.shape[1])
+    (number, width), shape = inputs.shape, (inputs.shape[1], len(penalties), num_classes)
     sums = weights.sum(1)
     shares = (weights / sums[:, None]).T.astype("float32")[:, :, None]
     penalty = np.repeat(penalties[None], width, axis=0)
     penalty[-1] = 0
     # No part of the pictures varies more than all would if each had the largest weight.
-    bound = 0.5 * np.outer(variances, weights.max(1) * number / sums) + penalty
+    largest = weights.max(1) * number / sums
+    bound = 0.5 * np.outer(variances, largest) + penalty
     step, penalty = (part.astype("float32")[:, :, None] for part in (1 / bound, penalty))
     found = ahead = np.zeros(shape, "float32")
     momentum = np.ones(len(penalties))
     for _ in range(_MOST_ITERATIONS):
         scores = (inputs @ ahead.reshape(width, -1)).reshape(number, *shape[1:])
-        errors = (_softmax(scores) - targets[:, None]) * shares
+        errors = _softmax(scores)
+        errors[np.arange(number), :, labels] -= 1
+        errors *= shares
         gradient = (inputs.T @ errors.reshape(number, -1)).reshape(shape) + penalty * ahead
         move = gradient * step
-        if np.einsum("ijk,ijk->j", gradient, move).max() < _TOLERANCE**2:
+        # The bound is as loose as the weights are uneven, and what is measured by it as small.
+        decrease = largest * np.einsum("ijk,ijk->j", gradient, move)
+        if decrease.max() < _TOLERANCE**2:
             break
         following = ahead - move
         is_upwards = np.einsum("ijk,ijk->j", gradient, following - found) > 0
@@ -136,5 +154,8 @@ def _eigen(matrix):
 
 
 def _softmax(scores):
-    scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return scores / scores.sum(axis=-1, keepdims=True)
+    """Probabilities, in the place of the scores."""
+    scores -= scores.max(axis=-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=-1, keepdims=True)
+    return scores

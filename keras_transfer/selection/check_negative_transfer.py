@@ -20,32 +20,35 @@ from keras_transfer.training.phases import head_phase, tuning_phase
 def check_negative_transfer(
     dataset, backbone, plan=None, num_folds=2, num_images=600, seed=0, cache=None
 ):
-    """Trains by one plan from pretrained and from random weights, on the same folds.
+    """Trains from pretrained and from random weights, on the same folds.
 
     Args:
         dataset: a `tf.data.Dataset` of batches `(images, labels)`.
         backbone: a `Backbone` with pretrained weights; it stays as it is.
-        plan: the `training.Plan` for both. Defaults to None: the head, and then the whole
-            backbone. Its BatchNormalization is frozen where it is pretrained, and follows the
-            pictures where it is random: statistics of no pictures at all would be no help.
+        plan: the `training.Plan` for both, as it is: one that freezes BatchNormalization
+            leaves the random network with statistics of no pictures, which is no help to it.
+            Defaults to None: the head, and then the whole backbone, with BatchNormalization
+            frozen in the pretrained network and following the pictures in the random one.
         num_folds: in how many parts the pictures are divided; each is tested on once. Defaults
             to 2.
         num_images: at most so many pictures, drawn at random, which bounds time and memory.
             Defaults to 600.
-        seed: of the draw, the folds and the trainings, for which Keras' global seed is set.
-            Defaults to 0.
+        seed: of the draw, the folds and the trainings, for which Keras' global seed is set;
+            the random weights are the same for all. Defaults to 0.
         cache: as in `fine_tune`. Defaults to None, one in the user's cache folder.
 
     Returns:
         A `NegativeTransfer`.
 
     Raises:
-        ValueError: for fewer than two folds, or fewer than two classes with as many pictures as
-            folds; smaller classes are left out.
+        ValueError: for what is no plan, fewer than two folds, or fewer than two classes with as
+            many pictures as folds; smaller classes are left out.
 
     Reference: Rosenstein et al., To transfer or not to transfer, NIPS workshop 2005; Wang et
     al., Characterizing and avoiding negative transfer, CVPR 2019, definition 1.
     """
+    if plan is not None and not isinstance(plan, Plan):
+        raise ValueError(f"`plan` must be a `Plan` or None. Received: plan={plan!r}")
     started = time.perf_counter()
     images, labels = _draw(dataset, num_images, num_folds, seed)
     folds = _folds(labels, num_folds, seed)

@@ -68,9 +68,10 @@ def cross_validate(features, labels, num_folds=5, seed=0):
     training = folds[0][0]
     penalty = _best_penalty(features[training], labels[training], seed)
     probabilities = np.zeros((len(labels), labels.max() + 1), "float32")
+    present = np.unique(labels)
     fitted = _fitted(features, labels, folds, [penalty] * len(folds))
     for (_, held_out), found in zip(folds, fitted, strict=True):
-        probabilities[held_out] = found
+        probabilities[np.ix_(held_out, present)] = found
     correct = probabilities.argmax(axis=1) == labels
     interval = bootstrap_interval(correct, seed=seed)
     if correct.all() or not correct.any():  # which no draw changes
@@ -119,17 +120,21 @@ def _best_penalty(features, labels, seed):
         return _PENALTIES[-1]
     fold = next(_folds(labels, 4, seed))
     fitted = _fitted(features, labels, [fold] * len(_PENALTIES), _PENALTIES)
-    accuracies = [np.mean(found.argmax(axis=1) == labels[fold[1]]) for found in fitted]
+    present, held_out = np.unique(labels), fold[1]
+    accuracies = [
+        np.mean(present[found.argmax(axis=1)] == labels[held_out]) for found in fitted
+    ]
     # Of equals the strongest.
     return max(zip(accuracies, _PENALTIES, strict=True))[1]
 
 
 def _fitted(features, labels, folds, penalties):
-    """What each fold's regression says of the pictures that are left out of it."""
+    """What each fold's regression says of those left out: a column for each class there is."""
     weights = np.zeros((len(folds), len(labels)))
     for row, (train, _) in zip(weights, folds, strict=True):
         row[train] = 1
     basis = FeatureBasis(features)
-    fitted = fit_regressions(basis, labels, weights, penalties)
+    numbers = np.unique(labels, return_inverse=True)[1]
+    fitted = fit_regressions(basis, numbers, weights, penalties)
     for coefficients, (_, held_out) in zip(fitted, folds, strict=True):
         yield probabilities_of(basis, coefficients, held_out)

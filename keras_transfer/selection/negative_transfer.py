@@ -5,7 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class NegativeTransfer:
-    """The same plan from pretrained and from random weights, on the same folds.
+    """Trainings from pretrained and from random weights, on the same folds.
 
     Attributes:
         pretrained: the accuracy of each fold from pretrained weights.

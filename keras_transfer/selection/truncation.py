@@ -26,7 +26,7 @@ class Truncation:
     def __str__(self):
         (whole_rate, cut_rate), (whole_size, cut_size) = self.images_per_second, self.megabytes
         return (
-            f"Without them it is {self.speed_up:.2f} times as fast ({cut_rate:,.0f} pictures a "
+            f"Without them it is {self.speed_up:.2g} times as fast ({cut_rate:,.0f} pictures a "
             f"second on this machine instead of {whole_rate:,.0f}) and takes {cut_size:.1f} MB "
             f"instead of {whole_size:.1f} MB."
         )

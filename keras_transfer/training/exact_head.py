@@ -19,11 +19,11 @@ _FOLDS = 5
 def solve_head(model, features, class_weight=None):
     """Gives a softmax head on frozen features its exact solution: multinomial regression.
 
-    It is the one minimum of the penalised cross-entropy, on features scaled to unit variance;
-    the scale is then folded into the head. The strength of the penalty is the best of five by
-    cross-validation on the training pictures. On a few hundred to a few thousand pictures it is
-    as accurate as a trained head or more so, and needs no learning rate; from some ten thousand
-    on, a trained head is faster.
+    It is the one minimum of the penalised cross-entropy, to a tolerance, on features scaled to
+    unit variance; the scale is then folded into the head. The strength of the penalty is the
+    best of five by cross-validation on the training pictures. On a few hundred to a few
+    thousand pictures it is as accurate as a trained head or more so, and needs no learning
+    rate.
 
     Args:
         model: a `TransferModel` of which only a `SoftmaxHead` without hidden layers is
@@ -35,7 +35,8 @@ def solve_head(model, features, class_weight=None):
         The strength of the penalty that was chosen.
 
     Raises:
-        ValueError: if anything else than such a head is trained, or for other labels.
+        ValueError: if anything else than such a head is trained, for other labels, pictures of
+            one class, weights that are all zero, or features that are not finite.
 
     Reference: Kornblith et al., Do Better ImageNet Models Transfer Better?, CVPR 2019,
     appendix A.3, for multinomial regression on frozen features.
@@ -49,8 +50,15 @@ def solve_head(model, features, class_weight=None):
             "The exact solution needs integer labels, not mixed ones. "
             f"Received: labels of shape {labels.shape} and type {labels.dtype}"
         )
+    if not np.isfinite(x).all():
+        raise ValueError("The features must be finite numbers. Received: NaN or infinity")
     classes, labels = np.unique(labels, return_inverse=True)
     weights = np.array([(class_weight or {}).get(int(label), 1.0) for label in classes])[labels]
+    if len(classes) < 2 or not weights.any():
+        raise ValueError(
+            "A head needs pictures of two classes, and a weight that is not zero. Received: "
+            f"{len(classes)} classes and class_weight={class_weight!r}"
+        )
     basis = FeatureBasis(x)
     penalty = _best_penalty(basis, labels, weights)
     (coefficients,) = fit_regressions(basis, labels, weights[None], [penalty])
@@ -69,7 +77,11 @@ def can_solve(model, element_spec):
         element_spec: of a dataset of batches `(images, labels)`.
     """
     head = model.heads
-    if not isinstance(head, SoftmaxHead) or head.hidden_units or head.pooling == "gem":
+    if (
+        not isinstance(head, SoftmaxHead)
+        or head.hidden_units
+        or head.pooling in ("gem", "flatten")
+    ):
         return False
     if not isinstance(element_spec, tuple) or len(element_spec) != 2:
         return False

@@ -28,7 +28,8 @@ class Phase:
             stay as they are.
         batch_size: pictures in a step. Defaults to None, as the data come.
         solver: "adamw", or "lbfgs" for the exact solution of a softmax head on a frozen
-            backbone, see `solve_head`; it is one epoch, and has no learning rate.
+            backbone, see `solve_head`; it is one epoch, and has no learning rate. (The name is
+            that of an earlier method, and of saved plans.)
         name: what the phase is called in tables.
     """
 

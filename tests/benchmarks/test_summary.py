@@ -68,3 +68,9 @@ def test_rounds_of_the_same_pictures_are_averaged_for_each_picture():
 
 def test_hits_of_another_round_are_not_compared():
     assert summary.hits_apart([hits("10")], [hits("10", 1), {"seed": 0, "round": 0}]) is None
+
+
+@pytest.mark.parametrize("other", ["101", ""])
+def test_hits_of_other_pictures_are_not_compared(other):
+    assert summary.hits_apart([hits("10")], [hits(other)]) is None
+    assert summary.hits_apart([hits(other)], [hits("10")]) is None

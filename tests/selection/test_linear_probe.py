@@ -81,3 +81,12 @@ def test_very_few_pictures_are_no_obstacle(labels):
     labels = np.array(labels)
     probe = cross_validate(RANDOM.normal(size=(len(labels), 4)), labels)
     assert probe.probabilities.shape == (len(labels), labels.max() + 1)
+
+
+def test_numbers_of_classes_that_no_picture_has_are_never_expected():
+    features, labels = gaussians(2.0)
+    near, far = (cross_validate(features, labels * top) for top in (1, 5000))
+    assert far.probabilities.shape == (200, 5001)
+    np.testing.assert_array_equal(far.probabilities[:, [0, 5000]], near.probabilities)
+    assert not far.probabilities[:, 1:5000].any()
+    assert far.accuracy == near.accuracy

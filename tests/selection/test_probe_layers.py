@@ -57,7 +57,7 @@ def test_gain_is_in_the_conclusion():
     )
     assert found.truncation.speed_up == 2.5
     assert found.conclusion.endswith(
-        "Without them it is 2.50 times as fast (2,500 pictures a second on this machine "
+        "Without them it is 2.5 times as fast (2,500 pictures a second on this machine "
         "instead of 1,000) and takes 2.0 MB instead of 7.5 MB."
     )
 

@@ -217,6 +217,12 @@ def test_random_network_of_a_check_has_statistics_that_follow_the_pictures(monke
     assert len(heads) == 1
 
 
+@pytest.mark.parametrize("plan", ["auto", [Phase(FreezeAll(), 1, 1e-3)]])
+def test_a_check_takes_a_plan(plan):
+    with pytest.raises(ValueError, match="must be a `Plan` or None"):
+        check_negative_transfer(dataset(LABELS), residual_backbone(), plan)
+
+
 @pytest.mark.parametrize("num_folds", [1, 30])
 def test_number_of_folds_is_checked(num_folds):
     with pytest.raises(ValueError, match=rf"Received: num_folds={num_folds}"):

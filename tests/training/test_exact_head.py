@@ -95,6 +95,39 @@ def test_mixed_labels_are_told(tmp_path):
         solve_head(model, features)
 
 
+@pytest.mark.parametrize(
+    ("num_classes", "class_weight", "told"),
+    [
+        (1, None, "two classes.*Received: 1 classes"),
+        (2, {0: 0.0, 1: 0.0}, "Received: 2 classes"),
+    ],
+)
+def test_what_cannot_be_solved_is_told(tmp_path, num_classes, class_weight, told):
+    model = TransferModel(residual_backbone("tf"), SoftmaxHead(2))
+    features = features_of(model, tmp_path, *pictures(num_classes))
+    with pytest.raises(ValueError, match=told):
+        solve_head(model, features, class_weight)
+
+
+def test_features_that_are_no_numbers_are_told(tmp_path):
+    model = TransferModel(residual_backbone("tf"), SoftmaxHead(3))
+    images, labels = pictures(3)
+    images[0] = np.nan
+    with pytest.raises(ValueError, match="finite"):
+        solve_head(model, features_of(model, tmp_path, images, labels))
+
+
+def test_class_weights_move_the_head_towards_a_class(tmp_path):
+    model = TransferModel(residual_backbone("tf"), SoftmaxHead(2))
+    images, labels = pictures(2)
+    features = features_of(model, tmp_path, images, labels)
+    means = []
+    for weight in (0.1, 1.0, 10.0):
+        solve_head(model, features, {1: weight})
+        means.append(model.predict(images, verbose=0)[:, 1].mean())
+    assert means[0] < means[1] < means[2]
+
+
 def test_pictures_without_a_cache_are_told():
     model = TransferModel(residual_backbone("tf"), SoftmaxHead(3))
     plan = Plan([Phase(FreezeAll(), 1, 1e-3, solver="lbfgs")])

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from keras_transfer.cli.fit_results import _scaled, _temperature
+from keras_transfer.heads import SoftmaxHead
+from keras_transfer.models import TransferModel
+from keras_transfer.reports import Predictions, apply_temperature
+from tests.networks import residual_backbone
+
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.uniform(0, 255, (60, 16, 16, 3)).astype("float32")
+
+
+def answers(split, number, share, confidence=0.9):
+    """Answers for two classes, a share of them right, all as sure as that."""
+    labels = (np.arange(number) >= share * number).astype(int)
+    probabilities = np.tile(np.float32([confidence, 1 - confidence]), (number, 1))
+    return Predictions(split, probabilities, labels, ())
+
+
+def test_predictions_are_those_of_the_calibrated_model():
+    model = TransferModel(residual_backbone("tf"), SoftmaxHead(2))
+    before = Predictions("test", model.predict(IMAGES, verbose=0), np.zeros(60, int), ())
+    apply_temperature(model, 2.5)
+    found = _scaled(before, 2.5).probabilities
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, model.predict(IMAGES, verbose=0), atol=1e-6)
+    assert np.abs(found - before.probabilities).max() > 0.01
+
+
+def test_temperature_makes_answers_as_sure_as_they_are_right():
+    found = _temperature([answers("test", 100, 0.5), answers("validation", 100, 0.7)])
+    scaled = _scaled(answers("validation", 100, 0.7), found)
+    assert scaled.probabilities[0, 0] == pytest.approx(0.7, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "predictions",
+    [
+        [],
+        [answers("test", 100, 0.7)],
+        [answers("validation", 49, 0.7)],
+        # The surer the better, or the less sure: no temperature is the best.
+        [answers("validation", 100, 1.0)],
+        [answers("validation", 100, 0.1)],
+    ],
+)
+def test_some_pictures_tell_no_temperature(predictions):
+    assert _temperature(predictions) is None
