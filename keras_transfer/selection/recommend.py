@@ -17,14 +17,15 @@ from keras_transfer.training.phases import (
 )
 
 # Below so many pictures per class, weights before the head are fitted to single pictures.
-_FEW_PER_CLASS = 20
+FEW_PER_CLASS = 20
 # From so many on, random weights can learn as much as pretrained ones bring.
 _ENOUGH_FOR_SCRATCH = 1000
 # A probe that is wrong less often leaves nothing to train for.
 _PERFECT = 0.99
 # Below, the pictures are unlike the source's: its last stages are about other things.
-_ALIKE, _UNLIKE = 0.8, 0.5
-_FEW_STAGES = 2
+UNLIKE = 0.5
+# A third one costs time, and gave nothing on four data sets: see benchmarks/measured.
+_LAST_STAGES = 2
 
 
 def recommend(dataset, backbone, cache=None, batch_size=32, seed=0):
@@ -95,14 +96,10 @@ def choose_strategy(likeness, num_stages, batch_size=32):
         return "train from scratch", num_stages
     if likeness.interval[0] >= _PERFECT:
         return "use as is", 0
-    if likeness.images_per_class < _FEW_PER_CLASS:
+    if likeness.images_per_class < FEW_PER_CLASS:
         return "train the head", 0
     epochs = tuning_epochs(likeness.num_images, batch_size)
-    stages = _FEW_STAGES
-    if likeness.skill < _ALIKE:
-        stages += 1
-    if likeness.skill < _UNLIKE:
-        stages = num_stages
+    stages = num_stages if likeness.skill < UNLIKE else _LAST_STAGES
     if are_very_few_steps(epochs, likeness.num_images, batch_size):
         stages = 1
     if stages >= num_stages:
@@ -154,7 +151,7 @@ def _reason(strategy, stages, likeness):
         )
     if strategy == "train the head":
         return (
-            f"With fewer than {_FEW_PER_CLASS} pictures a class the last stages would learn "
+            f"With fewer than {FEW_PER_CLASS} pictures a class the last stages would learn "
             "the pictures by heart: only the head is trained."
         )
     if strategy == "train from scratch":
@@ -162,7 +159,7 @@ def _reason(strategy, stages, likeness):
             "Pretrained features are surely worse than random ones here, and "
             f"{likeness.images_per_class:.0f} pictures a class are enough to learn from."
         )
-    if strategy == "train everything" and likeness.skill >= _UNLIKE:
+    if strategy == "train everything" and likeness.skill >= UNLIKE:
         return (
             "The backbone has so few stages that all are trained from their pretrained "
             "weights, each at 0.7 times the rate of the one after it."

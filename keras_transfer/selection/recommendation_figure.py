@@ -1,6 +1,7 @@
 """A recommendation as a picture."""
 
 from keras_transfer.figures import new_figure, save_figure
+from keras_transfer.selection.recommend import FEW_PER_CLASS, UNLIKE
 
 _PRETRAINED, _RANDOM, _CHANCE = "#4c72b0", "#dd8452", "0.5"
 
@@ -43,11 +44,9 @@ def _draw_place(panel, likeness):
     panel.set(xlabel="pictures a class", ylabel="skill of pretrained features")
     panel.xaxis.set_major_formatter("{x:,.0f}")
     panel.xaxis.set_minor_formatter("")
-    panel.axvspan(1, 20, color="0.92", zorder=0)
-    panel.axhline(0.5, color="0.8", linewidth=0.8, zorder=0)
-    panel.axhline(0.8, color="0.8", linewidth=0.8, zorder=0)
+    panel.axvspan(1, FEW_PER_CLASS, color="0.92", zorder=0)
+    panel.axhline(UNLIKE, color="0.8", linewidth=0.8, zorder=0)
     for x, y, text in (
-        (4.5, 0.5, "head"), (3e3, 0.9, "last stages"), (3e3, 0.65, "one stage more"),
-        (3e3, 0.25, "everything"),
+        (4.5, 0.5, "head"), (3e3, 0.75, "last stages"), (3e3, 0.25, "everything"),
     ):  # fmt: skip
         panel.text(x, y, text, color="0.45", ha="center", va="center")

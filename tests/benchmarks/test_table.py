@@ -181,8 +181,8 @@ def test_each_repetition_keeps_to_a_limit_of_the_value_itself(differing, measure
 @pytest.mark.parametrize(
     ("hits", "cell", "met"),
     [
-        ("1" * 96 + "0" * 4, "-4.0 points (95%: -7.8 to -0.2)", "NO"),
-        ("1" * 99 + "0", "-1.0 points (95%: -3.0 to +1.0)", "yes"),
+        ("1" * 94 + "0" * 6, "-6.0 points (95%: -10.8 to -0.9)", "NO"),
+        ("1" * 99 + "0", "-1.0 points (95%: -3.7 to +1.7)", "yes"),
     ],
 )
 def test_accuracies_on_the_same_pictures_have_an_interval_and_its_end_a_limit(hits, cell, met):
