@@ -107,13 +107,15 @@ class LayerProbes:
                 f"Every stage of {self.backbone} makes features better for these pictures: "
                 "keep all of them."
             )
-        kept = next(probe for probe in self.stages if probe.boundary == self.freeze_point)
+        place = [probe.boundary for probe in self.stages].index(self.freeze_point)
+        kept, loss = self.stages[place], max(0.0, self.deficits[place][1])
         share = 1 - kept.num_parameters / self.stages[-1].num_parameters
         gain = f" {self.truncation}" if self.truncation else ""
         return (
             f"After '{self.freeze_point}' features no longer get better for these pictures: "
             f"{', '.join(self.dead_stages)} and {int(100 * share)}% of the parameters can be "
-            f"dropped with truncate_at='{self.freeze_point}'.{gain}"
+            f"dropped with truncate_at='{self.freeze_point}'.{gain} From {self.num_images} "
+            f"pictures, a loss of up to {loss:.1%} cannot be ruled out."
         )
 
     def to_json(self):
