@@ -73,6 +73,9 @@ class TransferModel(FollowsTrainedSet):
     (None, 10)
     """
 
+    # Of a loaded model it is not known, nor needed: its head is trained.
+    truncate_at = None
+
     def __init__(self, backbone, heads, freeze_policy=None, name=None, truncate_at=None):
         backbone = as_backbone(backbone)
         if truncate_at is not None:
@@ -84,6 +87,7 @@ class TransferModel(FollowsTrainedSet):
         super().__init__(
             inputs=backbone.input, outputs=outputs, name=name or f"{backbone.name}_transfer"
         )
+        self.truncate_at = truncate_at
         self._set_parts(backbone, heads, freeze_policy)
         freeze_policy.apply(backbone)
 

@@ -54,7 +54,8 @@ def fine_tune(
         train: a `tf.data.Dataset` of batches, or a pair of arrays, images and labels, which
             is shuffled and given in batches of 32.
         validation: the same, or None.
-        plan: a `Plan`. Defaults to `default_plan` for the number of pictures and classes.
+        plan: a `Plan`. Defaults to `default_plan` for the number of pictures and classes; for a
+            truncated backbone with an exact head.
             "auto" asks `selection.recommend`, which looks at the pictures first.
         directory: a folder that gets `plan.json`, and after each phase `history.csv` and the
             best model so far as `model.keras`. In its folder `checkpoints` the training keeps
@@ -116,6 +117,8 @@ def fine_tune(
             plan = _recommended_plan(model, train, batch_size, cache)
         elif plan is None:
             plan = _choose_plan(model, train, (num_images, batch_size), cache, time_budget)
+            if model.truncate_at and _is_solvable(model, train, cache):
+                plan = plan.with_exact_head()
         _check_workers_agree(model, plan)
         if plan.from_scratch:
             _forget(model.backbone)
@@ -147,8 +150,13 @@ def _recommended_plan(model, train, batch_size, cache):
     selection = importlib.import_module("keras_transfer.selection")
     recommendation = selection.recommend(train, model.backbone, cache or False, batch_size)
     plan = recommendation.plan
-    is_solvable = cache and can_solve(model, train.element_spec)
-    return plan if is_solvable else plan.without_exact_solution()
+    if not _is_solvable(model, train, cache):
+        return plan.without_exact_solution()
+    return plan.with_exact_head() if model.truncate_at else plan
+
+
+def _is_solvable(model, train, cache):
+    return cache is not None and can_solve(model, train.element_spec)
 
 
 def _check_workers_agree(model, plan):

@@ -5,7 +5,7 @@ import math
 
 import keras
 
-from keras_transfer.freezing import FreezePolicy
+from keras_transfer.freezing import FreezeAll, FreezePolicy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +138,21 @@ class Plan:
     def epochs(self):
         """The number of epochs of all phases."""
         return sum(phase.epochs for phase in self.phases)
+
+    def with_exact_head(self):
+        """The plan with an exact head in place of one that is trained first, see `solve_head`.
+
+        Features from the middle of a network are small and uneven, and in the steps of a plan
+        AdamW gets half of the way: on one data set 59% where the solution has 80%.
+        """
+        first, *rest = self.phases
+        if not isinstance(first.freeze_policy, FreezeAll) or self.from_scratch:
+            return self
+        head = dataclasses.replace(
+            first, solver="lbfgs", epochs=1, views=1, augmented=False, name="exact head"
+        )
+        reason = "The backbone is cut: its features are not made for a head, which is solved."
+        return dataclasses.replace(self, phases=[head, *rest], reasons=[*self.reasons, reason])
 
     def without_exact_solution(self):
         """The plan with ten epochs of AdamW in place of an exact head, which needs a cache."""

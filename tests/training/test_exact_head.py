@@ -133,3 +133,26 @@ def test_pictures_without_a_cache_are_told():
     plan = Plan([Phase(FreezeAll(), 1, 1e-3, solver="lbfgs")])
     with pytest.raises(ValueError, match="needs cached features"):
         fine_tune(model, pictures(3), plan=plan, cache=False, verbose=0)
+
+
+@pytest.mark.parametrize("plan", [None, "auto"])
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_head_of_a_cut_network_is_solved_where_it_can_be(tmp_path, plan, use_cache):
+    backbone = residual_backbone("tf")
+    boundary = backbone.stages[1].boundary
+    model = TransferModel(backbone, SoftmaxHead(3), truncate_at=boundary)
+    cache = FeatureCache(tmp_path, engine="tensorflow") if use_cache else False
+    history = fine_tune(model, pictures(3), plan=plan, cache=cache, verbose=0)
+    first = history.plan.phases[0]
+    assert (first.solver == "lbfgs") is use_cache
+    assert any("is cut" in reason for reason in history.plan.reasons) is use_cache
+
+
+def test_exact_head_takes_the_place_of_a_trained_one_only():
+    tuning = Phase(UnfreezeLast(1), 2, 1e-4)
+    plan = Plan([Phase(FreezeAll(), 20, 1e-3), tuning], ["why"]).with_exact_head()
+    assert [phase.solver for phase in plan.phases] == ["lbfgs", "adamw"]
+    assert plan.phases[0].epochs == 1
+    assert plan.phases[1] == tuning
+    assert plan.reasons[0] == "why"
+    assert Plan([tuning]).with_exact_head() == Plan([tuning])
