@@ -27,6 +27,7 @@ class Shortcut:
         p_value: of the test that the accuracy is that of the largest class, corrected for the
             number of shortcuts.
         share: of what the whole picture tells beyond chance, how much this does.
+        least_share: the same at the lower end of the interval.
         above_chance: whether the test rejects.
     """
 
@@ -35,12 +36,13 @@ class Shortcut:
     interval: tuple
     p_value: float
     share: float
+    least_share: float
     above_chance: bool
 
     @property
     def is_large(self):
-        """Whether it is beyond chance and worth at least half of the whole picture."""
-        return self.above_chance and self.share >= _LARGE_SHARE
+        """Whether it is beyond chance and surely worth at least half of the whole picture."""
+        return self.above_chance and self.least_share >= _LARGE_SHARE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Confounds:
 
     @property
     def large(self):
-        """Those that are worth at least half of the whole picture and never the subject."""
+        """Those surely worth at least half of the whole picture, and never the subject."""
         return tuple(
             shortcut
             for shortcut in self.shortcuts
@@ -181,7 +183,6 @@ def _shortcut(name, correct, chance, beyond, level, number):
 
     test = binomtest(int(correct.sum()), len(correct), min(chance, 1.0), alternative="greater")
     p_value = min(1.0, float(test.pvalue) * number)
-    accuracy = float(correct.mean())
-    share = max(0.0, accuracy - chance) / beyond
-    interval = bootstrap_interval(correct)
-    return Shortcut(name, accuracy, interval, p_value, float(share), p_value <= level)
+    accuracy, interval = float(correct.mean()), bootstrap_interval(correct)
+    share, least_share = (max(0.0, one - chance) / beyond for one in (accuracy, interval[0]))
+    return Shortcut(name, accuracy, interval, p_value, share, least_share, p_value <= level)

@@ -5,7 +5,7 @@ from PIL import Image
 
 from keras_transfer import data
 from keras_transfer.features import FeatureCache
-from keras_transfer.selection import confounds, pooled_features
+from keras_transfer.selection import Confounds, Shortcut, confounds, pooled_features
 from keras_transfer.selection.file_facts import FACTS, file_facts, told_by_facts
 from keras_transfer.selection.masked_pictures import border, corners, masked
 from tests.networks import residual_backbone
@@ -50,6 +50,19 @@ def test_a_mark_is_found_where_it_is(tmp_path, place, found):
         assert low <= shortcut.accuracy <= high
         assert shortcut.p_value < 0.05
     assert told.to_json()["chance"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "low", "large"),
+    # Of whole pictures' 0.8 and chance's 0.5, a half is from 0.65 on.
+    [(0.7, 0.66, True), (0.7, 0.64, False), (0.6, 0.55, False)],
+)
+def test_a_shortcut_is_large_where_that_is_sure(accuracy, low, large):
+    shares = (accuracy - 0.5) / 0.3, (low - 0.5) / 0.3
+    shortcut = Shortcut("corners", accuracy, (low, 0.8), 0.001, *shares, above_chance=True)
+    assert shortcut.is_large is large
+    found = Confounds(0.8, (0.75, 0.85), 0.5, (shortcut,), 100)
+    assert found.large == ((shortcut,) if large else ())
 
 
 def test_the_masks_are_the_frame_and_the_corners():
