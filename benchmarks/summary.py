@@ -3,10 +3,11 @@
 import dataclasses
 import statistics
 
+from keras_transfer.selection import paired_interval
+
 # Below so many, quartiles say nothing.
 _ENOUGH_FOR_QUARTILES = 4
 # 95% of a normal distribution.
-_QUANTILE = 1.96
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,9 +70,6 @@ def hits_apart(rows, against):
         `(difference, low, high)`: of the accuracies, and 95% of it over pictures that are drawn
         anew; each picture counts with the mean over the rounds. None where nothing was measured
         side by side on the same pictures, all of them each time.
-
-    Reference: Agresti and Min, Simple improved confidence intervals for comparing matched
-    proportions, Statistics in Medicine 24, 2005, for the two pictures.
     """
     theirs = {_round(row): row.get("validation_hits") for row in against}
     pairs = [
@@ -83,12 +81,7 @@ def hits_apart(rows, against):
         return None
     of_rounds = [[int(a) - int(b) for a, b in zip(*pair, strict=True)] for pair in pairs]
     gains = [statistics.fmean(gain) for gain in zip(*of_rounds, strict=True)]
-    # Two pictures more, of which half a one is gained and half a one lost: else the interval is
-    # too short where few differ, and empty where none does.
-    number, squares = len(gains) + 2, sum(gain**2 for gain in gains) + 1
-    middle = sum(gains) / number
-    half = _QUANTILE * ((squares / number - middle**2) / number) ** 0.5
-    return statistics.fmean(gains), middle - half, middle + half
+    return statistics.fmean(gains), *paired_interval(gains)
 
 
 def _round(row):

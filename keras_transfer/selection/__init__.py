@@ -14,7 +14,11 @@ from keras_transfer.selection.group_accuracy import GroupAccuracy, group_accurac
 from keras_transfer.selection.groups_from_csv import groups_from_csv
 from keras_transfer.selection.h_score import h_score
 from keras_transfer.selection.imbalance import Imbalance, imbalance
-from keras_transfer.selection.intervals import bootstrap_interval, wilson_interval
+from keras_transfer.selection.intervals import (
+    bootstrap_interval,
+    paired_interval,
+    wilson_interval,
+)
 from keras_transfer.selection.intrinsic_dimension import intrinsic_dimension
 from keras_transfer.selection.label_errors import LabelError, LabelErrors, label_errors
 from keras_transfer.selection.layer_probes import LayerProbes, StageProbe
@@ -83,6 +87,7 @@ __all__ = [
     "measure_likeness",
     "nce",
     "near_duplicates",
+    "paired_interval",
     "picture_statistics",
     "plot_audit",
     "plot_probes",

@@ -10,7 +10,7 @@ from keras_transfer.features import source_of
 from keras_transfer.freezing import FreezeNone
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.selection.intervals import bootstrap_interval
+from keras_transfer.selection.intervals import paired_interval
 from keras_transfer.selection.negative_transfer import NegativeTransfer
 from keras_transfer.selection.pooled_features import unaugmented
 from keras_transfer.training import Plan, fine_tune
@@ -71,7 +71,7 @@ def check_negative_transfer(
     return NegativeTransfer(
         pretrained=tuple(float(found.mean()) for found in correct["pretrained"]),
         random=tuple(float(found.mean()) for found in correct["random"]),
-        difference=bootstrap_interval(gains, seed=seed),
+        difference=paired_interval(gains),
         num_images=len(labels),
         seconds=time.perf_counter() - started,
     )

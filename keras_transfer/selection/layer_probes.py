@@ -4,14 +4,14 @@ import dataclasses
 
 import numpy as np
 
-from keras_transfer.selection.intervals import bootstrap_interval
+from keras_transfer.selection.intervals import paired_interval
 from keras_transfer.selection.truncation import Truncation
 
 # Share of pictures; on 244 of them, dropping stages that might have cost 9 points cost 8.
 _MOST_LOSS = 0.03
 
 _HEADS = (
-    "stage", "ends at", "accuracy", "95%", "behind the best", "LogME", "dimension", "of",
+    "stage", "ends at", "accuracy", "95%", "more after it", "LogME", "dimension", "of",
     "CKA to the next", "parameters",
 )  # fmt: skip
 
@@ -70,32 +70,35 @@ class LayerProbes:
     truncation: Truncation | None = None
 
     @property
-    def best(self):
-        """The `StageProbe` of the highest accuracy."""
-        return max(self.stages, key=lambda probe: probe.accuracy)
+    def gains_after(self):
+        """For each stage `(low, high)`, 95% of what is gained after it; None for the last.
 
-    @property
-    def deficits(self):
-        """For each stage `(low, high)`, 95% of how far its accuracy lies behind the best.
-
-        The same pictures are drawn for both, so that what is hard for both does not count.
+        Each end is the highest one of all later stages, on the same pictures: what is hard for
+        both does not count.
         """
-        best = self.best.correct.astype(int)
-        return tuple(
-            bootstrap_interval(best - probe.correct.astype(int)) for probe in self.stages
+        return (
+            *(self._gain_after(place) for place in range(len(self.stages) - 1)),
+            None,
         )
+
+    def _gain_after(self, place):
+        kept, *later = (probe.correct.astype(int) for probe in self.stages[place:])
+        lows, highs = zip(*(paired_interval(one - kept) for one in later), strict=True)
+        return max(lows), max(highs)
 
     @property
     def freeze_point(self):
         """The earliest boundary after which features no longer get better for these pictures.
 
-        It is the first that does not lie surely behind the best one, and surely not more than
-        3 points: of few pictures neither may be known, and then nothing is given up. What is
+        It is the first after which no stage is surely better, and none can be by more than 3
+        points: of few pictures neither may be known, and then nothing is given up. What is
         before it can stay frozen; what follows adds nothing to pictures like these.
         """
-        pairs = zip(self.stages, self.deficits, strict=True)
+        pairs = zip(self.stages, self.gains_after, strict=True)
         return next(
-            probe.boundary for probe, (low, high) in pairs if low <= 0 and high <= _MOST_LOSS
+            probe.boundary
+            for probe, gain in pairs
+            if gain is None or (gain[0] <= 0 and gain[1] <= _MOST_LOSS)
         )
 
     @property
@@ -109,7 +112,7 @@ class LayerProbes:
     def conclusion(self):
         """Where to cut, and what it gains."""
         if not self.dead_stages:
-            pairs = list(zip(self.stages, self.deficits, strict=True))[:-1]
+            pairs = zip(self.stages[:-1], self.gains_after, strict=False)
             unclear = [probe.boundary for probe, (low, _) in pairs if low <= 0]
             if unclear:
                 return (
@@ -121,7 +124,7 @@ class LayerProbes:
                 "keep all of them."
             )
         place = [probe.boundary for probe in self.stages].index(self.freeze_point)
-        kept, loss = self.stages[place], max(0.0, self.deficits[place][1])
+        kept, loss = self.stages[place], self.gains_after[place][1]
         share = 1 - kept.num_parameters / self.stages[-1].num_parameters
         gain = f" {self.truncation}" if self.truncation else ""
         return (
@@ -141,24 +144,24 @@ class LayerProbes:
             "conclusion": self.conclusion,
             "truncation": self.truncation and dataclasses.asdict(self.truncation),
             "stages": [
-                {**probe.to_json(), "behind_the_best": list(deficit)}
-                for probe, deficit in zip(self.stages, self.deficits, strict=True)
+                {**probe.to_json(), "gain_after": gain and list(gain)}
+                for probe, gain in zip(self.stages, self.gains_after, strict=True)
             ],
         }
 
     def rows(self):
         """The table as a list of tuples of strings, the first one its heads."""
-        pairs = zip(self.stages, self.deficits, strict=True)
-        return [_HEADS, *(_row(probe, deficit) for probe, deficit in pairs)]
+        pairs = zip(self.stages, self.gains_after, strict=True)
+        return [_HEADS, *(_row(probe, gain) for probe, gain in pairs)]
 
 
-def _row(probe, deficit):
+def _row(probe, gain):
     return (
         probe.stage,
         probe.boundary,
         f"{probe.accuracy:.1%}",
         "{:.1%} to {:.1%}".format(*probe.interval),
-        "{:+.1%} to {:+.1%}".format(*deficit),
+        "{:+.1%} to {:+.1%}".format(*gain) if gain else "-",
         f"{probe.logme:.3f}",
         f"{probe.dimension:.1f}",
         str(probe.num_features),
