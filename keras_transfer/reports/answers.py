@@ -57,7 +57,7 @@ def answers_of(model, dataset):
     """
     if not isinstance(dataset, tf.data.Dataset):
         images, labels = dataset
-        return check_answers(model.predict(images, verbose=0), _numbers(labels))
+        return check_answers(_only(model.predict(images, verbose=0)), _numbers(labels))
     predict = model.predict_on_batch if isinstance(model, keras.Model) else model
     probabilities, labels = [], []
     for element in dataset:
@@ -67,7 +67,7 @@ def answers_of(model, dataset):
                 "The data must have labels. "
                 f"Received: elements with the structure {dataset.element_spec}"
             )
-        probabilities.append(np.asarray(predict(images)))
+        probabilities.append(np.asarray(_only(predict(images))))
         labels.append(_numbers(truth))
     if not labels:
         raise ValueError("The data set is empty.")
@@ -79,8 +79,20 @@ def _are_probabilities(rows):
     return bool(is_share) and np.allclose(rows.sum(axis=1), 1, atol=_SUM_TOLERANCE)
 
 
+def _only(answers):
+    """What a model with a dict of one head answers; of more, `ValueError`."""
+    if not isinstance(answers, dict):
+        return answers
+    if len(answers) != 1:
+        raise ValueError(
+            "The answers must be of one head. Received: a dict of the heads "
+            f"{sorted(answers)}; `keras.Model(model.input, model.output[name])` has one"
+        )
+    return next(iter(answers.values()))
+
+
 def _numbers(labels):
-    labels = np.asarray(labels)
+    labels = np.asarray(_only(labels))
     if labels.ndim == 2:
         labels = labels.argmax(axis=1) if labels.shape[1] > 1 else labels[:, 0]
     is_whole = np.issubdtype(labels.dtype, np.floating) and np.all(labels == np.round(labels))

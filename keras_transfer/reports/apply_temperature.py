@@ -15,7 +15,7 @@ def apply_temperature(model, temperature):
     training that goes on starts from these weights.
 
     Args:
-        model: a `TransferModel` with one `SoftmaxHead`; it is changed.
+        model: a `TransferModel` with one `SoftmaxHead`, alone or in a dict; it is changed.
         temperature: a positive number; with 1 nothing changes.
 
     Raises:
@@ -42,8 +42,8 @@ def softmax_layer(model):
         ValueError: if it has another head, or several.
     """
     heads = getattr(model, "heads", None)
-    if not isinstance(heads, SoftmaxHead):
-        several = list(heads.values()) if isinstance(heads, dict) else [heads]
+    several = list(heads.values()) if isinstance(heads, dict) else [heads]
+    if len(several) != 1 or not isinstance(several[0], SoftmaxHead):
         raise ValueError(
             "A temperature belongs to a softmax: the model must be a `TransferModel` with one "
             f"`SoftmaxHead`. Received: {type(model).__name__} with heads="

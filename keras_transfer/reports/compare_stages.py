@@ -3,7 +3,7 @@
 from keras_transfer.reports.stage_change import StageChange
 from keras_transfer.reports.weight_change import check_alike, weight_change
 from keras_transfer.selection.cka import linear_cka
-from keras_transfer.selection.pooled_features import stage_features
+from keras_transfer.selection.pooled_features import check_order, stage_features
 
 
 def compare_stages(before, after, dataset, cache=None, verbose=0):
@@ -17,8 +17,9 @@ def compare_stages(before, after, dataset, cache=None, verbose=0):
         before: a `TransferModel` or a `Backbone`: the network before its training. Keep a
             `backbone.copy()`.
         after: the same network afterwards.
-        dataset: a `tf.data.Dataset` of batches of pictures or of `(images, labels)`, best of
-            more pictures than a stage has channels: with fewer everything looks alike.
+        dataset: a `tf.data.Dataset` of batches of pictures or of `(images, labels)` in a fixed
+            order, best of more pictures than a stage has channels: with fewer everything looks
+            alike.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
         verbose: as in `FeatureCache.extract`.
 
@@ -26,13 +27,15 @@ def compare_stages(before, after, dataset, cache=None, verbose=0):
         A tuple of `StageChange`, one for each stage.
 
     Raises:
-        ValueError: if the networks differ in their layers.
+        ValueError: if the networks differ in their layers, or the pictures come in another
+            order in each pass.
 
     Reference: Kornblith et al., Similarity of Neural Network Representations Revisited, 2019,
     equation 4.
     """
     before, after = (getattr(model, "backbone", model) for model in (before, after))
     check_alike(before, after)
+    check_order(dataset)
     moved = weight_change(before, after)
     rows = zip(
         before.stages,

@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from keras_transfer.selection import bootstrap_interval, cross_validate, pooled_features
+from keras_transfer.selection import cross_validate, pooled_features
+from keras_transfer.selection.intervals import difference_interval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +60,8 @@ def forgetting(before, after, source_dataset, cache=None, num_folds=5, num_repea
 
     The earlier classifier would tell less: its weights no longer fit features that have only
     turned. So new linear classifiers are fitted on the features of either, on the same folds,
-    and what they get right is compared picture by picture.
+    and what they get right is compared picture by picture; where the pictures come in another
+    order in each pass, as a whole, which tells less.
 
     Args:
         before: a `Backbone`, or a `TransferModel` for its backbone; a copy from before the
@@ -86,7 +88,7 @@ def forgetting(before, after, source_dataset, cache=None, num_folds=5, num_repea
         raise ValueError(
             f"`num_repeats` must be a positive integer. Received: num_repeats={num_repeats!r}"
         )
-    shares = []
+    shares, labels = [], []
     for network in (before, after):
         backbone = getattr(network, "backbone", network)
         found = pooled_features(backbone, source_dataset, cache)
@@ -99,11 +101,12 @@ def forgetting(before, after, source_dataset, cache=None, num_folds=5, num_repea
             cross_validate(found.features, found.labels, num_folds, seed + repeat)
             for repeat in range(num_repeats)
         ]
+        labels.append(found.labels)
         shares.append(np.mean([probe.correct for probe in probes], axis=0))
     earlier, later = shares
     return Forgetting(
         before=float(earlier.mean()),
         after=float(later.mean()),
-        change=bootstrap_interval(later - earlier, seed=seed),
+        change=difference_interval(later, earlier, np.array_equal(*labels)),
         num_images=len(later),
     )

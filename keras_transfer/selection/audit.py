@@ -1,6 +1,7 @@
 """Whether data are what one thinks they are."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -129,15 +130,16 @@ def audit(
     groups = _checked_groups(groups, sets)
     labelled = [one for one in sets if one.name != NEW]
     first, pictures = sets[0], tuple(picture for one in sets for picture in one.pictures)
+    class_names = _class_names(labelled)
     errors = label_errors(
         np.concatenate([one.features for one in labelled]),
         np.concatenate([one.labels for one in labelled]),
-        _class_names(first),
+        class_names,
     )
     return Audit(
         sizes={one.name: len(one.features) for one in sets},
         names=_names(sets),
-        classes={one.name: imbalance(one.labels, _class_names(first)) for one in labelled},
+        classes={one.name: imbalance(one.labels, class_names) for one in labelled},
         duplicates=_duplicates(sets, pictures),
         labels=errors,
         shifts=_shifts(sets, level),
@@ -150,9 +152,10 @@ def audit(
     )
 
 
-def _class_names(audited):
+def _class_names(labelled):
     """The names of the classes; of unnamed ones, their numbers."""
-    return audited.class_names or tuple(map(str, range(int(audited.labels.max()) + 1)))
+    highest = max(int(one.labels.max()) for one in labelled)
+    return labelled[0].class_names or tuple(map(str, range(highest + 1)))
 
 
 def _names(sets):
@@ -180,10 +183,12 @@ def _shifts(sets, level):
     if train.name != "train":
         return {}
     level = level / max(1, 2 * len(others))
+    # So many that the tests can reach it.
+    draws = max(999, math.ceil(4 / level))
     return {
         one.name: (
-            domain_shift(train.features, one.features, level),
-            domain_shift(train.statistics, one.statistics, level),
+            domain_shift(train.features, one.features, level, draws),
+            domain_shift(train.statistics, one.statistics, level, draws),
         )
         for one in others
     }

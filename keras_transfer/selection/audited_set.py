@@ -11,7 +11,11 @@ from keras_transfer.data import ImageSplits, read_pictures
 from keras_transfer.data.pipeline import mixed_order
 from keras_transfer.data.scanning import find_pictures
 from keras_transfer.selection.picture_statistics import picture_statistics
-from keras_transfer.selection.pooled_features import pooled_features
+from keras_transfer.selection.pooled_features import (
+    check_order,
+    pooled_features,
+    unaugmented,
+)
 from keras_transfer.selection.thumbnails import SIDE
 
 SPLITS, NEW = ("train", "validation", "test"), "new"
@@ -128,8 +132,8 @@ def _of_dataset(name, dataset, backbone, cache):
             f"`{name}` must be a `tf.data.Dataset`, or an `ImageSplits` as `train`. "
             f"Received: {name}={dataset!r}"
         )
-    plain = getattr(dataset, "unaugmented", None)
-    plain = dataset if plain is None else plain
+    plain = unaugmented(dataset)
+    check_order(plain)
     found = pooled_features(backbone, plain, cache)
     source = getattr(plain, "source", None)
     # Features are in the order of the source, whatever the order of an epoch.

@@ -8,7 +8,7 @@ from keras_transfer.selection import masked_pictures
 from keras_transfer.selection.file_facts import file_facts, told_by_facts
 from keras_transfer.selection.intervals import bootstrap_interval
 from keras_transfer.selection.linear_probe import cross_validate
-from keras_transfer.selection.pooled_features import pooled_features
+from keras_transfer.selection.pooled_features import check_order, pooled_features
 
 # Of what the whole picture tells beyond chance: from here on a shortcut would be worth it.
 _LARGE_SHARE = 0.5
@@ -128,13 +128,14 @@ def confounds(
         `Confounds`.
 
     Raises:
-        ValueError: for paths or features of another number than the pictures, or fewer than
-            two classes.
+        ValueError: for paths or features of another number than the pictures, fewer than two
+            classes, or pictures that come in another order in each pass.
 
     Reference: Zech et al., Variable Generalization Performance of a Deep Learning Model to
         Detect Pneumonia in Chest Radiographs, PLOS Medicine 2018; Geirhos et al., Shortcut
         Learning in Deep Neural Networks, Nature Machine Intelligence 2020.
     """
+    check_order(dataset)
     parts = {
         part.__name__: pooled_features(backbone, masked_pictures.masked(dataset, part), cache)
         for part in (masked_pictures.border, masked_pictures.corners)

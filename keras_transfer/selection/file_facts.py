@@ -2,11 +2,11 @@
 
 import concurrent.futures
 import os
-import warnings
 
 import numpy as np
 
 from keras_transfer.selection.thumbnails import in_mode
+from keras_transfer.stratified_folds import stratified_folds
 
 # The columns of `file_facts`, by what they are facts of.
 FACTS = {
@@ -77,12 +77,8 @@ def _facts(path):
 
 def _forest(columns, labels):
     from sklearn.ensemble import RandomForestClassifier
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.model_selection import cross_val_predict
 
-    fewest = np.bincount(labels)[np.unique(labels)].min()
-    splitter = StratifiedKFold(max(2, min(_NUM_FOLDS, fewest)), shuffle=True, random_state=0)
     forest = RandomForestClassifier(_NUM_TREES, min_samples_leaf=5, random_state=0)
-    with warnings.catch_warnings():
-        # Of a class with one picture: that one is then counted as wrong.
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        return cross_val_predict(forest, columns, labels, cv=splitter)
+    folds = stratified_folds(labels, _NUM_FOLDS, seed=0)
+    return cross_val_predict(forest, columns, labels, cv=folds)

@@ -1,7 +1,5 @@
 """What the parts of an audit come to, each as a sentence."""
 
-import numpy as np
-
 from keras_transfer.selection.finding import Finding
 
 # A shift beyond chance that a classifier hardly sees is worth a look, not an alarm.
@@ -69,7 +67,7 @@ def duplicates(found):
 def labels(found):
     """Labels that are likely to be wrong."""
     numbers = {"errors": len(found.errors), "judged": found.num_judged, "share": found.share}
-    numbers["accuracy"] = float(np.mean(found.correct))
+    numbers["accuracy"] = found.accuracy
     severity = "warning" if found.errors else "note"
     return Finding("labels", severity, found.sentence, numbers)
 

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Numbers that are drawn and held together.
+_MOST_AT_ONCE = 10**7
+
 
 def bootstrap_interval(values, level=0.95, num_draws=2000, seed=0):
     """An interval for a mean, over pictures that are drawn anew with replacement.
@@ -16,21 +19,28 @@ def bootstrap_interval(values, level=0.95, num_draws=2000, seed=0):
         `(low, high)`, the percentiles.
 
     Raises:
-        ValueError: without values, or for a level that is no share.
+        ValueError: without values, for values that are not finite, or a level that is no share.
 
     Reference: Efron, Bootstrap Methods, The Annals of Statistics, 1979.
     """
     values = np.asarray(values, "float64")
-    if values.ndim != 1 or not len(values) or not 0 < level < 1:
+    are_numbers = values.ndim == 1 and len(values) and np.isfinite(values).all()
+    if not are_numbers or not 0 < level < 1:
         raise ValueError(
-            "`values` must be at least one number in a row, and `level` lie between 0 and 1. "
+            "`values` must be finite numbers in a row, and `level` lie between 0 and 1. "
             f"Received: values of shape {values.shape}, level={level}"
         )
     random = np.random.default_rng(seed)
     different, counts = np.unique(values, return_counts=True)
+    at_once = max(1, _MOST_AT_ONCE // len(different))
+    sizes = [min(at_once, num_draws - start) for start in range(0, num_draws, at_once)]
     # How often each value is drawn is all that the mean depends on.
-    draws = random.multinomial(len(values), counts / len(values), size=num_draws)
-    means = draws @ different / len(values)
+    means = np.concatenate(
+        [
+            random.multinomial(len(values), counts / len(values), size) @ different
+            for size in sizes
+        ]
+    ) / len(values)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -66,6 +76,25 @@ def paired_interval(gains, level=0.95):
     middle = gains.sum() / number
     half = norm.ppf((1 + level) / 2) * ((squares / number - middle**2) / number) ** 0.5
     return float(middle - half), float(middle + half)
+
+
+def difference_interval(later, earlier, are_paired):
+    """An interval for how much more pictures are recognised.
+
+    Args:
+        later: for each picture whether it is recognised, or in which share of several trials.
+        earlier: the same otherwise.
+        are_paired: whether rows are the same pictures. Of pictures in another order, what is
+            hard for both cannot be taken off.
+
+    Returns:
+        `(low, high)`, 95% of `later - earlier`.
+    """
+    later, earlier = np.asarray(later, "float64"), np.asarray(earlier, "float64")
+    if are_paired:
+        return paired_interval(later - earlier)
+    (low, high), (least, most) = bootstrap_interval(later), bootstrap_interval(earlier)
+    return low - most, high - least
 
 
 def wilson_interval(hits, size, level=0.95):

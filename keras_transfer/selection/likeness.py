@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_transfer.backbones import random_twin
 from keras_transfer.selection.h_score import h_score
-from keras_transfer.selection.intervals import paired_interval
+from keras_transfer.selection.intervals import difference_interval
 from keras_transfer.selection.linear_probe import cross_validate
 from keras_transfer.selection.pooled_features import pooled_features
 from keras_transfer.selection.statistics_distance import statistics_distance
@@ -82,15 +82,9 @@ def measure_likeness(dataset, backbone, cache=None, seed=0):
         accuracy=probe.accuracy,
         interval=probe.interval,
         random_accuracy=random.accuracy,
-        gain=_gain(probe, random, np.array_equal(pooled.labels, twin.labels)),
+        gain=difference_interval(
+            probe.correct, random.correct, np.array_equal(pooled.labels, twin.labels)
+        ),
         distance=statistics_distance(backbone, dataset),
         separability=h_score(pooled.features, pooled.labels) / (len(counts) - 1),
     )
-
-
-def _gain(probe, random, are_same_pictures):
-    """An interval for the difference of two accuracies."""
-    if are_same_pictures:
-        return paired_interval(probe.correct.astype(int) - random.correct)
-    # Another order in each pass: what is hard for both cannot be taken off.
-    return probe.interval[0] - random.interval[1], probe.interval[1] - random.interval[0]

@@ -1,7 +1,6 @@
 """What a linear classifier makes of features: the referee among scores."""
 
 import dataclasses
-import warnings
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from keras_transfer.multinomial_regression import (
     probabilities_of,
 )
 from keras_transfer.selection.intervals import bootstrap_interval, wilson_interval
+from keras_transfer.stratified_folds import stratified_folds
 
 # Strengths of the penalty for standardised features.
 _PENALTIES = (1e-3, 1e-2, 1e-1)
@@ -47,8 +47,7 @@ def cross_validate(features, labels, num_folds=5, seed=0):
     Args:
         features: an array of shape `(pictures, features)`.
         labels: integers of shape `(pictures,)`, the numbers of classes.
-        num_folds: how many folds; fewer where a class has fewer pictures, at least 2. Defaults
-            to 5.
+        num_folds: see `stratified_folds`. Defaults to 5.
         seed: of the folds. Defaults to 0.
 
     Returns:
@@ -64,7 +63,7 @@ def cross_validate(features, labels, num_folds=5, seed=0):
             "Every class has one picture: none can be left out and recognised. "
             f"Received: {len(labels)} pictures"
         )
-    folds = list(_folds(labels, num_folds, seed))
+    folds = stratified_folds(labels, num_folds, seed)
     training = folds[0][0]
     penalty = _best_penalty(features[training], labels[training], seed)
     probabilities = np.zeros((len(labels), labels.max() + 1), "float32")
@@ -101,24 +100,13 @@ def check_features(features, labels):
     return features, labels
 
 
-def _folds(labels, num_folds, seed):
-    from sklearn.model_selection import StratifiedKFold
-
-    fewest = np.bincount(labels)[np.unique(labels)].min()
-    splitter = StratifiedKFold(max(2, min(num_folds, fewest)), shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # Of a class with one picture: that one is then counted as wrong.
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        yield from splitter.split(labels, labels)
-
-
 def _best_penalty(features, labels, seed):
     chosen = np.random.default_rng(seed).permutation(len(labels))[:_MOST_TO_CHOOSE_ON]
     if len(np.unique(labels[chosen])) == len(np.unique(labels)):
         features, labels = features[chosen], labels[chosen]
     if np.bincount(labels).max() < 2:  # nothing to hold out
         return _PENALTIES[-1]
-    fold = next(_folds(labels, 4, seed))
+    fold = stratified_folds(labels, 4, seed)[0]
     fitted = _fitted(features, labels, [fold] * len(_PENALTIES), _PENALTIES)
     present, held_out = np.unique(labels), fold[1]
     accuracies = [

@@ -70,7 +70,8 @@ def _evidence(variances, squares, unreached, shape):
         length = np.sum(variances * squares / (variances + ratio) ** 2)
         error = np.sum(squares * (1 - shrunk) ** 2) + unreached
         effective = shrunk.sum()
-        alpha = effective / max(length, 1e-300)
+        # Without any variance there are no weights, and all terms with alpha cancel.
+        alpha = effective / max(length, 1e-300) if len(variances) else 1.0
         beta = (num_pictures - effective) / max(error, 1e-12)
         previous, ratio = ratio, alpha / beta
         if abs(ratio - previous) <= _TOLERANCE * previous:

@@ -72,6 +72,7 @@ def near_duplicates(
     Reference: Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010.
     """
     pictures = list(pictures)
+    splits, labels = map(_plain, (splits, labels))
     for name, values in (("features", features), ("splits", splits), ("labels", labels)):
         if values is not None and len(values) != len(pictures):
             raise ValueError(
@@ -100,6 +101,13 @@ def near_duplicates(
     ]  # fmt: skip
     pairs.sort(key=lambda pair: (not pair.across_splits, -pair.correlation, pair.first))
     return NearDuplicates(tuple(pairs), _clusters(found, len(pictures)), len(pictures))
+
+
+def _plain(values):
+    """The same without NumPy's types, which JSON does not know."""
+    if values is None:
+        return None
+    return [one.item() if isinstance(one, np.generic) else one for one in values]
 
 
 def _same_files(digests):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.backbones import graph
-from keras_transfer.features import FeatureCache
+from keras_transfer.features import FeatureCache, source_of
 from keras_transfer.heads.pooling import pool
 
 # As in a head: what is computed here is what `fine_tune` finds in the cache.
@@ -78,6 +78,16 @@ def unaugmented(dataset):
     """The data set before its random changes, where that is known."""
     plain = getattr(dataset, "unaugmented", None)
     return dataset if plain is None else plain
+
+
+def check_order(dataset):
+    """Raises `ValueError` for pictures that come in another order in each pass."""
+    if not source_of(unaugmented(dataset)).fixed_order:
+        raise ValueError(
+            "The pictures must come in the same order in each pass, since rows of several "
+            "passes are compared: leave `shuffle` out, or pass "
+            "`reshuffle_each_iteration=False`. Received: a dataset whose order changes"
+        )
 
 
 def stage_features(backbone, dataset, cache=None, verbose=0):

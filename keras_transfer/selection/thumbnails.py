@@ -157,7 +157,7 @@ def _thumbnail(picture):
     from PIL import Image
 
     if isinstance(picture, np.ndarray):
-        contents = picture.tobytes()
+        contents = repr((picture.shape, picture.dtype.str)).encode() + picture.tobytes()
     else:
         contents = pathlib.Path(picture).read_bytes()
         picture = io.BytesIO(contents)

@@ -10,6 +10,7 @@ from keras_transfer.multinomial_regression import (
     fit_regressions,
     probabilities_of,
 )
+from keras_transfer.stratified_folds import stratified_folds
 
 # Strengths of the penalty that are tried.
 _PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -107,19 +108,15 @@ def _only_dense(model):
 
 
 def _best_penalty(basis, labels, weights):
-    # Slow to import, and few need it.
-    from sklearn.model_selection import StratifiedKFold
-
-    num_folds = min(_FOLDS, np.bincount(labels).min())
-    if num_folds < 2:  # nothing to validate on: a strong penalty is the safe one
+    if np.bincount(labels).max() < 2:  # nothing to validate on: a strong one is safe
         return _PENALTIES[-1]
-    folds = [held_out for _, held_out in StratifiedKFold(num_folds).split(labels, labels)]
-    shares = np.tile(weights, (num_folds, 1))
+    folds = [held_out for _, held_out in stratified_folds(labels, _FOLDS)]
+    shares = np.tile(weights, (len(folds), 1))
     for share, held_out in zip(shares, folds, strict=True):
         share[held_out] = 0
 
     def accuracy(penalty):
-        fitted = fit_regressions(basis, labels, shares, [penalty] * num_folds)
+        fitted = fit_regressions(basis, labels, shares, [penalty] * len(folds))
         return np.mean(
             [
                 np.mean(probabilities_of(basis, one, rows).argmax(axis=1) == labels[rows])

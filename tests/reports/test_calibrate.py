@@ -100,9 +100,27 @@ def test_perfect_predictions_are_told_to_say_little():
     assert found.is_bounded and "as low as allowed" in found.conclusion
 
 
+@pytest.mark.parametrize("as_arrays", [True, False])
+def test_one_head_in_a_dict_is_calibrated(as_arrays):
+    model = TransferModel(residual_backbone(), {"colour": SoftmaxHead(3)})
+    before = model.predict(IMAGES, verbose=0)["colour"]
+    labels = {"colour": np.arange(96) % 3}
+    data = (IMAGES, labels)
+    if not as_arrays:
+        data = tf.data.Dataset.from_tensor_slices(data).batch(32)
+    temperature = calibrate(model, data).temperature
+    after = model.predict(IMAGES, verbose=0)["colour"]
+    # The answers of an untrained head are so extreme that they lose digits.
+    np.testing.assert_allclose(after, at_temperature(before, temperature), atol=1e-3)
+
+
 def test_other_heads_and_data_are_refused():
     backbone = residual_backbone()
-    for head in (DenseHead(2), SigmoidHead(2), {"colour": SoftmaxHead(2)}):
+    for head in (
+        DenseHead(2),
+        SigmoidHead(2),
+        {"colour": SoftmaxHead(2), "shape": SoftmaxHead(3)},
+    ):
         model = TransferModel(backbone.copy(), head)
         with pytest.raises(ValueError, match="with one `SoftmaxHead`"):
             calibrate(model, (IMAGES, np.zeros(96, int)))

@@ -64,6 +64,12 @@ def test_similarity_is_that_of_the_averaged_features(tmp_path):
     assert changes[-1].similarity == pytest.approx(linear_cka(*features), abs=1e-4)
 
 
+def test_pictures_must_come_in_one_order():
+    backbone = residual_backbone()
+    with pytest.raises(ValueError, match="in the same order in each pass"):
+        compare_stages(backbone, backbone, DATASET.unbatch().shuffle(30).batch(8))
+
+
 def test_other_network_is_refused():
     with pytest.raises(ValueError, match="two states of the same network"):
         compare_stages(see_pixels(), residual_backbone(), DATASET)

@@ -186,6 +186,28 @@ def test_datasets_give_what_splits_give(folder, found, tmp_path):
     plot_audit(other, tmp_path / "audit.png")
 
 
+def noise(num_classes, seed):
+    images = np.random.default_rng(seed).uniform(0, 255, (24, 16, 16, 3)).astype("float32")
+    labels = np.arange(24) % num_classes
+    return tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
+
+
+def test_unnamed_classes_are_those_of_all_sets_and_any_level_can_be_asked_for(tmp_path):
+    found = audit(
+        noise(2, 0), noise(3, 1), noise(2, 2), backbone=residual_backbone(),
+        cache=FeatureCache(tmp_path), level=0.004,
+    )  # fmt: skip
+    assert found.classes["train"].counts == {"0": 12, "1": 12, "2": 0}
+    # Four tests of sets, each of two parts.
+    assert {shift.level for pair in found.shifts.values() for shift in pair} == {0.001}
+
+
+def test_pictures_must_come_in_one_order(tmp_path):
+    shuffled = noise(2, 0).unbatch().shuffle(24).batch(8)
+    with pytest.raises(ValueError, match="in the same order in each pass"):
+        audit(shuffled, backbone=residual_backbone(), cache=FeatureCache(tmp_path))
+
+
 def unlabelled():
     return tf.data.Dataset.from_tensor_slices(np.zeros((4, 16, 16, 3))).batch(2)
 

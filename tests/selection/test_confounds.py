@@ -153,6 +153,12 @@ def test_facts_are_of_the_file(tmp_path):
     assert (told["saturation"], told["grey"]) == (150, False)
 
 
+def test_pictures_must_come_in_one_order(tmp_path):
+    shuffled = dataset(pictures()).unbatch().shuffle(60).batch(16)
+    with pytest.raises(ValueError, match="in the same order in each pass"):
+        confounds(shuffled, residual_backbone(), FeatureCache(tmp_path))
+
+
 def test_many_pictures_are_drawn_from(tmp_path):
     told = confounds(
         dataset(pictures()), residual_backbone(), FeatureCache(tmp_path), most_pictures=40

@@ -57,6 +57,18 @@ def test_classes_without_pictures_or_with_one_are_left_out():
     assert not found.correct[-1]
 
 
+def test_a_class_of_two_makes_no_other_suspicious():
+    features, labels = clusters()
+    features = np.concatenate([features, 6 * np.eye(1, 8, 5) + RANDOM.normal(size=(2, 8))])
+    found = label_errors(features, np.append(labels, [3, 3]), (*NAMES, "hornets"))
+    assert (found.num_judged, found.errors, found.accuracy) == (90, (), 1.0)
+
+
+def test_classes_of_two_are_judged_where_there_are_no_larger_ones():
+    features, labels = clusters(per_class=2)
+    assert label_errors(features, labels, NAMES).num_judged == 6
+
+
 def test_labels_are_indices_of_names():
     with pytest.raises(ValueError, match="Received: the label 2 for 2 classes"):
         label_errors(*clusters(), NAMES[:2])

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from keras_transfer.selection import cross_validate
+from keras_transfer.stratified_folds import stratified_folds
 
 RANDOM = np.random.default_rng(0)
 
@@ -51,6 +52,17 @@ def test_class_of_one_picture_is_no_obstacle():
     probe = cross_validate(features, labels)
     assert not probe.correct[0]
     assert probe.probabilities.shape == (200, 3)
+
+
+def test_a_small_class_leaves_the_others_all_their_folds():
+    labels = np.append(np.repeat(np.arange(4), 10), 4)
+    folds = stratified_folds(labels, 5, seed=0)
+    assert [len(held_out) for _, held_out in folds] in ([9, 8, 8, 8, 8], [8, 8, 8, 8, 9])
+    for train, held_out in folds:
+        assert np.bincount(labels[held_out])[:4].tolist() == [2, 2, 2, 2]
+        assert sorted([*train, *held_out]) == list(range(41))
+    # No more than the largest class has pictures.
+    assert len(stratified_folds(np.array([0, 0, 0, 1]), 5)) == 3
 
 
 @pytest.mark.parametrize(

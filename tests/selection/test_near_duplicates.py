@@ -1,4 +1,5 @@
 import builtins
+import json
 
 import numpy as np
 import pytest
@@ -102,6 +103,18 @@ def test_pairs_across_splits_come_first_and_contradictions_are_told():
     told = found.to_json()
     assert told["pairs"][0]["splits"] == ("train", "test")
     assert told["clusters"] == [[0, 1], [2, 3]]
+
+
+def test_labels_of_numpy_go_into_json():
+    found = near_duplicates([OTHERS[0]] * 2, splits=np.array(["a", "b"]), labels=np.arange(2))
+    told = json.loads(json.dumps(found.to_json()))["pairs"][0]
+    assert (told["splits"], told["labels"]) == (["a", "b"], [0, 1])
+
+
+def test_arrays_of_another_shape_are_not_the_same_file():
+    blank = [np.zeros(shape, "uint8") for shape in ((10, 20, 3), (20, 10, 3))]
+    _, (first, second) = thumbnails(blank)
+    assert first != second
 
 
 def test_features_add_a_cosine_and_find_no_pair_by_themselves():

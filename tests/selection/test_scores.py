@@ -8,6 +8,7 @@ from scipy.stats import multivariate_normal
 from keras_transfer.selection import (
     bootstrap_interval,
     h_score,
+    intervals,
     intrinsic_dimension,
     leep,
     linear_cka,
@@ -43,6 +44,14 @@ def test_logme_is_higher_for_features_that_tell_classes_apart():
     means = RANDOM.normal(size=(4, 20))
     features = means[labels] + 0.5 * RANDOM.normal(size=(200, 20))
     assert logme(features, labels) > logme(features, RANDOM.permutation(labels)) + 0.1
+
+
+def test_features_without_any_variance_say_nothing():
+    labels = np.arange(40) % 2
+    assert logme(np.zeros((40, 5)), labels) == pytest.approx(
+        # No feature, and half of the targets' squares unexplained: beta = 2.
+        -0.5 * (np.log(2 * np.pi) - np.log(2) + 1)
+    )
 
 
 def test_features_that_never_vary_are_no_obstacle():
@@ -118,6 +127,19 @@ def test_intrinsic_dimension_is_that_of_the_plane_in_a_wide_space(dimension):
     assert intrinsic_dimension(points) == pytest.approx(dimension, rel=0.15)
 
 
+def test_copies_count_once_for_the_intrinsic_dimension():
+    points = RANDOM.normal(size=(1000, 5)) @ RANDOM.normal(size=(5, 64)) + 3
+    copies = points[:300] * (1 + 1e-9 * RANDOM.normal(size=(300, 1)))
+    alone = intrinsic_dimension(points)
+    assert intrinsic_dimension(np.concatenate([points, points[:300]])) == pytest.approx(alone)
+    assert intrinsic_dimension(np.concatenate([points, copies])) > 0.9 * alone
+
+
+def test_intrinsic_dimension_of_many_pictures_is_that_of_some():
+    points = RANDOM.uniform(size=(1000, 2)) @ RANDOM.normal(size=(2, 10))
+    assert intrinsic_dimension(points, most_pictures=500) == pytest.approx(2, rel=0.2)
+
+
 def test_intrinsic_dimension_needs_pictures_that_differ():
     assert intrinsic_dimension(np.ones((50, 4))) == 0
     assert intrinsic_dimension(np.eye(2)) == 0
@@ -156,7 +178,15 @@ def test_bootstrap_interval_is_the_binomial_one():
     assert high == pytest.approx(0.75 + 1.96 * deviation, abs=0.005)
 
 
-@pytest.mark.parametrize("values", [[], [[1.0]]])
+def test_bootstrap_interval_of_any_numbers_is_the_normal_one_in_bounded_memory(monkeypatch):
+    monkeypatch.setattr(intervals, "_MOST_AT_ONCE", 3000)
+    values = RANDOM.normal(size=1000)
+    low, high = bootstrap_interval(values)
+    half = 1.96 * values.std() / 1000**0.5
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.01)
+
+
+@pytest.mark.parametrize("values", [[], [[1.0]], [1.0, np.nan]])
 def test_bootstrap_interval_needs_values(values):
-    with pytest.raises(ValueError, match="at least one number"):
+    with pytest.raises(ValueError, match="finite numbers in a row"):
         bootstrap_interval(values)
