@@ -39,7 +39,8 @@ def build_with_imagenet(application, **arguments):
         raise FileNotFoundError(
             f"The ImageNet weights of {application.name} could not be downloaded and are not "
             f"in Keras' cache. Put the file '{name}' into '{cache_directory()}', or pass its "
-            f"path: Backbone({application.name!r}, weights='path/to/{name}'). "
+            f"path: Backbone({application.name!r}, weights='path/to/{name}') "
+            f"(--weights path/to/{name}). "
             "Received: weights='imagenet'"
         ) from None
 

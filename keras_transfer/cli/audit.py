@@ -3,6 +3,7 @@
 from keras_transfer import selection
 from keras_transfer.cli.findings import write_findings
 from keras_transfer.cli.options import backbone_of, cache_of, image_size_of, pictures_of
+from keras_transfer.cli.output_folder import check_output
 from keras_transfer.messages import one_line, print_table
 
 
@@ -14,6 +15,8 @@ def run(options):
             f"Received: --metadata {options.metadata} --group {options.group}"
         )
     size = image_size_of(options)
+    check_output(options.output, options.data)
+    backbone = backbone_of(options, size)
     # Divided as `fit` divides them, whose features are then in the cache.
     splits = pictures_of(options, size)
     groups = None
@@ -24,14 +27,14 @@ def run(options):
     found = selection.audit(
         splits,
         new=options.new,
-        backbone=backbone_of(options, size),
+        backbone=backbone,
         cache=cache_of(options),
         groups=groups,
     )
     rows = [(one.severity, one.kind, one_line(one.sentence)) for one in found.findings]
     print_table([("severity", "about", "finding"), *rows])
     paths = write_findings(
-        options.output,
+        options,
         "audit",
         found.to_json(),
         found.to_markdown(),

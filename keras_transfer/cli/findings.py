@@ -1,10 +1,12 @@
 """What the commands before a training leave in a run folder: a table, figures and a picture."""
 
 import json
+import os
 import pathlib
+import tempfile
 
 from keras_transfer.files import write_text_aside
-from keras_transfer.messages import markdown_table, print_table
+from keras_transfer.messages import markdown_table, one_line, print_table, reason_of
 
 # A training in the same folder is not kept from it by these, and its report shows them.
 COMMANDS = ("rank", "probe", "recommend", "audit", "find-lr")
@@ -16,34 +18,48 @@ def names_of_findings():
     return {f"{command}{suffix}" for command in COMMANDS for suffix in SUFFIXES}
 
 
-def write_findings(directory, command, values, text, draw):
-    """Writes `COMMAND.json`, `COMMAND.md` and `COMMAND.png`, each of them whole.
+def write_findings(options, command, values, text, draw):
+    """Writes `COMMAND.json`, `COMMAND.md` and `COMMAND.png`: all of them, or none.
 
     Args:
-        directory: the run folder; it is made.
+        options: of the command, with `output`, the run folder, which is made, and `data`.
         command: which of `COMMANDS`.
-        values: what goes into the JSON file.
+        values: what goes into the JSON file, beside which pictures it is about.
         text: the Markdown.
         draw: a function that draws a PNG file at the path it is given.
 
     Returns:
         The paths of the files.
+
+    Raises:
+        OSError: if they cannot be written.
     """
-    directory = pathlib.Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    paths = [directory / f"{command}{suffix}" for suffix in SUFFIXES]
+    directory = pathlib.Path(options.output)
+    values = {"data": os.path.abspath(options.data), **values}
     content = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-    for path, written in zip(paths, (content, text + "\n"), strict=False):
-        write_text_aside(path, written)
-    draw(paths[-1])
-    return paths
+    names = [f"{command}{suffix}" for suffix in SUFFIXES]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=directory) as aside:
+            made = [pathlib.Path(aside) / name for name in names]
+            for path, written in zip(made, (content, text + "\n"), strict=False):
+                write_text_aside(path, written)
+            draw(made[-1])
+            for path in made:
+                os.replace(path, directory / path.name)
+    except OSError as error:
+        raise OSError(
+            f"The results cannot be written into '{directory}' ({reason_of(error)}). Make "
+            "room, or name another folder with --output; what was computed is in the cache."
+        ) from error
+    return [directory / name for name in names]
 
 
-def tell_table(directory, command, result, sentences, draw, values=None):
+def tell_table(options, command, result, sentences, draw, values=None):
     """Prints a result with `rows()` as a table, and writes its findings.
 
     Args:
-        directory: the run folder.
+        options: as in `write_findings`.
         command: which of `COMMANDS`.
         result: what has `rows()` and `to_json()`.
         sentences: what is said below the table.
@@ -57,5 +73,5 @@ def tell_table(directory, command, result, sentences, draw, values=None):
         print(sentence)
     text = "\n\n".join([markdown_table(rows), *sentences])
     values = result.to_json() if values is None else values
-    paths = write_findings(directory, command, values, text, draw)
-    print("\n" + ", ".join(str(path) for path in paths))
+    paths = write_findings(options, command, values, text, draw)
+    print("\n" + ", ".join(one_line(str(path)) for path in paths))

@@ -22,6 +22,7 @@ from keras_transfer import (
 )
 from keras_transfer.cli.fit_results import evaluate_and_export, tell_results
 from keras_transfer.cli.options import backbone_of, cache_of, image_size_of
+from keras_transfer.cli.output_folder import check_output
 from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.files import write_aside
 from keras_transfer.messages import reason_of, tell_unreadable
@@ -32,6 +33,7 @@ def run(options):
     started = time.monotonic()
     # Before all else: workers and a TPU are found before TensorFlow does anything.
     strategy = distribution.get_strategy(options.distribution)
+    check_output(options.output, options.data)
     run_folder = RunFolder(options.output, writes=distribution.is_chief(strategy))
     plan = _read_plan(options.plan)
     size = image_size_of(options)
@@ -154,11 +156,13 @@ def _read_plan(path):
     if path in (None, "auto"):
         return path
     try:
-        return training.Plan.from_json(json.loads(pathlib.Path(path).read_text("utf-8")))
+        content = json.loads(pathlib.Path(path).read_text("utf-8"))
+        # A recommend.json holds the plan beside the figures behind it.
+        return training.Plan.from_json(content.get("plan", content))
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(
             f"'{path}' is no plan: {type(error).__name__}: {reason_of(error)}. A run's "
-            "plan.json is one."
+            "plan.json is one, and a recommend.json holds one."
         ) from error
 
 

@@ -5,6 +5,7 @@ import re
 from keras_transfer import backbones, selection
 from keras_transfer.cli.findings import tell_table
 from keras_transfer.cli.options import cache_of, pictures_of
+from keras_transfer.cli.output_folder import check_output
 
 _DEFAULT_SIZE = 160
 
@@ -12,8 +13,9 @@ _DEFAULT_SIZE = 160
 def run(options):
     """Scores backbones on a folder of pictures, and writes the table into the run folder."""
     size = options.image_size or _DEFAULT_SIZE
-    splits = pictures_of(options, size)
+    check_output(options.output, options.data)
     found = [_candidate(text, size) for text in options.backbones]
+    splits = pictures_of(options, size)
     named = dict(zip(_names(options.backbones), found, strict=True))
     candidates = {name: backbone for name, (backbone, _) in named.items()}
     if options.random_twins:
@@ -26,20 +28,16 @@ def run(options):
         {name: classifier for name, (_, classifier) in named.items() if classifier is not None},
     )
     tell_table(
-        options.output, "rank", ranking, _sentences(ranking),
+        options, "rank", ranking, _sentences(ranking),
         lambda path: selection.plot_ranking(ranking, path),
     )  # fmt: skip
 
 
 def _sentences(ranking):
-    tied = " and ".join(ranking.ties)
-    best = f"{ranking.scores[0].name} is surely the best one"
-    if len(ranking.ties) > 1:
-        best = f"{tied} cannot be told apart on these pictures"
     return [
-        f"Of {ranking.num_images} pictures: {best}.",
+        ranking.conclusion,
         "Expected accuracy is that of a linear probe, cross-validated: what a head reaches on "
-        "the frozen network. Fine-tuning adds to it.",
+        "the frozen network. Fine-tuning may add to it.",
         f"{ranking.seconds:.0f} s. A training with these pictures finds the features.",
     ]
 

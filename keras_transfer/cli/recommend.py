@@ -3,13 +3,15 @@
 from keras_transfer import selection
 from keras_transfer.cli.findings import tell_table
 from keras_transfer.cli.options import backbone_of, cache_of, image_size_of, pictures_of
+from keras_transfer.cli.output_folder import check_output
 
 
 def run(options):
     """Chooses what to train, and writes the plan and its reasons into the run folder."""
     size = image_size_of(options)
-    splits = pictures_of(options, size)
+    check_output(options.output, options.data)
     backbone, cache = backbone_of(options, size), cache_of(options)
+    splits = pictures_of(options, size)
     found = selection.recommend(splits.train, backbone, cache)
     sentences = [f"Recommended: {found.strategy}.", *found.reasons]
     sentences += [f"Warning: {sentence}" for sentence in found.warnings]
@@ -23,6 +25,6 @@ def run(options):
             sentences.append(settled.conclusion)
             values["negative_transfer"] = settled.to_json()
     tell_table(
-        options.output, "recommend", found, sentences,
+        options, "recommend", found, sentences,
         lambda path: selection.plot_recommendation(found, path), values,
     )  # fmt: skip

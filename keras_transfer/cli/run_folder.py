@@ -99,7 +99,10 @@ class RunFolder:
         with held(self.path / _LOCK, message):
             self.check_free(settings)  # another process may have ended its run meanwhile
             for left_over in self.path.glob(f"{_ASIDE}*"):
-                left_over.unlink()
+                if left_over.is_dir():
+                    shutil.rmtree(left_over)
+                else:
+                    left_over.unlink()
             # Of a run that is not finished; the next export would get another number.
             shutil.rmtree(self.path / "serving", ignore_errors=True)
             yield

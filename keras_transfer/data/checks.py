@@ -49,7 +49,7 @@ def check_counts(labels, class_names):
         found.append(
             f"The classes are strongly imbalanced: '{largest}' has {counts[largest]} pictures "
             f"to train on, '{smallest}' has {counts[smallest]}. Pass `class_weight` to `fit` "
-            "to give each class the same weight."
+            "(--balance) to give each class the same weight."
         )
     return found
 

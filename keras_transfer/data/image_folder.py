@@ -204,7 +204,8 @@ def _list_unreadable(unreadable, num_files, directory):
     return (
         f"{len(unreadable)} of {num_files} pictures cannot be read:\n"
         + "\n".join(lines)
-        + "\nRepair or remove them, or pass `on_unreadable='skip'` to train without them. "
+        + "\nRepair or remove them, or pass `on_unreadable='skip'` (--on-unreadable skip) to "
+        "go on without them. "
         f"Received: directory='{directory}'"
     )
 
@@ -224,9 +225,10 @@ def _class_names(files, directory):
                 f"Received: directory='{directory}'"
             )
     if len(names) < 2:
+        others = f", and none for {empty}" if empty else ""
         raise ValueError(
             "At least two classes with pictures are needed. Found pictures for "
-            f"{list(names)} and none for {empty}. Received: directory='{directory}'"
+            f"{list(names)} alone{others}. Received: directory='{directory}'"
         )
     listed = ", ".join(f"'{name}'" for name in empty)
     return names, [f"Left out, since they hold no picture: {listed}."] if empty else []

@@ -23,6 +23,7 @@ class RunResults:
         predictions: a dict of split to `Predictions`.
         course: what `course_of` returned, or an empty dict.
         findings: a dict of command to what its JSON file holds, of those that were run.
+        damaged: the names of the commands whose JSON file holds nothing of the kind.
 
     Raises:
         FileNotFoundError: if the folder holds no finished run.
@@ -41,6 +42,8 @@ class RunResults:
         self.findings = {
             name: found for name, found in contents.items() if isinstance(found, dict)
         }
+        there = (name for name in _FINDINGS if (self.directory / f"{name}.json").exists())
+        self.damaged = tuple(name for name in there if name not in self.findings)
 
     @property
     def measured(self):
@@ -49,9 +52,14 @@ class RunResults:
 
     def _required(self, name):
         path = self.directory / name
+        if not path.is_file() and name != "run.json":
+            raise FileNotFoundError(
+                f"'{self.directory}' holds an unfinished run: there is no '{name}'. The same "
+                "`keras-transfer fit` command goes on with it."
+            )
         if not path.is_file():
             raise FileNotFoundError(
-                f"'{self.directory}' holds no finished run: there is no '{name}'. Make one "
+                f"'{self.directory}' holds no run: there is no '{name}'. Make one "
                 f"with `keras-transfer fit DATA --output {self.directory}`."
             )
         found = read_json(path)

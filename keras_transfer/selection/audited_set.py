@@ -64,6 +64,8 @@ def audited_sets(given, backbone, cache):
         A list of `AuditedSet`, train first, new last.
     """
     train, new, sets = given["train"], given[NEW], []
+    if isinstance(new, (str, os.PathLike)):
+        _check_folder(new)
     if isinstance(train, ImageSplits):
         if given["validation"] is not None or given["test"] is not None:
             raise ValueError(
@@ -146,8 +148,6 @@ def _of_dataset(name, dataset, backbone, cache):
 
 
 def _of_folder(folder, backbone, cache):
-    if not pathlib.Path(folder).is_dir():
-        raise FileNotFoundError(f"No such folder. Received: new={os.fspath(folder)!r}")
     height, width, channels = backbone.input_shape[-3:]
     dataset, paths, unreadable = read_pictures(
         find_pictures(folder), (height, width), channels=channels
@@ -161,6 +161,14 @@ def _of_folder(folder, backbone, cache):
     return AuditedSet(
         NEW, dataset, tuple(paths), found.features, statistics, unreadable=tuple(unreadable)
     )
+
+
+def _check_folder(folder):
+    """Before anything is computed."""
+    if not pathlib.Path(folder).is_dir():
+        raise FileNotFoundError(f"No such folder. Received: new={os.fspath(folder)!r}")
+    if not find_pictures(folder):
+        raise ValueError(f"The folder holds no picture. Received: new={os.fspath(folder)!r}")
 
 
 def _small(dataset):

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import warnings
 
 import numpy as np
 
@@ -81,4 +82,7 @@ def _forest(columns, labels):
 
     forest = RandomForestClassifier(_NUM_TREES, min_samples_leaf=5, random_state=0)
     folds = stratified_folds(labels, _NUM_FOLDS, seed=0)
-    return cross_val_predict(forest, columns, labels, cv=folds)
+    with warnings.catch_warnings():
+        # Few pictures a class are no regression.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        return cross_val_predict(forest, columns, labels, cv=folds)

@@ -1,9 +1,13 @@
 """What the parts of an audit come to, each as a sentence."""
 
+import os
+
 from keras_transfer.selection.finding import Finding
 
 # A shift beyond chance that a classifier hardly sees is worth a look, not an alarm.
 _SMALL_AUC = 0.65
+# Files in a sentence.
+_MOST_NAMED = 3
 
 
 def all_findings(audit):
@@ -20,7 +24,7 @@ def all_findings(audit):
         *(shift(name, *pair) for name, pair in audit.shifts.items()),
         *(too_few(name, count) for name, count in _untested(audit)),
         shortcuts(audit.confounds),
-        *groups(audit.groups),
+        *groups(audit.groups, len(audit.labels.correct)),
     ]
     order = ("alarm", "warning", "note")
     return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
@@ -30,7 +34,9 @@ def unreadable(files):
     """Files that were left out."""
     if not files:
         return []
-    sentence = f"{len(files)} files cannot be read and were left out."
+    names = ", ".join(f"'{os.path.basename(path)}'" for path, _ in files[:_MOST_NAMED])
+    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+    sentence = f"Files that cannot be read and were left out: {names}{more}."
     return [Finding("unreadable", "warning", sentence, {"files": len(files)})]
 
 
@@ -113,19 +119,21 @@ def shortcuts(found):
     return Finding("shortcuts", severity, found.sentence, numbers)
 
 
-def groups(found):
+def groups(found, num_pictures):
     """Groups whose pictures are told worse than the rest."""
     if not found:
         return []
     below = [group for group in found if group.below]
     numbers = {group.group: group.accuracy for group in found}
+    without = num_pictures - sum(group.num_pictures for group in found)
+    rest = f" Pictures without a group: {without} of {num_pictures}." if without else ""
     if not below:
-        sentence = f"None of {len(found)} groups is below the rest beyond chance."
+        sentence = f"None of {len(found)} groups is below the rest beyond chance.{rest}"
         return [Finding("groups", "note", sentence, numbers)]
     named = ", ".join(
         f"'{group.group}' {group.accuracy:.0%} of {group.num_pictures}" for group in below
     )
-    sentence = f"Below the rest beyond chance: {named}."
+    sentence = f"Below the rest beyond chance: {named}.{rest}"
     return [Finding("groups", "warning", sentence, numbers)]
 
 

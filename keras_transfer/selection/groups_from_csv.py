@@ -5,14 +5,17 @@ import os
 import pathlib
 
 _PATH = "path"
+# Of equals the first.
+_DELIMITERS = (",", ";", "\t")
 
 
 def groups_from_csv(file, column, splits, directory=None):
     """The group of each picture, from a CSV file with a column `path` and others.
 
     Args:
-        file: the CSV file, in UTF-8, its first row the names of the columns. Paths in it are
-            absolute, or relative to `directory` or to the file.
+        file: the CSV file, in UTF-8, with commas, semicolons or tabs between the cells, its
+            first row the names of the columns. Paths in it are absolute, or relative to
+            `directory` or to the file.
         column: the name of the column with the groups.
         splits: an `ImageSplits` of files.
         directory: the folder that `splits` was read from. Defaults to None.
@@ -23,15 +26,21 @@ def groups_from_csv(file, column, splits, directory=None):
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: if it is no such table, or names none of the pictures.
+        ValueError: if it is no such table, names none of the pictures, or one in two groups.
     """
     file = pathlib.Path(file)
     bases = [file.parent, *([] if directory is None else [directory])]
     found = {}
     for row in _rows(file, column):
-        if row[column]:
-            for base in bases:
-                found[os.path.realpath(os.path.join(base, row[_PATH]))] = row[column]
+        for base in bases:
+            path = os.path.realpath(os.path.join(base, row[_PATH]))
+            group = row[column] or found.get(path)
+            if found.setdefault(path, group) not in (None, group):
+                raise ValueError(
+                    f"'{file}' names {row[_PATH]!r} in two groups: {found[path]!r} and "
+                    f"{group!r}. Received: column={column!r}"
+                )
+            found[path] = group
     groups = {
         split: [found.get(os.path.realpath(path)) for path in paths]
         for split, paths in splits.paths.items()
@@ -40,7 +49,8 @@ def groups_from_csv(file, column, splits, directory=None):
         example = next((path for paths in splits.paths.values() for path in paths), None)
         raise ValueError(
             f"'{file}' names none of the pictures in its column '{_PATH}': paths are relative "
-            f"to the folder of the pictures or to the file. A picture: {example!r}. "
+            f"to the folder of the pictures or to the file; or all cells of the column "
+            f"{column!r} are empty. A picture: {example!r}. "
             f"Received: file={os.fspath(file)!r}"
         )
     return groups
@@ -49,7 +59,9 @@ def groups_from_csv(file, column, splits, directory=None):
 def _rows(file, column):
     try:
         with open(file, encoding="utf-8-sig", newline="") as opened:
-            table = csv.DictReader(opened)
+            delimiter = _delimiter(opened.readline())
+            opened.seek(0)
+            table = csv.DictReader(opened, delimiter=delimiter)
             rows, columns = list(table), table.fieldnames or []
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(
@@ -62,3 +74,8 @@ def _rows(file, column):
             f"Received: column={column!r}"
         )
     return [row for row in rows if row[_PATH]]
+
+
+def _delimiter(heads):
+    """What stands between the cells of the first line: what there is most of."""
+    return max(_DELIMITERS, key=heads.count)

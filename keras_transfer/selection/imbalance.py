@@ -36,6 +36,11 @@ class Imbalance:
         """What was found, in words."""
         largest = max(self.counts, key=self.counts.get)
         smallest = min(self.counts, key=self.counts.get)
+        if self.counts[largest] == self.counts[smallest]:
+            return (
+                f"{len(self.counts)} classes of {self.counts[largest]} pictures each; always "
+                f"answering the same is right in {self.majority:.0%}."
+            )
         return (
             f"{len(self.counts)} classes of {self.counts[smallest]} ('{smallest}') to "
             f"{self.counts[largest]} ('{largest}') pictures, as uneven as "

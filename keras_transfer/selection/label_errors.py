@@ -8,6 +8,9 @@ from keras_transfer.selection.linear_probe import check_features, cross_validate
 
 # A class of fewer makes labels of other classes suspicious: 34 instead of 11 of 200 clean ones.
 _FEWEST = 3
+# Of the way from always naming the largest class to being right: a probe that knows less than
+# this calls hard pictures wrong.
+_LEAST_SKILL = 0.5
 # The most precise of cleanlab's filters, and of about the best recall, on real pictures.
 _FILTER = "low_self_confidence"
 
@@ -36,16 +39,19 @@ class LabelErrors:
     """Which labels are likely to be wrong.
 
     Attributes:
-        errors: a tuple of `LabelError`, the likeliest first.
+        errors: a tuple of `LabelError`, the likeliest first; empty where the probes are less
+            than halfway from chance to being right, which is no ground to judge by.
         num_judged: how many pictures were judged: those of classes with at least three, or with
             two where fewer than two classes have three.
         correct: a bool for each picture: whether a probe that has not seen it tells its label;
             False for those that were not judged.
+        chance: the share of the largest class among those judged.
     """
 
     errors: tuple
     num_judged: int
     correct: np.ndarray
+    chance: float
 
     @property
     def share(self):
@@ -58,13 +64,23 @@ class LabelErrors:
         return float(np.sum(self.correct) / max(self.num_judged, 1))
 
     @property
+    def can_judge(self):
+        """Whether the probes know enough to call a label wrong."""
+        return self.accuracy - self.chance >= _LEAST_SKILL * (1 - self.chance)
+
+    @property
     def sentence(self):
         """What was found, in words."""
+        if not self.can_judge:
+            return (
+                "Whether labels are wrong cannot be told: linear probes are right in "
+                f"{self.accuracy:.0%} of the pictures that they have not seen, always naming "
+                f"the largest class in {self.chance:.0%}."
+            )
         return (
             f"{len(self.errors)} of {self.num_judged} labels ({self.share:.1%}) are likely to "
-            "be wrong, or their pictures hard: linear probes, right in "
-            f"{self.accuracy:.0%} of the pictures that they have not seen, are sure of another "
-            "class."
+            f"be wrong, or their pictures hard: linear probes, right in {self.accuracy:.0%} of "
+            "the pictures that they have not seen, see another class in them."
         )
 
     def to_json(self):
@@ -72,6 +88,8 @@ class LabelErrors:
         return {
             "num_judged": self.num_judged,
             "accuracy": self.accuracy,
+            "chance": self.chance,
+            "can_judge": self.can_judge,
             "errors": [dataclasses.asdict(error) for error in self.errors],
         }
 
@@ -127,7 +145,9 @@ def label_errors(features, labels, class_names, num_folds=5, seed=0):
         _error(judged[row], own[row], probe.probabilities[row], class_names, present)
         for row in order
     )
-    return LabelErrors(errors, len(judged), correct)
+    chance = float(np.bincount(own).max() / len(own))
+    found = LabelErrors(errors, len(judged), correct, chance)
+    return found if found.can_judge else dataclasses.replace(found, errors=())
 
 
 def _error(index, given, probabilities, class_names, present):

@@ -109,15 +109,24 @@ class LayerProbes:
         return tuple(probe.stage for probe in self.stages[first:])
 
     @property
+    def unclear_boundary(self):
+        """The first boundary of which too few pictures cannot tell whether to cut there.
+
+        None where stages are dead, or each is surely better than those before it.
+        """
+        pairs = zip(self.stages[:-1], self.gains_after, strict=False)
+        unclear = (probe.boundary for probe, (low, _) in pairs if low <= 0)
+        return None if self.dead_stages else next(unclear, None)
+
+    @property
     def conclusion(self):
         """Where to cut, and what it gains."""
         if not self.dead_stages:
-            pairs = zip(self.stages[:-1], self.gains_after, strict=False)
-            unclear = [probe.boundary for probe, (low, _) in pairs if low <= 0]
-            if unclear:
+            if self.unclear_boundary is not None:
                 return (
                     f"From {self.num_images} pictures it cannot be told whether features get "
-                    f"better after '{unclear[0]}': keep all stages of {self.backbone}."
+                    f"better after '{self.unclear_boundary}': keep all stages of "
+                    f"{self.backbone}."
                 )
             return (
                 f"Every stage of {self.backbone} makes features better for these pictures: "

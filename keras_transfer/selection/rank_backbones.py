@@ -2,6 +2,8 @@
 
 import time
 
+import numpy as np
+
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.in_memory import in_memory
@@ -64,7 +66,9 @@ def rank_backbones(candidates, dataset, cache=None, source_classifiers=None, see
         if verbose:
             print(f"{name}: {scores[-1].accuracy:.1%}")
     scores.sort(key=lambda score: score.accuracy, reverse=True)
-    return Ranking(tuple(scores), len(pooled.features), time.perf_counter() - started)
+    chance = np.bincount(pooled.labels).max() / len(pooled.labels)
+    seconds = time.perf_counter() - started
+    return Ranking(tuple(scores), len(pooled.labels), seconds, float(chance))
 
 
 def _named(candidates):

@@ -16,11 +16,13 @@ class Ranking:
         scores: a tuple of `CandidateScore`, the most accurate first.
         num_images: how many pictures they were scored on.
         seconds: how long it took.
+        chance: the accuracy of always naming the largest class.
     """
 
     scores: tuple
     num_images: int
     seconds: float
+    chance: float
 
     @property
     def ranks(self):
@@ -41,6 +43,23 @@ class Ranking:
         )
 
     @property
+    def conclusion(self):
+        """Which one to take, in a sentence."""
+        best = self.scores[0]
+        if best.interval[0] <= self.chance:
+            told = (
+                "no network is surely better than always naming the largest class, which is "
+                f"right in {self.chance:.1%}"
+            )
+        elif len(self.ties) > 1:
+            told = f"{' and '.join(self.ties)} cannot be told apart on these pictures"
+        elif len(self.scores) > 1:
+            told = f"{best.name} is surely the best one"
+        else:
+            told = "{} reaches {:.1%} to {:.1%}".format(best.name, *best.interval)
+        return f"Of {self.num_images} pictures: {told}."
+
+    @property
     def pareto_front(self):
         """The names of the candidates that none is both more accurate and faster than."""
         return tuple(
@@ -54,6 +73,8 @@ class Ranking:
         return {
             "num_images": self.num_images,
             "seconds": self.seconds,
+            "chance": self.chance,
+            "conclusion": self.conclusion,
             "ties": list(self.ties),
             "pareto_front": list(self.pareto_front),
             "candidates": [

@@ -33,7 +33,8 @@ def _draw_accuracies(panel, ranking):
     panel.set_yticks(range(len(names)), names)
     panel.invert_yaxis()
     panel.set(xlabel="expected accuracy, 95% interval")
-    panel.set_title("blue: cannot be told from the best", fontsize="medium", loc="left")
+    title = "blue: cannot be told from the best" if ranking.ties[1:] else "blue: the best"
+    panel.set_title(title, fontsize="medium", loc="left")
     panel.xaxis.set_major_formatter("{x:.0%}")
     panel.margins(y=0.15)
 

@@ -183,11 +183,12 @@ def _warnings(likeness):
     if high < 0:
         yield (
             "Transfer is likely to hurt: pretrained features are surely worse than those of a "
-            "network that has learned nothing. `selection.check_negative_transfer` settles it."
+            "network that has learned nothing. `selection.check_negative_transfer` (recommend "
+            "--settle) settles it."
         )
     elif low <= 0:
         yield (
             "Pretrained features are not surely better than those of a network that has "
             "learned nothing: transfer may not help. `selection.check_negative_transfer` "
-            "settles it."
+            "(recommend --settle) settles it."
         )

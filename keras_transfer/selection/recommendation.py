@@ -62,6 +62,10 @@ class Recommendation:
                 "what pretraining is worth",
             ),
             ("skill", f"{found.skill:.2f}", "0 is chance, 1 is perfect"),
-            ("separability", f"{found.separability:.2f}", "H-score, 0 to 1"),
+            (
+                "separability",
+                f"{found.separability:.2f}",
+                "H-score, 0 to 1; too high where features outnumber pictures",
+            ),
             ("distance of statistics", distance, "nats from the source's, 0 is alike"),
         ]

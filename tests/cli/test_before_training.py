@@ -1,12 +1,16 @@
 """The commands that look before a training."""
 
+import argparse
 import json
+import os
 
 import pytest
 
 from keras_transfer.cli import rank
-from keras_transfer.cli.findings import SUFFIXES, names_of_findings
+from keras_transfer.cli.findings import SUFFIXES, names_of_findings, write_findings
+from keras_transfer.cli.fit import _read_plan
 from keras_transfer.cli.main import main
+from keras_transfer.cli.output_folder import check_output
 from keras_transfer.messages import markdown_table
 from tests.pictures import colour_folder
 
@@ -69,6 +73,49 @@ def test_probe_prints_a_table_and_says_where_to_cut(photos, tmp_path, capsys):
     assert content["conclusion"] in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["probe", "fit"])
+def test_results_do_not_go_into_the_pictures(photos, capsys, command):
+    before = sorted(photos.rglob("*"))
+    for output in (photos, photos / "run"):
+        assert main([command, str(photos), "--output", str(output), *SMALL]) == 1
+        assert "would be a class of pictures" in capsys.readouterr().err
+    assert sorted(photos.rglob("*")) == before
+
+
+def test_a_file_in_the_place_of_the_results_is_told_at_once(photos, tmp_path, capsys):
+    (tmp_path / "file").write_text("kept")
+    for output in ("file", "file/run"):
+        arguments = ["recommend", str(photos), "--output", str(tmp_path / output), *SMALL]
+        assert main(arguments) == 1
+        printed = capsys.readouterr()
+        assert "is a file; nothing was overwritten" in printed.err
+        assert not printed.out
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_folder_that_cannot_be_written_into_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match=f"Nothing can be written into '{tmp_path}'"):
+        check_output(tmp_path / "run" / "deeper")
+
+
+def test_findings_are_written_as_a_whole_or_not(tmp_path):
+    options = argparse.Namespace(output=tmp_path / "run", data=tmp_path / "photos")
+    written = write_findings(options, "probe", {"a": 1}, "text", lambda p: p.write_bytes(b"1"))
+    assert json.loads(written[0].read_text()) == {"data": str(tmp_path / "photos"), "a": 1}
+
+    def fail(path):
+        path.write_bytes(b"2")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match=r"cannot be written into .*No space left.*Make room"):
+        write_findings(options, "probe", {"a": 2}, "other", fail)
+    assert [path.read_text() for path in written[1:]] == ["text\n", "1"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "probe.json", "probe.md", "probe.png",
+    ]  # fmt: skip
+
+
 def test_recommend_prints_the_reasons_and_a_plan_that_fit_takes(photos, tmp_path, capsys):
     network = ["--alpha", "0.35", "--weights", "none", *SMALL]
     run = tmp_path / "run"
@@ -77,6 +124,7 @@ def test_recommend_prints_the_reasons_and_a_plan_that_fit_takes(photos, tmp_path
     printed = capsys.readouterr().out
     assert f"Recommended: {content['strategy']}." in printed
     assert all(reason in printed for reason in content["plan"]["reasons"])
+    assert _read_plan(run / "recommend.json").to_json() == content["plan"]
     assert main(["fit", str(photos), "--output", str(run), "--plan", "auto", *network]) == 0
     trained = json.loads((run / "plan.json").read_text())
     assert trained["phases"] == content["plan"]["phases"]

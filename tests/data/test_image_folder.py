@@ -355,7 +355,7 @@ def test_fingerprints_change_with_what_they_stand_for(folder):
         ({}, "Found no class folder"),
         ({".": 3}, "Found no class folder"),
         ({"a": 3}, "At least two classes"),
-        ({"a": 3, "b": 0}, r"Found pictures for \['a'\] and none for \['b'\]"),
+        ({"a": 3, "b": 0}, r"Found pictures for \['a'\] alone, and none for \['b'\]"),
         ({"a": 0, "b": 0}, "At least two classes"),
         ({"train/a": 3}, "At least two classes"),
         ({"train/a": 2, "train/b": 2, "test/a": 1, "test/c": 1}, r"test split has .*\['c'\]"),

@@ -148,13 +148,24 @@ def test_findings_from_before_are_shown(run):
         "numbers": {},
     }
     (run / "audit.json").write_text(json.dumps({"findings": [finding]}))
-    (run / "recommend.json").write_text(
-        json.dumps({"strategy": "train the head", "warnings": ["It may hurt."]})
-    )
+    recommended = {
+        "strategy": "train the head",
+        "warnings": ["It may hurt."],
+        "data": "/other/photos",
+        "plan": {"reasons": [*PLAN.reasons, "Few pictures."]},
+        "negative_transfer": {"conclusion": "Transfer helps, with `care`."},
+    }
+    (run / "recommend.json").write_text(json.dumps(recommended))
+    (run / "probe.json").write_text("{")
     page = page_of(run)
     assert '<li class="alarm">A &lt;u&gt;shift&lt;/u&gt;.' in page
     assert "Recommended: train the head." in page
     assert '<li class="warning">It may hurt.' in page
+    assert "This is about other pictures: /other/photos." in page
+    assert "Few pictures." in page
+    assert page.count("Because &lt;em&gt;so&lt;/em&gt;.") == 1, "the plan's own stands above"
+    assert "Transfer helps, with <code>care</code>." in page
+    assert "Damaged, and left out: probe.json." in page
 
 
 @pytest.mark.parametrize("absent", ["predictions.npz", "course.json"])
@@ -168,7 +179,8 @@ def test_run_of_another_version_has_fewer_sections(run, absent):
 @pytest.mark.parametrize("absent", ["run.json", "plan.json", "metrics.json"])
 def test_unfinished_run_is_told(run, absent):
     (run / absent).unlink()
-    with pytest.raises(FileNotFoundError, match=f"no finished run: there is no '{absent}'"):
+    kind = "no run" if absent == "run.json" else "an unfinished run"
+    with pytest.raises(FileNotFoundError, match=f"holds {kind}: there is no '{absent}'"):
         reports.write(run)
 
 

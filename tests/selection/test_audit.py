@@ -106,6 +106,8 @@ def test_findings_say_how_grave_they_are(found):
     assert finding_of(found, "labels").severity == "warning"
     assert finding_of(found, "classes").severity == "note"
     assert finding_of(found, "unreadable").numbers == {"files": 1}
+    assert "left out: 'broken.png'." in finding_of(found, "unreadable").sentence
+    assert "Pictures without a group: 13 of 55." in finding_of(found, "groups").sentence
     shifts = {f.sentence.split()[1]: f.severity for f in found.findings if f.kind == "shift"}
     assert shifts == {"new": "alarm", "test": "note"}
 
@@ -242,6 +244,10 @@ def test_a_new_folder_must_be_there_and_hold_pictures(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="Received: new="):
         audit(splits, new=tmp_path / "none", backbone=residual_backbone(), cache=cache)
     (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="The folder holds no picture"):
+        audit(splits, new=tmp_path / "empty", backbone=residual_backbone(), cache=cache)
+    assert not cache.entries(), "nothing was computed before"
+    (tmp_path / "empty/broken.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match="No picture in the folder"):
         audit(splits, new=tmp_path / "empty", backbone=residual_backbone(), cache=cache)
 
@@ -271,12 +277,21 @@ def test_groups_come_from_a_table(folder, tmp_path, base):
     assert named == {"train": [("d/03.png", "one")], "test": [("copy.jpg", "two")]}
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_table_may_have_other_delimiters(folder, tmp_path, delimiter):
+    rows = [("path", "camera"), ("train/red/03.png", "one"), ("test/red/copy.jpg", "a, b")]
+    (tmp_path / "metadata.csv").write_text("\n".join(map(delimiter.join, rows)))
+    groups = groups_from_csv(tmp_path / "metadata.csv", "camera", splits_of(folder), folder)
+    assert {group for named in groups.values() for group in named} == {None, "one", "a, b"}
+
+
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
         (b"path,camera\n", "names none of the pictures"),
         (b"path,camera\nelsewhere.png,one\n", "names none of the pictures"),
         (b"file,camera\na,b\n", "has no column 'path'"),
+        (b"path,camera\na,one\na,two\n", "names 'a' in two groups: 'one' and 'two'"),
         (b"path,lens\na,b\n", r"has no column 'camera'; its columns are \['path', 'lens'\]"),
         (b"", "has no column 'path'"),
         (b"\xff\xfe,", "is no CSV file"),

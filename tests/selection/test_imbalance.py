@@ -4,6 +4,12 @@ import pytest
 from keras_transfer.selection import imbalance
 
 
+def test_equal_classes_are_told_to_be_equal():
+    assert imbalance([0, 1, 1, 0], ("a", "b")).sentence == (
+        "2 classes of 2 pictures each; always answering the same is right in 50%."
+    )
+
+
 def test_counts_ratio_and_the_number_of_equal_classes():
     found = imbalance([0] * 6 + [1] * 3, ["ants", "bees"])
     assert found.counts == {"ants": 6, "bees": 3}

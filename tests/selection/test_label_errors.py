@@ -69,6 +69,15 @@ def test_classes_of_two_are_judged_where_there_are_no_larger_ones():
     assert label_errors(features, labels, NAMES).num_judged == 6
 
 
+def test_probes_that_know_little_call_no_label_wrong():
+    labels = np.arange(90) % 3
+    found = label_errors(RANDOM.normal(size=(90, 8)), labels, NAMES)
+    assert (found.errors, found.can_judge) == ((), False)
+    assert found.chance == pytest.approx(1 / 3)
+    assert "cannot be told" in found.sentence and "the largest class in 33%" in found.sentence
+    assert found.to_json()["can_judge"] is False
+
+
 def test_labels_are_indices_of_names():
     with pytest.raises(ValueError, match="Received: the label 2 for 2 classes"):
         label_errors(*clusters(), NAMES[:2])

@@ -100,7 +100,9 @@ def test_cut_is_where_no_later_stage_is_better(shares, freeze_point, dead):
     assert probes.freeze_point == freeze_point
     assert probes.dead_stages == dead
     assert ("keep all" in probes.conclusion) == (not dead)
-    assert ("cannot be told" in probes.conclusion) == (shares == (0.5, 0.89, 0.905))
+    is_unclear = shares == (0.5, 0.89, 0.905)
+    assert ("cannot be told" in probes.conclusion) == is_unclear
+    assert probes.unclear_boundary == ("end2" if is_unclear else None)
     assert f"truncate_at='{freeze_point}'" in probes.conclusion or not dead
 
 
@@ -130,7 +132,7 @@ def test_probes_as_json_and_as_a_table():
     assert rows[1][2:4] == ("90.0%", "85.0% to 95.0%")
 
 
-@pytest.mark.parametrize("shares", [(0.5,), (0.5, 0.9, 0.9)])
+@pytest.mark.parametrize("shares", [(0.5,), (0.5, 0.9, 0.9), (0.5, 0.89, 0.905)])
 def test_probes_are_drawn(tmp_path, shares):
     plot_probes(probes_of(*shares), tmp_path / "probe.png")
     assert (tmp_path / "probe.png").read_bytes().startswith(b"\x89PNG")

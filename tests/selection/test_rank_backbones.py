@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -106,6 +108,7 @@ RANKING = Ranking(
     ),
     num_images=500,
     seconds=1.0,
+    chance=0.3,
 )
 
 
@@ -113,6 +116,22 @@ def test_overlapping_intervals_are_a_tie():
     # c overlaps b in one point, but is surely worse than a.
     assert RANKING.ranks == (1, 1, 2, 4)
     assert RANKING.ties == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, "Of 500 pictures: a and b cannot be told apart on these pictures."),
+        ({"scores": RANKING.scores[::3]}, "Of 500 pictures: a is surely the best one."),
+        ({"scores": RANKING.scores[:1]}, "Of 500 pictures: a reaches 88.0% to 92.0%."),
+        ({"chance": 0.88}, "no network is surely better than always naming the largest class"),
+    ],
+)
+def test_conclusion_says_what_can_be_told(tmp_path, changed, told):
+    ranking = dataclasses.replace(RANKING, **changed)
+    assert told in ranking.conclusion
+    assert ranking.to_json()["conclusion"] == ranking.conclusion
+    plot_ranking(ranking, tmp_path / "rank.png")
 
 
 def test_front_holds_what_none_is_faster_and_better_than():
