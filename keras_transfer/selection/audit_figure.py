@@ -101,7 +101,7 @@ def _plot_groups(panel, audit):
 
 def _plot_copies(panel, audit):
     pairs = audit.duplicates.pairs
-    panel.set_title(f"copies: {len(pairs)} pairs", loc="left")
+    panel.set_title(f"copies: {len(pairs)} {'pairs' if pairs[1:] else 'pair'}", loc="left")
     columns = [
         ((pair.first, pair.second), f"{pair.evidence}\n{_places(pair)}")
         for pair in pairs[:_COLUMNS]
