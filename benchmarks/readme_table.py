@@ -1,4 +1,4 @@
-"""The README's table: `python -m benchmarks.readme_table benchmarks/measured/accuracy.json`."""
+"""The tables of the README: `python -m benchmarks.readme_table benchmarks/measured/X.json`."""
 
 import statistics
 import sys
@@ -7,9 +7,10 @@ from benchmarks import results, table
 
 _HEADER = ("data", "network", "Keras guide", "default plan", "in 1/22 of the guide's time")
 _ROWS = ("guide", "default", "at_guide_accuracy")
+_STRATEGIES = ("recommended", "head", "last two stages", "everything", "from scratch")
 
 
-def to_markdown(content):
+def accuracy(content):
     """A line for each data set and network: accuracy and time of each recipe.
 
     Args:
@@ -22,7 +23,28 @@ def to_markdown(content):
             guide = _median(rows["guide"], "seconds")
             cells = [_cell(rows[name], guide) for name in _ROWS]
             lines.append([group["data"], group["network"], *cells])
-    lines = [_HEADER, ["---"] * len(_HEADER), *sorted(lines, key=lambda line: line[1::-1])]
+    return _table(_HEADER, lines)
+
+
+def strategies(content):
+    """A line for each data set and network: the accuracy of each strategy.
+
+    Args:
+        content: what a file of results holds.
+    """
+    lines = []
+    for (suite, group, _), rows in results.grouped(content["measurements"]).items():
+        if suite == "strategies" and all(name in rows for name in _STRATEGIES):
+            group = dict(group)
+            cells = [
+                table.percent(_median(rows[name], "final_accuracy")) for name in _STRATEGIES
+            ]
+            lines.append([group["data"], group["network"], *cells])
+    return _table(("data", "network", *_STRATEGIES), lines)
+
+
+def _table(header, lines):
+    lines = [header, ["---"] * len(header), *sorted(lines, key=lambda line: line[1::-1])]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -40,4 +62,6 @@ def _median(rows, name):
 
 
 if __name__ == "__main__":
-    print(to_markdown(results.read(sys.argv[1])))
+    measured = results.read(sys.argv[1])
+    for rows in (accuracy(measured), strategies(measured)):
+        print(rows + "\n" if rows.count("\n") > 1 else "", end="")

@@ -16,8 +16,8 @@ def run(options):
     sentences = [f"Recommended: {found.strategy}.", *found.reasons]
     sentences += [f"Warning: {sentence}" for sentence in found.warnings]
     sentences.append(
-        "`keras-transfer probe` with the same arguments says whether the last stages are of any "
-        "use here, or can be left out."
+        "`keras-transfer probe` with the same arguments says whether the last stages are of "
+        "any use here, or can be left out."
     )
     values = found.to_json()
     if options.settle:
