@@ -2,7 +2,7 @@ import pathlib
 
 import pytest
 
-from benchmarks import readme_table, results
+from benchmarks import readme_table, results, summary
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -21,6 +21,35 @@ def test_readme_shows_what_was_measured(suite):
     assert shown in README
 
 
+def told():
+    return " ".join(README.split())
+
+
+def test_readme_tells_how_precise_named_label_errors_are():
+    values = [
+        row["values"]
+        for one in measured("audit")["measurements"]
+        for row in one["rows"]
+        if row["row"] == "label errors"
+    ]
+    assert len(values) == 3
+    precisions, recalls = ([one[name] for one in values] for name in ("precision", "recall"))
+    assert f"{min(precisions):.0%} to {max(precisions):.0%} of the named ones" in told()
+    assert f"{min(recalls):.0%} to {max(recalls):.0%} of these were named" in told()
+
+
+def test_readme_tells_that_no_recommendation_is_surely_worse():
+    rows = results.grouped(measured("strategies")["measurements"]).items()
+    ends = [
+        summary.hits_apart(found["recommended"], found[name])[2]
+        for _, found in rows
+        for name in found
+        if name != "recommended"
+    ]
+    assert min(ends) > 0
+    assert f"In none of the {len(ends)} comparisons is it surely worse" in told()
+
+
 def test_readme_tells_what_leaving_dead_stages_out_does():
     (rows,) = (
         {row["row"]: row["values"] for row in one["rows"]}
@@ -28,12 +57,11 @@ def test_readme_tells_what_leaving_dead_stages_out_does():
         if one["job"]["group"] == {"data": "xray", "network": "MobileNet at 96 px"}
     )
     cut, whole = rows["cut"], rows["whole"]
-    told = " ".join(README.split())
     assert (
         f"these reach {cut['final_accuracy']:.1%} of 224 pictures where the whole network "
         f"reaches {whole['final_accuracy']:.1%}, in {cut['model_megabytes']:.1f} MB instead of "
         f"{whole['model_megabytes']:.1f}"
-    ) in told
+    ) in told()
 
 
 def test_a_group_without_the_guide_is_left_out():
