@@ -35,6 +35,8 @@ def h_score(features, labels, shrinkage=True):
     features, labels = check_features(features, labels)
     features = features.astype("float64")
     features -= features.mean(axis=0)
+    # The score does not depend on the scale, and the features of random networks may be tiny.
+    features /= np.sqrt(np.mean(features**2)) or 1.0
     classes, counts = np.unique(labels, return_counts=True)
     means = np.stack([features[labels == number].mean(axis=0) for number in classes])
     # B is the product of these with themselves: one row a class.

@@ -70,6 +70,15 @@ def test_h_score_of_two_gaussians_is_the_variance_between_over_the_whole(shrinka
     assert h_score(features, labels, shrinkage) == pytest.approx(0.8, abs=0.01)
 
 
+@pytest.mark.parametrize("scale", [1e-12, 1e6])
+def test_h_score_does_not_depend_on_the_scale(scale):
+    labels = np.arange(60) % 3
+    features = RANDOM.normal(size=(60, 8)) + 2 * np.eye(3, 8)[labels]
+    for shrinkage in (True, False):
+        expected = h_score(features, labels, shrinkage)
+        assert h_score(scale * features, labels, shrinkage) == pytest.approx(expected, rel=1e-4)
+
+
 def test_shrinkage_keeps_h_score_honest_with_few_pictures():
     # 40 pictures in 200 directions can be told apart by chance.
     labels, noise = np.arange(40) % 2, RANDOM.normal(size=(40, 200))
