@@ -33,13 +33,13 @@ def run(options):
     started = time.monotonic()
     # Before all else: workers and a TPU are found before TensorFlow does anything.
     strategy = distribution.get_strategy(options.distribution)
-    check_output(options.output, options.data)
     run_folder = RunFolder(options.output, writes=distribution.is_chief(strategy))
     plan = _read_plan(options.plan)
     size = image_size_of(options)
     settings = _settings(options, size, plan)
     run_folder.check_free(settings)
     cache = cache_of(options)
+    check_output(options.output, options.data)
     keras.utils.set_random_seed(options.seed)
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()

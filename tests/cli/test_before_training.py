@@ -73,12 +73,13 @@ def test_probe_prints_a_table_and_says_where_to_cut(photos, tmp_path, capsys):
     assert content["conclusion"] in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["probe", "fit"])
-def test_results_do_not_go_into_the_pictures(photos, capsys, command):
+@pytest.mark.parametrize(
+    ("command", "place"), [("probe", ""), ("probe", "run"), ("fit", "run")]
+)
+def test_results_do_not_go_into_the_pictures(photos, capsys, command, place):
     before = sorted(photos.rglob("*"))
-    for output in (photos, photos / "run"):
-        assert main([command, str(photos), "--output", str(output), *SMALL]) == 1
-        assert "would be a class of pictures" in capsys.readouterr().err
+    assert main([command, str(photos), "--output", str(photos / place), *SMALL]) == 1
+    assert "would be a class of pictures" in capsys.readouterr().err
     assert sorted(photos.rglob("*")) == before
 
 
