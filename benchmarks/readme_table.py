@@ -17,12 +17,9 @@ def accuracy(content):
         content: what a file of results holds.
     """
     lines = []
-    for (suite, group, _), rows in results.grouped(content["measurements"]).items():
-        if suite == "accuracy" and all(name in rows for name in _ROWS):
-            group = dict(group)
-            guide = _median(rows["guide"], "seconds")
-            cells = [_cell(rows[name], guide) for name in _ROWS]
-            lines.append([group["data"], group["network"], *cells])
+    for group, rows in _groups(content, "accuracy", _ROWS):
+        guide = _median(rows["guide"], "seconds")
+        lines.append([*group, *(_cell(rows[name], guide) for name in _ROWS)])
     return _table(_HEADER, lines)
 
 
@@ -32,15 +29,22 @@ def strategies(content):
     Args:
         content: what a file of results holds.
     """
-    lines = []
-    for (suite, group, _), rows in results.grouped(content["measurements"]).items():
-        if suite == "strategies" and all(name in rows for name in _STRATEGIES):
-            group = dict(group)
-            cells = [
-                table.percent(_median(rows[name], "final_accuracy")) for name in _STRATEGIES
-            ]
-            lines.append([group["data"], group["network"], *cells])
+    lines = [
+        [
+            *group,
+            *(table.percent(_median(rows[name], "final_accuracy")) for name in _STRATEGIES),
+        ]
+        for group, rows in _groups(content, "strategies", _STRATEGIES)
+    ]
     return _table(("data", "network", *_STRATEGIES), lines)
+
+
+def _groups(content, suite, names):
+    """Data, network and rows of each group of a suite that has all of some rows."""
+    for (found, group, _), rows in results.grouped(content["measurements"]).items():
+        if found == suite and all(name in rows for name in names):
+            group = dict(group)
+            yield (group["data"], group["network"]), rows
 
 
 def _table(header, lines):
