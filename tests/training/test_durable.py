@@ -7,7 +7,7 @@ import pytest
 from keras_transfer.training import Preempted
 from keras_transfer.training.checkpoints import Checkpoints
 from tests.pictures import colour_folder
-from tests.training.durable import Killed, Stop, kill, signal_self, train
+from tests.training.durable import Killed, Stop, kill, train
 
 # Three phases of three epochs of three steps.
 IN_THE_HEAD, IN_THE_LAST_STAGE, IN_ALL = 5, 14, 26
@@ -85,24 +85,25 @@ def test_finished_training_is_not_repeated(pictures, undisturbed, tmp_path):
     assert_equal(again, undisturbed("on features"))
 
 
+def train_aside(pictures, directory, signal_name, batch):
+    """Trains in a process of its own, which sends itself a signal; batch 0 is none."""
+    directory.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "tests.training.durable", str(pictures)]
+    command += [str(directory), signal_name, str(batch)]
+    return subprocess.run(command, capture_output=True, timeout=300)
+
+
 def test_sigterm_saves_the_step_and_ends_with_its_own_code(pictures, undisturbed, tmp_path):
-    with pytest.raises(Preempted) as preempted:
-        train(pictures, tmp_path, stop=Stop(lambda: signal_self("SIGTERM"), IN_ALL))
-    assert preempted.value.code == 75
+    done = train_aside(pictures, tmp_path, "SIGTERM", IN_ALL)
+    assert done.returncode == Preempted.CODE == 75, done.stderr
     position = Checkpoints(tmp_path / "run" / "checkpoints").latest()["position"]
     assert (position["epoch"], position["step"]) == (8, 1)
     assert_equal(train(pictures, tmp_path), undisturbed("on features"))
 
 
 def test_killed_process_goes_on_in_another_one_to_the_same_bits(pictures, tmp_path):
-    def run(name, batch):
-        (tmp_path / name).mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "tests.training.durable", str(pictures)]
-        command += [str(tmp_path / name), "SIGKILL", str(batch)]
-        return subprocess.run(command, capture_output=True, timeout=300)
-
     for name, batch, code in (("killed", IN_ALL, -9), ("killed", 0, 0), ("undisturbed", 0, 0)):
-        done = run(name, batch)
+        done = train_aside(pictures, tmp_path / name, "SIGKILL", batch)
         assert done.returncode == code, done.stderr
     results = []
     for name in ("killed", "undisturbed"):
