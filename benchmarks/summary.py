@@ -7,7 +7,6 @@ from keras_transfer.selection import paired_interval
 
 # Below so many, quartiles say nothing.
 _ENOUGH_FOR_QUARTILES = 4
-# 95% of a normal distribution.
 
 
 @dataclasses.dataclass(frozen=True)

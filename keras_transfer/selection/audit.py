@@ -14,6 +14,9 @@ from keras_transfer.selection.imbalance import imbalance
 from keras_transfer.selection.label_errors import LabelErrors, label_errors
 from keras_transfer.selection.near_duplicates import NearDuplicates, near_duplicates
 
+# Of a test: what a lower one takes does not fit into memory.
+_LEAST_LEVEL = 1e-4
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Audit:
@@ -183,8 +186,8 @@ def _shifts(sets, level):
     if train.name != "train":
         return {}
     level = level / max(1, 2 * len(others))
-    # So many that the tests can reach it.
-    draws = max(999, math.ceil(4 / level))
+    # So many that the tests can reach it; a level that is none is told by the tests.
+    draws = max(999, math.ceil(4 / max(level, _LEAST_LEVEL)))
     return {
         one.name: (
             domain_shift(train.features, one.features, level, draws),

@@ -204,6 +204,14 @@ def test_unnamed_classes_are_those_of_all_sets_and_any_level_can_be_asked_for(tm
     assert {shift.level for pair in found.shifts.values() for shift in pair} == {0.001}
 
 
+def test_a_level_that_is_none_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`level` must lie between 0 and 1"):
+        audit(
+            noise(2, 0), noise(2, 1), backbone=residual_backbone(),
+            cache=FeatureCache(tmp_path), level=0,
+        )  # fmt: skip
+
+
 def test_pictures_must_come_in_one_order(tmp_path):
     shuffled = noise(2, 0).unbatch().shuffle(24).batch(8)
     with pytest.raises(ValueError, match="in the same order in each pass"):
