@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from benchmarks import audited, changed_pictures, child
-from keras_transfer import selection
+from keras_transfer import auditing
 
 
 def measure(row, data_set, image_size, planted, seed=0, limit=None):
@@ -13,7 +13,7 @@ def measure(row, data_set, image_size, planted, seed=0, limit=None):
     with audited.opened(data_set, image_size, limit) as splits:
         paths = [path for found in splits.paths.values() for path in found]
         started = time.perf_counter()
-        before = selection.near_duplicates(paths)
+        before = auditing.near_duplicates(paths)
         seconds = time.perf_counter() - started
         random = np.random.default_rng(seed)
         sources = random.choice(len(paths), min(planted, len(paths)), replace=False).tolist()
@@ -23,7 +23,7 @@ def measure(row, data_set, image_size, planted, seed=0, limit=None):
                 image = change(changed_pictures.opened(paths[source]), random)
                 copies.append(np.asarray(image))
                 origin.append(source)
-        found = selection.near_duplicates([*paths, *copies])
+        found = auditing.near_duplicates([*paths, *copies])
     values = {f"recall_{kind}": recall for kind, recall in _recall(found, origin, len(paths))}
     right = sum(origin[pair.first] == origin[pair.second] for pair in found.pairs)
     values["precision"] = right / max(1, len(found.pairs))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks import audited, child, library_models
-from keras_transfer import selection
+from keras_transfer import auditing
 
 
 def measure(row, data_set, network, image_size, share, seed=0, limit=None):
@@ -13,13 +13,13 @@ def measure(row, data_set, network, image_size, share, seed=0, limit=None):
     """
     with audited.opened(data_set, image_size, limit) as splits, audited.cache() as cache:
         backbone = library_models.backbone(network, image_size)
-        features = selection.features_in_order(splits, "train", backbone, cache)
+        features = auditing.features_in_order(splits, "train", backbone, cache)
         labels, names = np.array(splits.labels["train"]), splits.class_names
     random = np.random.default_rng(seed)
     wrong = random.choice(len(labels), max(1, round(share * len(labels))), replace=False)
     labels[wrong] += random.integers(1, len(names), len(wrong))
     labels %= len(names)
-    found = selection.label_errors(features, labels, names)
+    found = auditing.label_errors(features, labels, names)
     right = [error.index in set(wrong.tolist()) for error in found.errors]
     values = {
         "precision": float(np.mean(right)) if right else 0.0,

@@ -5,7 +5,7 @@ import tensorflow as tf
 from PIL import Image
 
 from benchmarks import audited, changed_pictures, child, library_models
-from keras_transfer import selection
+from keras_transfer import auditing
 
 _LEVEL = 0.05
 
@@ -17,8 +17,8 @@ def measure(row, data_set, network, image_size, splits, most, seed=0, limit=None
     """
     with audited.opened(data_set, image_size, limit) as opened, audited.cache() as cache:
         backbone = library_models.backbone(network, image_size)
-        features = selection.features_in_order(opened, "train", backbone, cache)
-        looks = selection.picture_statistics(opened.train_in_order)
+        features = auditing.features_in_order(opened, "train", backbone, cache)
+        looks = auditing.picture_statistics(opened.train_in_order)
         random = np.random.default_rng(seed)
         alarms = 0
         for _ in range(splits):
@@ -31,8 +31,8 @@ def measure(row, data_set, network, image_size, splits, most, seed=0, limit=None
             images = _images(opened.paths["train"], other, change, image_size, random)
             changed = tf.data.Dataset.from_tensor_slices(images).batch(32)
             second = (
-                selection.pooled_features(backbone, changed, cache).features,
-                selection.picture_statistics(changed),
+                features.pooled_features(backbone, changed, cache).features,
+                auditing.picture_statistics(changed),
             )
             told = _alarms((features[one], looks[one]), second)
             values[f"found_{change.__name__}"] = int(any(told))
@@ -42,7 +42,7 @@ def measure(row, data_set, network, image_size, splits, most, seed=0, limit=None
 
 def _alarms(first, second):
     return [
-        selection.domain_shift(one, other, _LEVEL / 2).alarm
+        auditing.domain_shift(one, other, _LEVEL / 2).alarm
         for one, other in zip(first, second, strict=True)
     ]
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from benchmarks import child, library_models, library_recipe, picture_folders, timing
-from keras_transfer import data, heads, models, selection, training
+from keras_transfer import data, heads, models, training, transferability
 
 _PICTURES, _ROUNDS = 128, 7
 
@@ -31,7 +31,7 @@ def measure(data_set, network, image_size, seed, limit=None):
         keras.utils.set_random_seed(seed)
         backbone = library_models.backbone(network, image_size)
         cache = library_models.feature_cache(directory)
-        probes = selection.probe_layers(backbone, splits.train, cache)
+        probes = transferability.probe_layers(backbone, splits.train, cache)
         if not probes.dead_stages:
             return [{"row": "cut", "skipped": probes.conclusion}]
         trained = {

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from benchmarks import child, library_models, picture_folders, timing
-from keras_transfer import data, freezing, training
+from keras_transfer import data, freezing, plans, training
 
 _LEARNING_RATE = 1e-3
 
@@ -40,7 +40,7 @@ def measure(data_set, network, image_size, epochs, rounds, limit=None):
 
 
 def _fine_tune(model, splits, cache, epochs):
-    plan = training.Plan([training.Phase(freezing.FreezeAll(), epochs, _LEARNING_RATE)])
+    plan = plans.Plan([plans.Phase(freezing.FreezeAll(), epochs, _LEARNING_RATE)])
     training.fine_tune(
         model, splits.train, splits.validation, plan=plan, cache=cache, verbose=0
     )

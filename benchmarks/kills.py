@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks import child, kill_moments, made_up_pictures
 from benchmarks.kill_moments import Progress
 from benchmarks.networks import NETWORKS
-from keras_transfer import freezing, training
+from keras_transfer import freezing, plans
 
 # Early in the network a picture's features are large: few fit into a shard.
 _CUT = "block_1_expand_relu"
@@ -88,10 +88,10 @@ def _plan(epochs):
         "all": freezing.FreezeNone(),
     }
     phases = [
-        training.Phase(policy, number, 1e-3, views=_VIEWS, name=name)
+        plans.Phase(policy, number, 1e-3, views=_VIEWS, name=name)
         for (name, policy), number in zip(policies.items(), epochs, strict=True)
     ]
-    return training.Plan(phases)
+    return plans.Plan(phases)
 
 
 def _are_same_models(output, other):

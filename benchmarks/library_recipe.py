@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from benchmarks import child, library_models, picture_folders
-from keras_transfer import data, training
-from keras_transfer.selection.recommend import phases_of
+from keras_transfer import data, plans, training
+from keras_transfer.plans.recommender import phases_of
 
 
 def measure(
@@ -39,8 +39,8 @@ def measure(
         time_budget: in seconds. Defaults to None, none.
         views: draws of each picture that are cached for the last phase. Defaults to None, the
             plan's choice.
-        strategy: one of `selection.recommendation.STRATEGIES`, or "auto" for what
-            `selection.recommend` says. Defaults to None, the default plan.
+        strategy: one of `plans.recommendation.STRATEGIES`, or "auto" for what
+            `plans.recommend` says. Defaults to None, the default plan.
     """
     with (
         picture_folders.opened(data_set, limit) as folder,
@@ -82,10 +82,10 @@ def _plan(model, splits, epochs, views):
     """The default plan with some of its numbers replaced; None leaves all to the library."""
     if epochs is None and views is None:
         return None
-    plan = training.default_plan(
+    plan = plans.default_plan(
         splits.num_images["train"], len(splits.class_names), len(model.backbone.stages)
     )
-    names = {field.name for field in dataclasses.fields(training.Phase)}
+    names = {field.name for field in dataclasses.fields(plans.Phase)}
     if views is not None and "views" not in names:
         raise child.UnavailableError("this version's phases have no `views`")
     phases = list(plan.phases)
@@ -103,7 +103,7 @@ def _strategy(strategy, model, splits):
     num_stages, num_images = len(model.backbone.stages), splits.num_images["train"]
     stages = num_stages if strategy == "train everything" else 2
     phases = phases_of(strategy, stages, num_stages, num_images)
-    return training.Plan(phases, from_scratch=strategy == "train from scratch")
+    return plans.Plan(phases, from_scratch=strategy == "train from scratch")
 
 
 def accuracies(model, splits):

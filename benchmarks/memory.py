@@ -9,7 +9,7 @@ import time
 import keras
 
 from benchmarks import child, library_models, made_up_pictures
-from keras_transfer import data, freezing, training
+from keras_transfer import data, freezing, plans, training
 
 _MEGABYTE = 2**20
 
@@ -29,7 +29,7 @@ def measure(row, network, image_size, num_pictures, epochs=2):
         for dataset in (splits.train_in_order, splits.validation):
             cache.extract(model, dataset)
         _note(values, clock, "extraction")
-        plan = training.Plan([training.Phase(freezing.FreezeAll(), epochs, 1e-3)])
+        plan = plans.Plan([plans.Phase(freezing.FreezeAll(), epochs, 1e-3)])
         training.fine_tune(
             model, splits.train, splits.validation, plan=plan, cache=cache, verbose=0
         )

@@ -6,7 +6,7 @@ import tempfile
 import keras
 
 from benchmarks import child, library_models, library_recipe, picture_folders
-from keras_transfer import backbones, data, heads, models, selection, training
+from keras_transfer import backbones, data, heads, models, training, transferability
 
 _SCORES = {"probe": "accuracy", "LogME": "logme", "H-score": "h_score"}
 
@@ -31,7 +31,9 @@ def measure(data_set, networks, image_size, seed, limit=None):
         splits = data.image_folder(folder.path, image_size=image_size)
         candidates = _candidates(networks, image_size, seed)
         cache = library_models.feature_cache(directory)
-        scores = selection.rank_backbones(candidates, splits.train, cache, seed=seed).scores
+        scores = transferability.rank_backbones(
+            candidates, splits.train, cache, seed=seed
+        ).scores
         reached = {
             name: _fine_tuned(backbone, splits, cache, seed)
             for name, backbone in candidates.items()

@@ -3,7 +3,7 @@
 import dataclasses
 import statistics
 
-from keras_transfer.selection import paired_interval
+from keras_transfer._statistics.intervals import paired_interval
 
 # Below so many, quartiles say nothing.
 _ENOUGH_FOR_QUARTILES = 4

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks import child, made_up_pictures
 from benchmarks.networks import NETWORKS
-from keras_transfer import freezing, training
+from keras_transfer import freezing, plans
 from keras_transfer.cli.worker_group import WorkerGroup
 
 _WORKERS, _RESTARTS = 2, 3
@@ -72,8 +72,8 @@ def _plan(epochs):
         "last stages": freezing.UnfreezeLast(2),
         "all": freezing.FreezeNone(),
     }
-    return training.Plan(
-        training.Phase(policy, number, 1e-3, views=2, layerwise_decay=0.7, name=name)
+    return plans.Plan(
+        plans.Phase(policy, number, 1e-3, views=2, layerwise_decay=0.7, name=name)
         for (name, policy), number in zip(policies.items(), epochs, strict=True)
     )
 

@@ -11,14 +11,14 @@ import sys
 
 import numpy as np
 
-from keras_transfer import data, reports
+from keras_transfer import data, explanations
 from keras_transfer.cli.run_folder import RunFolder
 
 METHODS = {
-    "Grad-CAM": reports.grad_cam,
-    "Grad-CAM++": reports.grad_cam_plus_plus,
-    "integrated gradients": reports.integrated_gradients,
-    "occlusion": reports.occlusion,
+    "Grad-CAM": explanations.grad_cam,
+    "Grad-CAM++": explanations.grad_cam_plus_plus,
+    "integrated gradients": explanations.integrated_gradients,
+    "occlusion": explanations.occlusion,
 }
 
 
@@ -33,15 +33,17 @@ def main(run, folder, output, num_pictures=6, channels=(0, 1, 2, 3)):
     maps = {name: method(model, images) for name, method in METHODS.items()}
     titles = captions(model.predict(images, verbose=0), description["class_names"])
     written = [output / "explanations.png"]
-    reports.plot_explanations(images, maps, written[0], titles)
+    explanations.plot_explanations(images, maps, written[0], titles)
     # The early and the late of what the network sees.
     for stage in model.backbone.stages[1:4:2]:
-        exciting = reports.most_exciting(model, dataset, stage.name, channels, num_pictures=6)
+        exciting = explanations.most_exciting(
+            model, dataset, stage.name, channels, num_pictures=6
+        )
         written.append(output / f"exciting_{stage.name}.png")
-        reports.plot_exciting(exciting, written[-1])
+        explanations.plot_exciting(exciting, written[-1])
 
     print("how like Grad-CAM stays while the weights are shuffled, down to and including")
-    forgotten = reports.randomization_test(model, images, reports.grad_cam)
+    forgotten = explanations.randomization_test(model, images, explanations.grad_cam)
     for name, correlations in forgotten.items():
         print(f"{name:<10} {correlations.mean():6.2f}")
     print("\n".join(map(str, written)))

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from keras_transfer import data, freezing, heads, models, training
+from keras_transfer import data, freezing, heads, models, plans, training
 
 STRATEGIES = {
     "train the head": freezing.FreezeAll(),
@@ -25,10 +25,10 @@ def main(folder, backbone="MobileNetV2", image_size=224, epochs=5):
     for name, policy in STRATEGIES.items():
         model = models.TransferModel(backbone, heads.SoftmaxHead(len(splits.class_names)))
         # The head is trained first in each: its first gradients would spoil the rest.
-        phases = [training.Phase(freezing.FreezeAll(), epochs, 1e-3, name="head")]
+        phases = [plans.Phase(freezing.FreezeAll(), epochs, 1e-3, name="head")]
         if policy != freezing.FreezeAll():
-            phases.append(training.Phase(policy, epochs, 3e-4, layerwise_decay=0.7))
-        training.fine_tune(model, splits.train, plan=training.Plan(phases), verbose=0)
+            phases.append(plans.Phase(policy, epochs, 3e-4, layerwise_decay=0.7))
+        training.fine_tune(model, splits.train, plan=plans.Plan(phases), verbose=0)
         accuracy = model.evaluate(splits.validation, verbose=0, return_dict=True)["accuracy"]
         rows.append((name, accuracy, sum(np.prod(w.shape) for w in model.trainable_weights)))
     for name, accuracy, parameters in rows:

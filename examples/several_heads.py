@@ -10,7 +10,7 @@ import sys
 
 import tensorflow as tf
 
-from keras_transfer import data, freezing, heads, models, training
+from keras_transfer import data, freezing, heads, models, plans, training
 
 
 def main(folder, backbone="MobileNetV2", image_size=224, epochs=5):
@@ -39,10 +39,10 @@ def main(folder, backbone="MobileNetV2", image_size=224, epochs=5):
             "brightness": heads.DenseHead(1, loss_weight=0.5),
         },
     )
-    plan = training.Plan(
+    plan = plans.Plan(
         [
-            training.Phase(freezing.FreezeAll(), epochs, 3e-3, name="heads"),
-            training.Phase(freezing.UnfreezeLast(1), epochs, 1e-3, name="last stage"),
+            plans.Phase(freezing.FreezeAll(), epochs, 3e-3, name="heads"),
+            plans.Phase(freezing.UnfreezeLast(1), epochs, 1e-3, name="last stage"),
         ]
     )
     train, validation = splits.train.map(label_all), splits.validation.map(label_all)

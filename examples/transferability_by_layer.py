@@ -14,7 +14,8 @@ import keras
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_transfer import backbones, figures, freezing, heads, models
+from keras_transfer import _figures as figures
+from keras_transfer import backbones, freezing, heads, models
 
 LETTERS = "ABCDEFGHJKLMNPQRSTUV"
 SIZE = 32

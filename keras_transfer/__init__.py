@@ -5,39 +5,31 @@ new task, give every layer its own learning rate, train it with `model.fit`, and
 TensorFlow Serving.
 """
 
-import importlib
 import os
 import sys
 
 from keras_transfer.version import __version__
 
-_SUBPACKAGES = (
+__all__ = [
+    "__version__",
+    "auditing",
     "backbones",
+    "calibration",
     "callbacks",
     "data",
     "distribution",
+    "explanations",
     "features",
     "freezing",
     "heads",
     "models",
     "optimizers",
-    "reports",
-    "selection",
+    "plans",
+    "runs",
     "serving",
     "training",
-)
-
-__all__ = ["__version__", *_SUBPACKAGES]
-
-
-def __getattr__(name):
-    if name in _SUBPACKAGES:
-        return importlib.import_module(f"keras_transfer.{name}")
-    raise AttributeError(f"module 'keras_transfer' has no attribute '{name}'")
-
-
-def __dir__():
-    return sorted(__all__)
+    "transferability",
+]
 
 
 def _is_command_line():
@@ -49,9 +41,26 @@ def _is_command_line():
     return sys.orig_argv[1] == "-m" and sys.orig_argv[2].startswith("keras_transfer.cli")
 
 
-# `keras.models.load_model` finds our classes only if they are registered, so importing the
+# `keras.saving.load_model` finds our classes only if they are registered, so importing the
 # package imports them all. The command line must answer `--help` without TensorFlow: there
 # they are imported when they are first used.
 if not _is_command_line():
-    for _name in _SUBPACKAGES:
-        importlib.import_module(f"keras_transfer.{_name}")
+    from keras_transfer import (
+        auditing,
+        backbones,
+        calibration,
+        callbacks,
+        data,
+        distribution,
+        explanations,
+        features,
+        freezing,
+        heads,
+        models,
+        optimizers,
+        plans,
+        runs,
+        serving,
+        training,
+        transferability,
+    )

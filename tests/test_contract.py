@@ -79,25 +79,75 @@ def test_object_survives_a_round_trip_and_its_arguments_are_attributes(thing):
         assert hasattr(thing, name), name
 
 
-# What a package may import: the ones before it in this order, never one after.
-ORDER = [
-    "distribution", "data", "backbones", "freezing", "heads", "optimizers", "models",
-    "callbacks", "features", "serving", "training", "selection",
-    "reports", "cli",
-]  # fmt: skip
+# A package imports only packages below its line; `docs/architecture.md` gives the reasons.
+LAYERS = (
+    {"cli"}, {"runs"}, {"auditing"}, {"transferability"}, {"explanations"}, {"calibration"},
+    {"training"}, {"plans"}, {"serving"}, {"callbacks"}, {"features"}, {"models"},
+    {"freezing"}, {"optimizers"}, {"heads"}, {"backbones"}, {"data"}, {"distribution"},
+    {"_statistics"}, {"_figures"}, {"_text"}, {"_files"}, {"version"},
+)  # fmt: skip
+# These stand side by side, whatever their lines.
+APART = {"data", "distribution", "heads", "optimizers"}
+ABOVE_MODELS = {"callbacks", "features", "plans", "training"}
+PLACES = {name: place for place, layer in enumerate(LAYERS) for name in layer}
 
 
-@pytest.mark.parametrize("file", sorted(PACKAGE.glob("*/*.py")), ids=lambda file: file.stem)
-def test_imports_go_one_way(file):
-    place = ORDER.index(file.parent.name)
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
-            "keras_transfer"
-        ):
-            parts = node.module.split(".")[1:2] or [alias.name for alias in node.names]
-            for part in parts:
-                if part in ORDER:
-                    assert ORDER.index(part) <= place, f"{file.name} imports {part}"
+def imported_packages(tree):
+    """The packages of ours that a module imports, wherever in it the import stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            is_root = node.module == "keras_transfer"
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if is_root else []
+            names = names or [node.module]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "keras_transfer" and len(parts) > 1:
+                yield parts[1]
+
+
+@pytest.mark.parametrize(
+    "file", sorted(PACKAGE.glob("*/*.py")), ids=lambda file: f"{file.parent.name}.{file.stem}"
+)
+def test_a_package_imports_only_packages_below_it(file):
+    package = file.parent.name
+    for name in imported_packages(ast.parse(file.read_text(encoding="utf-8"))):
+        assert PLACES[package] <= PLACES[name], f"{package} imports {name}"
+        assert not {package, name} <= APART or package == name
+        assert package != "serving" or name not in ABOVE_MODELS
+
+
+def test_every_package_and_module_has_its_place():
+    found = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py"}
+    found |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert found - {"__init__"} == set(PLACES)
+
+
+DYNAMIC_IMPORTS = {"import_module", "__import__", "exec", "eval"}
+
+
+def called_names(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield getattr(node.func, "attr", getattr(node.func, "id", None))
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: file.stem)
+def test_no_module_is_imported_by_its_name_as_text(file):
+    assert not DYNAMIC_IMPORTS & set(called_names(ast.parse(file.read_text("utf-8"))))
+
+
+@pytest.mark.parametrize("package", SUBPACKAGES)
+def test_no_function_bears_the_name_of_its_module(package):
+    exported = importlib.import_module(f"keras_transfer.{package}").__all__
+    modules = {path.stem for path in (PACKAGE / package).glob("*.py")}
+    if package == "data":
+        exported = set(exported) - {"augmentation"}  # the module is what is exported
+    assert not modules & set(exported)
 
 
 def test_callbacks_are_callbacks():

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import importlib
 import io
 import pathlib
 import re
@@ -12,7 +11,8 @@ import keras
 
 from keras_transfer.cli.main import build_parser
 from keras_transfer.freezing import FreezeAll
-from keras_transfer.training import Phase, Plan
+from keras_transfer.plans import Phase, Plan
+from keras_transfer.training import fine_tuning
 from tests.pictures import colour_folder
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -33,9 +33,8 @@ def test_snippets_run_and_print_what_the_readme_says(tmp_path, monkeypatch):
         return network(**{**arguments, "weights": None})
 
     monkeypatch.setattr(keras.applications, "MobileNetV2", without_download)
-    fine_tune = importlib.import_module("keras_transfer.training.fine_tune")
     short = Plan([Phase(FreezeAll(), 1, 1e-3)])
-    monkeypatch.setattr(fine_tune, "default_plan", lambda *arguments: short)
+    monkeypatch.setattr(fine_tuning, "default_plan", lambda *arguments: short)
 
     printed, names = [], {}
     for example in blocks("example", "python"):

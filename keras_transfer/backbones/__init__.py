@@ -3,7 +3,7 @@
 from keras_transfer.backbones.backbone import Backbone
 from keras_transfer.backbones.graph import split
 from keras_transfer.backbones.preprocessing import Preprocessing
-from keras_transfer.backbones.random_twin import random_twin
+from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.backbones.registry import list_backbones
 from keras_transfer.backbones.stages import Stage
 

@@ -11,8 +11,8 @@ import h5py
 import keras
 import numpy as np
 
+from keras_transfer._text import reason_of
 from keras_transfer.backbones import graph
-from keras_transfer.messages import reason_of
 
 _MEMBER = "model.weights.h5"
 # Weights are noise to a compressor: what unpacks to more than this is a bomb, or a dataset that

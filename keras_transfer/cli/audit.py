@@ -1,10 +1,10 @@
 """`keras-transfer audit`."""
 
-from keras_transfer import selection
+from keras_transfer import auditing
+from keras_transfer._text import one_line, print_table
 from keras_transfer.cli.findings import write_findings
 from keras_transfer.cli.options import backbone_of, cache_of, image_size_of, pictures_of
 from keras_transfer.cli.output_folder import check_output
-from keras_transfer.messages import one_line, print_table
 
 
 def run(options):
@@ -21,10 +21,8 @@ def run(options):
     splits = pictures_of(options, size)
     groups = None
     if options.metadata is not None:
-        groups = selection.groups_from_csv(
-            options.metadata, options.group, splits, options.data
-        )
-    found = selection.audit(
+        groups = auditing.groups_from_csv(options.metadata, options.group, splits, options.data)
+    found = auditing.audit(
         splits,
         new=options.new,
         backbone=backbone,
@@ -38,6 +36,6 @@ def run(options):
         "audit",
         found.to_json(),
         found.to_markdown(),
-        lambda path: selection.plot_audit(found, path),
+        lambda path: auditing.plot_audit(found, path),
     )
     print("\n" + ", ".join(one_line(str(path)) for path in paths))

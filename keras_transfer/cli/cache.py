@@ -2,9 +2,9 @@
 
 import time
 
+from keras_transfer._text import print_table
 from keras_transfer.features.cache_folder import CacheFolder
 from keras_transfer.features.feature_cache import default_directory
-from keras_transfer.messages import print_table
 
 
 def run(options):

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from keras_transfer import backbones, freezing, heads, models, serving, training
+from keras_transfer import backbones, freezing, heads, models, plans, serving, training
 
 _CHARACTERS = string.ascii_letters + string.digits
 _FONTS = (
@@ -158,7 +158,7 @@ def _learn_print(printed, kinds, epochs):
 
     keras.utils.set_random_seed(0)
     model = models.TransferModel(_network(), _head(len(_CHARACTERS)))
-    plan = training.Plan([training.Phase(freezing.FreezeNone(), epochs, learning_rate=2e-3)])
+    plan = plans.Plan([plans.Phase(freezing.FreezeNone(), epochs, learning_rate=2e-3)])
     training.fine_tune(model, _batches(printed, kinds, 256), plan=plan, verbose=0)
     return model.backbone
 
@@ -180,11 +180,11 @@ def _plans(epochs):
     nothing, everything = freezing.FreezeAll(), freezing.FreezeNone()
     half = epochs // 2
     return {
-        "from scratch": [training.Phase(everything, epochs, 1e-3)],
-        "frozen features": [training.Phase(nothing, epochs, 3e-3)],
+        "from scratch": [plans.Phase(everything, epochs, 1e-3)],
+        "frozen features": [plans.Phase(nothing, epochs, 3e-3)],
         "fine-tuned": [
-            training.Phase(nothing, half, 1e-2),
-            training.Phase(freezing.UnfreezeLast(2), epochs - half, 3e-4, layerwise_decay=0.7),
+            plans.Phase(nothing, half, 1e-2),
+            plans.Phase(freezing.UnfreezeLast(2), epochs - half, 3e-4, layerwise_decay=0.7),
         ],
     }
 
@@ -198,7 +198,7 @@ def _learn_digits(way, phases, source, digits, truth, seed):
         backbone.set_weights(source.get_weights())
     model = models.TransferModel(backbone, _head(10))
     batches = _batches(digits, truth, len(digits), _PASSES)
-    training.fine_tune(model, batches, plan=training.Plan(phases), verbose=0)
+    training.fine_tune(model, batches, plan=plans.Plan(phases), verbose=0)
     return model
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from keras_transfer import data
+from keras_transfer._text import one_line, tell_unreadable
+from keras_transfer.calibration.measures import confusion_table, measure
 from keras_transfer.cli.run_folder import RunFolder
-from keras_transfer.messages import one_line, tell_unreadable
-from keras_transfer.reports.measure import confusion_table, measure
 
 
 def run(options):

@@ -5,8 +5,8 @@ import os
 import pathlib
 import tempfile
 
-from keras_transfer.files import write_text_aside
-from keras_transfer.messages import markdown_table, one_line, print_table, reason_of
+from keras_transfer._files import write_text_aside
+from keras_transfer._text import markdown_table, one_line, print_table, reason_of
 
 # A training in the same folder is not kept from it by these, and its report shows them.
 COMMANDS = ("rank", "probe", "recommend", "audit", "find-lr")

@@ -11,21 +11,13 @@ import warnings
 import keras
 import tensorflow as tf
 
-from keras_transfer import (
-    callbacks,
-    data,
-    distribution,
-    heads,
-    models,
-    reports,
-    training,
-)
+from keras_transfer import callbacks, data, distribution, heads, models, plans, runs, training
+from keras_transfer._files import write_aside
+from keras_transfer._text import reason_of, tell_unreadable
 from keras_transfer.cli.fit_results import evaluate_and_export, tell_results
 from keras_transfer.cli.options import backbone_of, cache_of, image_size_of
 from keras_transfer.cli.output_folder import check_output
 from keras_transfer.cli.run_folder import RunFolder
-from keras_transfer.files import write_aside
-from keras_transfer.messages import reason_of, tell_unreadable
 
 
 def run(options):
@@ -80,8 +72,8 @@ def run(options):
             ("evaluation and export", time.monotonic() - trained),
         ]
         temperature = metrics["temperature"]
-        course = reports.course_of(history.plan, before, model, seconds, temperature)
-        reports.RunRecord(run_folder.path).write_course(course)
+        course = runs.course_of(history.plan, before, model, seconds, temperature)
+        runs.RunRecord(run_folder.path).write_course(course)
         metrics["seconds"] = round(time.monotonic() - started, 1)
         run_folder.finish(metrics)
         _write_report(run_folder, model)
@@ -96,7 +88,7 @@ def _names_of_fits(plan):
 def _write_report(run_folder, model):
     """Writes the page. Whatever stops it, the run is finished and stays."""
     try:
-        reports.write(run_folder.path, model=model)
+        runs.write(run_folder.path, model=model)
     except Exception as error:
         warnings.warn(
             f"There is no report.html ({reason_of(error)}). All else is there; "
@@ -158,7 +150,7 @@ def _read_plan(path):
     try:
         content = json.loads(pathlib.Path(path).read_text("utf-8"))
         # A recommend.json holds the plan beside the figures behind it.
-        return training.Plan.from_json(content.get("plan", content))
+        return plans.Plan.from_json(content.get("plan", content))
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(
             f"'{path}' is no plan: {type(error).__name__}: {reason_of(error)}. A run's "
@@ -168,7 +160,7 @@ def _read_plan(path):
 
 def _check_plan(plan, model, cache):
     """Raises what training by this plan would, while there is no run folder yet."""
-    for phase in plan.phases if isinstance(plan, training.Plan) else ():
+    for phase in plan.phases if isinstance(plan, plans.Plan) else ():
         phase.freeze_policy.trainable_layers(model.backbone)
         if phase.solver == "lbfgs" and not cache:
             raise ValueError(
@@ -202,7 +194,7 @@ def _settings(options, size, plan):
         "batch_size": options.batch_size,
         "balance": options.balance,
         "plan": json.loads(json.dumps(plan.to_json()))
-        if isinstance(plan, training.Plan)
+        if isinstance(plan, plans.Plan)
         else plan,
         "time_budget": options.time_budget,
         "seed": options.seed,

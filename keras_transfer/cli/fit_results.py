@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer import data, reports, serving
-from keras_transfer.files import write_aside
-from keras_transfer.reports.fit_temperature import HIGHEST, LOWEST, at_temperature
-from keras_transfer.reports.measure import confusion_table, measure
-from keras_transfer.reports.run_figures import plot_confusion, plot_learning_curves
+from keras_transfer import calibration, data, runs, serving
+from keras_transfer._files import write_aside
+from keras_transfer.calibration.measures import confusion_table, measure
+from keras_transfer.calibration.temperature_fit import HIGHEST, LOWEST, at_temperature
+from keras_transfer.runs.run_figures import plot_confusion, plot_learning_curves
 from keras_transfer.serving.warmup import can_write_warmup
 
 _EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
@@ -34,10 +34,10 @@ def evaluate_and_export(run_folder, model, history, splits):
     predictions = list(_predict(model, splits))
     temperature = _temperature(predictions)
     if temperature is not None:
-        reports.apply_temperature(model, temperature)
+        calibration.apply_temperature(model, temperature)
         write_aside(run_folder.path / "model.keras", model.save)
         predictions = [_scaled(one, temperature) for one in predictions]
-    reports.RunRecord(run_folder.path).write_predictions(predictions)
+    runs.RunRecord(run_folder.path).write_predictions(predictions)
     metrics = {
         "best_epoch": history.best_epoch + 1,
         "epochs": len(history.epoch),
@@ -82,7 +82,7 @@ def _predict(model, splits):
             probabilities = model.predict(dataset, verbose=0)
             paths = tuple(map(os.path.abspath, splits.paths[split]))
             labels = np.asarray(splits.labels[split])
-            yield reports.Predictions(split, probabilities, labels, paths)
+            yield runs.Predictions(split, probabilities, labels, paths)
 
 
 def _temperature(predictions):
@@ -92,7 +92,7 @@ def _temperature(predictions):
     """
     for one in predictions:
         if one.split == "validation" and len(one.labels) >= _FEWEST_TO_CALIBRATE:
-            temperature = reports.fit_temperature(one.probabilities, one.labels)
+            temperature = calibration.fit_temperature(one.probabilities, one.labels)
             return None if temperature in (LOWEST, HIGHEST) else temperature
     return None
 

@@ -9,9 +9,9 @@ import os
 import sys
 import warnings
 
+from keras_transfer._text import printable
 from keras_transfer.cli.exit_codes import FAILURE, INTERRUPTED
 from keras_transfer.cli.parser import build_parser
-from keras_transfer.messages import printable
 
 
 def main(arguments=None):

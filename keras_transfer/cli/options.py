@@ -1,8 +1,8 @@
 """What the options of several commands stand for."""
 
 from keras_transfer import backbones, data, features
+from keras_transfer._text import tell_unreadable
 from keras_transfer.backbones.registry import find_application
-from keras_transfer.messages import tell_unreadable
 
 
 def image_size_of(options):

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 
 from keras_transfer import data
+from keras_transfer._text import one_line
 from keras_transfer.cli.run_folder import RunFolder
-from keras_transfer.messages import one_line
 
 
 def run(options):

@@ -2,7 +2,7 @@
 
 import re
 
-from keras_transfer import backbones, selection
+from keras_transfer import backbones, transferability
 from keras_transfer.cli.findings import tell_table
 from keras_transfer.cli.options import cache_of, pictures_of
 from keras_transfer.cli.output_folder import check_output
@@ -21,7 +21,7 @@ def run(options):
     if options.random_twins:
         for name, (backbone, _) in named.items():
             candidates[f"{name} (random)"] = backbones.random_twin(backbone)
-    ranking = selection.rank_backbones(
+    ranking = transferability.rank_backbones(
         candidates,
         splits.train,
         cache_of(options),
@@ -29,7 +29,7 @@ def run(options):
     )
     tell_table(
         options, "rank", ranking, _sentences(ranking),
-        lambda path: selection.plot_ranking(ranking, path),
+        lambda path: transferability.plot_ranking(ranking, path),
     )  # fmt: skip
 
 
@@ -60,7 +60,9 @@ def _candidate(text, size):
         )
     backbone = backbones.Backbone(name, (size, size, 3), weights, **alpha)
     if classifier is not None:
-        classifier = selection.source_classifier(name, (size, size, 3), classifier, **alpha)
+        classifier = transferability.source_classifier(
+            name, (size, size, 3), classifier, **alpha
+        )
     return backbone, classifier
 
 

@@ -1,6 +1,6 @@
 """`keras-transfer recommend`."""
 
-from keras_transfer import selection
+from keras_transfer import plans, transferability
 from keras_transfer.cli.findings import tell_table
 from keras_transfer.cli.options import backbone_of, cache_of, image_size_of, pictures_of
 from keras_transfer.cli.output_folder import check_output
@@ -12,7 +12,7 @@ def run(options):
     check_output(options.output, options.data)
     backbone, cache = backbone_of(options, size), cache_of(options)
     splits = pictures_of(options, size)
-    found = selection.recommend(splits.train, backbone, cache)
+    found = plans.recommend(splits.train, backbone, cache)
     sentences = [f"Recommended: {found.strategy}.", *found.reasons]
     sentences += [f"Warning: {sentence}" for sentence in found.warnings]
     sentences.append(
@@ -22,7 +22,9 @@ def run(options):
     values = found.to_json()
     if options.settle:
         try:
-            settled = selection.check_negative_transfer(splits.train, backbone, cache=cache)
+            settled = transferability.check_negative_transfer(
+                splits.train, backbone, cache=cache
+            )
         except ValueError as error:
             sentences.append(f"Whether transfer helps could not be settled: {error}")
         else:
@@ -30,5 +32,5 @@ def run(options):
             values["negative_transfer"] = settled.to_json()
     tell_table(
         options, "recommend", found, sentences,
-        lambda path: selection.plot_recommendation(found, path), values,
+        lambda path: plans.plot_recommendation(found, path), values,
     )  # fmt: skip

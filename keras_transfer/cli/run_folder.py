@@ -5,9 +5,9 @@ import json
 import pathlib
 import shutil
 
+from keras_transfer._files import held, write_text_aside
+from keras_transfer._text import reason_of
 from keras_transfer.cli.findings import names_of_findings
-from keras_transfer.files import held, write_text_aside
-from keras_transfer.messages import reason_of
 
 _DESCRIPTION = "run.json"
 _MODEL = "model.keras"

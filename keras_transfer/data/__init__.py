@@ -4,7 +4,7 @@ from keras_transfer.data import augmentation
 from keras_transfer.data.augmentation import Augmentation
 from keras_transfer.data.data_warning import DataWarning
 from keras_transfer.data.decoding import decode_image, resize
-from keras_transfer.data.image_folder import image_folder
+from keras_transfer.data.image_folders import image_folder
 from keras_transfer.data.image_source import ImageSource
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.labeled_dataset import LabeledDataset

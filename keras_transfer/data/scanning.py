@@ -11,8 +11,8 @@ import time
 import warnings
 import zlib
 
+from keras_transfer._files import cache_directory
 from keras_transfer.data.scan_index import ScanIndex, key_of
-from keras_transfer.files import cache_directory
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"))
 # Pictures all the same: to pass over them in silence would lose a photographer's folder.

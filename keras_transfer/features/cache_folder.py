@@ -10,8 +10,8 @@ import tempfile
 
 import filelock
 
+from keras_transfer._files import write_aside
 from keras_transfer.features.cache_entry import CacheEntry
-from keras_transfer.files import write_aside
 
 _DESCRIPTION, _USED = "entry.json", "used"
 TEMPORARY = "temporary-"

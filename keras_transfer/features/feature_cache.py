@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer._files import cache_directory
 from keras_transfer.features.cache_folder import TEMPORARY, CacheFolder, NoRoomError
 from keras_transfer.features.engine import EngineError
 from keras_transfer.features.engines import get_engine
@@ -17,7 +18,6 @@ from keras_transfer.features.extraction_task import ExtractionTask
 from keras_transfer.features.rate import images_per_second
 from keras_transfer.features.tensorflow_engine import TensorFlowEngine
 from keras_transfer.features.work import multiply_adds
-from keras_transfer.files import cache_directory
 
 DEFAULT_SIZE_LIMIT = 20 * 10**9
 # A file's header, checksum and place in its folder.

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 
-from keras_transfer.files import write_aside
+from keras_transfer._files import write_aside
 
 # A kill loses what a shard takes to compute; a shard costs a few file operations.
 _SHARD_BYTES = 16 * 2**20

@@ -56,8 +56,8 @@ class TransferModel(FollowsTrainedSet):
         freeze_policy: a `FreezePolicy`. Defaults to `FreezeAll()`.
         name: the name of the model. Defaults to that of the backbone with `_transfer`.
         truncate_at: the name of a boundary of the backbone after which its layers are left
-            out, such as the one that `selection.probe_layers` finds. Defaults to None, none
-            are.
+            out, such as the one that `transferability.probe_layers` finds. Defaults to
+            None, none are.
 
     Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255]. Instead of
         pictures the model takes features that were computed before, in a dict under the name of

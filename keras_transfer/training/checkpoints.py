@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from keras_transfer.files import write_aside
+from keras_transfer._files import write_aside
 from keras_transfer.training.state_codec import decode, encode
 
 _NAME = re.compile(r"checkpoint-(\d{6,})\.npz")

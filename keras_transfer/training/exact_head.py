@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.heads import SoftmaxHead
-from keras_transfer.multinomial_regression import (
+from keras_transfer._statistics.folds import stratified_folds
+from keras_transfer._statistics.multinomial_regression import (
     FeatureBasis,
     fit_regressions,
     probabilities_of,
 )
-from keras_transfer.stratified_folds import stratified_folds
+from keras_transfer.heads import SoftmaxHead
 
 # Strengths of the penalty that are tried.
 _PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)

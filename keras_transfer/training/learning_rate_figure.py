@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_transfer.figures import new_figure, save_figure
+from keras_transfer._figures import new_figure, save_figure
 
 _RAW, _SMOOTHED, _STEEPEST, _VALLEY = "0.75", "#4c72b0", "#dd8452", "#55a868"
 

@@ -5,9 +5,9 @@ import csv
 import json
 import pathlib
 
-from keras_transfer.files import held, write_aside, write_text_aside
+from keras_transfer._files import held, write_aside, write_text_aside
+from keras_transfer.plans.plan import Plan
 from keras_transfer.training.checkpoints import Checkpoints
-from keras_transfer.training.plan import Plan
 from keras_transfer.training.run_settings import differences
 
 _PLAN, _HISTORY, _MODEL = "plan.json", "history.csv", "model.keras"

@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks import dead_stages, library_recipe
-from keras_transfer.selection import layer_probes
+from keras_transfer.transferability import layer_probes
 
 NETWORK = "MobileNetV2-random"
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_transfer import freezing, heads, models, training
+from keras_transfer import freezing, heads, models, plans, training
 from keras_transfer.callbacks import FiniteLoss
 from tests.networks import residual_backbone
 
@@ -49,10 +49,10 @@ def test_finite_loss_is_left_alone():
 
 def test_phase_ends_with_the_best_weights_and_the_next_one_goes_on():
     tuned = model()
-    plan = training.Plan(
+    plan = plans.Plan(
         [
-            training.Phase(freezing.FreezeAll(), 3, 1e-2, name="head"),
-            training.Phase(freezing.UnfreezeLast(1), 2, 1e-3, name="last"),
+            plans.Phase(freezing.FreezeAll(), 3, 1e-2, name="head"),
+            plans.Phase(freezing.UnfreezeLast(1), 2, 1e-3, name="last"),
         ]
     )
     poison, dataset = Poison(5), tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(4)
@@ -68,7 +68,7 @@ def test_phase_ends_with_the_best_weights_and_the_next_one_goes_on():
 def test_training_without_any_finite_epoch_is_an_error_and_keeps_the_weights():
     tuned = model()
     before = tuned.get_weights()
-    plan = training.Plan([training.Phase(freezing.FreezeAll(), 3, 1e-2)])
+    plan = plans.Plan([plans.Phase(freezing.FreezeAll(), 3, 1e-2)])
     with (
         pytest.warns(UserWarning, match="after step 1, in epoch 1"),
         pytest.raises(FloatingPointError, match="in any epoch"),

@@ -6,12 +6,12 @@ import os
 
 import pytest
 
+from keras_transfer._text import markdown_table
 from keras_transfer.cli import rank
 from keras_transfer.cli.findings import SUFFIXES, names_of_findings, write_findings
 from keras_transfer.cli.fit import _read_plan
 from keras_transfer.cli.main import main
 from keras_transfer.cli.output_folder import check_output
-from keras_transfer.messages import markdown_table
 from tests.pictures import colour_folder
 
 SMALL = ["--image-size", "32"]

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from keras_transfer.calibration import temperature_layer as apply_temperature
 from keras_transfer.cli.fit_results import _scaled, _temperature
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.reports import Predictions, apply_temperature
+from keras_transfer.runs import Predictions
 from tests.networks import residual_backbone
 
 RANDOM = np.random.default_rng(0)

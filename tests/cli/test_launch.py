@@ -10,7 +10,7 @@ import pytest
 
 from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
-from keras_transfer.training import Phase, Plan
+from keras_transfer.plans import Phase, Plan
 from tests.pictures import colour_folder
 
 LONGEST = 400

@@ -12,8 +12,8 @@ from keras_transfer import training
 from keras_transfer.cli.main import build_parser, main
 from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
-from keras_transfer.serving.export_file import can_write_litert
-from keras_transfer.training import Phase, Plan
+from keras_transfer.plans import Phase, Plan
+from keras_transfer.serving.file_export import can_write_litert
 from tests.pictures import colour_folder, draw
 
 FILES = {

@@ -9,9 +9,9 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from keras_transfer import data, serving
+from keras_transfer.calibration.measures import confusion_table
 from keras_transfer.data.folder_layout import find_classes
-from keras_transfer.reports.measure import confusion_table
-from keras_transfer.reports.run_figures import plot_confusion
+from keras_transfer.runs.run_figures import plot_confusion
 from tests.corpus.pictures import WHOLE
 from tests.corpus.runs import make_run, small_model
 from tests.corpus.told import assert_done, assert_told

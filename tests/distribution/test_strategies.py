@@ -243,9 +243,9 @@ model.freeze_policy = freezing.UnfreezeLast(1)
 model.fit(dataset, verbose=0)
 assert not np.array_equal(kernel, model.get_layer("conv_2").kernel.numpy())
 from keras_transfer import features, training
-plan = training.Plan([
-    training.Phase(freezing.FreezeAll(), 2, 1e-3),
-    training.Phase(freezing.UnfreezeLast(1), 2, 1e-3, layerwise_decay=0.5),
+plan = plans.Plan([
+    plans.Phase(freezing.FreezeAll(), 2, 1e-3),
+    plans.Phase(freezing.UnfreezeLast(1), 2, 1e-3, layerwise_decay=0.5),
 ])
 cache = features.FeatureCache(sys.argv[1], engine="tensorflow")
 history = training.fine_tune(model, dataset, dataset, plan=plan, cache=cache, verbose=0)

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image, ImageDraw
 
-from keras_transfer import freezing, heads, models, training
+from keras_transfer import freezing, heads, models, plans
 from keras_transfer.cli.run_folder import RunFolder
 from tests.networks import residual_network
 
@@ -53,7 +53,7 @@ def network():
 
 
 def short_plan(epochs):
-    return training.Plan([training.Phase(freezing.FreezeNone(), epochs, 1e-2)])
+    return plans.Plan([plans.Phase(freezing.FreezeNone(), epochs, 1e-2)])
 
 
 def test_every_example_is_tested_here():

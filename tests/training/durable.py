@@ -10,16 +10,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer import callbacks, data, features, freezing, heads, models, training
+from keras_transfer import callbacks, data, features, freezing, heads, models, plans, training
 from tests.networks import residual_backbone
 
-PLAN = training.Plan(
+PLAN = plans.Plan(
     [
-        training.Phase(freezing.FreezeAll(), 3, 1e-2, views=2, name="head"),
-        training.Phase(
+        plans.Phase(freezing.FreezeAll(), 3, 1e-2, views=2, name="head"),
+        plans.Phase(
             freezing.UnfreezeLast(1), 3, 1e-3, layerwise_decay=0.5, augmented=False, name="last"
         ),
-        training.Phase(freezing.FreezeNone(), 3, 1e-3, name="all"),
+        plans.Phase(freezing.FreezeNone(), 3, 1e-3, name="all"),
     ]
 )
 
@@ -76,7 +76,7 @@ def train(pictures, directory, *, cached=True, unfreezes=False, stop=None, every
         model,
         data.augmentation.light()(splits.train),
         splits.validation,
-        plan=training.Plan(PLAN.phases[:1]) if unfreezes else PLAN,
+        plan=plans.Plan(PLAN.phases[:1]) if unfreezes else PLAN,
         directory=directory / "run",
         callbacks=own,
         cache=features.FeatureCache(directory / "cache") if cached else False,

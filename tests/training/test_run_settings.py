@@ -12,11 +12,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_transfer import data, freezing, heads, models, training
+from keras_transfer import data, freezing, heads, models, plans, training
 from tests.networks import residual_backbone
 from tests.pictures import colour_folder, draw
 
-PLAN = training.Plan([training.Phase(freezing.FreezeAll(), 1, 1e-2)])
+PLAN = plans.Plan([plans.Phase(freezing.FreezeAll(), 1, 1e-2)])
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def train(pictures, directory, plan=PLAN, backbone=None, num_classes=3, **option
 
 
 def other_plan():
-    return training.Plan([dataclasses.replace(PLAN.phases[0], learning_rate=1e-3)])
+    return plans.Plan([dataclasses.replace(PLAN.phases[0], learning_rate=1e-3)])
 
 
 def other_backbone():
@@ -78,7 +78,7 @@ def test_changed_pictures_are_refused(pictures, tmp_path):
 
 
 def test_plan_that_was_chosen_is_kept(pictures, tmp_path, monkeypatch):
-    module = sys.modules["keras_transfer.training.fine_tune"]  # the package has the function
+    module = sys.modules["keras_transfer.training.fine_tuning"]  # the package has the function
     monkeypatch.setattr(module, "default_plan", lambda *arguments: PLAN)
     assert train(pictures, tmp_path / "run", plan=None).plan == PLAN
     # Another machine or version would choose another one.

@@ -1,0 +1,65 @@
+"""What happened in a training, stage by stage and second by second."""
+
+import math
+import re
+
+from keras_transfer.backbones import random_twins as random_twin
+from keras_transfer.explanations.learned_weights import learned_weights
+from keras_transfer.explanations.weight_changes import weight_change
+from keras_transfer.optimizers import layerwise_decay
+
+
+def course_of(plan, before, model, seconds, temperature=None):
+    """What a report tells of a training, as what JSON holds.
+
+    Args:
+        plan: the `plans.Plan` that was followed.
+        before: the `Backbone` before the training.
+        model: the `TransferModel` after it.
+        seconds: pairs of what was done and how long it took.
+        temperature: what the logits were divided by, or None.
+
+    Returns:
+        A dict.
+    """
+    return {
+        "stages": list(_stages(plan, before, model)),
+        "seconds": [[what, round(duration, 2)] for what, duration in seconds],
+        "temperature": temperature,
+    }
+
+
+def _stages(plan, before, model):
+    if plan.from_scratch:
+        before = random_twin(before)  # where `fine_tune` began
+    moved = weight_change(before, model.backbone)
+    layers = {layer.name: layer for layer in model.backbone.layers}
+    trained = [set(p.freeze_policy.trainable_layers(model.backbone)) for p in plan.phases]
+    for stage in model.backbone.stages:
+        own = [layers[name] for name in stage.layers if name in layers and layers[name].weights]
+        yield {
+            "name": stage.name,
+            "ends_at": stage.boundary,
+            "shape": list(stage.output_shape[1:]),
+            "parameters": sum(math.prod(w.shape) for layer in own for w in layer.weights),
+            "trained_in": [
+                {"phase": phase.name, "rate": _rate(phase, weights[0].path, model)}
+                for phase, names in zip(plan.phases, trained, strict=True)
+                if (weights := _learned(own, names))
+            ],
+            "moved": moved[stage.name],
+        }
+
+
+def _learned(layers, names):
+    """What the layers of these names learn."""
+    return [w for layer in layers if layer.name in names for w in learned_weights(layer)]
+
+
+def _rate(phase, path, model):
+    """The highest learning rate of a phase for the variable at a path."""
+    if phase.layerwise_decay is None:
+        return phase.learning_rate
+    multipliers = layerwise_decay(model, decay=phase.layerwise_decay)
+    found = (rate for pattern, rate in multipliers.items() if re.fullmatch(pattern, path))
+    return phase.learning_rate * next(found)

@@ -1,0 +1,179 @@
+import builtins
+import json
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from keras_transfer.auditing import duplicates as near_duplicates
+from keras_transfer.auditing.candidate_pairs import candidate_pairs
+from keras_transfer.auditing.thumbnails import detail_correlation, perceptual_hashes, thumbnails
+from tests.photographs import compressed, made_up
+
+
+def cropped(image, left, top, right, bottom):
+    width, height = image.size
+    box = (left * width, top * height, (1 - right) * width, (1 - bottom) * height)
+    return image.crop(tuple(map(round, box)))
+
+
+COPIES = {
+    "resized": (lambda image: image.resize((50, 40)), "same picture"),
+    "compressed": (compressed, "same picture"),
+    "mirrored": (ImageOps.mirror, "mirrored"),
+    "cropped at each side": (lambda i: cropped(i, 0.05, 0.05, 0.05, 0.05), "same picture"),
+    "cropped at a corner": (lambda i: cropped(i, 0.05, 0.05, 0, 0), "same picture"),
+    "cropped by little": (lambda i: cropped(i, 0.03, 0, 0, 0.01), "same picture"),
+    "grey": (lambda image: image.convert("L").convert("RGB"), "same picture"),
+    "all of it": (
+        lambda i: compressed(ImageOps.mirror(cropped(i, 0.04, 0, 0.02, 0.05)).resize((70, 60))),
+        "mirrored",
+    ),
+}
+OTHERS = [np.asarray(made_up(seed)) for seed in range(12)]
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_a_copy_is_found_and_nothing_else(kind):
+    change, evidence = COPIES[kind]
+    pictures = [*OTHERS, *(np.asarray(change(made_up(seed))) for seed in (3, 7))]
+    found = near_duplicates(pictures)
+    assert {(pair.first, pair.second) for pair in found.pairs} == {(3, 12), (7, 13)}
+    assert {pair.evidence for pair in found.pairs} == {evidence}
+    assert found.clusters == ((3, 12), (7, 13))
+    assert found.num_pictures == 14
+
+
+def test_equal_files_are_told_by_their_bytes(tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path, seed in zip(paths, (0, 1, 0), strict=True):
+        made_up(seed).save(path)
+    (pair,) = near_duplicates(paths).pairs
+    assert (pair.first, pair.second, pair.evidence) == (0, 2, "same file")
+    assert pair.names == (str(paths[0]), str(paths[2]))
+
+
+def test_files_and_their_pixels_give_the_same(tmp_path):
+    picture = compressed(made_up(0))
+    picture.save(tmp_path / "a.png")
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    picture.transpose(Image.Transpose.ROTATE_180).save(tmp_path / "b.png", exif=exif)
+    files, _ = thumbnails([tmp_path / "a.png", tmp_path / "b.png", np.asarray(picture)])
+    np.testing.assert_array_equal(files[0], files[1])
+    np.testing.assert_array_equal(files[0], files[2])
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L", "1", "I;16"])
+def test_every_mode_becomes_grey(tmp_path, mode):
+    grey = np.linspace(0, 255, 32 * 32).reshape(32, 32).astype("uint8")
+    if mode == "I;16":
+        image = Image.fromarray(grey.astype("uint16") * 257)
+    else:
+        image = Image.fromarray(grey).convert(mode)
+    image.save(tmp_path / "a.png")
+    (small,), _ = thumbnails([tmp_path / "a.png"])
+    assert small.dtype == np.uint8
+    assert small[-8:].mean() > 200 > 60 > small[:8].mean()
+
+
+def test_transparent_pixels_lie_on_white(tmp_path):
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "a.png")
+    assert thumbnails([tmp_path / "a.png"])[0].min() == 255
+
+
+def test_clusters_join_all_copies_of_a_picture():
+    first = made_up(0)
+    copies = [first, *(COPIES[kind][0](first) for kind in ("resized", "mirrored", "grey"))]
+    found = near_duplicates([*map(np.asarray, copies), *OTHERS[1:4]])
+    assert found.clusters == ((0, 1, 2, 3),)
+
+
+def test_pairs_across_splits_come_first_and_contradictions_are_told():
+    pictures = [OTHERS[0], OTHERS[0], OTHERS[1], np.asarray(compressed(made_up(1)))]
+    splits, labels = ["train", "train", "train", "test"], [0, 1, 2, 2]
+    found = near_duplicates(pictures, splits=splits, labels=labels)
+    assert [(pair.first, pair.second) for pair in found.pairs] == [(2, 3), (0, 1)]
+    assert [pair.first for pair in found.across_splits] == [2]
+    assert [pair.first for pair in found.contradictions] == [0]
+    told = found.to_json()
+    assert told["pairs"][0]["splits"] == ("train", "test")
+    assert told["clusters"] == [[0, 1], [2, 3]]
+
+
+def test_labels_of_numpy_go_into_json():
+    found = near_duplicates([OTHERS[0]] * 2, splits=np.array(["a", "b"]), labels=np.arange(2))
+    told = json.loads(json.dumps(found.to_json()))["pairs"][0]
+    assert (told["splits"], told["labels"]) == (["a", "b"], [0, 1])
+
+
+def test_arrays_of_another_shape_are_not_the_same_file():
+    blank = [np.zeros(shape, "uint8") for shape in ((10, 20, 3), (20, 10, 3))]
+    _, (first, second) = thumbnails(blank)
+    assert first != second
+
+
+def test_features_add_a_cosine_and_find_no_pair_by_themselves():
+    features = np.ones((12, 5), "float32")
+    assert near_duplicates(OTHERS, features).pairs == ()
+    pictures = [*OTHERS, np.asarray(compressed(made_up(2)))]
+    (pair,) = near_duplicates(pictures, np.eye(13)[[*range(12), 2]]).pairs
+    assert pair.cosine == pytest.approx(1.0)
+
+
+def test_features_name_pairs_that_hashes_miss():
+    pictures = [*OTHERS, np.asarray(cropped(made_up(2), 0.05, 0, 0.02, 0.05))]
+    features = np.eye(13)[[*range(12), 2]]
+    assert near_duplicates(pictures, radius=-1).pairs == ()
+    assert len(near_duplicates(pictures, features, radius=-1).pairs) == 1
+
+
+def test_blocks_miss_no_pair(monkeypatch):
+    monkeypatch.setattr("keras_transfer.auditing.candidate_pairs._BLOCK", 4)
+    monkeypatch.setattr("keras_transfer.auditing.candidate_pairs._PAIRS", 2)
+    pictures = [np.asarray(made_up(seed % 7)) for seed in range(14)]
+    small, _ = thumbnails(pictures)
+    expected = {(seed, seed + 7) for seed in range(7)}
+    found = {
+        (pair.first, pair.second)
+        for pair in candidate_pairs(small, None, 10)
+        if not pair.mirrored
+    }
+    assert found == expected
+
+
+def test_a_hash_product_is_the_number_of_differing_bits():
+    small, _ = thumbnails(OTHERS[:2])
+    one, other = (perceptual_hashes(picture)[0] for picture in small)
+    assert (64 - one @ other) / 2 == (one != other).sum()
+
+
+def test_blank_pictures_are_not_copies_of_each_other():
+    blank = [np.full((20, 20, 3), value, "uint8") for value in (0, 100, 255)]
+    assert near_duplicates(blank).pairs == ()
+    assert detail_correlation(*thumbnails(blank[:2])[0]) == 0.0
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_fewer_than_two_pictures_have_no_copies(number):
+    found = near_duplicates(OTHERS[:number])
+    assert (found.pairs, found.clusters, found.num_pictures) == ((), (), number)
+
+
+@pytest.mark.parametrize("argument", ["features", "splits", "labels"])
+def test_rows_belong_to_pictures(argument):
+    with pytest.raises(ValueError, match=rf"`{argument}` must have a row.*Received: 3 for 2"):
+        near_duplicates(OTHERS[:2], **{argument: np.zeros((3, 1))})
+
+
+def test_without_imagehash_the_extra_is_named(monkeypatch):
+    real = builtins.__import__
+
+    def refuse(name, *others, **more):
+        if name == "imagehash":
+            raise ImportError(name)
+        return real(name, *others, **more)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(ImportError, match=r"keras-transfer\[audit\]"):
+        near_duplicates(OTHERS[:2])

@@ -1,0 +1,177 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from keras_transfer import data
+from keras_transfer.auditing import Confounds, Shortcut
+from keras_transfer.auditing import shortcuts as confounds
+from keras_transfer.auditing.file_facts import FACTS, file_facts, told_by_facts
+from keras_transfer.auditing.masked_pictures import border, corners, masked
+from keras_transfer.features import FeatureCache
+from keras_transfer.features import pooled as pooled_features
+from tests.networks import residual_backbone
+from tests.pictures import colour_folder
+
+LABELS = np.arange(60) % 2
+
+
+def pictures(place=None):
+    """Grey noise; those of class 1 are lighter at a place."""
+    images = np.random.default_rng(0).uniform(60, 140, (60, 16, 16, 3)).astype("float32")
+    if place is not None:
+        images[(LABELS == 1, *place)] = 255
+    return images
+
+
+def dataset(images):
+    return tf.data.Dataset.from_tensor_slices((images, LABELS)).batch(16)
+
+
+MIDDLE = slice(5, 11), slice(5, 11)
+CORNER = slice(0, 3), slice(0, 3)
+EDGE = slice(6, 10), slice(0, 2)
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [(None, set()), (MIDDLE, set()), (CORNER, {"border", "corners"}), (EDGE, {"border"})],
+)
+def test_a_mark_is_found_where_it_is(tmp_path, place, found):
+    backbone, cache = residual_backbone(), FeatureCache(tmp_path)
+    told = confounds(dataset(pictures(place)), backbone, cache)
+    assert {shortcut.name for shortcut in told.shortcuts if shortcut.is_large} == found
+    # What reaches to the border may be the subject.
+    assert {shortcut.name for shortcut in told.large} == found - {"border"}
+    assert told.chance == 0.5
+    assert told.num_pictures == 60
+    assert ("Something other than the subject" in told.sentence) is ("corners" in found)
+    assert (told.whole > 0.7) is (place is not None)
+    for shortcut in told.found:
+        low, high = shortcut.interval
+        assert low <= shortcut.accuracy <= high
+        assert shortcut.p_value < 0.05
+    assert told.to_json()["chance"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "low", "large"),
+    # Of whole pictures' 0.8 and chance's 0.5, a half is from 0.65 on.
+    [(0.7, 0.66, True), (0.7, 0.64, False), (0.6, 0.55, False)],
+)
+def test_a_shortcut_is_large_where_that_is_sure(accuracy, low, large):
+    shares = (accuracy - 0.5) / 0.3, (low - 0.5) / 0.3
+    shortcut = Shortcut("corners", accuracy, (low, 0.8), 0.001, *shares, above_chance=True)
+    assert shortcut.is_large is large
+    found = Confounds(0.8, (0.75, 0.85), 0.5, (shortcut,), 100)
+    assert found.large == ((shortcut,) if large else ())
+
+
+def test_the_masks_are_the_frame_and_the_corners():
+    assert border(16, 24).sum() == 16 * 24 - 12 * 18  # 2 rows and 3 columns at each side
+    assert corners(20, 10).sum() == 4 * 4 * 2
+    for part in (border, corners):
+        np.testing.assert_array_equal(part(16, 24), part(16, 24)[::-1, ::-1])
+        assert part(16, 24)[0, 0] and not part(16, 24)[8, 12]
+        assert part(1, 1).all()
+
+
+def test_masked_pictures_are_grey_elsewhere_and_found_again(tmp_path):
+    photos = data.image_folder(colour_folder(tmp_path / "photos"), image_size=16)
+    plain = photos.train_in_order
+    hidden = masked(plain, border)
+    for (images, labels), (whole, expected) in zip(hidden, plain, strict=True):
+        kept = border(16, 16)
+        np.testing.assert_array_equal(images.numpy()[:, kept], whole.numpy()[:, kept])
+        assert (images.numpy()[:, ~kept] == 127.5).all()
+        np.testing.assert_array_equal(labels, expected)
+    cache, backbone = FeatureCache(tmp_path / "cache"), residual_backbone()
+    first = pooled_features(backbone, hidden, cache)
+    again = pooled_features(backbone, masked(plain, border), cache)
+    other = pooled_features(backbone, masked(plain, corners), cache)
+    assert [one.num_computed for one in (first, again, other)] == [18, 0, 18]
+    np.testing.assert_array_equal(first.features, again.features)
+    assert (first.features != other.features).any()
+
+
+def test_datasets_of_pictures_alone_are_masked():
+    (batch,) = masked(tf.data.Dataset.from_tensors(pictures()[:2]), corners)
+    assert batch.shape == (2, 16, 16, 3)
+
+
+def folder(directory, write):
+    for label, name in enumerate(("ants", "bees")):
+        (directory / name).mkdir(parents=True)
+        for number in range(20):
+            noise = np.random.default_rng(20 * label + number).uniform(0, 255, (32, 40, 3))
+            write(Image.fromarray(noise.astype("uint8")), label, directory / name / str(number))
+    paths = sorted(directory.rglob("*.*"))
+    return paths, np.array([path.parent.name == "bees" for path in paths]).astype(int)
+
+
+def smaller(image, label, path):
+    image.resize((40 - 8 * label, 32)).save(f"{path}.png")
+
+
+def grey(image, label, path):
+    (image.convert("L") if label else image).save(f"{path}.png")
+
+
+def darker(image, label, path):
+    image.point(lambda value: value * (1 - 0.4 * label)).save(f"{path}.png")
+
+
+def compressed(image, label, path):
+    image.save(f"{path}.{('png', 'jpg')[label]}")
+
+
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [(smaller, "image size"), (grey, "colour"), (darker, "brightness"), (compressed, "file")],
+)
+def test_facts_about_files_are_found(tmp_path, write, name):
+    paths, labels = folder(tmp_path, write)
+    correct = told_by_facts(file_facts(paths), labels)
+    assert correct[name].mean() > 0.9
+    if write is not smaller:
+        assert "image size" not in correct  # all are equal
+
+
+def test_files_are_shortcuts_beside_the_parts(tmp_path):
+    paths, labels = folder(tmp_path / "photos", darker)
+    images = tf.data.Dataset.from_tensor_slices((pictures()[:40], labels)).batch(16)
+    told = confounds(images, residual_backbone(), FeatureCache(tmp_path / "cache"), paths)
+    assert "brightness" in {shortcut.name for shortcut in told.found}
+    assert {shortcut.name for shortcut in told.shortcuts} > {"border", "corners"}
+
+
+def test_facts_are_of_the_file(tmp_path):
+    Image.new("RGB", (30, 20), (200, 100, 50)).save(tmp_path / "a.png")
+    (row,) = file_facts([tmp_path / "a.png"])
+    told = dict(zip(sum(FACTS.values(), ()), row, strict=True))
+    assert (told["width"], told["height"], told["aspect ratio"]) == (30, 20, 1.5)
+    assert told["bytes"] == (tmp_path / "a.png").stat().st_size
+    assert told["brightness"] == pytest.approx(350 / 3)
+    assert (told["saturation"], told["grey"]) == (150, False)
+
+
+def test_pictures_must_come_in_one_order(tmp_path):
+    shuffled = dataset(pictures()).unbatch().shuffle(60).batch(16)
+    with pytest.raises(ValueError, match="in the same order in each pass"):
+        confounds(shuffled, residual_backbone(), FeatureCache(tmp_path))
+
+
+def test_many_pictures_are_drawn_from(tmp_path):
+    told = confounds(
+        dataset(pictures()), residual_backbone(), FeatureCache(tmp_path), most_pictures=40
+    )
+    assert told.num_pictures == 40
+
+
+@pytest.mark.parametrize("argument", ["paths", "features"])
+def test_rows_belong_to_pictures(tmp_path, argument):
+    with pytest.raises(ValueError, match=rf"`{argument}` must have a row.*Received: 3 for 60"):
+        confounds(
+            dataset(pictures()), residual_backbone(), FeatureCache(tmp_path),
+            **{argument: np.zeros((3, 1))},
+        )  # fmt: skip

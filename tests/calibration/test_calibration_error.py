@@ -1,0 +1,100 @@
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from keras_transfer.calibration import calibration_error as expected_calibration_error
+from keras_transfer.calibration import measure_calibration, reliability
+from tests.calibration.made_up_answers import draw_answers
+
+# Confidences .6, .9 and .9, of which the first and the last are right.
+THREE = np.array([[0.6, 0.4], [0.9, 0.1], [0.1, 0.9]])
+LABELS = np.array([0, 1, 1])
+
+
+def test_error_by_hand():
+    # One bin a tenth: (1 * |1 - .6| + 2 * |.5 - .9|) / 3 = .4
+    assert expected_calibration_error(THREE, LABELS, num_bins=10) == pytest.approx(0.4)
+    # One bin for all: |2/3 - .8|
+    assert expected_calibration_error(THREE, LABELS, num_bins=1) == pytest.approx(0.8 - 2 / 3)
+
+
+def test_bins_by_hand():
+    first, second = reliability(THREE, LABELS, num_bins=10)
+    assert (first.low, first.high) == pytest.approx((0.5, 0.6))
+    assert (first.confidence, first.accuracy, first.count) == (0.6, 1.0, 1)
+    assert (second.confidence, second.accuracy, second.count) == (0.9, 0.5, 2)
+    assert sum(one.count for one in reliability(THREE, LABELS)) == 3
+
+
+def test_bins_of_equal_mass_hold_as_many_pictures():
+    probabilities, labels = draw_answers(np.random.default_rng(0), 300)
+    counts = [one.count for one in reliability(probabilities, labels, 10, equal_mass=True)]
+    assert counts == [30] * 10
+    both = [
+        expected_calibration_error(probabilities, labels, 1, equal_mass=equal_mass)
+        for equal_mass in (False, True)
+    ]
+    assert both[0] == both[1]
+
+
+def test_equal_confidences_share_a_bin():
+    (one,) = reliability(np.tile([[0.7, 0.3]], (9, 1)), np.zeros(9, int), equal_mass=True)
+    assert (one.count, one.accuracy) == (9, 1.0)
+
+
+def test_sum_of_bins_is_the_error():
+    probabilities, labels = draw_answers(np.random.default_rng(1), 400, over=0.2)
+    found = measure_calibration(probabilities, labels, num_draws=10)
+    gaps = sum(one.count * abs(one.accuracy - one.confidence) for one in found.bins) / 400
+    assert found.ece == pytest.approx(gaps)
+    assert found.ece == expected_calibration_error(probabilities, labels)
+    assert json.loads(json.dumps(found.to_json()))["bins"][0]["count"] == found.bins[0].count
+    assert "its confidence is too high" in found.conclusion
+
+
+def test_confidence_is_told_too_low_or_right():
+    random = np.random.default_rng(4)
+    told = [
+        measure_calibration(*draw_answers(random, 400, over), num_draws=50).conclusion
+        for over in (0.0, -0.2)
+    ]
+    assert "right" in told[0].rsplit("confidence", 1)[1] and "too low" in told[1]
+
+
+@pytest.mark.parametrize("over", [0.0, 0.2])
+def test_interval_holds_the_true_error(over):
+    # The confidence is `over` above the truth everywhere, so the true error is `over`.
+    random, held = np.random.default_rng(2), 0
+    for _ in range(100):
+        probabilities, labels = draw_answers(random, 300, over)
+        low, high = measure_calibration(probabilities, labels, num_draws=100).interval
+        held += low <= over <= high
+    # A bootstrap interval of few pictures keeps to its level roughly: 90% is asked for.
+    assert held >= stats.binom.ppf(0.001, 100, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "told"),
+    [
+        (np.zeros((0, 2)), [], r"shape \(0, 2\)"),
+        ([0.5, 0.5], [0, 1], r"shape \(2,\)"),
+        ([[0.7, 0.7]], [0], "whose sum is 1"),
+        ([[1.5, -0.5]], [0], "from 0 to 1"),
+        ([[np.nan, 1.0]], [0], "from 0 to 1"),
+        ([[0.5, 0.5]], [2], "below 2"),
+        ([[0.5, 0.5]], [-1], "at least 0"),
+        ([[0.5, 0.5]], [0, 1], r"labels of shape \(2,\)"),
+        ([[0.5, 0.5]], [0.0], "type float64"),
+    ],
+)
+def test_what_is_no_answer_is_refused(probabilities, labels, told):
+    with pytest.raises(ValueError, match=told):
+        expected_calibration_error(np.array(probabilities), np.array(labels))
+
+
+@pytest.mark.parametrize("num_bins", [0, 1.5, True])
+def test_number_of_bins_is_a_positive_integer(num_bins):
+    with pytest.raises(ValueError, match="`num_bins` must be a positive integer"):
+        reliability(THREE, LABELS, num_bins)

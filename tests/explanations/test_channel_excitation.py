@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_transfer import data
+from keras_transfer.data import Augmentation
+from keras_transfer.explanations import channel_excitation as most_exciting
+from keras_transfer.heads import SoftmaxHead
+from keras_transfer.models import TransferModel
+from tests.explanations.networks_to_explain import (
+    IMAGES,
+    SIZE,
+    assert_same_weights,
+    see_pixels,
+    tokens_model,
+    weights_of,
+)
+from tests.networks import residual_backbone
+from tests.pictures import colour_folder
+
+MANY = np.random.default_rng(3).uniform(0, 255, (23, SIZE, SIZE, 3)).astype("float32")
+
+
+def test_channels_that_are_the_pixels_find_the_brightest():
+    found = most_exciting(see_pixels(), MANY, "stage1", [2, 0], num_pictures=4, batch_size=5)
+    assert [(f.stage, f.channel) for f in found] == [("see", 2), ("see", 0)]
+    for exciting in found:
+        pixels = MANY[..., exciting.channel].reshape(23, -1)
+        expected = np.argsort(-pixels.max(axis=1))[:4]
+        np.testing.assert_array_equal(exciting.indices, expected)
+        np.testing.assert_array_equal(exciting.activations, pixels.max(axis=1)[expected])
+        places = pixels.argmax(axis=1)[expected]
+        np.testing.assert_array_equal(exciting.positions, np.transpose(divmod(places, SIZE)))
+        np.testing.assert_array_equal(exciting.pictures, MANY[expected])
+
+
+def test_region_and_projection_are_the_pixel_itself():
+    (exciting,) = most_exciting(see_pixels(), MANY, "stage1", [1], num_pictures=2)
+    for number, (row, column) in enumerate(exciting.positions):
+        assert tuple(exciting.regions[number]) == (row, column, row + 1, column + 1)
+        expected = np.zeros((SIZE, SIZE, 3))
+        expected[row, column, 1] = 1.0
+        np.testing.assert_array_equal(exciting.projections[number], expected)
+        picture, projection = exciting.cropped(number)
+        np.testing.assert_array_equal(
+            picture, MANY[[exciting.indices[number]], row, [column]][np.newaxis]
+        )
+        np.testing.assert_array_equal(projection, [[[0.0, 1.0, 0.0]]])
+
+
+def test_nothing_outside_the_region_is_projected():
+    for exciting in most_exciting(residual_backbone(), MANY_LARGER, "add1", num_pictures=2):
+        for number, (top, left, bottom, right) in enumerate(exciting.regions):
+            outside = exciting.projections[number].copy()
+            assert outside[top:bottom, left:right].shape == exciting.cropped(number)[1].shape
+            outside[top:bottom, left:right] = 0
+            assert not outside.any()
+
+
+MANY_LARGER = np.random.default_rng(4).uniform(0, 255, (6, 16, 16, 3)).astype("float32")
+
+
+def test_equal_pictures_come_in_their_order_and_few_pictures_give_few():
+    (exciting,) = most_exciting(see_pixels(), np.stack([IMAGES[0]] * 3), "see", [0], 9, 2)
+    assert list(exciting.indices) == [0, 1, 2]
+
+
+def test_channels_default_to_the_first_eight():
+    assert [f.channel for f in most_exciting(see_pixels(), IMAGES, "see")] == [0, 1, 2]
+    found = most_exciting(residual_backbone(), MANY_LARGER, "add2", num_pictures=1)
+    assert [f.channel for f in found] == list(range(8))
+
+
+def test_model_takes_its_backbone_and_stays_as_it_is():
+    model = TransferModel(residual_backbone(), SoftmaxHead(2))
+    before = weights_of(model)
+    (found,) = most_exciting(model, MANY_LARGER, "stage2", [3], num_pictures=2)
+    (again,) = most_exciting(model.backbone, MANY_LARGER, "stage2", [3], num_pictures=2)
+    np.testing.assert_array_equal(found.projections, again.projections)
+    assert_same_weights(model, before)
+
+
+def test_tokens_are_a_grid():
+    (found,) = most_exciting(tokens_model(), IMAGES, "tokens", [1], num_pictures=2)
+    for projection, (row, column) in zip(found.projections, found.positions, strict=True):
+        patch = slice(2 * row, 2 * row + 2), slice(2 * column, 2 * column + 2)
+        assert projection[patch].all()
+        projection[patch] = 0
+        assert not projection.any()
+
+
+def found_indices(dataset, backbone=None):
+    (found,) = most_exciting(backbone or see_pixels(), dataset, "see", [0], num_pictures=3)
+    return list(found.indices)
+
+
+def test_plain_dataset_is_read_in_its_order_with_or_without_labels():
+    expected = found_indices(MANY)
+    images = tf.data.Dataset.from_tensor_slices(MANY).batch(4)
+    assert found_indices(images) == expected
+    labels = tf.data.Dataset.from_tensor_slices(np.zeros(23)).batch(4)
+    assert found_indices(tf.data.Dataset.zip((images, labels))) == expected
+
+
+def test_shuffled_and_augmented_folder_is_read_in_the_order_of_its_source(tmp_path):
+    splits = data.image_folder(colour_folder(tmp_path, ("train",), 4), SIZE)
+    source = np.stack([np.asarray(image) for image, _ in splits.train.source.examples()])
+    expected = found_indices(source)
+    assert found_indices(splits.train) == expected
+    assert (
+        found_indices(Augmentation(flip="horizontal", rotation=0.2)(splits.train)) == expected
+    )
+    in_order = found_indices(splits.train_in_order)
+    # Red is the third class, after blue and green.
+    assert {splits.labels["train"][index] for index in in_order} == {2}
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"channels": [3]}, r"below 3. Received: channels=\[3\]"),
+        ({"channels": []}, "list of integers"),
+        ({"channels": 1}, "list of integers"),
+        ({"num_pictures": 0}, "`num_pictures` must be a positive integer"),
+        ({"batch_size": 1.5}, "`batch_size` must be a positive integer"),
+        ({"stage": "nowhere"}, "no stage, layer or operation"),
+        ({"dataset": IMAGES[:0]}, "holds no picture"),
+        ({"dataset": IMAGES[:, :3]}, "images of shape"),
+    ],
+)
+def test_wrong_argument_is_told(arguments, message):
+    arguments = {"dataset": IMAGES, "stage": "see", **arguments}
+    with pytest.raises(ValueError, match=message):
+        most_exciting(see_pixels(), **arguments)

@@ -1,0 +1,199 @@
+"""Transferability scores against their papers' closed forms."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.stats import multivariate_normal
+
+from keras_transfer._statistics import h_scores as h_score
+from keras_transfer._statistics import intervals
+from keras_transfer._statistics.cka import linear_cka
+from keras_transfer._statistics.intervals import bootstrap_interval
+from keras_transfer.transferability import intrinsic_dimensions as intrinsic_dimension
+from keras_transfer.transferability import leep_scores as leep
+from keras_transfer.transferability import logme_scores as logme
+from keras_transfer.transferability import nce
+
+RANDOM = np.random.default_rng(0)
+
+
+def log_evidence(features, targets):
+    """The highest log evidence for a picture, by direct search over alpha and beta."""
+    size = len(targets)
+
+    def negative(logs):
+        alpha, beta = np.exp(logs)
+        covariance = np.eye(size) / beta + features @ features.T / alpha
+        return -multivariate_normal.logpdf(targets, np.zeros(size), covariance) / size
+
+    return -minimize(negative, [0.0, 0.0], method="Nelder-Mead").fun
+
+
+@pytest.mark.parametrize("num_features", [5, 50], ids=["fewer than pictures", "more"])
+def test_logme_is_the_maximum_of_the_evidence(num_features):
+    features = RANDOM.normal(size=(40, num_features)).astype("float32")
+    labels = (features[:, 0] + 0.5 * RANDOM.normal(size=40) > 0).astype(int)
+    expected = np.mean([log_evidence(features, labels == number) for number in (0, 1)])
+    assert logme(features, labels) == pytest.approx(expected, abs=1e-3)
+
+
+def test_logme_is_higher_for_features_that_tell_classes_apart():
+    labels = np.arange(200) % 4
+    means = RANDOM.normal(size=(4, 20))
+    features = means[labels] + 0.5 * RANDOM.normal(size=(200, 20))
+    assert logme(features, labels) > logme(features, RANDOM.permutation(labels)) + 0.1
+
+
+def test_features_without_any_variance_say_nothing():
+    labels = np.arange(40) % 2
+    assert logme(np.zeros((40, 5)), labels) == pytest.approx(
+        # No feature, and half of the targets' squares unexplained: beta = 2.
+        -0.5 * (np.log(2 * np.pi) - np.log(2) + 1)
+    )
+
+
+def test_features_that_never_vary_are_no_obstacle():
+    features = np.column_stack([RANDOM.normal(size=(60, 3)), np.zeros((60, 2))])
+    labels = np.arange(60) % 2
+    assert np.isfinite(logme(features, labels))
+    assert np.isfinite(h_score(features, labels))
+
+
+@pytest.mark.parametrize("shrinkage", [True, False])
+def test_h_score_of_two_gaussians_is_the_variance_between_over_the_whole(shrinkage):
+    # Means at -2 and 2 along one axis, unit variance: B = 4 there, S = 5, tr(S^-1 B) = 0.8.
+    labels = np.arange(20_000) % 2
+    features = RANDOM.normal(size=(20_000, 3))
+    features[:, 0] += 4 * labels - 2
+    assert h_score(features, labels, shrinkage) == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e6])
+def test_h_score_does_not_depend_on_the_scale(scale):
+    labels = np.arange(60) % 3
+    features = RANDOM.normal(size=(60, 8)) + 2 * np.eye(3, 8)[labels]
+    for shrinkage in (True, False):
+        expected = h_score(features, labels, shrinkage)
+        assert h_score(scale * features, labels, shrinkage) == pytest.approx(expected, rel=1e-4)
+
+
+def test_shrinkage_keeps_h_score_honest_with_few_pictures():
+    # 40 pictures in 200 directions can be told apart by chance.
+    labels, noise = np.arange(40) % 2, RANDOM.normal(size=(40, 200))
+    assert h_score(noise, labels, shrinkage=False) == pytest.approx(1.0)
+    assert h_score(noise, labels) < 0.3
+
+
+LABELS = np.array([0, 0, 0, 1, 1, 1, 1, 1])
+
+
+def test_source_classes_that_are_the_labels_lose_nothing():
+    assert leep(np.eye(2)[LABELS], LABELS) == pytest.approx(0)
+    assert nce(np.eye(2)[LABELS], LABELS) == pytest.approx(0)
+
+
+def test_source_classes_that_say_nothing_leave_the_entropy_of_the_labels():
+    entropy = -(3 / 8 * np.log(3 / 8) + 5 / 8 * np.log(5 / 8))
+    uniform = np.full((8, 4), 0.25)
+    assert leep(uniform, LABELS) == pytest.approx(-entropy)
+    assert nce(uniform, LABELS) == pytest.approx(-entropy)
+
+
+def test_nce_is_the_conditional_entropy_of_the_labels():
+    source = np.array([0, 0, 1, 1, 1, 1, 1, 1])
+    # Class 0 of the source holds two pictures of label 0; class 1 holds one and five.
+    expected = 6 / 8 * (1 / 6 * np.log(1 / 6) + 5 / 6 * np.log(5 / 6))
+    assert nce(np.eye(2)[source], LABELS) == pytest.approx(expected)
+
+
+def test_leep_by_hand():
+    probabilities = np.array([[0.8, 0.2], [0.4, 0.6]])
+    # P(y, z) = [[0.4, 0.1], [0.2, 0.3]]; P(y = 0 | z) = (2/3, 1/4), P(y = 1 | z) = (1/3, 3/4).
+    first, second = 0.8 * 2 / 3 + 0.2 / 4, 0.4 / 3 + 0.6 * 3 / 4
+    expected = (np.log(first) + np.log(second)) / 2
+    assert leep(probabilities, np.array([0, 1])) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "told"),
+    [
+        (np.ones((3, 2)), np.zeros(3, int), r"sums to 1.*shape \(3, 2\)"),
+        (np.eye(3)[0], np.zeros(3, int), r"sums to 1.*shape \(3,\)"),
+        (np.eye(3), np.zeros(2, int), r"for each picture.*shape \(2,\)"),
+        (np.eye(3), np.zeros(3), "type float64"),
+    ],
+)
+def test_wrong_probabilities_are_refused(probabilities, labels, told):
+    with pytest.raises(ValueError, match=told):
+        leep(probabilities, labels)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 5])
+def test_intrinsic_dimension_is_that_of_the_plane_in_a_wide_space(dimension):
+    points = RANDOM.uniform(size=(2000, dimension)) @ RANDOM.normal(size=(dimension, 40))
+    assert intrinsic_dimension(points) == pytest.approx(dimension, rel=0.15)
+
+
+def test_copies_count_once_for_the_intrinsic_dimension():
+    points = RANDOM.normal(size=(1000, 5)) @ RANDOM.normal(size=(5, 64)) + 3
+    copies = points[:300] * (1 + 1e-9 * RANDOM.normal(size=(300, 1)))
+    alone = intrinsic_dimension(points)
+    assert intrinsic_dimension(np.concatenate([points, points[:300]])) == pytest.approx(alone)
+    assert intrinsic_dimension(np.concatenate([points, copies])) > 0.9 * alone
+
+
+def test_intrinsic_dimension_of_many_pictures_is_that_of_some():
+    points = RANDOM.uniform(size=(1000, 2)) @ RANDOM.normal(size=(2, 10))
+    assert intrinsic_dimension(points, most_pictures=500) == pytest.approx(2, rel=0.2)
+
+
+def test_intrinsic_dimension_needs_pictures_that_differ():
+    assert intrinsic_dimension(np.ones((50, 4))) == 0
+    assert intrinsic_dimension(np.eye(2)) == 0
+    with pytest.raises(ValueError, match="must be a matrix"):
+        intrinsic_dimension(np.ones(5))
+
+
+def test_cka_does_not_see_rotation_and_scale():
+    features = RANDOM.normal(size=(60, 20))
+    rotation = np.linalg.qr(RANDOM.normal(size=(20, 20)))[0]
+    assert linear_cka(features, 1e9 * features @ rotation + 3) == pytest.approx(1)
+    stretched = features * np.geomspace(1, 100, 20)
+    assert linear_cka(features, stretched) < 0.9
+
+
+@pytest.mark.parametrize("num_features", [4, 100], ids=["features", "pictures"])
+def test_cka_by_its_definition(num_features):
+    first, second = RANDOM.normal(size=(2, 30, num_features))
+    first, second = first - first.mean(axis=0), second - second.mean(axis=0)
+    k, l = first @ first.T, second @ second.T  # noqa: E741  the paper's names
+    expected = np.trace(k @ l) / np.sqrt(np.trace(k @ k) * np.trace(l @ l))
+    assert linear_cka(first, second) == pytest.approx(expected)
+
+
+def test_cka_of_a_constant_is_zero_and_other_pictures_are_refused():
+    assert linear_cka(np.ones((5, 2)), RANDOM.normal(size=(5, 2))) == 0
+    with pytest.raises(ValueError, match=r"Received: shapes \(5, 2\) and \(4, 2\)"):
+        linear_cka(np.ones((5, 2)), np.ones((4, 2)))
+
+
+def test_bootstrap_interval_is_the_binomial_one():
+    correct = np.arange(400) < 300
+    low, high = bootstrap_interval(correct)
+    deviation = np.sqrt(0.75 * 0.25 / 400)
+    assert low == pytest.approx(0.75 - 1.96 * deviation, abs=0.005)
+    assert high == pytest.approx(0.75 + 1.96 * deviation, abs=0.005)
+
+
+def test_bootstrap_interval_of_any_numbers_is_the_normal_one_in_bounded_memory(monkeypatch):
+    monkeypatch.setattr(intervals, "_MOST_AT_ONCE", 3000)
+    values = RANDOM.normal(size=1000)
+    low, high = bootstrap_interval(values)
+    half = 1.96 * values.std() / 1000**0.5
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.01)
+
+
+@pytest.mark.parametrize("values", [[], [[1.0]], [1.0, np.nan]])
+def test_bootstrap_interval_needs_values(values):
+    with pytest.raises(ValueError, match="finite numbers in a row"):
+        bootstrap_interval(values)
