@@ -14,6 +14,7 @@ test: $(VENV)/test-installed
 lint: $(VENV)/test-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # Stamps: it is installed anew when the metadata change.
 $(VENV)/installed: setup.cfg setup.py pyproject.toml

@@ -43,6 +43,14 @@ def test_docstring_names_every_parameter(thing):
     assert not missing
 
 
+@pytest.mark.parametrize("thing", list(public_objects()))
+def test_public_signature_is_annotated(thing):
+    annotated = inspect.get_annotations(thing.__init__ if inspect.isclass(thing) else thing)
+    missing = [name for name in parameters(thing) if name not in annotated]
+    assert not missing
+    assert inspect.isclass(thing) or "return" in annotated
+
+
 @pytest.mark.parametrize("name", SUBPACKAGES)
 def test_subpackage_is_reached_from_the_package(name):
     assert getattr(keras_transfer, name).__name__ == f"keras_transfer.{name}"

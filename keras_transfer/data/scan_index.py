@@ -8,7 +8,7 @@ import pathlib
 try:
     import sqlite3
 except ImportError:  # Python can be built without it
-    sqlite3 = None
+    sqlite3 = None  # type: ignore[assignment]
 
 # Another layout gets another name: an older library beside a newer one then finds its own.
 _TABLE = "scans_1"

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_transfer.data import ImageSource
 
 # A training asks for each of its phases.
-_OBSERVED = weakref.WeakKeyDictionary()
+_OBSERVED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def source_of(dataset):

@@ -131,7 +131,7 @@ def features_and_labels(element):
     """The features, and labels as numbers of classes or None, of what `arrays` returned."""
     if not isinstance(element, tuple):
         return element, None
-    rows, labels, *_ = *element, None
+    rows, labels = (*element, None)[:2]
     if labels is None:
         return rows, None
     if isinstance(labels, (dict, tuple, list)):
