@@ -1,7 +1,7 @@
 """Every example in a docstring runs.
 
-An example finds the packages of the library, `keras`, `np` and `tf`, and the names of `MAKERS`; the
-folder `photos` holds the pictures of three classes, in three splits.
+An example finds the packages of the library, `keras`, `np` and `tf`, and the names of `MAKERS`;
+the folder `photos` holds the pictures of three classes, in three splits.
 """
 
 import doctest
