@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_transfer._statistics.intervals import difference_interval
 from keras_transfer._statistics.linear_probe import cross_validate
-from keras_transfer.features import pooled as pooled_features
+from keras_transfer.features.pooled import pooled_features
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A model that follows what is trained of it."""
 
 from keras_transfer.models.multi_worker import MultiWorkerSteps
-from keras_transfer.optimizers import slot_carry_over as carry_over
+from keras_transfer.optimizers.slot_carry_over import carry_over
 
 
 class _Flags:

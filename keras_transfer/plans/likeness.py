@@ -7,7 +7,7 @@ import numpy as np
 from keras_transfer._statistics.h_scores import h_score
 from keras_transfer._statistics.intervals import difference_interval
 from keras_transfer._statistics.linear_probe import cross_validate
-from keras_transfer.backbones import random_twins as random_twin
+from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.features.pooled import pooled_features
 from keras_transfer.plans.source_distance import statistics_distance
 

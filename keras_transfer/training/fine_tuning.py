@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_transfer.backbones import graph
-from keras_transfer.backbones import random_twins as random_twin
+from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.distribution import all_agree, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.plans.chooser import default_plan

@@ -5,7 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_transfer.optimizers import slot_carry_over as carry_over
+from keras_transfer.optimizers.slot_carry_over import carry_over
 from keras_transfer.training.learning_rate_range import LearningRateRange
 from keras_transfer.training.unchanged import unchanged
 

@@ -9,13 +9,17 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_transfer import data
-from keras_transfer.auditing import Finding, features_in_order, plot_audit
-from keras_transfer.auditing import auditor as audit
-from keras_transfer.auditing import group_table as groups_from_csv
+from keras_transfer.auditing import (
+    Finding,
+    audit,
+    features_in_order,
+    groups_from_csv,
+    plot_audit,
+)
 from keras_transfer.auditing.thumbnails import thumbnails
 from keras_transfer.data.pipeline import mixed_order
 from keras_transfer.features import FeatureCache
-from keras_transfer.features import pooled as pooled_features
+from keras_transfer.features.pooled import pooled_features
 from tests.networks import residual_backbone
 from tests.photographs import compressed, made_up
 from tests.pictures import COLOURS

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_transfer.auditing import class_imbalance as imbalance
+from keras_transfer.auditing import imbalance
 
 
 def test_equal_classes_are_told_to_be_equal():

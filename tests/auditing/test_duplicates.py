@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from keras_transfer.auditing import duplicates as near_duplicates
+from keras_transfer.auditing import near_duplicates
 from keras_transfer.auditing.candidate_pairs import candidate_pairs
 from keras_transfer.auditing.thumbnails import detail_correlation, perceptual_hashes, thumbnails
 from tests.photographs import compressed, made_up

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_transfer.auditing import group_accuracies as group_accuracy
+from keras_transfer.auditing import group_accuracy
 
 
 def test_interval_is_wilsons():

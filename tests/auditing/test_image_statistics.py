@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_transfer.auditing import image_statistics as picture_statistics
-from keras_transfer.auditing import shifts as domain_shift
+from keras_transfer.auditing import domain_shift, picture_statistics
 from keras_transfer.auditing.image_statistics import STATISTICS
 
 

@@ -3,7 +3,7 @@ import builtins
 import numpy as np
 import pytest
 
-from keras_transfer.auditing import mislabeling as label_errors
+from keras_transfer.auditing import label_errors
 
 RANDOM = np.random.default_rng(0)
 NAMES = ("ants", "bees", "wasps")

@@ -12,7 +12,7 @@ from keras_transfer._statistics.permutation_tests import (
     permutation_p_value,
     squared_discrepancies,
 )
-from keras_transfer.auditing import shifts as domain_shift
+from keras_transfer.auditing import domain_shift
 from keras_transfer.auditing.shifts import feature_drift
 
 

@@ -4,12 +4,11 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_transfer import data
-from keras_transfer.auditing import Confounds, Shortcut
-from keras_transfer.auditing import shortcuts as confounds
+from keras_transfer.auditing import Confounds, Shortcut, confounds
 from keras_transfer.auditing.file_facts import FACTS, file_facts, told_by_facts
 from keras_transfer.auditing.masked_pictures import border, corners, masked
 from keras_transfer.features import FeatureCache
-from keras_transfer.features import pooled as pooled_features
+from keras_transfer.features.pooled import pooled_features
 from tests.networks import residual_backbone
 from tests.pictures import colour_folder
 

@@ -1,8 +1,7 @@
 import keras
 import numpy as np
 
-from keras_transfer.backbones import Backbone
-from keras_transfer.backbones import random_twins as random_twin
+from keras_transfer.backbones import Backbone, random_twin
 from tests.networks import residual_backbone
 
 

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_transfer.calibration import calibration_error as expected_calibration_error
-from keras_transfer.calibration import measure_calibration, reliability
+from keras_transfer.calibration import (
+    expected_calibration_error,
+    measure_calibration,
+    reliability,
+)
 from tests.calibration.made_up_answers import draw_answers
 
 # Confidences .6, .9 and .9, of which the first and the last are right.

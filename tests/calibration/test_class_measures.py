@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_transfer._statistics.intervals import wilson_interval
-from keras_transfer.calibration import class_measures as per_class
+from keras_transfer.calibration import per_class
 from keras_transfer.calibration.class_measures import confusion_matrix
 
 

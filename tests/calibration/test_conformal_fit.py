@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_transfer.calibration import conformal_fit as fit_conformal
+from keras_transfer.calibration import fit_conformal
 from tests.calibration.made_up_answers import draw_answers, draw_logits
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_transfer.calibration import forgetting_measure as forgetting
+from keras_transfer.calibration import forgetting
 from keras_transfer.calibration.forgetting_measure import Forgetting
 from keras_transfer.features import FeatureCache
 from keras_transfer.heads import SoftmaxHead

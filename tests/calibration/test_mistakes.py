@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_transfer.calibration import mistakes as worst_mistakes
+from keras_transfer.calibration import worst_mistakes
 
 ROWS = np.array([[0.7, 0.3], [0.9, 0.1], [0.2, 0.8], [1.0, 0.0]])
 

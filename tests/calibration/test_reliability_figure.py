@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_transfer.calibration import measure_calibration
-from keras_transfer.calibration import reliability_figure as plot_reliability
+from keras_transfer.calibration import measure_calibration, plot_reliability
 from tests.calibration.made_up_answers import draw_answers
 
 

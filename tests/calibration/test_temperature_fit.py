@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_transfer.calibration import calibration_error as expected_calibration_error
-from keras_transfer.calibration import temperature_fit as fit_temperature
+from keras_transfer.calibration import expected_calibration_error, fit_temperature
 from keras_transfer.calibration.temperature_fit import at_temperature
 from tests.calibration.made_up_answers import draw_logits, softmax
 

@@ -5,13 +5,11 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer import serving
-from keras_transfer.calibration import calibration_error as expected_calibration_error
-from keras_transfer.calibration import temperature_layer as apply_temperature
-from keras_transfer.calibration import temperature_scaling as calibrate
+from keras_transfer.calibration import apply_temperature, calibrate, expected_calibration_error
 from keras_transfer.calibration.temperature_fit import at_temperature
 from keras_transfer.heads import DenseHead, SigmoidHead, SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.models import head_outputs as logits
+from keras_transfer.models.head_outputs import logits
 from tests.networks import residual_backbone
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (96, 16, 16, 3)).astype("float32")

@@ -11,7 +11,7 @@ from keras_transfer.cli.main import main
 from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.freezing import FreezeAll
 from keras_transfer.plans import Phase, Plan
-from keras_transfer.training import fine_tuning as fine_tune
+from keras_transfer.training import fine_tune
 from keras_transfer.training.checkpoints import Checkpoints
 from keras_transfer.training.training_folder import TrainingFolder
 from tests.corpus.pictures import WHOLE, write_all

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from keras_transfer import data
 from keras_transfer.data import Augmentation
-from keras_transfer.explanations import channel_excitation as most_exciting
+from keras_transfer.explanations import most_exciting
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from tests.explanations.networks_to_explain import (

@@ -4,12 +4,11 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer.backbones import Backbone
-from keras_transfer.explanations import grad_cams as grad_cam
-from keras_transfer.explanations import grad_cams_plus_plus as grad_cam_plus_plus
+from keras_transfer.explanations import grad_cam, grad_cam_plus_plus
 from keras_transfer.freezing import FreezeNone
 from keras_transfer.heads import DenseHead, SigmoidHead, SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.models import head_outputs as logits
+from keras_transfer.models.head_outputs import logits
 from tests.explanations.networks_to_explain import (
     IMAGES,
     KERNEL,

@@ -2,9 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_transfer.explanations import channel_excitation as most_exciting
-from keras_transfer.explanations import excitation_figure as plot_exciting
-from keras_transfer.explanations import plot_exciting_change
+from keras_transfer.explanations import most_exciting, plot_exciting, plot_exciting_change
 from tests.networks import residual_backbone
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (5, 16, 16, 3)).astype("float32")

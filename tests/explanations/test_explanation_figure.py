@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_transfer.explanations import explanation_figure as plot_explanations
+from keras_transfer.explanations import plot_explanations
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.uniform(0, 255, (2, 12, 16, 3))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_transfer.explanations import occlusions as occlusion
+from keras_transfer.explanations import occlusion
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from tests.explanations.networks_to_explain import (

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from keras_transfer.explanations import path_gradients as integrated_gradients
+from keras_transfer.explanations import integrated_gradients
 from keras_transfer.freezing import FreezeNone
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.models import head_outputs as logits
+from keras_transfer.models.head_outputs import logits
 from tests.explanations.networks_to_explain import (
     IMAGES,
     KERNEL,

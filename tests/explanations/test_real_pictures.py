@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 
 from keras_transfer import data
-from keras_transfer.explanations import channel_excitation as most_exciting
-from keras_transfer.explanations import grad_cams as grad_cam
-from keras_transfer.explanations import grad_cams_plus_plus as grad_cam_plus_plus
-from keras_transfer.explanations import occlusions as occlusion
-from keras_transfer.explanations import path_gradients as integrated_gradients
-from keras_transfer.explanations import sanity_checks as randomization_test
+from keras_transfer.explanations import (
+    grad_cam,
+    grad_cam_plus_plus,
+    integrated_gradients,
+    most_exciting,
+    occlusion,
+    randomization_test,
+)
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.models import head_outputs as logits
+from keras_transfer.models.head_outputs import logits
 from tests.networks import mobilenet
 
 SIZE, EACH = 96, 6

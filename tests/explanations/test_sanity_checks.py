@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_transfer.explanations import grad_cams as grad_cam
-from keras_transfer.explanations import grad_cams_plus_plus as grad_cam_plus_plus
-from keras_transfer.explanations import occlusions as occlusion
-from keras_transfer.explanations import path_gradients as integrated_gradients
-from keras_transfer.explanations import sanity_checks as randomization_test
+from keras_transfer.explanations import (
+    grad_cam,
+    grad_cam_plus_plus,
+    integrated_gradients,
+    occlusion,
+    randomization_test,
+)
 from keras_transfer.explanations.sanity_checks import _from_the_top, _rank_correlation
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel

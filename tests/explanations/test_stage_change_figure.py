@@ -1,7 +1,6 @@
 from PIL import Image
 
-from keras_transfer.explanations import StageChange
-from keras_transfer.explanations import stage_change_figure as plot_stage_changes
+from keras_transfer.explanations import StageChange, plot_stage_changes
 
 
 def test_each_stage_has_its_bar(tmp_path):

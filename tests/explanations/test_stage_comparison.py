@@ -6,9 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer._statistics.cka import linear_cka
-from keras_transfer.explanations import StageChange
-from keras_transfer.explanations import stage_comparison as compare_stages
-from keras_transfer.explanations import weight_changes as weight_change
+from keras_transfer.explanations import StageChange, compare_stages, weight_change
 from keras_transfer.features import FeatureCache
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_transfer.backbones import Backbone
-from keras_transfer.explanations import weight_changes as weight_change
+from keras_transfer.explanations import weight_change
 from keras_transfer.explanations.learned_weights import learned_weights
 from keras_transfer.freezing import FreezeNone, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead

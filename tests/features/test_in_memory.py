@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras_transfer import data
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.in_memory import in_memory
-from keras_transfer.transferability import backbone_ranking as rank_backbones
+from keras_transfer.transferability import rank_backbones
 from tests.networks import residual_backbone
 
 

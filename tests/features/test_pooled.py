@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from keras_transfer import data
 from keras_transfer.backbones import graph
-from keras_transfer.features import FeatureCache, stage_features
-from keras_transfer.features import pooled as pooled_features
+from keras_transfer.features import FeatureCache
+from keras_transfer.features.pooled import pooled_features, stage_features
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from tests.networks import residual_backbone

@@ -3,7 +3,7 @@ import numpy as np
 
 from keras_transfer.heads import DenseHead, SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.models import head_outputs as logits
+from keras_transfer.models.head_outputs import logits
 from tests.explanations.networks_to_explain import IMAGES, KERNEL, pixel_model
 from tests.networks import residual_backbone
 

@@ -6,8 +6,7 @@ import tensorflow as tf
 from keras_transfer.backbones import graph
 from keras_transfer.freezing import FreezeAll, FreezeNone, FreezeUpTo, UnfreezeLast
 from keras_transfer.heads import DenseHead, SigmoidHead, SoftmaxHead
-from keras_transfer.models import TransferModel
-from keras_transfer.models import builder as build
+from keras_transfer.models import TransferModel, build
 from keras_transfer.optimizers import LearningRateMultiplier, layerwise_decay
 from tests.networks import mobilenet, residual_backbone, residual_network
 

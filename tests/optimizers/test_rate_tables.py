@@ -1,8 +1,7 @@
 import keras
 import pytest
 
-from keras_transfer.optimizers import LearningRateMultiplier
-from keras_transfer.optimizers import rate_tables as rate_table
+from keras_transfer.optimizers import LearningRateMultiplier, rate_table
 
 MULTIPLIERS = [("slow/.*", 0.5), ("head/.*", 1.0)]
 

@@ -4,8 +4,7 @@ import optimizer_cases as cases
 import pytest
 import tensorflow as tf
 
-from keras_transfer.optimizers import LearningRateMultiplier
-from keras_transfer.optimizers import slot_carry_over as carry_over
+from keras_transfer.optimizers import LearningRateMultiplier, carry_over
 
 MULTIPLIERS = [("first.*", 0.5), (".*", 1.0)]
 ALL_OPTIMIZERS = [*cases.OPTIMIZERS, "SignDescent"]

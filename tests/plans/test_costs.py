@@ -4,8 +4,7 @@ import tensorflow as tf
 
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.plans import Costs, measure_costs
-from keras_transfer.plans import chooser as default_plan
+from keras_transfer.plans import Costs, default_plan, measure_costs
 from tests.networks import mobilenet
 
 # A hundred pictures a second to read; ten through the stem, and so on.

@@ -3,8 +3,7 @@ import json
 import pytest
 
 from keras_transfer.freezing import FreezeAll, FreezeNone, FreezePatterns, UnfreezeLast
-from keras_transfer.plans import Phase, Plan
-from keras_transfer.plans import chooser as default_plan
+from keras_transfer.plans import Phase, Plan, default_plan
 
 PHASES = [
     Phase(FreezeAll(), 3, 1e-3, name="head"),

@@ -11,14 +11,19 @@ from keras_transfer.features import FeatureCache
 from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.plans import Likeness, Phase, Plan, measure_likeness, recommender
-from keras_transfer.plans import recommender as recommend
-from keras_transfer.plans import source_distance as statistics_distance
+from keras_transfer.plans import (
+    Likeness,
+    Phase,
+    Plan,
+    measure_likeness,
+    recommend,
+    recommender,
+    statistics_distance,
+)
 from keras_transfer.plans.recommendation import STRATEGIES
 from keras_transfer.plans.recommender import choose_strategy, phases_of
-from keras_transfer.training import fine_tuning as fine_tune
-from keras_transfer.transferability import transfer_check
-from keras_transfer.transferability import transfer_check as check_negative_transfer
+from keras_transfer.training import fine_tune
+from keras_transfer.transferability import check_negative_transfer, transfer_check
 from keras_transfer.transferability.negative_transfer import NegativeTransfer
 from tests.networks import residual_backbone
 

@@ -7,7 +7,7 @@ from keras_transfer.freezing import FreezeNone
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Phase, Plan
-from keras_transfer.training import fine_tuning as fine_tune
+from keras_transfer.training import fine_tune
 from keras_transfer.training.data_wait import DataWait
 from tests.networks import residual_backbone
 

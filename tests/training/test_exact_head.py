@@ -8,8 +8,7 @@ from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.heads import SigmoidHead, SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Phase, Plan
-from keras_transfer.training import fine_tuning as fine_tune
-from keras_transfer.training import solve_head
+from keras_transfer.training import fine_tune, solve_head
 from tests.networks import residual_backbone
 
 RANDOM = np.random.default_rng(0)

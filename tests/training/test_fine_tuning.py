@@ -13,9 +13,8 @@ from keras_transfer import data, optimizers
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.plans import Phase, Plan
-from keras_transfer.plans import chooser as default_plan
-from keras_transfer.training import fine_tuning as fine_tune
+from keras_transfer.plans import Phase, Plan, default_plan
+from keras_transfer.training import fine_tune
 from tests.networks import residual_backbone, residual_network
 from tests.pictures import colour_folder
 

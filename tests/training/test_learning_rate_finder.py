@@ -10,7 +10,7 @@ from keras_transfer.freezing import FreezeNone, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.optimizers import LearningRateMultiplier, layerwise_decay
-from keras_transfer.training import learning_rate_finder as find_learning_rate
+from keras_transfer.training import find_learning_rate
 from tests.networks import residual_backbone
 
 RANDOM = np.random.default_rng(0)

@@ -14,7 +14,7 @@ from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Phase, Plan
-from keras_transfer.training import fine_tuning as fine_tune
+from keras_transfer.training import fine_tune
 from keras_transfer.training.phase_data import phase_data
 from tests.networks import residual_backbone
 from tests.pictures import colour_folder

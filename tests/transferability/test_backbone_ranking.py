@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
-from keras_transfer.transferability import backbone_ranking as rank_backbones
-from keras_transfer.transferability import source_classifiers as source_classifier
+from keras_transfer.transferability import rank_backbones, source_classifier
 from keras_transfer.transferability.candidate_score import CandidateScore
 from keras_transfer.transferability.ranking import Ranking
 from keras_transfer.transferability.ranking_figure import plot_ranking

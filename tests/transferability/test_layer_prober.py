@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer._statistics.linear_probe import cross_validate
-from keras_transfer.features import FeatureCache, stage_features
-from keras_transfer.transferability import Truncation
-from keras_transfer.transferability import layer_prober as probe_layers
+from keras_transfer.features import FeatureCache
+from keras_transfer.features.pooled import stage_features
+from keras_transfer.transferability import Truncation, probe_layers
 from keras_transfer.transferability.layer_probes import LayerProbes, StageProbe
 from keras_transfer.transferability.probes_figure import plot_probes
 from tests.networks import residual_backbone

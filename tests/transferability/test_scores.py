@@ -5,14 +5,11 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
-from keras_transfer._statistics import h_scores as h_score
 from keras_transfer._statistics import intervals
 from keras_transfer._statistics.cka import linear_cka
+from keras_transfer._statistics.h_scores import h_score
 from keras_transfer._statistics.intervals import bootstrap_interval
-from keras_transfer.transferability import intrinsic_dimensions as intrinsic_dimension
-from keras_transfer.transferability import leep_scores as leep
-from keras_transfer.transferability import logme_scores as logme
-from keras_transfer.transferability import nce
+from keras_transfer.transferability import intrinsic_dimension, leep, logme, nce
 
 RANDOM = np.random.default_rng(0)
 
