@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks import child, library_models, picture_folders
 from keras_transfer import data, plans, training
-from keras_transfer.plans.recommender import phases_of
+from keras_transfer.plans.chooser import phases_of
 
 
 def measure(
@@ -82,7 +82,7 @@ def _plan(model, splits, epochs, views):
     """The default plan with some of its numbers replaced; None leaves all to the library."""
     if epochs is None and views is None:
         return None
-    plan = plans.default_plan(
+    plan = plans.choose_plan(
         splits.num_images["train"], len(splits.class_names), len(model.backbone.stages)
     )
     names = {field.name for field in dataclasses.fields(plans.Phase)}

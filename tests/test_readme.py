@@ -34,7 +34,7 @@ def test_snippets_run_and_print_what_the_readme_says(tmp_path, monkeypatch):
 
     monkeypatch.setattr(keras.applications, "MobileNetV2", without_download)
     short = Plan([Phase(FreezeAll(), 1, 1e-3)])
-    monkeypatch.setattr(fine_tuning, "default_plan", lambda *arguments: short)
+    monkeypatch.setattr(fine_tuning, "choose_plan", lambda *arguments: short)
 
     printed, names = [], {}
     for example in blocks("example", "python"):

@@ -75,6 +75,23 @@ class BestWeights(keras.callbacks.Callback):
         # The weights of an epoch without a loss may not be numbers.
         return logs["val_accuracy"] >= self._highest - error and logs["val_loss"] < math.inf
 
+    def get_state(self):
+        """What a resumed training needs: a dict of numbers and arrays."""
+        return {
+            "epochs_seen": self._epochs_seen,
+            "best_epoch": self.best_epoch,
+            "best_logs": self.best_logs,
+            "highest": self._highest,
+            "weights": self._weights,
+        }
+
+    def set_state(self, state):
+        """Continues from what `get_state` returned."""
+        self._epochs_seen, self._highest = state["epochs_seen"], state["highest"]
+        self.best_epoch, self.best_logs = state["best_epoch"], state["best_logs"]
+        self._best_score = None if self.best_epoch is None else _score(self.best_logs)
+        self._weights = state["weights"]
+
     def restore(self):
         """Gives the model the best weights that were seen."""
         if self._weights is not None:

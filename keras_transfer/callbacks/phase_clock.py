@@ -1,6 +1,5 @@
 """Where the time of a training went."""
 
-import collections
 import time
 
 import keras
@@ -17,8 +16,7 @@ class PhaseClock(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self.started = time.monotonic()
-        # Not a list: a training that goes on would take up the seconds of another process.
-        self.spans = collections.deque()
+        self.spans = []
 
     def on_train_begin(self, logs=None):
         now = time.monotonic()

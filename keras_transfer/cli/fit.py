@@ -82,7 +82,7 @@ def run(options):
 
 def _names_of_fits(plan):
     """The names of the phases that call `fit`; an exact head is solved without."""
-    return [phase.name for phase in plan.phases if phase.solver != "lbfgs"]
+    return [phase.name for phase in plan.phases if phase.solver != "exact"]
 
 
 def _write_report(run_folder, model):
@@ -162,7 +162,7 @@ def _check_plan(plan, model, cache):
     """Raises what training by this plan would, while there is no run folder yet."""
     for phase in plan.phases if isinstance(plan, plans.Plan) else ():
         phase.freeze_policy.trainable_layers(model.backbone)
-        if phase.solver == "lbfgs" and not cache:
+        if phase.solver == "exact" and not cache:
             raise ValueError(
                 "The exact solution of a head needs cached features: leave --no-cache out."
             )

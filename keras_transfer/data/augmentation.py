@@ -134,6 +134,7 @@ class Augmentation:
             source and source.augmented(self),
             # Mixed labels have another shape.
             None if self.mixes_labels else (dataset if plain is None else plain),
+            getattr(dataset, "reduced_decoding", None),
         )
 
     def transform(self, images, labels, seed, num_classes=None):

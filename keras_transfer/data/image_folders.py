@@ -135,7 +135,7 @@ def image_folder(
             seed=seed,
         )
         shown = shuffled(examples(), len(found), seed) if shuffle else examples()
-        return batched(shown, load, class_names, source)
+        return batched(shown, load, class_names, source, reduced_decoding)
 
     return ImageSplits(
         train=dataset("train", shuffle),

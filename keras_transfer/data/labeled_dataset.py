@@ -35,6 +35,8 @@ class LabeledDataset(tf.data.Dataset):
             their order sets it to None.
         unaugmented: the dataset of the same pictures before their random changes, or None. It
             is kept where `source` is.
+        reduced_decoding: whether large JPEGs are decoded at a part of their size; None if not
+            known. It is kept as `class_names` is.
 
     Example:
         >>> import tensorflow as tf
@@ -44,7 +46,15 @@ class LabeledDataset(tf.data.Dataset):
         ('ants', 'bees')
     """
 
-    def __init__(self, dataset, class_names, num_images=None, source=None, unaugmented=None):
+    def __init__(
+        self,
+        dataset,
+        class_names,
+        num_images=None,
+        source=None,
+        unaugmented=None,
+        reduced_decoding=None,
+    ):
         if not isinstance(dataset, tf.data.Dataset):
             raise ValueError(
                 "`dataset` must be a `tf.data.Dataset`. "
@@ -60,6 +70,7 @@ class LabeledDataset(tf.data.Dataset):
         self.num_images = num_images
         self.source = source
         self.unaugmented = unaugmented
+        self.reduced_decoding = reduced_decoding
         super().__init__(tf.data.experimental.to_variant(dataset))
 
     def _inputs(self):
@@ -79,7 +90,9 @@ def _keep_class_names(name, keep_images, keep_source):
         result = method(self, *args, **kwargs)
         num_images = self.num_images if keep_images else None
         source, unaugmented = (self.source, self.unaugmented) if keep_source else (None, None)
-        return LabeledDataset(result, self.class_names, num_images, source, unaugmented)
+        return LabeledDataset(
+            result, self.class_names, num_images, source, unaugmented, self.reduced_decoding
+        )
 
     return transformation
 

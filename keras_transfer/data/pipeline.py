@@ -54,11 +54,13 @@ def shuffled(examples, num_images, seed, buffer_size=None):
     )
 
 
-def batched(examples, load, class_names, source):
+def batched(examples, load, class_names, source, reduced_decoding):
     """A `LabeledDataset` of batches; `load` makes `(image, label)` of one example."""
     dataset = examples.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     dataset = dataset.batch(source.batch_size).prefetch(tf.data.AUTOTUNE)
-    return LabeledDataset(dataset, class_names, source.num_images, source)
+    return LabeledDataset(
+        dataset, class_names, source.num_images, source, reduced_decoding=reduced_decoding
+    )
 
 
 def mixed_order(num_images):

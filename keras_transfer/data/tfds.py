@@ -129,7 +129,7 @@ def from_tfds(
         shown = records[split]
         if shuffle:
             shown = shuffled(shown, num_images, seed, _SHUFFLE_BUFFER)
-        return batched(shown, load, class_names, source)
+        return batched(shown, load, class_names, source, reduced_decoding)
 
     return ImageSplits(
         train=dataset("train", shuffle=True),

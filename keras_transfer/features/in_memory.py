@@ -35,7 +35,10 @@ def in_memory(dataset, most_bytes=_MOST_BYTES):
         return dataset
     kept = tf.data.Dataset.from_tensor_slices(next(iter(examples.batch(source.num_images))))
     source = dataclasses.replace(source, examples=kept.skip)
-    return LabeledDataset(dataset, dataset.class_names, source.num_images, source)
+    return LabeledDataset(
+        dataset, dataset.class_names, source.num_images, source,
+        reduced_decoding=dataset.reduced_decoding,
+    )  # fmt: skip
 
 
 def _num_bytes(spec):

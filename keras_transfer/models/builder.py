@@ -1,4 +1,4 @@
-"""The whole sentence in one call."""
+"""Builds and compiles a model in one call."""
 
 import keras
 
@@ -38,13 +38,16 @@ def build(
     Example:
 
     >>> model = models.build(
-    ...     "ResNet50", heads=heads.SoftmaxHead(10), freeze_policy=freezing.UnfreezeLast(2),
+    ...     backbone, heads=heads.SoftmaxHead(10), freeze_policy=freezing.UnfreezeLast(2),
     ...     learning_rate=1e-3, layerwise_decay=0.75,
-    ... )  # doctest: +SKIP
+    ... )
+    >>> model.compiled
+    True
     """
     with get_strategy("one_device" if strategy is None else strategy).scope():
         model = TransferModel(backbone, heads, freeze_policy)
-        optimizer = keras.optimizers.get(optimizer)
+        if learning_rate is not None or layerwise_decay is not None:
+            optimizer = keras.optimizers.get(optimizer)
         if learning_rate is not None:
             config = {**optimizer.get_config(), "learning_rate": learning_rate}
             optimizer = type(optimizer).from_config(config)

@@ -31,6 +31,11 @@ class _Parts:
     freeze_policy: FreezePolicy
     saved_with_slots: bool = False
     tails: dict = dataclasses.field(default_factory=dict)
+    # As they were passed to `compile`; functions and objects stay themselves.
+    compiled_with: dict = dataclasses.field(default_factory=dict)
+    own_optimizer: keras.optimizers.Optimizer | None = None
+    class_names: tuple | None = None
+    reduced_decoding: bool | None = None
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
@@ -73,8 +78,9 @@ class TransferModel(FollowsTrainedSet):
     (None, 10)
     """
 
-    # Of a loaded model it is not known, nor needed: its head is trained.
+    # Not known of a loaded model, nor needed: its head is trained.
     truncate_at = None
+    _has_own_optimizer = False
 
     def __init__(self, backbone, heads, freeze_policy=None, name=None, truncate_at=None):
         backbone = as_backbone(backbone)
@@ -149,6 +155,8 @@ class TransferModel(FollowsTrainedSet):
     def __call__(self, inputs, *arguments, **keyword_arguments):
         if isinstance(inputs, dict) and len(inputs) == 1:
             ((boundary, features),) = inputs.items()
+            if boundary == self.inputs[0].name:
+                return super().__call__(features, *arguments, **keyword_arguments)
             return self._tail_from(boundary)(features, *arguments, **keyword_arguments)
         return super().__call__(inputs, *arguments, **keyword_arguments)
 
@@ -181,12 +189,29 @@ class TransferModel(FollowsTrainedSet):
 
         Args:
             optimizer: as in Keras. Defaults to `"adamw"` with Keras' learning rate of 1e-3. One
-                that was built for another trainable set goes on with its state.
+                that was built for another trainable set keeps its state.
             loss: as in Keras. Defaults to the heads' losses.
             loss_weights: as in Keras. Defaults to the heads' weights where there are several.
             metrics: as in Keras. Defaults to the heads' metrics, unless a loss is given.
             **keras_arguments: what else `keras.Model.compile` takes.
         """
+        own_optimizer = None if optimizer == "adamw" else keras.optimizers.get(optimizer)
+        self._parts.own_optimizer = _unwrapped(own_optimizer)
+        self._parts.compiled_with = {
+            "loss": loss, "loss_weights": loss_weights, "metrics": metrics, **keras_arguments
+        }  # fmt: skip
+        self.recompile(own_optimizer or "adamw")
+
+    def recompile(self, optimizer):
+        """Compiles with another optimizer; loss, metrics and all else stay.
+
+        Args:
+            optimizer: as in Keras.
+        """
+        arguments = dict(self._parts.compiled_with)
+        loss, loss_weights, metrics = (
+            arguments.pop(name, None) for name in ("loss", "loss_weights", "metrics")
+        )
         if loss is None:
             loss = _of_heads(self.heads, lambda head: head.loss())
             if metrics is None:
@@ -200,12 +225,47 @@ class TransferModel(FollowsTrainedSet):
             loss=loss,
             loss_weights=loss_weights,
             metrics=metrics,
-            **keras_arguments,
+            **arguments,
         )
+
+    @property
+    def own_optimizer(self):
+        """The optimizer that was passed to `compile`; None for the default one."""
+        return self._parts.own_optimizer
+
+    # What it remembers of its data.
+
+    @property
+    def class_names(self):
+        """The names of the classes: a tuple, or None if they are not known.
+
+        `fit` and `fine_tune` take them from a `LabeledDataset`. Assign them for other data.
+        """
+        return self._parts.class_names
+
+    @class_names.setter
+    def class_names(self, names):
+        self._parts.class_names = None if names is None else tuple(map(str, names))
+
+    @property
+    def reduced_decoding(self):
+        """Whether large JPEGs were decoded at a part of their size; None if not known."""
+        return self._parts.reduced_decoding
+
+    def remember(self, dataset):
+        """Takes over the class names and the decoding of a `LabeledDataset`.
+
+        Has no effect for other datasets, and for names that do not fit the head.
+        """
+        names = getattr(dataset, "class_names", None)
+        if names is not None and getattr(self.heads, "units", None) == len(names):
+            self.class_names = names
+            self._parts.reduced_decoding = getattr(dataset, "reduced_decoding", None)
 
     def fit(self, x=None, *arguments, **keyword_arguments):
         if isinstance(x, tf.data.Dataset):
-            # Keras warns that it cannot shuffle a data set, of its own default.
+            self.remember(x)
+            # Keras warns of its own default, that it cannot shuffle a dataset.
             keyword_arguments.setdefault("shuffle", False)
             if self.compiled and not self.optimizer.built:
                 self._build_for(x.element_spec)
@@ -245,6 +305,9 @@ class TransferModel(FollowsTrainedSet):
             "heads": keras.saving.serialize_keras_object(self.heads),
             "freeze_policy": keras.saving.serialize_keras_object(self.freeze_policy),
             "trainable": list(self._flags.now()),
+            "class_names": self.class_names and list(self.class_names),
+            "reduced_decoding": self.reduced_decoding,
+            "has_own_optimizer": self.own_optimizer is not None,
             # Without any step there are no slots in the file, and none to be made for it.
             "optimizer_built": bool(self.compiled and self.optimizer.built),
         }
@@ -271,22 +334,33 @@ class TransferModel(FollowsTrainedSet):
         for leaf, trainable in zip(model._flags.leaves, config["trainable"], strict=True):
             leaf.trainable = trainable
         model._parts.saved_with_slots = config["optimizer_built"]
+        model.class_names = config["class_names"]
+        model._parts.reduced_decoding = config["reduced_decoding"]
+        model._has_own_optimizer = config["has_own_optimizer"]
         return model
 
     def get_compile_config(self):
         config = super().get_compile_config()
         if config:
-            optimizer = self.optimizer
-            if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-                optimizer = optimizer.inner_optimizer  # `compile` wraps it again
             # It may have followed the trainable set since `compile`.
-            config["optimizer"] = keras.saving.serialize_keras_object(optimizer)
+            config["optimizer"] = keras.saving.serialize_keras_object(
+                _unwrapped(self.optimizer)
+            )
         return config
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
+        if not self._has_own_optimizer:
+            self._parts.own_optimizer = None
         if self._parts.saved_with_slots:
             self.optimizer.build(self.trainable_variables)
+
+
+def _unwrapped(optimizer):
+    """The optimizer within a `LossScaleOptimizer`, which `compile` adds by itself."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer.inner_optimizer
+    return optimizer
 
 
 def _is_plain(spec):

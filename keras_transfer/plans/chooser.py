@@ -1,39 +1,96 @@
-"""The plan for those who have none."""
+"""The one function that chooses a plan, and the thresholds that it chooses by."""
 
-from keras_transfer.plans.phases import (
-    are_very_few_steps,
-    head_phase,
-    tuning_epochs,
-    tuning_phase,
+import math
+
+from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
+from keras_transfer.plans.costs import Costs
+from keras_transfer.plans.likeness import Likeness
+from keras_transfer.plans.plan import Phase, Plan
+
+# From the least that is trained to the most.
+STRATEGIES = (
+    "use as is",
+    "train the head",
+    "train the last stages",
+    "train everything",
+    "train from scratch",
 )
-from keras_transfer.plans.plan import Plan
 
-# Below so many pictures per class, the last stages are fitted to single pictures.
-_FEW_PER_CLASS = 20
-# From so many on, an earlier stage has enough to learn from.
-_MANY_PER_CLASS = 1000
-# Under a time budget: a part of the epochs, and views to keep, 0 for the pictures as they are;
-# the most accurate choice first, for the stages that are wanted and then for fewer.
+# Images per class. With fewer, the last stages overfit.
+FEW_PER_CLASS = 20
+# With more, an earlier stage has enough images to learn from, and random weights may do as well
+# as pretrained ones.
+MANY_PER_CLASS = 1000
+# A linear probe above this accuracy leaves nothing to fine-tune for.
+PERFECT = 0.99
+# Below this skill of a linear probe the images are unlike those of the source: its last stages
+# are specialised in something else.
+UNLIKE = 0.5
+# A third stage takes time and gained nothing on four data sets: benchmarks/measured.
+_LAST_STAGES = 2
+
+_HEAD_STEPS, _HEAD_EPOCHS, _HEAD_RATE = 2000, (5, 20), 1e-3
+_TUNING_STEPS, _TUNING_EPOCHS = 750, (8, 12)
+# In a few steps at the full rate, Adam harms the pretrained weights more than it improves them;
+# in very few steps this holds for all stages but the last.
+_FEW_STEPS, _VERY_FEW_STEPS = 500, 200
+_RATE, _RATE_OF_FEW_STEPS = 1e-3, 5e-4
+_DECAY = 0.7
+_SCRATCH_STEPS, _SCRATCH_EPOCHS = 3000, (20, 40)
+# With a time budget: a share of the epochs, and the number of cached views (0: the images
+# without augmentation). The most accurate choice comes first; after the last one the plan
+# trains one stage less.
 _CHOICES = ((1.0, 4), (0.75, 2), (0.5, 0), (0.35, 0))
 _FEWEST_EPOCHS = 3
 
 
-def default_plan(
-    num_images, num_classes, num_stages=5, batch_size=32, costs=None, time_budget=None
-):
-    """Chooses a plan from the size of the data, and from the time there is.
+def choose_plan(
+    num_images: int,
+    num_classes: int,
+    num_stages: int = 5,
+    batch_size: int = 32,
+    likeness: Likeness | None = None,
+    costs: Costs | None = None,
+    time_budget: float | None = None,
+) -> Plan:
+    """Chooses a plan from the size of the data set, and explains the choice.
+
+    | images per class | alike, or not known | unlike |
+    |---|---|---|
+    | fewer than 20 | the head | the head |
+    | up to 1000 | the head, then the last two stages | the head, then everything |
+    | more | the head, then the last three stages | the head, then everything |
+
+    Whether the images are like those that the backbone was trained on follows from `likeness`.
+    It also tells where a frozen backbone is good enough (the head is then solved exactly), and
+    where random weights are the better start.
 
     Args:
-        num_images: the number of training pictures.
+        num_images: the number of training images.
         num_classes: the number of classes or outputs.
         num_stages: the number of stages of the backbone. Defaults to 5.
-        batch_size: the number of pictures in a step. Defaults to 32.
-        costs: `Costs`, what the parts of the training cost on this machine. Defaults to None,
-            not known.
-        time_budget: seconds that the plan may take by these costs. Defaults to None, no limit.
+        batch_size: the number of images in a step. Defaults to 32.
+        likeness: what `measure_likeness` returned. Defaults to None, not measured.
+        costs: what `measure_costs` returned. Defaults to None, not measured.
+        time_budget: seconds that the plan may take according to `costs`. Defaults to None, no
+            limit.
 
     Returns:
-        A `Plan`, whose `reasons` say why.
+        A `Plan`, whose `reasons` explain it.
+
+    Raises:
+        ValueError: if there are no images or classes, or `time_budget` is not positive or
+            comes without `costs`.
+
+    Example:
+
+    >>> plan = plans.choose_plan(num_images=3000, num_classes=10)
+    >>> [(phase.name, phase.freeze_policy) for phase in plan.phases]
+    [('head', FreezeAll()), ('fine-tuning', UnfreezeLast(num_stages=2))]
+
+    Reference: Yosinski et al., How transferable are features in deep neural networks?, NeurIPS
+    2014, for the table; Kumar et al., Fine-Tuning can Distort Pretrained Features and
+    Underperform Out-of-Distribution, ICLR 2022, for the head first.
     """
     for name, value in {"num_images": num_images, "num_classes": num_classes}.items():
         if value < 1:
@@ -43,75 +100,187 @@ def default_plan(
             "`time_budget` must be positive, and needs `costs` to compare with. "
             f"Received: time_budget={time_budget!r}, costs={costs!r}"
         )
-    per_class = num_images / num_classes
-    head = head_phase(num_images, batch_size)
-    reasons = [
-        f"The head starts from random numbers, and its first gradients would spoil the "
-        f"pretrained weights: it is trained alone for {head.epochs} epochs "
-        "(Kumar et al., ICLR 2022). It sees the pictures as they are: it has too few weights "
-        "to learn them by heart."
-    ]
-    if per_class < _FEW_PER_CLASS:
-        reasons.append(
-            f"With {num_images} pictures, {per_class:.0f} a class, the last stages would learn "
-            "the pictures by heart: the backbone stays as it is."
-        )
-        return Plan([head], reasons)
-    epochs = tuning_epochs(num_images, batch_size)
-    few_steps = are_very_few_steps(epochs, num_images, batch_size)
-    wanted = _wanted_stages(per_class, few_steps, num_stages)
-    chosen = _affordable(wanted, epochs, num_images, batch_size, costs, time_budget)
-    if chosen is None:
-        reasons.append(
-            f"Training more than the head would take longer than {time_budget:.0f} s here."
-        )
-        return Plan([head], reasons)
-    stages, epochs, views, seconds = chosen
-    tuning = tuning_phase(stages, num_stages, num_images, batch_size, epochs, views)
-    last = "the last stage" if stages == 1 else f"the last {stages} stages"
-    whole = "the whole backbone" if stages == num_stages else last
-    reasons.append(
-        f"With {num_images} pictures, {per_class:.0f} a class, {whole} can be fitted to the "
-        f"task: {tuning.epochs} epochs, each stage at {tuning.layerwise_decay} times the rate "
-        "of the one after it, since early features are the most general "
-        "(Yosinski et al., 2014)."
-    )
-    reasons.append(
-        "BatchNormalization stays frozen: its statistics come from more pictures than there "
-        "are here."
-    )
+    size = num_images, batch_size
+    strategy, stages = choose_strategy(*size, num_images / num_classes, num_stages, likeness)
+    epochs, views, seconds = tuning_epochs(*size), 4, None
+    reasons = [_reason(strategy, stages, num_images / num_classes, likeness)]
+    if costs is not None and strategy in ("train the last stages", "train everything"):
+        affordable = _affordable(stages, epochs, *size, costs, time_budget)
+        if affordable is None:
+            reasons = [f"Fine-tuning the backbone would take longer than {time_budget:.0f} s."]
+            strategy = "train the head"
+        else:
+            (stages, epochs, views, seconds), wanted = affordable, stages
+            if stages < wanted:
+                strategy = "train the last stages"
+            reasons = [_reason(strategy, stages, num_images / num_classes, likeness)]
+    phases = phases_of(strategy, stages, num_stages, *size, epochs, views)
+    if phases[0].name == "head":
+        reasons.insert(0, _HEAD_REASON.format(epochs=phases[0].epochs))
+    if len(phases) == 2:
+        reasons.append(_FINE_TUNING_REASON.format(epochs=phases[1].epochs, decay=_DECAY))
     if seconds is not None:
-        limit = "" if time_budget is None else f" of the {time_budget:.0f} s there are"
-        reasons.append(f"This should take about {seconds:.0f} s{limit} on this machine.")
-    return Plan([head, tuning], reasons)
+        limit = "" if time_budget is None else f" of a budget of {time_budget:.0f} s"
+        reasons.append(f"Estimated time on this machine: {seconds:.0f} s{limit}.")
+    figures = [] if likeness is None else likeness.sentences()
+    return Plan(phases, [*figures, *reasons], from_scratch=strategy == "train from scratch")
 
 
-def _wanted_stages(per_class, few_steps, num_stages):
+def choose_strategy(num_images, batch_size, images_per_class, num_stages, likeness=None):
+    """One of `STRATEGIES`, and the number of stages to train."""
+    many = images_per_class >= MANY_PER_CLASS
+    if likeness is not None and likeness.gain[1] < 0 and many:
+        return "train from scratch", num_stages
+    if likeness is not None and likeness.interval[0] >= PERFECT:
+        return "use as is", 0
+    if images_per_class < FEW_PER_CLASS:
+        return "train the head", 0
     if num_stages <= 2:
-        return num_stages
-    if few_steps:
-        return 1
-    return min(2 if per_class < _MANY_PER_CLASS else 3, num_stages - 1)
+        return "train everything", num_stages
+    if are_very_few_steps(tuning_epochs(num_images, batch_size), num_images, batch_size):
+        return "train the last stages", 1
+    if likeness is not None and likeness.skill < UNLIKE:
+        return "train everything", num_stages
+    return "train the last stages", min(_LAST_STAGES + many, num_stages - 1)
+
+
+def phases_of(strategy, stages, num_stages, num_images, batch_size=32, epochs=None, views=4):
+    """The phases of a strategy.
+
+    Args:
+        strategy: one of `STRATEGIES`.
+        stages: how many of the last stages are trained.
+        num_stages: the number of stages of the backbone.
+        num_images: the number of training images.
+        batch_size: the number of images in a step.
+        epochs: of fine-tuning. Defaults to `tuning_epochs`.
+        views: as in `tuning_phase`.
+    """
+    if strategy == "use as is":
+        return [exact_head_phase()]
+    if strategy == "train from scratch":
+        return [scratch_phase(num_images, batch_size)]
+    head = head_phase(num_images, batch_size)
+    if strategy == "train the head":
+        return [head]
+    return [head, tuning_phase(stages, num_stages, num_images, batch_size, epochs, views)]
+
+
+def head_phase(num_images, batch_size=32):
+    """The head alone, on the images without augmentation."""
+    return Phase(
+        FreezeAll(),
+        epochs=_epochs(_HEAD_STEPS, num_images, batch_size, *_HEAD_EPOCHS),
+        learning_rate=_HEAD_RATE,
+        views=1,
+        augmented=False,
+        name="head",
+    )
+
+
+def exact_head_phase():
+    """The exact solution of the head, see `training.solve_head`."""
+    return Phase(
+        FreezeAll(), epochs=1, learning_rate=_HEAD_RATE, views=1, augmented=False,
+        solver="exact", name="exact head",
+    )  # fmt: skip
+
+
+def tuning_phase(stages, num_stages, num_images, batch_size=32, epochs=None, views=4):
+    """The last stages, each at 0.7 times the learning rate of the stage after it.
+
+    Args:
+        stages: how many are trained.
+        num_stages: how many there are.
+        num_images: the number of training images.
+        batch_size: the number of images in a step.
+        epochs: Defaults to `tuning_epochs`.
+        views: how many draws of the augmentation are cached; 0 for images without
+            augmentation.
+    """
+    epochs = epochs or tuning_epochs(num_images, batch_size)
+    steps = epochs * math.ceil(num_images / batch_size)
+    return Phase(
+        FreezeNone() if stages == num_stages else UnfreezeLast(stages),
+        epochs=epochs,
+        learning_rate=_RATE if steps >= _FEW_STEPS else _RATE_OF_FEW_STEPS,
+        layerwise_decay=_DECAY,
+        views=max(views, 1),
+        augmented=views > 0,
+        name="fine-tuning",
+    )
+
+
+def scratch_phase(num_images, batch_size=32):
+    """All weights from random values at one learning rate, BatchNormalization included."""
+    return Phase(
+        FreezeNone(batch_norm="trainable"),
+        epochs=_epochs(_SCRATCH_STEPS, num_images, batch_size, *_SCRATCH_EPOCHS),
+        learning_rate=_RATE,
+        name="from scratch",
+    )
+
+
+def tuning_epochs(num_images, batch_size=32):
+    """How many epochs fine-tuning takes without a time budget."""
+    return _epochs(_TUNING_STEPS, num_images, batch_size, *_TUNING_EPOCHS)
+
+
+def are_very_few_steps(epochs, num_images, batch_size=32):
+    """Whether training more than the last stage does more harm than good."""
+    return epochs * math.ceil(num_images / batch_size) < _VERY_FEW_STEPS
+
+
+def _epochs(steps, num_images, batch_size, at_least, at_most):
+    return min(max(math.ceil(steps / math.ceil(num_images / batch_size)), at_least), at_most)
 
 
 def _affordable(wanted, epochs, num_images, batch_size, costs, time_budget):
     """Stages, epochs, views and seconds of the best choice within the budget, or None."""
-    for stages in range(wanted, 0, -1):
-        for part, views in _CHOICES:
-            some = max(round(part * epochs), _FEWEST_EPOCHS)
-            if part < 1 and stages > 1 and are_very_few_steps(some, num_images, batch_size):
+    for stages in range(min(wanted, len(costs.forward)), 0, -1):
+        for share, views in _CHOICES:
+            some = max(round(share * epochs), _FEWEST_EPOCHS)
+            if share < 1 and stages > 1 and are_very_few_steps(some, num_images, batch_size):
                 continue
-            seconds = costs and _seconds(costs, stages, some, views, num_images)
+            seconds = costs.total(stages, num_images, some, views)
             if time_budget is None or seconds <= time_budget:
                 return stages, some, views, seconds
     return None
 
 
-def _seconds(costs, stages, epochs, views, num_images):
-    if views:
-        features = costs.extraction(0, num_images, 0)
-    else:
-        features = costs.continuation(stages, num_images)
-    tuning = costs.extraction(stages, num_images, views)
-    tuning += costs.tuning(stages, num_images, epochs)
-    return features + costs.head() + tuning
+_HEAD_REASON = (
+    "The head starts from random weights, and its first gradients would distort the pretrained "
+    "features: it is trained alone first, for {epochs} epochs (Kumar et al., ICLR 2022). It "
+    "sees the images without augmentation, because it has too few weights to overfit."
+)
+_FINE_TUNING_REASON = (
+    "Fine-tuning takes {epochs} epochs. Each stage has {decay} times the learning rate of the "
+    "stage after it, because early features are the most general (Yosinski et al., 2014). "
+    "BatchNormalization stays frozen: its statistics come from more images than there are here."
+)
+
+
+def _reason(strategy, stages, images_per_class, likeness):
+    images = f"With {images_per_class:.0f} images per class"
+    if strategy == "use as is":
+        return (
+            f"A linear probe on the frozen features is at least {PERFECT:.0%} accurate: the "
+            "backbone stays frozen, and the head is solved exactly."
+        )
+    if strategy == "train the head":
+        return f"{images}, the last stages would overfit: the backbone stays frozen."
+    if strategy == "train from scratch":
+        return (
+            "Pretrained features are significantly worse than random ones, and "
+            f"{images_per_class:.0f} images per class are enough to train from random weights."
+        )
+    if strategy == "train everything" and likeness is not None and likeness.skill < UNLIKE:
+        return (
+            f"The probe's skill of {likeness.skill:.2f} (0 is chance, 1 is perfect) shows that "
+            "the images are unlike those of the source: all stages are fine-tuned."
+        )
+    if strategy == "train everything":
+        return f"{images}, the backbone can be fine-tuned; it has too few stages to divide it."
+    last = "the last stage" if stages == 1 else f"the last {stages} stages"
+    skill = "" if likeness is None else f" and a probe's skill of {likeness.skill:.2f}"
+    return f"{images}{skill}, {last} can be fine-tuned."

@@ -1,4 +1,4 @@
-"""What the parts of a training cost on this machine."""
+"""How long the parts of a training take on this machine."""
 
 import dataclasses
 import itertools
@@ -10,16 +10,16 @@ import tensorflow as tf
 
 from keras_transfer.backbones import graph
 
-# What follows was measured on two idle cores of 2 GHz with MobileNetV2 0.35.
-# A head on its features as a whole; then, for each stage, what is traced before its first step.
+# Measured on two idle cores of 2 GHz with MobileNetV2 0.35: seconds to train a head on its
+# features, and to trace one stage before its first step.
 _HEAD_SECONDS, _STAGE_SETUP = 3.5, 1.7
-# Another engine converts the stem first, and then runs so many times faster than TensorFlow.
+# Seconds to convert the stem, and the speed relative to TensorFlow's.
 _ENGINE_SETUP, _ENGINE_SPEED = {"openvino": 2.5}, {"openvino": 4.0}
-# Of reading an augmented picture. A further view is not decoded again.
+# The share of augmentation in reading an image; a further view is not decoded again.
 _AUGMENTING_SHARE = 0.5
-# Of a pass forward and back, the way forward.
+# The share of the forward pass in a training step.
 _FORWARD_SHARE = 0.4
-# A pass without gradients over the validation pictures, as a part of a training pass.
+# The time of validation, relative to that of a training epoch.
 _VALIDATION_SHARE = 0.1
 _MOST_STAGES = 3
 _FEW, _MANY = 1, 16
@@ -28,13 +28,13 @@ _FROZEN_KIND = keras.layers.BatchNormalization
 
 @dataclasses.dataclass(frozen=True)
 class Costs:
-    """Seconds that the parts of a training take for one picture.
+    """Seconds that the parts of a training take per image.
 
     Attributes:
         read: reading, decoding and augmenting.
-        forward: a pass through the backbone in the engine that extracts features: through
-            what comes before the last stages, then through each of these.
-        step: the same forward and back, as these parts are trained.
+        forward: a tuple: the forward pass, in the engine that extracts features, through the
+            part before the last stages and then through each of these.
+        step: a tuple: forward and backward pass through the same parts.
         engine_setup: seconds to prepare the engine for a stem. Defaults to 0.
     """
 
@@ -43,67 +43,72 @@ class Costs:
     step: tuple
     engine_setup: float = 0.0
 
-    def extraction(self, num_stages, num_images, views):
-        """Seconds to extract the features before the last `num_stages` stages.
+    def total(self, num_stages, num_images, epochs, views):
+        """Seconds of a plan that trains the head, and then the last stages.
 
-        Of so many views of each picture, or for 0 of the pictures as they are.
+        Args:
+            num_stages: how many of the last stages are trained.
+            num_images: the number of training images.
+            epochs: of the last stages.
+            views: how many draws of the augmentation are cached, 0 for images without it.
         """
+        if views:  # the head is trained on the images without augmentation
+            features = self._extraction(0, num_images, 0)
+        else:
+            rest = self.forward[len(self.forward) - num_stages :]
+            features = self.engine_setup + num_images * sum(rest)
+        trained = self.step[len(self.step) - num_stages :]
+        tuning = epochs * num_images * sum(trained) * (1 + _VALIDATION_SHARE)
+        features += self._extraction(num_stages, num_images, views)
+        return features + _HEAD_SECONDS + _STAGE_SETUP * num_stages + tuning
+
+    def _extraction(self, num_stages, num_images, views):
         frozen = sum(self.forward[: len(self.forward) - num_stages])
         read = self.read * (1 + _AUGMENTING_SHARE * (views - 1))
         return self.engine_setup + num_images * (read + max(views, 1) * frozen)
 
-    def continuation(self, num_stages, num_images):
-        """Seconds to compute the head's features from those before the last `num_stages`."""
-        rest = self.forward[len(self.forward) - num_stages :]
-        return self.engine_setup + num_images * sum(rest)
 
-    def head(self):
-        """Seconds to train the head alone on its features, whatever the network."""
-        return _HEAD_SECONDS
-
-    def tuning(self, num_stages, num_images, epochs):
-        """Seconds to train the last `num_stages` stages on their features."""
-        trained = self.step[len(self.step) - num_stages :]
-        return _STAGE_SETUP * num_stages + epochs * num_images * sum(trained) * (
-            1 + _VALIDATION_SHARE
-        )
-
-
-def measure_costs(model, train, engine="tensorflow"):
+def measure_costs(
+    model: keras.Model, train: tf.data.Dataset, engine: str = "tensorflow"
+) -> Costs:
     """Measures the costs in two or three seconds.
 
-    Each part runs once on one picture and on several; the difference leaves out what a call
-    costs whatever it holds. These passes are not compiled, since to trace a network takes
-    longer than to run it a few times; how much faster a graph is differs from network to
-    network, and is measured on one part.
+    Each part runs once on one image and once on several; the difference excludes the constant
+    cost of a call. The parts run eagerly, since tracing a network takes longer than running it
+    a few times. How much faster a graph is depends on the network: it is measured on one part.
 
     Args:
         model: a `TransferModel`.
-        train: a `tf.data.Dataset` of batches that start with pictures.
-        engine: the name of the engine that will run the stem.
+        train: a `tf.data.Dataset` of batches that start with images.
+        engine: the name of the engine that will run the stem. Defaults to "tensorflow".
 
     Returns:
         `Costs`.
+
+    Example:
+
+    >>> costs = plans.measure_costs(model, train)
+    >>> plan = plans.choose_plan(3000, 10, costs=costs, time_budget=120)
     """
     images, read = _read(train)
     parts = _parts(model.backbone)
     typical = parts[-2:][0]  # most plans train it
-    step = []
+    seconds = []
     for part in parts:
         run = _there_and_back(part)
-        step.append(_seconds_for_one(run, images))
+        seconds.append(_seconds_for_one(run, images))
         if part is typical:
             graph_seconds = _seconds_of(tf.function(run, autograph=False), images)
-            gain = graph_seconds / (_MANY * step[-1])
+            gain = graph_seconds / (_MANY * seconds[-1])
         images = part(images, training=False)
-    step = tuple(gain * seconds for seconds in step)
+    step = tuple(gain * one for one in seconds)
     share = _FORWARD_SHARE / _ENGINE_SPEED.get(engine, 1.0)
-    forward = tuple(share * seconds for seconds in step)
+    forward = tuple(share * one for one in step)
     return Costs(read, forward, step, _ENGINE_SETUP.get(engine, 0.0))
 
 
 def _read(train):
-    """Some pictures, and the seconds that reading one takes once the reader is warm."""
+    """Some images, and the seconds to read one once the pipeline is warm."""
     batches = (tf.nest.flatten(element)[0] for element in train)
     images = next(batches)
     started = time.perf_counter()
@@ -115,7 +120,7 @@ def _read(train):
 
 
 def _parts(backbone):
-    """The backbone in pieces: what comes before the last stages, then each of these."""
+    """The part of the backbone before the last stages, then each of these."""
     tensors = graph.boundaries(backbone)
     first = min(_MOST_STAGES, len(backbone.stages) - 1)
     ends = [tensors[stage.boundary] for stage in backbone.stages[-first - 1 :]]
@@ -124,8 +129,8 @@ def _parts(backbone):
 
 
 def _there_and_back(part):
-    """A function that runs a part forward and back."""
-    # Whatever is frozen now; but BatchNormalization stays frozen in every plan.
+    """A function that runs the forward and backward pass of a part."""
+    # BatchNormalization stays frozen in every plan.
     layers = [layer for layer in part.layers if not isinstance(layer, _FROZEN_KIND)]
     weights = [variable.value for layer in layers for variable in layer.weights]
 
@@ -139,13 +144,13 @@ def _there_and_back(part):
 
 
 def _seconds_for_one(run, images):
-    """Seconds for each of several pictures, without those of the call itself."""
+    """Seconds per image, without the constant cost of a call."""
     few, many = (_seconds_of(run, images[:number]) for number in (_FEW, _MANY))
     return max(many - few, 0.1 * many) / (_MANY - _FEW)
 
 
 def _seconds_of(function, images):
-    """The shorter of two calls; a first one compiles what there is to compile."""
+    """The shorter of two calls after a first one, which compiles."""
     function(images)
     seconds = []
     for _ in range(2):

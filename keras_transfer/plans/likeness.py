@@ -1,31 +1,33 @@
-"""How much data there are, and how alike they are to what a backbone was trained on."""
+"""How much data there is, and how like the data that a backbone was trained on."""
 
 import dataclasses
 
 import numpy as np
+import tensorflow as tf
 
 from keras_transfer._statistics.h_scores import h_score
 from keras_transfer._statistics.intervals import difference_interval
 from keras_transfer._statistics.linear_probe import cross_validate
-from keras_transfer.backbones.random_twins import random_twin
+from keras_transfer.backbones import Backbone, random_twin
+from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import pooled_features
 from keras_transfer.plans.source_distance import statistics_distance
 
 
 @dataclasses.dataclass(frozen=True)
 class Likeness:
-    """The figures behind a recommendation.
+    """The figures that a recommendation follows from.
 
     Attributes:
-        num_images: the number of training pictures.
+        num_images: the number of training images.
         num_classes: the number of classes.
-        chance: the accuracy of always naming the largest class.
-        accuracy: of a linear probe on the backbone's features, cross-validated.
-        interval: `(low, high)`, 95% of that accuracy.
-        random_accuracy: the same for the backbone's randomly initialised twin.
-        gain: `(low, high)`, 95% of what the pretrained features gain over random ones.
+        chance: the accuracy of always predicting the largest class.
+        accuracy: the cross-validated accuracy of a linear probe on the pretrained features.
+        interval: `(low, high)`, the 95% confidence interval of that accuracy.
+        random_accuracy: the accuracy of the probe on the backbone with random weights.
+        gain: `(low, high)`, the 95% confidence interval of the difference of the two.
         distance: see `statistics_distance`; None without BatchNormalization.
-        separability: the H-score over its largest value, between 0 and 1.
+        separability: the H-score divided by its maximum, between 0 and 1.
     """
 
     num_images: int
@@ -40,37 +42,78 @@ class Likeness:
 
     @property
     def images_per_class(self):
-        """The mean number of pictures in a class."""
+        """The mean number of images in a class."""
         return self.num_images / self.num_classes
 
     @property
     def skill(self):
-        """The probe's accuracy between chance, 0, and perfection, 1."""
+        """The probe's accuracy on a scale where 0 is chance and 1 is perfect."""
         return (self.accuracy - self.chance) / (1 - self.chance)
 
     def to_json(self):
         """The figures as numbers and lists."""
         return {**dataclasses.asdict(self), "skill": self.skill}
 
+    def sentences(self):
+        """The figures in sentences."""
+        found = [
+            f"{self.num_images} images, {self.images_per_class:.0f} per class. A linear probe "
+            f"on the pretrained features has a cross-validated accuracy of {self.accuracy:.1%} "
+            f"(95% CI {self.interval[0]:.1%} to {self.interval[1]:.1%}); on random weights "
+            f"{self.random_accuracy:.1%}, chance is {self.chance:.1%}."
+        ]
+        if self.distance is not None:
+            found.append(
+                f"The images' statistics differ by {self.distance:.2f} nats from those that "
+                "BatchNormalization has from the source; the separability of the classes is "
+                f"{self.separability:.2f} of 1."
+            )
+        return found
 
-def measure_likeness(dataset, backbone, cache=None, seed=0):
-    """Measures how alike a data set is to what a backbone was trained on.
+    def rows(self):
+        """The figures as a table: a list of tuples of strings, the first one the header."""
+        distance = "-" if self.distance is None else f"{self.distance:.2f}"
+        return [
+            ("what", "value", "meaning"),
+            ("images", f"{self.num_images:,}", "how much data"),
+            ("images per class", f"{self.images_per_class:.0f}", ""),
+            ("probe", f"{self.accuracy:.1%}", "accuracy on pretrained features"),
+            ("95% CI", "{:.1%} to {:.1%}".format(*self.interval), "of that accuracy"),
+            ("probe, random weights", f"{self.random_accuracy:.1%}", "without pretraining"),
+            ("gain, 95% CI", "{:+.1%} to {:+.1%}".format(*self.gain), "value of pretraining"),
+            ("skill", f"{self.skill:.2f}", "0 is chance, 1 is perfect"),
+            (
+                "separability",
+                f"{self.separability:.2f}",
+                "H-score, 0 to 1; too high where features outnumber images",
+            ),
+            ("distance of statistics", distance, "nats from the source, 0 is alike"),
+        ]
+
+
+def measure_likeness(
+    dataset: tf.data.Dataset,
+    backbone: Backbone,
+    cache: FeatureCache | None = None,
+    seed: int = 0,
+) -> Likeness:
+    """Measures how like the data of the source a data set is.
 
     Args:
         dataset: a `tf.data.Dataset` of batches `(images, labels)`.
         backbone: a `Backbone` with pretrained weights.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
-        seed: of the folds and of the twin. Defaults to 0.
+        seed: of the folds and of the random weights. Defaults to 0.
 
     Returns:
         A `Likeness`.
 
     Raises:
-        ValueError: for data without one label each.
+        ValueError: if an image does not have exactly one label.
     """
     pooled = pooled_features(backbone, dataset, cache)
     if pooled.labels is None:
-        raise ValueError("A plan needs labels. Received: a dataset of pictures without labels")
+        raise ValueError("A recommendation needs labels. Received: a dataset without labels")
     probe = cross_validate(pooled.features, pooled.labels, seed=seed)
     twin = pooled_features(random_twin(backbone, seed), dataset, cache)
     random = cross_validate(twin.features, twin.labels, seed=seed)

@@ -1,5 +1,6 @@
 """What is trained, in which order, for how long, and why."""
 
+import collections.abc
 import dataclasses
 import math
 
@@ -10,27 +11,31 @@ from keras_transfer.freezing import FreezeAll, FreezePolicy
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A part of a training with one freeze policy and one learning-rate schedule.
+    """A part of the training with one freeze policy and one learning-rate schedule.
 
     Attributes:
         freeze_policy: what is trained.
-        epochs: how many epochs.
-        learning_rate: the highest learning rate, reached after the warm-up; from there it
-            falls to zero along a cosine (Loshchilov and Hutter, SGDR, 2017).
-        layerwise_decay: the factor by which the rate falls from stage to stage towards the
-            input, see `optimizers.layerwise_decay`; None for one rate.
+        epochs: the number of epochs.
+        learning_rate: the highest learning rate. The schedule warms up to it and then follows a
+            cosine to zero (Loshchilov and Hutter, SGDR, 2017).
+        layerwise_decay: the factor by which the learning rate falls from each stage to the
+            stage before it, see `optimizers.layerwise_decay`. Defaults to None, one rate.
         warmup: the share of the steps in which the rate rises from zero. Defaults to 0.1.
-        weight_decay: AdamW's decoupled weight decay. Defaults to 0.01.
-        views: on cached features, how many draws of a random augmentation are kept of each
-            picture. Defaults to None, which is 4.
-        augmented: whether the pictures are changed at random, where the data set is. Defaults
-            to True. Where it is not known how pictures were before, or labels are mixed, they
-            stay as they are.
-        batch_size: pictures in a step. Defaults to None, as the data come.
-        solver: "adamw", or "lbfgs" for the exact solution of a softmax head on a frozen
-            backbone, see `solve_head`; it is one epoch, and has no learning rate. (The name is
-            that of an earlier method, and of saved plans.)
-        name: what the phase is called in tables.
+        weight_decay: decoupled weight decay of AdamW. Defaults to 0.01.
+        views: how many draws of a random augmentation the feature cache holds for each image.
+            Defaults to None, 4.
+        augmented: whether the images are augmented, if the data set is. Defaults to True. Has
+            no effect if the images before augmentation are not known, or labels are mixed.
+        batch_size: images in a step. Defaults to None, the batches of the data set.
+        solver: "adamw", or "exact" for the exact solution of a softmax head on a frozen
+            backbone, see `training.solve_head`; it counts as one epoch and has no learning
+            rate. Defaults to "adamw".
+        name: the name of the phase in tables.
+
+    Example:
+
+    >>> plans.Phase(freezing.UnfreezeLast(2), epochs=8, learning_rate=1e-3).warmup
+    0.1
     """
 
     freeze_policy: FreezePolicy
@@ -82,14 +87,14 @@ class Phase:
                     f"`{name}` must be a positive integer or None. Received: {name}={value!r}"
                 )
 
-        if self.solver not in ("adamw", "lbfgs"):
+        if self.solver not in ("adamw", "exact"):
             raise ValueError(
-                f"`solver` must be 'adamw' or 'lbfgs'. Received: solver={self.solver!r}"
+                f"`solver` must be 'adamw' or 'exact'. Received: solver={self.solver!r}"
             )
-        if self.solver == "lbfgs" and self.epochs != 1:
+        if self.solver == "exact" and self.epochs != 1:
             raise ValueError(
-                "The exact solution takes one epoch. "
-                f"Received: solver='lbfgs', epochs={self.epochs}"
+                "The exact solution counts as one epoch. "
+                f"Received: solver='exact', epochs={self.epochs}"
             )
 
     def to_json(self):
@@ -107,17 +112,23 @@ class Phase:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Phases, and the reasons for them in plain sentences.
+    """Phases, and the reasons for them.
 
     Attributes:
-        phases: a tuple of `Phase`, run in order.
+        phases: a tuple of `Phase`, in order.
         reasons: a tuple of sentences.
-        from_scratch: whether the backbone starts from random weights instead of those that it
-            has, with a momentum of BatchNormalization of at most 0.9. Defaults to False.
+        from_scratch: whether the backbone starts from random weights; BatchNormalization then
+            has a momentum of at most 0.9. Defaults to False.
+
+    Example:
+
+    >>> plan = plans.Plan([plans.Phase(freezing.FreezeAll(), epochs=5, learning_rate=1e-3)])
+    >>> plan.epochs
+    5
     """
 
-    phases: tuple
-    reasons: tuple = ()
+    phases: collections.abc.Sequence[Phase]
+    reasons: collections.abc.Sequence[str] = ()
     from_scratch: bool = False
 
     def __post_init__(self):
@@ -125,7 +136,8 @@ class Plan:
         object.__setattr__(self, "reasons", tuple(self.reasons))
         if not self.phases or not all(isinstance(phase, Phase) for phase in self.phases):
             raise ValueError(
-                f"`phases` must be `Phase`s, at least one. Received: phases={self.phases!r}"
+                "`phases` must be a list of at least one `Phase`. "
+                f"Received: phases={self.phases!r}"
             )
         if not all(isinstance(reason, str) for reason in self.reasons):
             raise ValueError(f"`reasons` must be strings. Received: reasons={self.reasons!r}")
@@ -139,30 +151,55 @@ class Plan:
         """The number of epochs of all phases."""
         return sum(phase.epochs for phase in self.phases)
 
-    def with_exact_head(self):
-        """The plan with an exact head in place of one that is trained first, see `solve_head`.
+    def with_exact_head(self) -> "Plan":
+        """The plan with the exact solution of the head in place of its first phase.
 
-        Features from the middle of a network are small and uneven, and in the steps of a plan
-        AdamW gets half of the way: on one data set 59% where the solution has 80%.
+        The features in the middle of a network are small and uneven: in the steps of a plan
+        AdamW reached 59% on one data set where the exact solution reaches 80%. A plan that does
+        not start with the head alone stays as it is.
         """
         first, *rest = self.phases
         if not isinstance(first.freeze_policy, FreezeAll) or self.from_scratch:
             return self
         head = dataclasses.replace(
-            first, solver="lbfgs", epochs=1, views=1, augmented=False, name="exact head"
+            first, solver="exact", epochs=1, views=1, augmented=False, name="exact head"
         )
-        reason = "The backbone is cut: its features are not made for a head, which is solved."
+        reason = "The backbone is truncated: the head on its features is solved exactly."
         return dataclasses.replace(self, phases=[head, *rest], reasons=[*self.reasons, reason])
 
-    def without_exact_solution(self):
+    def without_exact_solution(self) -> "Plan":
         """The plan with ten epochs of AdamW in place of an exact head, which needs a cache."""
         phases = [
             dataclasses.replace(phase, solver="adamw", epochs=10)
-            if phase.solver == "lbfgs"
+            if phase.solver == "exact"
             else phase
             for phase in self.phases
         ]
         return dataclasses.replace(self, phases=phases)
+
+    def describe(self, model: keras.Model, num_images: int, steps: int) -> str:
+        """The plan as text: what each phase trains, how long, at which learning rate, and why.
+
+        Args:
+            model: the `TransferModel` to train.
+            num_images: the number of training images.
+            steps: the number of steps in an epoch.
+        """
+        head_size = _size(model.trainable_variables) - _size(model.backbone.trainable_variables)
+        lines = [
+            f"{num_images} images, {steps} steps per epoch, {self.epochs} epochs in "
+            f"{len(self.phases)} phases:"
+        ]
+        for phase in self.phases:
+            trained = set(phase.freeze_policy.trainable_layers(model.backbone))
+            layers = [layer for layer in model.backbone.layers if layer.name in trained]
+            weights = [w for layer in layers for w in layer.weights if "moving_" not in w.name]
+            decay = f", x {phase.layerwise_decay} per stage" if phase.layerwise_decay else ""
+            lines.append(
+                f"  {phase.name}: {phase.freeze_policy!r}, {phase.epochs} epochs at "
+                f"{phase.learning_rate:g}{decay}, {head_size + _size(weights):,} parameters"
+            )
+        return "\n".join([*lines, *(f"- {reason}" for reason in self.reasons)])
 
     def to_json(self):
         """The plan as numbers, strings, lists and dicts."""
@@ -177,3 +214,7 @@ class Plan:
         """The plan that `to_json` described."""
         phases = [Phase.from_json(phase) for phase in values["phases"]]
         return cls(phases, values["reasons"], values.get("from_scratch", False))
+
+
+def _size(variables):
+    return sum(math.prod(variable.shape) for variable in variables)

@@ -1,79 +1,115 @@
-"""A plan with reasons."""
+"""A plan chosen after a look at the images, with the figures behind it."""
 
 import contextlib
+import dataclasses
 import tempfile
+import typing
 
+import tensorflow as tf
+
+from keras_transfer._figures import new_figure
+from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
-from keras_transfer.plans import Plan
-from keras_transfer.plans.likeness import measure_likeness
-from keras_transfer.plans.phases import (
-    are_very_few_steps,
-    exact_head_phase,
-    head_phase,
-    scratch_phase,
-    tuning_epochs,
-    tuning_phase,
+from keras_transfer.plans.chooser import (
+    FEW_PER_CLASS,
+    UNLIKE,
+    choose_plan,
+    choose_strategy,
 )
-from keras_transfer.plans.recommendation import Recommendation
+from keras_transfer.plans.likeness import Likeness, measure_likeness
+from keras_transfer.plans.plan import Plan
 
-# Below so many pictures per class, weights before the head are fitted to single pictures.
-FEW_PER_CLASS = 20
-# From so many on, random weights can learn as much as pretrained ones bring.
-_ENOUGH_FOR_SCRATCH = 1000
-# A probe that is wrong less often leaves nothing to train for.
-_PERFECT = 0.99
-# Below, the pictures are unlike the source's: its last stages are about other things.
-UNLIKE = 0.5
-# A third one costs time, and gave nothing on four data sets: see benchmarks/measured.
-_LAST_STAGES = 2
+if typing.TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_PRETRAINED, _RANDOM, _CHANCE = "#4c72b0", "#dd8452", "0.5"
+_SETTLE = (
+    "`transferability.check_negative_transfer` (`keras-transfer recommend --settle`) finds out "
+    "by experiment."
+)
 
 
-def recommend(dataset, backbone, cache=None, batch_size=32, seed=0):
-    """Chooses what to train from how much data there are, and from how alike they are.
+@dataclasses.dataclass(frozen=True)
+class Recommendation:
+    """What to train, and why.
 
-    The first axis is the number of pictures in a class. The second is measured: what a probe
-    on pretrained features reaches, and what it gains over the randomly initialised twin. How
-    well classes are apart, and how far the pictures' statistics are from the backbone's own, is
-    told beside it.
+    Attributes:
+        strategy: one of `plans.chooser.STRATEGIES`.
+        plan: a `Plan` for it, with its reasons.
+        likeness: the `Likeness` behind it.
+        warnings: a tuple of sentences; there are some where transfer may not help.
+    """
 
-    | | alike | unlike |
-    |---|---|---|
-    | few pictures | train the head | train the head |
-    | many pictures | train the last stages | train everything |
+    strategy: str
+    plan: Plan
+    likeness: Likeness
+    warnings: tuple = ()
 
-    Where a probe is all but perfect the backbone is used as it is, with the exact head. Where
-    pretrained features are surely worse than random ones, and pictures are enough, training
-    starts from scratch.
+    @property
+    def reasons(self):
+        """The plan's reasons."""
+        return self.plan.reasons
+
+    def to_json(self):
+        """The recommendation as numbers, strings, lists and dicts."""
+        return {
+            "strategy": self.strategy,
+            "warnings": list(self.warnings),
+            "likeness": self.likeness.to_json(),
+            "plan": self.plan.to_json(),
+        }
+
+    def rows(self):
+        """The figures as a table: a list of tuples of strings, the first one the header."""
+        return self.likeness.rows()
+
+
+def recommend(
+    dataset: tf.data.Dataset,
+    backbone: Backbone,
+    cache: FeatureCache | bool | None = None,
+    batch_size: int = 32,
+    seed: int = 0,
+) -> Recommendation:
+    """Measures how like the source the images are, and chooses a plan by it.
+
+    A linear probe on the pretrained features shows how far they serve as they are; the same
+    probe on the backbone with random weights shows what pretraining adds. `choose_plan`
+    decides by these and by the number of images.
 
     Args:
         dataset: a `tf.data.Dataset` of batches `(images, labels)`.
         backbone: a `Backbone` with pretrained weights.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder;
-            False keeps nothing.
-        batch_size: the number of pictures in a step. Defaults to 32.
-        seed: of the folds and of the twin. Defaults to 0.
+            False stores nothing.
+        batch_size: the number of images in a step. Defaults to 32.
+        seed: of the folds and of the random weights. Defaults to 0.
 
     Returns:
         A `Recommendation`.
 
     Raises:
-        ValueError: for data without one label each.
+        ValueError: if an image does not have exactly one label.
 
-    Reference: the table is that of Yosinski et al., How transferable are features in deep
-    neural networks?, NeurIPS 2014, as practice took it up.
+    Example:
+
+    >>> recommendation = plans.recommend(train, backbone)
+    >>> recommendation.strategy
+    'train the head'
     """
-    with _cache(cache) as used:
+    with _opened(cache) as used:
         likeness = measure_likeness(dataset, backbone, used, seed)
+    size = likeness.num_images, batch_size
     num_stages = len(backbone.stages)
-    strategy, stages = choose_strategy(likeness, num_stages, batch_size)
-    phases = phases_of(strategy, stages, num_stages, likeness.num_images, batch_size)
-    reasons = [*_figures(likeness), _reason(strategy, stages, likeness)]
-    plan = Plan(phases, reasons, from_scratch=strategy == "train from scratch")
+    strategy, _ = choose_strategy(*size, likeness.images_per_class, num_stages, likeness)
+    plan = choose_plan(
+        likeness.num_images, likeness.num_classes, num_stages, batch_size, likeness
+    )
     return Recommendation(strategy, plan, likeness, tuple(_warnings(likeness)))
 
 
 @contextlib.contextmanager
-def _cache(cache):
+def _opened(cache):
     if cache is not False:
         yield cache
         return
@@ -81,114 +117,63 @@ def _cache(cache):
         yield FeatureCache(folder)
 
 
-def choose_strategy(likeness, num_stages, batch_size=32):
-    """One of `STRATEGIES` and the number of stages to train, from the figures alone.
-
-    Args:
-        likeness: a `Likeness`.
-        num_stages: how many stages the backbone has.
-        batch_size: the number of pictures in a step. Defaults to 32.
-
-    Returns:
-        `(strategy, stages)`.
-    """
-    if likeness.gain[1] < 0 and likeness.images_per_class >= _ENOUGH_FOR_SCRATCH:
-        return "train from scratch", num_stages
-    if likeness.interval[0] >= _PERFECT:
-        return "use as is", 0
-    if likeness.images_per_class < FEW_PER_CLASS:
-        return "train the head", 0
-    epochs = tuning_epochs(likeness.num_images, batch_size)
-    stages = num_stages if likeness.skill < UNLIKE else _LAST_STAGES
-    if are_very_few_steps(epochs, likeness.num_images, batch_size):
-        stages = 1
-    if stages >= num_stages:
-        return "train everything", num_stages
-    return "train the last stages", stages
-
-
-def phases_of(strategy, stages, num_stages, num_images, batch_size=32):
-    """The phases of a strategy.
-
-    Args:
-        strategy: one of `STRATEGIES`.
-        stages: how many of the last stages are trained.
-        num_stages: how many there are.
-        num_images: the number of training pictures.
-        batch_size: the number of pictures in a step. Defaults to 32.
-    """
-    if strategy == "use as is":
-        return [exact_head_phase()]
-    if strategy == "train from scratch":
-        return [scratch_phase(num_images, batch_size)]
-    head = head_phase(num_images, batch_size)
-    if strategy == "train the head":
-        return [head]
-    return [head, tuning_phase(stages, num_stages, num_images, batch_size)]
-
-
-def _figures(likeness):
-    yield (
-        f"{likeness.num_images} pictures, {likeness.images_per_class:.0f} a class. A linear "
-        f"probe on the pretrained features is right for {likeness.accuracy:.1%} of those it "
-        f"has not seen ({likeness.interval[0]:.1%} to {likeness.interval[1]:.1%}), on those of "
-        f"the random twin for {likeness.random_accuracy:.1%}, by chance for "
-        f"{likeness.chance:.1%}."
-    )
-    if likeness.distance is not None:
-        yield (
-            f"The pictures' statistics lie {likeness.distance:.2f} nats from those that "
-            "BatchNormalization has from the source; the classes' separability is "
-            f"{likeness.separability:.2f} of 1."
-        )
-
-
-def _reason(strategy, stages, likeness):
-    if strategy == "use as is":
-        return (
-            f"The features as they are leave less than {1 - _PERFECT:.0%} to learn: the exact "
-            "head on the frozen backbone does it, in one step."
-        )
-    if strategy == "train the head":
-        return (
-            f"With fewer than {FEW_PER_CLASS} pictures a class the last stages would learn "
-            "the pictures by heart: only the head is trained."
-        )
-    if strategy == "train from scratch":
-        return (
-            "Pretrained features are surely worse than random ones here, and "
-            f"{likeness.images_per_class:.0f} pictures a class are enough to learn from."
-        )
-    if strategy == "train everything" and likeness.skill >= UNLIKE:
-        return (
-            "The backbone has so few stages that all are trained from their pretrained "
-            "weights, each at 0.7 times the rate of the one after it."
-        )
-    if strategy == "train everything":
-        return (
-            f"A skill of {likeness.skill:.2f} between chance and perfection says that the "
-            "pictures are unlike the source's: every stage is trained from its pretrained "
-            "weights, each at 0.7 times the rate of the one after it."
-        )
-    last = "the last stage" if stages == 1 else f"the last {stages} stages"
-    return (
-        f"A skill of {likeness.skill:.2f} between chance and perfection says how far the "
-        f"features serve as they are: the head first, then {last}, each at 0.7 times the rate "
-        "of the one after it."
-    )
-
-
 def _warnings(likeness):
     low, high = likeness.gain
     if high < 0:
         yield (
-            "Transfer is likely to hurt: pretrained features are surely worse than those of a "
-            "network that has learned nothing. `transferability.check_negative_transfer` "
-            "(recommend --settle) settles it."
+            "Transfer is likely to hurt: pretrained features are significantly worse than "
+            f"those of random weights. {_SETTLE}"
         )
     elif low <= 0:
         yield (
-            "Pretrained features are not surely better than those of a network that has "
-            "learned nothing: transfer may not help. `transferability.check_negative_transfer` "
-            "(recommend --settle) settles it."
+            "Transfer may not help: pretrained features are not significantly better than "
+            f"those of random weights. {_SETTLE}"
         )
+
+
+def plot_recommendation(recommendation: Recommendation) -> "Figure":
+    """Plots the accuracy of both probes, and where the data set lies among the strategies.
+
+    Args:
+        recommendation: a `Recommendation`.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    likeness = recommendation.likeness
+    figure, (probes, place) = new_figure(1, 2, (9, 3.2))
+    _draw_probes(probes, likeness)
+    _draw_place(place, likeness)
+    place.set_title(f"here: {recommendation.strategy}", fontsize="medium", loc="left")
+    return figure
+
+
+def _draw_probes(panel, likeness):
+    bars = (
+        ("pretrained", likeness.accuracy, _PRETRAINED),
+        ("random", likeness.random_accuracy, _RANDOM),
+    )
+    for position, (_, accuracy, colour) in enumerate(bars):
+        panel.barh(position, accuracy, color=colour, height=0.6)
+        end = max(accuracy, likeness.interval[1]) if position == 0 else accuracy
+        panel.text(end, position, f" {accuracy:.1%}", va="center")
+    panel.plot(likeness.interval, [0, 0], color="black", linewidth=1.5)
+    panel.axvline(likeness.chance, color=_CHANCE, linestyle="--")
+    panel.set_yticks(range(len(bars)), [f"{name} weights" for name, _, _ in bars])
+    panel.invert_yaxis()
+    panel.set(xlim=(0, 1.15), xlabel="accuracy of a linear probe (dashed: chance)")
+    panel.xaxis.set_major_formatter("{x:.0%}")
+
+
+def _draw_place(panel, likeness):
+    panel.plot(likeness.images_per_class, likeness.skill, "o", color=_PRETRAINED, markersize=10)
+    panel.set(xscale="log", xlim=(1, 1e5), ylim=(-0.05, 1.05))
+    panel.set(xlabel="images per class", ylabel="skill of pretrained features")
+    panel.xaxis.set_major_formatter("{x:,.0f}")
+    panel.xaxis.set_minor_formatter("")
+    panel.axvspan(1, FEW_PER_CLASS, color="0.92", zorder=0)
+    panel.axhline(UNLIKE, color="0.8", linewidth=0.8, zorder=0)
+    for x, y, text in (
+        (4.5, 0.5, "head"), (3e3, 0.75, "last stages"), (3e3, 0.25, "everything"),
+    ):  # fmt: skip
+        panel.text(x, y, text, color="0.45", ha="center", va="center")

@@ -71,7 +71,7 @@ def _plan(results):
         }
         told = ", ".join(f"{name}={value}" for name, value in arguments.items())
         decay = phase.get("layerwise_decay")
-        rate = "exact" if phase.get("solver") == "lbfgs" else f"{phase['learning_rate']:g}"
+        rate = "exact" if phase.get("solver") == "exact" else f"{phase['learning_rate']:g}"
         rows.append(
             (
                 phase["name"], str(phase["epochs"]), f"{policy['class_name']}({told})", rate,

@@ -20,7 +20,7 @@ def export(
     class_names=None,
     examples=None,
     image_size=None,
-    reduced_decoding=True,
+    reduced_decoding=None,
 ):
     """Exports a `TransferModel` as the next version in a folder for TensorFlow Serving.
 
@@ -44,13 +44,14 @@ def export(
         model: a `TransferModel`.
         directory: the folder of the versions; it is made.
         class_names: the names of the classes in the order of the outputs; a dict of head to
-            names for several heads. Defaults to None: no labels.
+            names for several heads. Defaults to None, those that the model remembers from its
+            training data; without these there are no labels.
         examples: paths of a few pictures, at most 32 are read, to compare on and to warm the
             server up with. Defaults to made-up ones.
         image_size: `(height, width)`, or one integer for both, for a model whose input size is
             open.
-        reduced_decoding: whether `serving_default` may decode a large JPEG at a part of its
-            size. As in training: pass False here if `image_folder` or `from_tfds` got it.
+        reduced_decoding: whether `serving_default` decodes a large JPEG at a part of its size.
+            Defaults to None, as in training if the model remembers it, else True.
 
     Returns:
         The path of the new version.

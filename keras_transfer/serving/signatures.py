@@ -15,28 +15,33 @@ class Signatures:
     Args:
         model: a `TransferModel`.
         class_names: the names of the classes in the order of the outputs; a dict of head to
-            names for several heads. Defaults to None: no labels.
+            names for several heads. Defaults to None, those that the model remembers.
         image_size: `(height, width)` in pixels, or one integer for both; needed only where
             the model leaves its input size open.
         reduced_decoding: whether a large JPEG may be decoded at a part of its size, as
-            `decode_and_resize` does it; as in training.
+            `decode_and_resize` does it. Defaults to None, as in training if the model remembers
+            it, else True.
 
     Raises:
         ValueError: for what is no `TransferModel`, names that do not fit, and an image size
             that is missing or not the model's.
     """
 
-    def __init__(self, model, class_names=None, image_size=None, reduced_decoding=True):
+    def __init__(self, model, class_names=None, image_size=None, reduced_decoding=None):
         if not isinstance(model, TransferModel):
             raise ValueError(
                 "`model` must be a `TransferModel`. "
                 f"Received: model of type {type(model).__name__}"
             )
         self.model = model
+        if class_names is None:
+            class_names = model.class_names
         self.class_names = _names_by_head(model, class_names)
         self.image_size = _image_size(model, image_size)
         self.channels = model.input_shape[-1]
-        self.reduced_decoding = reduced_decoding
+        if reduced_decoding is None:
+            reduced_decoding = model.reduced_decoding
+        self.reduced_decoding = True if reduced_decoding is None else reduced_decoding
 
     @property
     def image_shape(self):

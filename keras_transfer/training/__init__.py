@@ -1,11 +1,10 @@
 """Training by a plan."""
 
+from keras_transfer.training.checkpointing import Preempted
 from keras_transfer.training.exact_head import solve_head
 from keras_transfer.training.fine_tuning import fine_tune
-from keras_transfer.training.learning_rate_figure import plot_learning_rates
 from keras_transfer.training.learning_rate_finder import find_learning_rate
-from keras_transfer.training.learning_rate_range import LearningRateRange
-from keras_transfer.training.preemption import Preempted
+from keras_transfer.training.learning_rate_range import LearningRateRange, plot_learning_rates
 
 __all__ = [
     "LearningRateRange",

@@ -1,60 +1,114 @@
-"""Keeps the state of a training while `fit` runs."""
+"""Saves the state of a training while `fit` runs, and when the process has to end."""
 
+import contextlib
+import signal
+import threading
 import time
 
 import keras
 
 from keras_transfer.training import training_state
-from keras_transfer.training.preemption import Preempted
 
-# Of the time of a training, what its checkpoints may take. A machine that dies costs what was
-# done since the last one: on average as much again as they took, a few times over.
+# The share of the training time that checkpoints may take. A crash costs the time since the
+# last checkpoint: on average a few times as long as writing one.
 _LARGEST_SHARE = 0.05
+
+
+class Preempted(SystemExit):
+    """The process got SIGTERM and saved its state; the same call resumes from it.
+
+    If nothing catches it, the process ends with exit code 75, "try again" (`EX_TEMPFAIL` of
+    sysexits.h).
+    """
+
+    CODE = 75
+
+    def __init__(self):
+        super().__init__(self.CODE)
+
+
+class Preemption:
+    """Waits for SIGTERM, which a machine sends before it is taken away.
+
+    Attributes:
+        requested: whether the signal came.
+    """
+
+    def __init__(self):
+        self.requested = False
+        self._deferred = False
+
+    @contextlib.contextmanager
+    def watched(self):
+        """Raises `Preempted` when the signal comes; within `deferred`, only notes it.
+
+        Has no effect in a program that handles the signal itself, and in a thread.
+        """
+        is_main = threading.current_thread() is threading.main_thread()
+        if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            yield
+            return
+        signal.signal(signal.SIGTERM, self._on_signal)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    @contextlib.contextmanager
+    def deferred(self):
+        """A part of the program that checks `requested` itself."""
+        self._deferred = True
+        try:
+            yield
+        finally:
+            self._deferred = False
+        if self.requested:
+            raise Preempted
+
+    def _on_signal(self, number, frame):
+        self.requested = True
+        if not self._deferred:
+            raise Preempted
 
 
 class Checkpointing(keras.callbacks.Callback):
     """Saves the state at the end of epochs, within them if asked, and before the process ends.
 
-    An epoch's end is passed over where writing would take more than a twentieth of the time:
-    epochs on cached features may be shorter than that.
+    The end of an epoch is skipped if writing would take more than a twentieth of the time:
+    epochs on cached features may be shorter than a checkpoint takes.
 
-    It must be the last callback: it saves what the others remember, and gives it back to them
-    after they have begun.
+    It must be the last callback: it saves the state of the others, and restores it after their
+    `on_train_begin`.
 
     Args:
-        save: a function of a dict with the position: `epoch`, the number of finished ones;
-            `step`, that of steps done in an unfinished one; `over`, whether the phase is; and
-            of `with_metrics`. It writes the state.
+        save: a function of a dict with the position (`epoch`, the number of finished epochs;
+            `step`, the number of steps in the unfinished one; `over`, whether the phase has
+            ended) and of `with_metrics`. It writes the state.
         preemption: a `Preemption`.
-        callback_states: the `CallbackStates` of all others.
+        callbacks: all other callbacks.
         every: the number of steps after which to save within an epoch, or None.
     """
 
-    # Only the beginning of a batch is listened to, for which no step is waited for.
+    # Only the beginning of a batch is used, which waits for no step.
     async_safe = True
 
-    def __init__(self, save, preemption, callback_states, every=None):
+    def __init__(self, save, preemption, callbacks, every=None):
         super().__init__()
         self._save, self._preemption, self._every = save, preemption, every
-        self._callback_states = callback_states
+        self._callbacks = callbacks
         self._state = None
         self._epoch = self._saved_step = self._skipped = 0
         self._cost, self._saved_at = 0.0, time.monotonic()
 
-    def go_on(self, state):
-        """Makes the next `fit` go on in the middle.
-
-        Args:
-            state: what was saved, a dict.
-        """
+    def resume(self, state):
+        """Makes the next `fit` resume from a saved state, a dict."""
         self._state = state
         self._skipped = state["position"]["step"]
 
     def on_train_begin(self, logs=None):
-        self._callback_states.training_begins()
         if self._state is not None:
             training_state.restore_optimizer(self.model, self._state["training"])
-            self._callback_states.restore(self._state["callbacks"])
+            training_state.restore_callbacks(self._callbacks, self._state["callbacks"])
         if self._skipped:
             self._skip_steps()
 
@@ -94,9 +148,9 @@ class Checkpointing(keras.callbacks.Callback):
         self._cost = self._saved_at - started
 
     def _skip_steps(self):
-        """Makes the first steps of the epoch read their batches and do nothing else.
+        """Makes the first steps of the epoch only read their batches.
 
-        The batches that follow are then those of an epoch that was not interrupted.
+        The batches that follow are then those of an uninterrupted epoch.
         """
         model, train_function = self.model, self.model.train_function
         left = self._skipped

@@ -1,5 +1,6 @@
-"""States of a training in files, of which the last two are kept."""
+"""The state of a training in files, of which the last two are kept."""
 
+import json
 import pathlib
 import re
 import warnings
@@ -7,18 +8,18 @@ import warnings
 import numpy as np
 
 from keras_transfer._files import write_aside
-from keras_transfer.training.state_codec import decode, encode
 
 _NAME = re.compile(r"checkpoint-(\d{6,})\.npz")
-_STATE = "state"
+_STATE, _ARRAY = "state", "__array__"
+_FORMAT = "keras_transfer checkpoint 1"
 _KEPT = 2
 
 
 class Checkpoints:
     """The checkpoints of one training.
 
-    Each is one file of arrays (`.npz`, read without pickle) and appears as a whole or not at
-    all. The format holds a checksum of each array; a damaged file is passed over.
+    Each is one `.npz` file, read without pickle, and is either whole or absent. The format
+    holds a checksum of each array; a corrupt file is skipped.
 
     Args:
         directory: the folder; it is made with the first checkpoint.
@@ -28,38 +29,37 @@ class Checkpoints:
         self.directory = pathlib.Path(directory)
 
     def write(self, state):
-        """Writes a state, and removes all checkpoints but this and the one before.
+        """Writes a state, and removes all checkpoints but this one and the one before.
 
         Args:
-            state: of numbers, strings, arrays, lists, tuples and dicts.
+            state: a dict with strings as keys, of numbers, strings, arrays, lists and dicts. A
+                tuple is read back as a list.
 
         Returns:
             The file.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         numbered = self._numbered()
-        text, arrays = encode(state)
-        named = {f"{number:05d}": array for number, array in enumerate(arrays)}
-        named[_STATE] = np.frombuffer(text.encode(), "uint8")
         path = self.directory / f"checkpoint-{max(numbered, default=0) + 1:06d}.npz"
-        write_aside(path, lambda aside: np.savez(aside, **named))
+        arrays = _arrays_of(state)
+        write_aside(path, lambda aside: np.savez(aside, **arrays))
         for number in sorted(numbered)[: -(_KEPT - 1)]:
             numbered[number].unlink(missing_ok=True)
         return path
 
     def latest(self):
-        """The last state that was written and is whole; None if there is none.
+        """The last state that was written and is whole, or None.
 
-        Warns of a file that is damaged.
+        Warns of a corrupt file.
         """
         numbered = self._numbered()
         for number in sorted(numbered, reverse=True):
             try:
                 return _read(numbered[number])
-            # Damage is met with whatever zipfile, NumPy or the decompressor ran into.
+            # zipfile, NumPy and the decompressor raise different errors for a corrupt file.
             except Exception as error:
                 warnings.warn(
-                    f"The checkpoint '{numbered[number]}' is damaged ({error}); the one before "
+                    f"The checkpoint '{numbered[number]}' is corrupt ({error}). The one before "
                     "it is used.",
                     stacklevel=2,
                 )
@@ -74,8 +74,31 @@ class Checkpoints:
         return {int(match[1]): path for match, path in found.items() if match}
 
 
+def _arrays_of(state):
+    """Arrays by name: those of the state, and its text, in which numbers stand for them."""
+    arrays = {}
+
+    def packed(value):
+        if isinstance(value, np.generic):
+            return value.item()
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            name = f"{len(arrays):05d}"
+            arrays[name] = value
+            return {_ARRAY: name}
+        raise TypeError(f"A state holds numbers, strings and arrays. Received: {value!r}")
+
+    text = json.dumps({_FORMAT: state}, default=packed)
+    return {**arrays, _STATE: np.frombuffer(text.encode(), "uint8")}
+
+
 def _read(path):
     with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-        names = sorted(name for name in file.files if name != _STATE)
-        # To read a member is to compare its checksum.
-        return decode(file[_STATE].tobytes().decode(), [file[name] for name in names])
+        # Reading a member compares its checksum.
+        arrays = {name: file[name] for name in file.files}
+    found = json.loads(
+        arrays[_STATE].tobytes().decode(),
+        object_hook=lambda part: arrays[part[_ARRAY]] if _ARRAY in part else part,
+    )
+    if not isinstance(found, dict) or _FORMAT not in found:
+        raise ValueError("it is not a checkpoint of this library, or of another version")
+    return found[_FORMAT]

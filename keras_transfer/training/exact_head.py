@@ -10,6 +10,7 @@ from keras_transfer._statistics.multinomial_regression import (
     fit_regressions,
     probabilities_of,
 )
+from keras_transfer.features import CachedFeatures
 from keras_transfer.heads import SoftmaxHead
 
 # Strengths of the penalty that are tried.
@@ -17,7 +18,9 @@ _PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 _FOLDS = 5
 
 
-def solve_head(model, features, class_weight=None):
+def solve_head(
+    model: keras.Model, features: CachedFeatures, class_weight: dict | None = None
+) -> float:
     """Gives a softmax head on frozen features its exact solution: multinomial regression.
 
     It is the one minimum of the penalised cross-entropy, to a tolerance, on features scaled to

@@ -1,175 +1,227 @@
-"""The one verb."""
+"""The one call that trains a model by a plan."""
 
 import contextlib
+import dataclasses
 import json
+import os
 import time
+from collections.abc import Iterable
 
 import keras
 import tensorflow as tf
 
-from keras_transfer.backbones import graph
-from keras_transfer.backbones.random_twins import random_twin
+from keras_transfer.backbones import graph, random_twin
 from keras_transfer.distribution import all_agree, is_chief
 from keras_transfer.features import FeatureCache
-from keras_transfer.plans.chooser import default_plan
+from keras_transfer.plans.chooser import choose_plan
 from keras_transfer.plans.costs import measure_costs
 from keras_transfer.plans.plan import Plan
-from keras_transfer.plans.plan_text import describe
 from keras_transfer.plans.recommender import recommend
 from keras_transfer.training.exact_head import can_solve
-from keras_transfer.training.run_settings import settings_of
 from keras_transfer.training.staged_training import StagedTraining
-from keras_transfer.training.training_folder import TrainingFolder
+from keras_transfer.training.training_folder import TrainingFolder, settings_of
 
 _LEAST_BUDGET = 1e-3
-# MobileNetV2's 0.999 keeps a twentieth of the first variance, 1, for 3000 steps; where the true
-# one is 0.01 the network then says the same of every picture, though it has learned.
+# Chosen plans have the learning rates of AdamW, whose base rate this is.
+_BASE_RATE = 1e-3
+# MobileNetV2's momentum of 0.999 keeps a twentieth of the initial variance, 1, for 3000 steps.
+# If the true variance is 0.01, the network then predicts the same for every image.
 _SCRATCH_MOMENTUM = 0.9
 
 
 def fine_tune(
-    model,
-    train,
-    validation=None,
-    plan=None,
-    directory=None,
-    callbacks=(),
-    class_weight=None,
-    verbose=1,
-    cache=None,
-    time_budget=None,
-    checkpoint_every=None,
-):
+    model: keras.Model,
+    train: tf.data.Dataset | tuple,
+    validation: tf.data.Dataset | tuple | None = None,
+    plan: Plan | str | None = None,
+    directory: str | os.PathLike | None = None,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
+    class_weight: dict | None = None,
+    verbose: int = 1,
+    cache: FeatureCache | bool | None = None,
+    time_budget: float | None = None,
+    checkpoint_every: int | None = None,
+) -> keras.callbacks.History:
     """Trains a `TransferModel` by a plan: first the head, then more of the backbone.
 
-    Each phase applies its freeze policy, compiles with AdamW under a warm-up and a cosine, and
-    runs `fit`. What stays frozen in it is computed once and kept in a cache on disk: the phase
-    then trains on features, which the next run with the same pictures and weights finds. At the
-    end the model has the weights of the best epoch on the validation data, of all phases: the
-    latest one whose accuracy is within one standard error of the highest (see `BestWeights`);
-    without validation data, those of the last one.
+    Each phase applies its freeze policy, compiles with a warm-up and a cosine schedule, and
+    calls `fit`. The frozen part is computed once and cached on disk: the phase then trains on
+    features, which the next run with the same images and weights reuses. At the end the model
+    has the weights of the best epoch of all phases: the latest one whose validation accuracy is
+    within one standard error of the highest (see `BestWeights`); without validation data, those
+    of the last epoch.
+
+    The optimizer is AdamW, or the class and the settings of the optimizer that the model was
+    compiled with. The plan sets the schedule. In a plan that the library chooses, the learning
+    rates are proportional to the compiled one, and the multipliers of a compiled
+    `LearningRateMultiplier` stay; an explicit `Plan` sets both. The loss and the metrics are
+    those that the model was compiled with, by default those of its heads.
 
     Args:
-        model: a `TransferModel`. If it is compiled, its loss and metrics are kept; otherwise
-            it is compiled for its heads.
+        model: a `TransferModel`.
         train: a `tf.data.Dataset` of batches, or a pair of arrays, images and labels, which
-            is shuffled and given in batches of 32.
+            is shuffled and divided into batches of 32.
         validation: the same, or None.
-        plan: a `Plan`. Defaults to `default_plan` for the number of pictures and classes; for a
-            truncated backbone with an exact head.
-            "auto" asks `plans.recommend`, which looks at the pictures first.
-        directory: a folder that gets `plan.json`, and after each phase `history.csv` and the
-            best model so far as `model.keras`. In its folder `checkpoints` the training keeps
-            its state: the same call goes on where another one was stopped or killed, and gives
-            back the result of one that was finished. Defaults to None, nothing is written.
-        callbacks: Keras callbacks for all phases; they see one call of `fit` a phase.
+        plan: a `Plan`; "auto", which measures the images first (`plans.recommend`); or None,
+            which chooses by the numbers of images and classes (`plans.choose_plan`). The
+            first phase of a chosen plan for a truncated backbone is the exact head.
+        directory: a folder for `plan.json` and, after each phase, `history.csv` and the best
+            model so far as `model.keras`. Its subfolder `checkpoints` holds the state of the
+            training: after a kill the same call resumes, and the call of a finished training
+            returns its result. Defaults to None, nothing is written.
+        callbacks: Keras callbacks for all phases, which see one `fit` per phase. In a resumed
+            training, `EarlyStopping`, `ModelCheckpoint` and `ReduceLROnPlateau` continue where
+            they were, and so does a callback with `get_state()` and `set_state(state)`.
         class_weight: as in `fit`.
-        verbose: 0 is silent, 1 shows the plan and Keras' progress bars, 2 a line an epoch.
-        cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder;
-            False trains on pictures and computes the frozen part again in every epoch.
-        time_budget: seconds that the default plan may take, as far as can be told beforehand.
-            Defaults to None, as long as it takes to be accurate.
-        checkpoint_every: with a directory, the number of steps after which the state is saved
-            within an epoch as well. Defaults to None: at the ends of epochs, or, where these
-            are short, less often, so that it takes a twentieth of the time.
+        verbose: 0 is silent, 1 prints the plan and shows progress bars, 2 prints a line per
+            epoch.
+        cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
+            False trains on images and computes the frozen part in every epoch.
+        time_budget: seconds that the chosen plan may take, by an estimate. Defaults to None,
+            no limit.
+        checkpoint_every: with a directory, the number of steps after which the state is also
+            saved within an epoch. Defaults to None: at the end of an epoch, less often when
+            epochs are short.
 
     Returns:
-        A `keras.callbacks.History` of all phases, with epochs counted through, and `phase`
-        (a list with the name of each epoch's phase), `plan` and `best_epoch` as attributes.
+        A `keras.callbacks.History` of all phases, with consecutive epochs and the attributes
+        `phase` (a list with the name of each epoch's phase), `plan` and `best_epoch`.
 
     Raises:
-        ValueError: for data that cannot be counted or are empty, a model that is no
-            `TransferModel`, or a directory with a training that was started with another
-            backbone, other data or another plan; the message names the difference.
+        ValueError: if the data are empty or have no end, the model is not a `TransferModel`, or
+            the directory holds a training with another backbone, data or plan; the message
+            names the difference.
         FileExistsError: if another process is training in the directory.
-        FloatingPointError: if the loss was no number in any epoch.
+        FloatingPointError: if the loss was NaN or infinite in every epoch.
         Preempted: a `SystemExit` with code 75, if the process gets SIGTERM while it trains
-            with a directory: its state is saved.
+            with a directory; its state is saved.
 
     Example:
 
-    >>> history = fine_tune(model, train, validation)  # doctest: +SKIP
+    >>> history = training.fine_tune(model, train, validation, verbose=0)
+    >>> set(history.phase)
+    {'head'}
 
     Reference: Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform
-    Out-of-Distribution, ICLR 2022, for the head first; Howard and Ruder, 2018, for one rate a
-    layer.
+    Out-of-Distribution, ICLR 2022, for the head first; Howard and Ruder, Universal Language
+    Model Fine-tuning for Text Classification, ACL 2018, for a learning rate per layer.
     """
-    _check_model(model)
+    folder = None
+    if directory is not None:
+        folder = TrainingFolder(directory, is_chief(_checked(model).distribute_strategy))
+    with folder.taken() if folder else contextlib.nullcontext():
+        return fine_tune_in(
+            folder, model, train, validation, plan, callbacks, class_weight, verbose, cache,
+            time_budget, checkpoint_every,
+        )  # fmt: skip
+
+
+def fine_tune_in(
+    folder, model, train, validation=None, plan=None, callbacks=(), class_weight=None,
+    verbose=1, cache=None, time_budget=None, checkpoint_every=None,
+):  # fmt: skip
+    """`fine_tune` in a `TrainingFolder` that this process has taken, or in None."""
+    _checked(model)
     _check_budget(time_budget)
-    cache = _check_cache(cache)
+    _check_plan(plan, time_budget)
+    cache = _as_cache(cache)
     train, validation = _as_dataset(train, shuffle=True), _as_dataset(validation)
     steps, num_images, batch_size = _count(train)
     if int(train.cardinality()) != steps:  # Keras would warn that the data ran out
         train = train.apply(tf.data.experimental.assert_cardinality(steps))
-    _check_plan(plan, time_budget)
-    folder = (
-        None
-        if directory is None
-        else TrainingFolder(directory, is_chief(model.distribute_strategy))
-    )
-    with folder.taken() if folder else contextlib.nullcontext():
-        settings = folder and settings_of(
-            model, {"training": train, "validation": validation}, plan, time_budget,
-            class_weight, observe=cache is not None,
-        )  # fmt: skip
-        begun = folder and folder.plan_begun(settings)
-        plan = begun or plan
-        if plan == "auto":
-            plan = _recommended_plan(model, train, batch_size, cache)
-        elif plan is None:
-            plan = _choose_plan(model, train, (num_images, batch_size), cache, time_budget)
-            if model.truncate_at and _is_solvable(model, train, cache):
-                plan = plan.with_exact_head()
-        _check_workers_agree(model, plan)
-        if plan.from_scratch:
-            _forget(model.backbone)
-        if verbose:
-            print(describe(plan, model, num_images, steps))
-        if folder and not begun:
-            folder.begin(plan, settings)
-        training = StagedTraining(
-            model, train, validation, plan, cache, callbacks, class_weight, verbose,
-            folder, checkpoint_every, _num_validation(validation),
-        )  # fmt: skip
-        return training.run()
+    model.remember(train)
+    begun = None
+    if folder:
+        data = {"training": train, "validation": validation}
+        observe = cache is not None
+        folder.agree(
+            "training", settings_of(model, data, plan, time_budget, class_weight, observe)
+        )
+        begun = folder.plan()
+    if begun is not None:
+        plan = begun
+    elif not isinstance(plan, Plan):
+        plan = _choose(model, train, (num_images, batch_size), plan, cache, time_budget)
+    _check_workers_agree(model, plan)
+    if plan.from_scratch:
+        _reinitialise(model.backbone)
+    if verbose:
+        print(plan.describe(model, num_images, steps))
+    if folder and begun is None:
+        folder.write_plan(plan)
+    return StagedTraining(
+        model, train, validation, plan, cache, callbacks, class_weight, verbose, folder,
+        checkpoint_every, _num_validation(validation),
+    ).run()  # fmt: skip
 
 
-def _choose_plan(model, train, size, cache, time_budget):
+def _choose(model, train, size, plan, cache, time_budget):
+    """The plan for a data set, and for the optimizer that the model was compiled with."""
     num_images, batch_size = size
-    costs = None
-    if time_budget is not None:
-        started = time.perf_counter()
-        costs = measure_costs(model, train, cache.engine_name if cache else "tensorflow")
-        # To measure takes a part of it.
-        time_budget = max(time_budget - (time.perf_counter() - started), _LEAST_BUDGET)
-    num_stages, num_classes = len(model.backbone.stages), model.outputs[0].shape[-1]
-    return default_plan(num_images, num_classes, num_stages, batch_size, costs, time_budget)
+    is_solvable = cache is not None and can_solve(model, train.element_spec)
+    if plan == "auto":
+        found = recommend(train, model.backbone, cache or False, batch_size).plan
+    else:
+        costs = None
+        if time_budget is not None:
+            started = time.perf_counter()
+            costs = measure_costs(model, train, cache.engine_name if cache else "tensorflow")
+            # Measuring takes a part of the budget.
+            time_budget = max(time_budget - (time.perf_counter() - started), _LEAST_BUDGET)
+        num_stages, num_classes = len(model.backbone.stages), model.outputs[0].shape[-1]
+        found = choose_plan(
+            num_images, num_classes, num_stages, batch_size, None, costs, time_budget
+        )
+    if not is_solvable:
+        found = found.without_exact_solution()
+    elif model.truncate_at:
+        found = found.with_exact_head()
+    return _for_optimizer(found, model.own_optimizer)
 
 
-def _recommended_plan(model, train, batch_size, cache):
-    recommendation = recommend(train, model.backbone, cache or False, batch_size)
-    plan = recommendation.plan
-    if not _is_solvable(model, train, cache):
-        return plan.without_exact_solution()
-    return plan.with_exact_head() if model.truncate_at else plan
-
-
-def _is_solvable(model, train, cache):
-    return cache is not None and can_solve(model, train.element_spec)
+def _for_optimizer(plan, optimizer):
+    """The plan with the learning rates of the compiled optimizer."""
+    if optimizer is None:
+        return plan
+    reasons, phases = list(plan.reasons), plan.phases
+    name = type(getattr(optimizer, "inner_optimizer", optimizer)).__name__
+    rate = optimizer.get_config().get("learning_rate")
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        rate = inner.get_config().get("learning_rate")
+        phases = [dataclasses.replace(phase, layerwise_decay=None) for phase in phases]
+        reasons.append(
+            "The learning-rate multipliers are those that the model was compiled with."
+        )
+    if isinstance(rate, float):
+        scale = rate / _BASE_RATE
+        phases = [
+            dataclasses.replace(phase, learning_rate=scale * phase.learning_rate)
+            for phase in phases
+        ]
+        reasons.append(
+            f"The optimizer is the compiled {name}, and the learning rates follow its "
+            f"learning rate of {rate:g}."
+        )
+    else:
+        reasons.append(
+            f"The optimizer is the compiled {name}; the plan's schedule replaces its own."
+        )
+    return dataclasses.replace(plan, phases=phases, reasons=reasons)
 
 
 def _check_workers_agree(model, plan):
-    """Raises where each worker would train by a plan of its own: they wait for each other."""
+    """Raises `ValueError` if the workers have different plans."""
     phases = json.dumps(plan.to_json()["phases"], sort_keys=True)
     if not all_agree(model.distribute_strategy, phases):
         raise ValueError(
-            "The workers chose different plans, since each measures on its own. Give all of "
-            f"them one: `plan=`, or --plan with a run's plan.json. Received: {phases}"
+            "The workers chose different plans, because each measures its own speed. Pass the "
+            f"same `plan` (--plan with a run's plan.json) to all. Received: {phases}"
         )
 
 
-def _forget(backbone):
-    """Gives a backbone random weights, and statistics that follow them."""
+def _reinitialise(backbone):
+    """Gives a backbone random weights, and BatchNormalization a smaller momentum."""
     for layer, drawn in zip(backbone.layers, random_twin(backbone).layers, strict=True):
         graph.set_layer_weights(layer, drawn.get_weights())
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -184,18 +236,19 @@ def _check_plan(plan, time_budget):
         )
     if plan == "auto" and time_budget is not None:
         raise ValueError(
-            "What is recommended does not follow a time budget: leave one of them out. "
+            "`plan='auto'` does not take a time budget: pass one of them. "
             f"Received: plan='auto', time_budget={time_budget!r}"
         )
 
 
-def _check_model(model):
+def _checked(model):
     if not hasattr(model, "freeze_policy"):
         raise ValueError(
             "`model` must be a `TransferModel`; make one with "
             "`models.TransferModel(backbone, heads)`. "
             f"Received: model of type {type(model).__name__}"
         )
+    return model
 
 
 def _check_budget(time_budget):
@@ -206,14 +259,14 @@ def _check_budget(time_budget):
         )
 
 
-def _check_cache(cache):
+def _as_cache(cache):
     if cache is None or cache is True:
         return FeatureCache()
     if cache is False or isinstance(cache, FeatureCache):
         return cache or None
     raise ValueError(
         "`cache` must be a `features.FeatureCache`, None for the default one, or False for "
-        f"none. Received: cache={cache!r}"
+        f"no cache. Received: cache={cache!r}"
     )
 
 
@@ -222,7 +275,7 @@ def _as_dataset(data, shuffle=False, batch_size=32):
         return data
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise ValueError(
-            "Data must be a `tf.data.Dataset` of batches, or a pair of images and labels. "
+            "Data must be a `tf.data.Dataset` of batches, or a pair (images, labels). "
             f"Received: {type(data).__name__}"
         )
     dataset = tf.data.Dataset.from_tensor_slices(tuple(data))
@@ -232,11 +285,11 @@ def _as_dataset(data, shuffle=False, batch_size=32):
 
 
 def _count(dataset):
-    """Steps in an epoch, pictures in an epoch, and pictures in a step."""
+    """Steps per epoch, images per epoch, and images per step."""
     steps = int(dataset.cardinality())
     if steps == tf.data.INFINITE_CARDINALITY:
         raise ValueError(
-            "`train` never ends, so that it has no epochs. End it with `train.take(steps)`. "
+            "`train` must be finite: limit it with `train.take(steps)`. "
             "Received: a dataset of infinite cardinality"
         )
     if steps == tf.data.UNKNOWN_CARDINALITY:
@@ -248,7 +301,7 @@ def _count(dataset):
 
 
 def _num_validation(dataset):
-    """The number of validation pictures, to within a batch, or None where it is not known."""
+    """The number of validation images, to within a batch, or None if unknown."""
     steps = 0 if dataset is None else int(dataset.cardinality())
     if steps <= 0:
         return None
@@ -260,7 +313,7 @@ def _num_images(dataset):
 
 
 def _batch_size(dataset):
-    # To look at one batch of a shuffled dataset is to read all names into its buffer.
+    # Reading one batch of a shuffled dataset would fill its whole buffer.
     source = getattr(dataset, "source", None)
     if source is not None:
         return source.batch_size

@@ -1,4 +1,4 @@
-"""Which learning rates a model can be trained with."""
+"""The learning-rate range test."""
 
 import math
 
@@ -14,39 +14,50 @@ _BATCH_SIZE = 32
 
 
 def find_learning_rate(
-    model, train, lowest=1e-6, highest=1.0, steps=100, smoothing=0.8, divergence=4.0
-):
-    """Trains for some steps at learning rates that rise, and sees where the loss falls.
+    model: keras.Model,
+    train: tf.data.Dataset | tuple,
+    lowest: float = 1e-6,
+    highest: float = 1.0,
+    steps: int = 100,
+    smoothing: float = 0.8,
+    divergence: float = 4.0,
+) -> LearningRateRange:
+    """Trains for some steps at a rising learning rate, and records the loss.
 
-    Afterwards the model is as it was to the last bit, its optimizer, metrics and random
-    generators too, so that training goes on as if nothing had happened. (Only data sets that
-    `tf.data` shuffles come in their next order.) On cached features it takes seconds:
+    Afterwards the model, its optimizer, its metrics and all random generators are restored to
+    the last bit. (Only the next order of a `tf.data` shuffle is not.) On cached features it
+    takes seconds.
 
-    >>> features = FeatureCache().extract(model, splits.train)  # doctest: +SKIP
-    >>> found = find_learning_rate(model, features.as_inputs())  # doctest: +SKIP
-
-    The rate goes from `lowest` to `highest` by the same factor in each step, whatever rate or
-    schedule the optimizer has; a `LearningRateMultiplier` has it for its base rate. The sweep
-    ends where the smoothed loss is above `divergence` times its lowest, or not finite.
+    The learning rate rises from `lowest` to `highest` by the same factor in each step, whatever
+    rate or schedule the optimizer has; for a `LearningRateMultiplier` it is the base rate. The
+    sweep ends when the smoothed loss exceeds `divergence` times its minimum, or is not finite.
 
     Args:
         model: a compiled `keras.Model` on one device.
-        train: a `tf.data.Dataset` of batches as for `fit`, begun anew where it ends; or a pair
-            of arrays, of which batches of 32 are made.
+        train: a `tf.data.Dataset` of batches as for `fit`, repeated as needed; or a pair of
+            arrays, which is divided into batches of 32.
         lowest: the rate of the first step. Defaults to 1e-6.
         highest: that of the last step. Defaults to 1.0.
-        steps: at most how many, at least 10. Defaults to 100.
-        smoothing: the weight of what was before in the smoothed loss, in [0, 1). It lags by
+        steps: the maximum number of steps, at least 10. Defaults to 100.
+        smoothing: the weight of earlier losses in the smoothed loss, in [0, 1). It lags by
             about `smoothing / (1 - smoothing)` steps. Defaults to 0.8.
-        divergence: how many times its lowest the smoothed loss may become. Defaults to 4.0.
+        divergence: the multiple of its minimum at which the smoothed loss counts as diverged.
+            Defaults to 4.0.
 
     Returns:
         A `LearningRateRange`.
 
     Raises:
-        ValueError: for a model that is not compiled or has no weights to train, no data,
-            arguments out of range, an optimizer without an update rule of its own, or a loss
-            that is not finite from the first step on.
+        ValueError: if the model is not compiled or has no trainable weights, the data are
+            empty, an argument is out of range, or the first loss is not finite.
+
+    Example:
+
+    >>> model.compile()
+    >>> cached = features.FeatureCache("cache").extract(model, train)
+    >>> found = training.find_learning_rate(model, cached.as_inputs(), steps=20)
+    >>> len(found.rates) <= 20
+    True
 
     Reference: Smith, Cyclical Learning Rates for Training Neural Networks, WACV 2017, section
     3.3.
@@ -61,19 +72,19 @@ def find_learning_rate(
     with model.distribute_strategy.scope():
         optimizer = carry_over(model.optimizer, model.trainable_variables)
         rate = keras.Variable(lowest, trainable=False, name="swept_learning_rate")
-    # A function takes the place of a schedule too, which a number cannot.
+    # A function can replace a schedule; a number cannot.
     optimizer.learning_rate = lambda: rate
     with unchanged(model, optimizer, train):
         sweep = _Sweep(model, smoothing, divergence)
         for value, batch in zip(rates, _batches(train), strict=False):
             rate.assign(value)
-            if not sweep.go_on(value, batch):
+            if not sweep.step(value, batch):
                 break
     return sweep.found()
 
 
 class _Sweep:
-    """The steps that were taken."""
+    """The steps of a sweep."""
 
     def __init__(self, model, smoothing, divergence):
         self._model, self._step = model, _step_of(model)
@@ -81,20 +92,20 @@ class _Sweep:
         self._rates, self._losses, self._smoothed = [], [], []
         self._diverged = False
 
-    def go_on(self, rate, batch):
-        """Takes a step, and says whether to take another."""
+    def step(self, rate, batch):
+        """Takes a step; returns whether to take another."""
         self._model.reset_metrics()
         logs = self._step(batch)
         if "loss" not in logs:
             raise ValueError(
-                "The `train_step` of the model must give a 'loss' among its logs. "
+                "The `train_step` of the model must return 'loss' among its logs. "
                 f"Received: logs of {sorted(logs)}"
             )
         loss = float(logs["loss"])
         if math.isfinite(loss):
             self._note(rate, loss)
         lowest = min(self._smoothed, default=math.inf)
-        # A loss that may be negative has no multiple to measure by.
+        # A multiple of a negative loss is no bound.
         bound = self._divergence * lowest if lowest > 0 else math.inf
         self._diverged = not math.isfinite(loss) or self._smoothed[-1] > bound
         return not self._diverged
@@ -102,7 +113,7 @@ class _Sweep:
     def _note(self, rate, loss):
         self._rates.append(float(rate))
         self._losses.append(loss)
-        # Adam's average with its correction for the start, in one: equal losses stay equal.
+        # An exponential average with bias correction: equal losses stay equal.
         weight = (1 - self._smoothing) / (1 - self._smoothing ** len(self._losses))
         before = self._smoothed[-1] if self._smoothed else loss
         self._smoothed.append(before + weight * (loss - before))
@@ -110,8 +121,8 @@ class _Sweep:
     def found(self):
         if not self._losses:
             raise ValueError(
-                "The loss must be finite in the first step, at the lowest learning rate. "
-                "Are there pictures with values that are not finite, or weights?"
+                "The loss is not finite in the first step, at the lowest learning rate. Look "
+                "for NaN or infinity in the images and the weights."
             )
         return LearningRateRange(
             tuple(self._rates), tuple(self._losses), tuple(self._smoothed), self._diverged
@@ -119,7 +130,7 @@ class _Sweep:
 
 
 def _step_of(model):
-    """The model's own training step; its compiled one stays as it is."""
+    """The training step of the model, without changing its compiled one."""
 
     def step(batch):
         return model.distribute_strategy.run(model.train_step, args=(batch,))
@@ -128,7 +139,7 @@ def _step_of(model):
 
 
 def _batches(dataset):
-    """The batches of one pass after the other."""
+    """Batches, from as many passes as needed."""
     while True:
         is_empty = True
         for batch in dataset:
@@ -141,18 +152,18 @@ def _batches(dataset):
 def _check_model(model):
     if not model.compiled or model.optimizer is None:
         raise ValueError(
-            "The model must be compiled: call `model.compile(...)` before, with the optimizer "
-            f"that it is to be trained with. Received: model={model.name!r}"
+            "The model must be compiled: call `model.compile(...)` first, with the optimizer "
+            f"to train with. Received: model={model.name!r}"
         )
     if not model.built or not model.trainable_variables:
         raise ValueError(
-            "The model has no weights to train: build it, or choose a freeze policy that "
-            f"leaves some. Received: model={model.name!r}"
+            "The model has no trainable weights: build it, or choose a freeze policy that "
+            f"trains some. Received: model={model.name!r}"
         )
     replicas = model.distribute_strategy.num_replicas_in_sync
     if replicas > 1:
         raise ValueError(
-            "The learning rate is looked for on one device: make the model outside of the "
+            "The learning-rate finder runs on one device: make the model outside of the "
             f"strategy's scope. Received: a model on {replicas} replicas"
         )
 

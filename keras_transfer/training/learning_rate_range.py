@@ -1,27 +1,34 @@
-"""What a sweep of the learning rate shows."""
+"""The result of a learning-rate sweep."""
 
 import bisect
 import dataclasses
+import typing
 
 import numpy as np
 
+from keras_transfer._figures import new_figure
+
+if typing.TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_RAW, _SMOOTHED, _STEEPEST, _VALLEY = "0.75", "#4c72b0", "#dd8452", "#55a868"
 # Rows of the table.
 _SHOWN = 12
-# At first the smoothed loss is that of a few batches, and moves with them.
+# Steps at the start in which the smoothed loss is still noisy.
 _UNSETTLED = 5
-# Steps that a slope is measured over: between neighbours it is that of their batches.
+# The number of steps that a slope is measured over, against the noise of single batches.
 _SLOPE_STEPS = 11
 
 
 @dataclasses.dataclass(frozen=True)
 class LearningRateRange:
-    """The loss of each step of a training whose learning rate rises geometrically.
+    """The loss of each step while the learning rate rises geometrically.
 
     Attributes:
         rates: the learning rate of each step, a tuple.
-        losses: the loss of each step, before it was taken; as many.
+        losses: the loss of each step, before its update.
         smoothed: the same, smoothed exponentially.
-        diverged: whether the sweep ended because the loss did.
+        diverged: whether the sweep ended because the loss diverged.
     """
 
     rates: tuple
@@ -33,8 +40,8 @@ class LearningRateRange:
     def steepest(self):
         """The rate at which the smoothed loss falls fastest over the logarithm of the rate.
 
-        The slope at a step is that of the straight line through the eleven steps around it,
-        before the loss is lowest. None if it falls nowhere.
+        The slope at a step is that of a line fitted to the eleven steps around it; only steps
+        before the minimum count. None if the loss never falls.
         """
         from scipy.signal import savgol_filter
 
@@ -48,11 +55,10 @@ class LearningRateRange:
 
     @property
     def valley(self):
-        """The rate two thirds down the longest descent of the smoothed loss.
+        """The rate two thirds along the longest descent of the smoothed loss.
 
-        The longest descent is that of most steps, each lower than all those before it, where
-        steps that are not may lie between; so noise does not end it. Its last third is where
-        the loss levels out before it rises. None if the loss falls nowhere.
+        The longest descent is the longest decreasing subsequence; noise does not end it. In its
+        last third the loss levels out before it rises. None if the loss never falls.
         """
         steps = longest_descent(self.smoothed)
         if len(steps) < 2:
@@ -62,11 +68,11 @@ class LearningRateRange:
 
     @property
     def conclusion(self):
-        """A sentence on it."""
+        """What the sweep shows, in a sentence."""
         if self.steepest is None and self.valley is not None:
             return (
-                "The loss fell in the first steps alone, and had two thirds of its longest "
-                f"descent behind it at a learning rate of {self.valley:.1e}."
+                "The loss fell in the first steps only; two thirds of its longest descent lie "
+                f"below a learning rate of {self.valley:.1e}."
             )
         if self.steepest is None or self.valley is None:
             return (
@@ -75,13 +81,13 @@ class LearningRateRange:
             )
         end = "diverged" if self.diverged else "had not diverged"
         return (
-            f"The loss fell fastest at a learning rate of {self.steepest:.1e}, and had two "
-            f"thirds of its longest descent behind it at {self.valley:.1e}; at "
-            f"{self.rates[-1]:.1e} it {end}."
+            f"The loss fell fastest at a learning rate of {self.steepest:.1e}; two thirds of "
+            f"its longest descent lie below {self.valley:.1e}; at {self.rates[-1]:.1e} it "
+            f"{end}."
         )
 
     def rows(self):
-        """The table as a list of tuples of strings, the first one its heads."""
+        """The table as a list of tuples of strings, the first one the header."""
         last = len(self.rates) - 1
         shown = {round(place) for place in np.linspace(0, last, min(_SHOWN, last + 1))}
         marks = {self.steepest: "steepest", self.valley: "valley"}
@@ -108,22 +114,59 @@ class LearningRateRange:
         }
 
 
-def longest_descent(values):
-    """The places of the longest falling sequence that is left when some values are struck out.
+def plot_learning_rates(found: LearningRateRange) -> "Figure":
+    """Plots the loss over the learning rate, and marks `steepest` and `valley`.
 
-    Of several as long the one that is complete first.
+    Args:
+        found: a `LearningRateRange`.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    figure, (panel,) = new_figure(1, 1, (6.0, 3.8))
+    panel.plot(found.rates, found.losses, color=_RAW, linewidth=0.8, label="loss of a batch")
+    panel.plot(found.rates, found.smoothed, color=_SMOOTHED, label="smoothed")
+    suggestions = [("steepest", "s", _STEEPEST), ("valley", "o", _VALLEY)]
+    for name, marker, color in suggestions:
+        rate = getattr(found, name)
+        if rate is not None:
+            loss = found.smoothed[found.rates.index(rate)]
+            panel.plot(
+                [rate], [loss], marker, color=color, markersize=7, linestyle="none",
+                label=f"{name}: {rate:.1e}",
+            )  # fmt: skip
+    panel.set_xscale("log")
+    # By default matplotlib writes powers as formulas, which our figures do not parse.
+    panel.xaxis.set_major_formatter("{x:.0e}")
+    panel.xaxis.set_minor_formatter("")
+    panel.set(xlabel="learning rate", ylabel="loss", ylim=_limits(found))
+    if found.diverged:
+        title = f"stopped at {found.rates[-1]:.1e}, where the loss diverges"
+        panel.set_title(title, fontsize="medium", loc="left")
+    panel.legend(frameon=False)
+    return figure
+
+
+def _limits(found):
+    """The range of the loss before it diverges."""
+    lowest, start = min(found.losses), np.median(found.losses[:10])
+    return lowest - 0.05 * abs(start), max(1.5 * start - 0.5 * lowest, 1.05 * start)
+
+
+def longest_descent(values):
+    """The indices of the longest strictly decreasing subsequence; of several, the first.
 
     Args:
         values: numbers.
 
     Returns:
-        A list of places, rising.
+        A list of increasing indices.
 
     Reference: Fredman, On computing the length of longest increasing subsequences, Discrete
     Mathematics, 1975.
     """
-    # Of all descents of k + 1 values, places[k] ends the one that ends highest: ends[k] is the
-    # negative of its value, which rises with k, so that it can be searched.
+    # Of all descents of k + 1 values, places[k] ends the one with the highest last value, and
+    # ends[k] is the negative of that value: it increases with k, for the binary search.
     ends, places, before = [], [], []
     last = None
     for place, value in enumerate(values):

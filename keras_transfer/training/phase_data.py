@@ -1,4 +1,4 @@
-"""What a phase trains on: pictures, or the features of what stays frozen in it."""
+"""What a phase trains on: images, or the features of its frozen part."""
 
 import contextlib
 import dataclasses
@@ -11,13 +11,96 @@ from keras_transfer.backbones import graph
 from keras_transfer.callbacks import GradualUnfreezing
 from keras_transfer.features import CachedFeatures, NoRoomError
 from keras_transfer.features.observed_source import source_of
-from keras_transfer.training.data_wait import DataWait, can_measure
 
-# A pass over the validation features needs no gradients, so more fit in memory at once.
+# Validation needs no gradients, so that larger batches fit in memory.
 _EVALUATION_BATCH = 256
-# On features that a head alone follows, a step takes less time than starting it does.
+# A step of a head on features takes less time than its launch.
 _STEPS_AT_ONCE = 64
 DEFAULT_VIEWS = 4
+
+
+class DataWait:
+    """Measures how long the training waits for its data.
+
+    Keras takes batches inside its compiled step, where no callback can measure the wait. Here
+    the dataset itself reads the clock when it is asked and when it has an element.
+
+    Attributes:
+        seconds: a scalar variable, the time waited so far.
+    """
+
+    def __init__(self):
+        self.seconds = tf.Variable(0.0, dtype="float64", trainable=False)
+
+    def measured(self, dataset):
+        """The same dataset, which adds its waiting time to `seconds`."""
+        # The parts of a zipped dataset are asked in order: the clock first.
+        asked = tf.data.Dataset.counter().map(lambda number: tf.timestamp())
+
+        def answer(asked_at, element):
+            with tf.control_dependencies([self.seconds.assign_add(tf.timestamp() - asked_at)]):
+                return tf.nest.map_structure(tf.identity, element)
+
+        options = tf.data.Options()
+        # With a buffer behind the clock, the buffer would wait instead of the step.
+        options.experimental_optimization.inject_prefetch = False
+        return tf.data.Dataset.zip((asked, dataset)).map(answer).with_options(options)
+
+
+def can_measure():
+    """Whether TensorFlow has a clock: under op determinism it has none."""
+    try:
+        tf.timestamp()
+    except tf.errors.OpError:
+        return False
+    return True
+
+
+class ImagePasses:
+    """Counts the passes over datasets that shuffle anew in each pass, for a resumed training.
+
+    The order of a pass follows from the seeds and from the number of passes before it. It is
+    the same in another process if it depends on nothing else, as that of
+    `keras_transfer.data` does.
+
+    Args:
+        datasets: a dict of name to `tf.data.Dataset`.
+
+    Attributes:
+        begun: for each name, the number of passes that began.
+    """
+
+    def __init__(self, datasets):
+        self._datasets = datasets
+        self.begun = dict.fromkeys(datasets, 0)
+
+    def counted(self, name, dataset, steps):
+        """A dataset whose passes are counted.
+
+        Args:
+            name: the one in `datasets` that it is made from.
+            dataset: what gives the batches.
+            steps: the number of batches in a pass.
+        """
+
+        def begin():
+            self.begun[name] += 1
+            yield 0
+
+        # Keras makes iterators that it never uses. A pass counts once its first batch is asked
+        # for, which is when the order is drawn.
+        passes = tf.data.Dataset.from_generator(
+            begin, output_signature=tf.TensorSpec((), "int32")
+        )
+        counted = passes.flat_map(lambda _: dataset)
+        return counted.apply(tf.data.experimental.assert_cardinality(steps))
+
+    def resume(self, begun):
+        """Continues with the orders that follow on `begun` of another training."""
+        for name, dataset in self._datasets.items():
+            for _ in range(begun.get(name, 0) - self.begun[name]):
+                iter(dataset)  # draws the order, and reads nothing
+        self.begun.update(begun)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +112,8 @@ class PhaseData:
         validation: the same, or None.
         steps: the number of steps in an epoch.
         steps_per_execution: how many of them run in one call.
-        features: the `CachedFeatures` that `train` gives as inputs; None for pictures.
-        wait: the `DataWait` of `train`; None where it is not measured.
+        features: the `CachedFeatures` that `train` is made from; None for images.
+        wait: the `DataWait` of `train`; None if it is not measured.
     """
 
     train: tf.data.Dataset
@@ -41,26 +124,26 @@ class PhaseData:
     wait: DataWait | None = None
 
     def with_train(self, train):
-        """The same with other training batches."""
+        """The same with another training dataset."""
         return dataclasses.replace(self, train=train)
 
 
 def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0, following=None):
-    """The data of a phase, on features where that saves work.
+    """The data of a phase: cached features if they save work, else images.
 
     Args:
         model: a `TransferModel` under the phase's freeze policy.
         phase: a `Phase`.
-        train: a finite `tf.data.Dataset` of pictures.
+        train: a finite `tf.data.Dataset` of images.
         validation: the same, or None.
-        cache: a `FeatureCache`, or None to train on pictures.
-        callbacks: those of the training: one that unfreezes layers needs pictures, and one that
-            looks at batches needs every one of them.
+        cache: a `FeatureCache`, or None to train on images.
+        callbacks: those of the training. One that unfreezes layers needs images; one that
+            listens to batches needs one step per call.
         verbose: as in `FeatureCache.extract`.
-        following: the `Phase` after this one, or None. If it trains more of the network, its
-            features are needed anyway, and those of this phase are computed from them.
+        following: the `Phase` after this one, or None. If it trains more of the network, the
+            features of this phase are computed from its features, which are needed anyway.
     """
-    train = _pictures_of(phase, train)
+    train = _images_of(phase, train)
     if cache is not None and _has_frozen_work(model) and not _unfreezes(callbacks):
         try:
             features, held_out = _extract(
@@ -68,24 +151,24 @@ def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0, 
             )
         except NoRoomError as error:
             if verbose:
-                print(f"Training on pictures, which takes longer: {error}")
+                print(f"Training on images, which takes longer: {error}")
         else:
             return _on_features(model, phase, features, held_out, callbacks)
     if phase.batch_size is not None:
         train = _rebatched(train, phase.batch_size)
-    return _on_pictures(model, train, validation)
+    return _on_images(model, train, validation)
 
 
-def _pictures_of(phase, train):
-    """The training data as they are, or before their augmentation."""
-    # To ask a dataset for its truth is to count it.
+def _images_of(phase, train):
+    """The training data, before their augmentation if the phase has none."""
+    # The truth value of a dataset would count it.
     plain = None if phase.augmented else getattr(train, "unaugmented", None)
     return train if plain is None else plain
 
 
-def _on_pictures(model, train, validation):
+def _on_images(model, train, validation):
     steps = int(train.cardinality())
-    # Of several replicas, each has a buffer of its own.
+    # Each of several replicas has its own buffer.
     if model.distribute_strategy.num_replicas_in_sync > 1 or not can_measure():
         return PhaseData(train, validation, steps)
     wait = DataWait()
@@ -104,7 +187,7 @@ def _on_features(model, phase, features, held_out, callbacks):
     if phase.batch_size is not None:
         features = features.batched(phase.batch_size)
     steps = int(features.cardinality())
-    # Keras' loop over several steps fails on several replicas.
+    # Keras' loop over several steps fails with several replicas.
     several_replicas = model.distribute_strategy.num_replicas_in_sync > 1
     one_by_one = several_replicas or _look_at_batches(callbacks) or not _is_head_alone(model)
     return PhaseData(
@@ -117,8 +200,8 @@ def _on_features(model, phase, features, held_out, callbacks):
 
 
 def _extract(model, phase, train, validation, cache, verbose, following):
-    """The features of the training and of the validation pictures."""
-    if following is not None and _share_pictures(phase, following, train):
+    """The features of the training and of the validation images."""
+    if following is not None and _share_images(phase, following, train):
         with contextlib.suppress(NoRoomError):  # the phase's own may be small enough
             found = _extract_through(model, phase, train, validation, cache, verbose, following)
             if found is not None:
@@ -127,14 +210,14 @@ def _extract(model, phase, train, validation, cache, verbose, following):
     return features, _extract_validation(model, validation, cache, features, verbose)
 
 
-def _share_pictures(phase, following, train):
-    """Whether the pictures of a phase are the first view of the following one's."""
+def _share_images(phase, following, train):
+    """Whether the images of a phase are the first view of the following phase."""
     same = phase.views == 1 and phase.augmented == following.augmented
     return same and source_of(train).fingerprint is not None
 
 
 def _extract_through(model, phase, train, validation, cache, verbose, following):
-    """Features computed from those of the following phase; None where that is not possible."""
+    """Features computed from those of the following phase; None if that is not possible."""
     policy, boundary = model.freeze_policy, model.frozen_boundary
     model.freeze_policy = following.freeze_policy
     try:

@@ -1,4 +1,4 @@
-"""The phases of a plan, one after the other, from wherever they were left."""
+"""Runs the phases of a plan, and resumes them."""
 
 import contextlib
 import math
@@ -11,15 +11,48 @@ from keras_transfer import optimizers
 from keras_transfer.callbacks import BestWeights, FiniteLoss
 from keras_transfer.distribution import all_agree, has_workers
 from keras_transfer.training import training_state
-from keras_transfer.training.callback_states import CallbackStates
-from keras_transfer.training.checkpointing import Checkpointing
+from keras_transfer.training.checkpointing import Checkpointing, Preemption
 from keras_transfer.training.exact_head import solve_head
-from keras_transfer.training.merged_history import MergedHistory
-from keras_transfer.training.phase_data import phase_data
-from keras_transfer.training.picture_passes import PicturePasses
-from keras_transfer.training.preemption import Preemption
+from keras_transfer.training.phase_data import ImagePasses, phase_data
 
 _START = {"phase": 0, "begun_at": 0, "epoch": 0, "step": 0, "over": False}
+
+
+class MergedHistory(keras.callbacks.History):
+    """Keras' `History` over several calls of `fit`.
+
+    Attributes:
+        phase: the name of each epoch's phase.
+        phase_name: the name of the current phase.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.epoch, self.history, self.phase = [], {}, []
+        self.phase_name = ""
+
+    def on_train_begin(self, logs=None):
+        """Keeps the earlier epochs, which Keras would clear."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        seen = len(self.epoch)
+        for name, value in (logs or {}).items():
+            # An earlier phase may not have had this metric.
+            self.history.setdefault(name, [math.nan] * seen).append(value)
+        for values in self.history.values():
+            values.extend([math.nan] * (seen + 1 - len(values)))
+        self.epoch.append(seen)
+        self.phase.append(self.phase_name)
+
+    def get_state(self):
+        """What `set_state` takes."""
+        return {"epoch": self.epoch, "history": self.history, "phase": self.phase}
+
+    def set_state(self, state):
+        """Continues from another history."""
+        self.epoch, self.history, self.phase = (
+            state[name] for name in ("epoch", "history", "phase")
+        )
 
 
 class StagedTraining:
@@ -27,16 +60,16 @@ class StagedTraining:
 
     Args:
         model: a `TransferModel`.
-        train: a finite `tf.data.Dataset` of batches of pictures.
+        train: a finite `tf.data.Dataset` of batches of images.
         validation: the same, or None.
         plan: a `Plan`.
-        cache: a `FeatureCache`, or None to train on pictures.
+        cache: a `FeatureCache`, or None to train on images.
         callbacks: Keras callbacks for all phases.
         class_weight: as in `fit`.
         verbose: as in `fine_tune`.
         folder: a `TrainingFolder`, or None to write nothing.
         checkpoint_every: the number of steps after which to save within an epoch, or None.
-        num_validation: the number of validation pictures, or None where it is not known.
+        num_validation: the number of validation images, or None if unknown.
     """
 
     def __init__(
@@ -52,14 +85,12 @@ class StagedTraining:
         self._history.set_model(model)
         self._history.plan = plan
         self._all_callbacks = [*self._callbacks, FiniteLoss(), self._best, self._history]
-        self._callback_states = CallbackStates(self._all_callbacks[:-1])
         plain = getattr(train, "unaugmented", None)
         datasets = {"as given": train, "plain": plain}
-        self._passes = PicturePasses(
+        self._passes = ImagePasses(
             {name: dataset for name, dataset in datasets.items() if dataset is not None}
         )
         self._preemption = Preemption()
-        self._compiled = _compiled_with(model)
         self._features = self._counted = None
         self._position = _START
 
@@ -70,28 +101,28 @@ class StagedTraining:
             A `MergedHistory`, with `plan` and `best_epoch`.
         """
         with self._preemption.watched():
-            state = self._go_on()
+            state = self._resume()
             for index in range(self._position["phase"], len(self._plan.phases)):
                 self._run_phase(index, state)
                 state = None
         self._history.best_epoch = self._best.best_epoch
         if self._best.best_epoch is None:
             raise FloatingPointError(
-                "The loss was no finite number in any epoch; the model has the weights that it "
-                "was given."
+                "The loss was NaN or infinite in every epoch. The model has its initial "
+                "weights."
             )
         return self._history
 
-    def _go_on(self):
-        """The state that was left in the middle of a phase, or None; takes over all else."""
+    def _resume(self):
+        """The state in the middle of a phase, or None; restores all else."""
         state = self._folder and self._folder.checkpoints.latest()
         if state is not None:
             try:
                 self._take_over(state)
             except (KeyError, IndexError, TypeError, AttributeError) as error:
                 raise ValueError(
-                    "The checkpoint is not one of this training, or of another version of the "
-                    f"library ({type(error).__name__}: {error}). Train into another folder."
+                    "The checkpoint belongs to another training or another version of the "
+                    f"library ({type(error).__name__}: {error}). Name another folder."
                 ) from error
         self._check_workers()
         if state is None:
@@ -106,21 +137,21 @@ class StagedTraining:
         self._position = {name: state["position"][name] for name in _START}
         training_state.restore_model(self._model, state["model"])
         training_state.restore_random(state["random"])
-        self._history.restore(state["history"])
-        self._callback_states.restore(state["callbacks"])
-        self._passes.go_on(state["passes"])
+        self._history.set_state(state["history"])
+        training_state.restore_callbacks(self._all_callbacks[:-1], state["callbacks"])
+        self._passes.resume(state["passes"])
 
     def _check_workers(self):
-        """Raises where some workers go on and others begin."""
+        """Raises `ValueError` if the workers do not resume from the same checkpoint."""
         if not all_agree(self._model.distribute_strategy, repr(self._position)):
             raise ValueError(
-                "The workers found different checkpoints: the folder of a training must be one "
-                f"that all of them share. Received: directory='{self._folder.path}', with "
-                f"which this one goes on from {self._position}"
+                "The workers found different checkpoints: the folder of a training must be on "
+                f"a disk that all of them share. Received: directory='{self._folder.path}', "
+                f"from which this one resumes at {self._position}"
             )
 
     def _run_phase(self, index, state):
-        """Runs a phase, from its beginning or from a state that was left in its middle."""
+        """Runs a phase, from its beginning or from a state in its middle."""
         phase, model = self._plan.phases[index], self._model
         model.freeze_policy = phase.freeze_policy
         data = self._data(index)
@@ -129,7 +160,7 @@ class StagedTraining:
         if state is None:
             begun_at = len(self._history.epoch)
             self._position = {**_START, "phase": index, "begun_at": begun_at}
-        if phase.solver == "lbfgs":
+        if phase.solver == "exact":
             self._solve(data)
         else:
             self._fit(phase, data, state)
@@ -166,7 +197,7 @@ class StagedTraining:
             data.features.epochs.begun = state["features begun"]
         started, at_once = time.perf_counter(), data.steps_per_execution
         if state is not None and state["position"]["step"]:
-            at_once = state["steps at once"]  # it ended between two calls of so many steps
+            at_once = state["steps at once"]  # the step lies between two of these calls
         with _steps_at_once(self._model, at_once), self._preemption.deferred():
             self._model.fit(
                 data.train,
@@ -179,15 +210,15 @@ class StagedTraining:
             )
         if self._verbose and data.wait is not None:
             share = float(data.wait.seconds) / (time.perf_counter() - started)
-            print(f"{share:.0%} of the time waiting for pictures.")
+            print(f"{share:.0%} of the time waiting for images.")
 
     def _checkpointing(self, state):
         checkpointing = Checkpointing(
-            self._save, self._preemption, self._callback_states, self._every
+            self._save, self._preemption, self._all_callbacks[:-1], self._every
         )
         if state is not None:
             training_state.restore_policy(self._model, state["model"])
-            checkpointing.go_on(state)
+            checkpointing.resume(state)
         return checkpointing
 
     def _save(self, position, with_metrics=False, is_compiled=True):
@@ -198,19 +229,19 @@ class StagedTraining:
         if self._features is not None:
             begun = self._features.epochs.begun
         if position.get("step"):
-            # The pass that is not finished is begun again.
+            # The unfinished pass starts again.
             begun -= 1
             if self._counted is not None:
                 passes[self._counted] -= 1
-        # To read the metrics of several workers takes all of them.
+        # Reading the metrics of several workers needs all of them.
         with_metrics = with_metrics and not has_workers(self._model.distribute_strategy)
         training = is_compiled and training_state.training_state(self._model, with_metrics)
         state = {
             "position": {**self._position, **position},
             "model": training_state.model_state(self._model),
             "training": training,
-            "history": self._history.state(),
-            "callbacks": self._callback_states.state(),
+            "history": self._history.get_state(),
+            "callbacks": training_state.callback_states(self._all_callbacks[:-1]),
             "passes": passes,
             "features begun": begun,
             "random": training_state.random_state(),
@@ -219,18 +250,18 @@ class StagedTraining:
         try:
             self._folder.checkpoints.write(state)
         except OSError as error:
-            # What is trained is worth more than the safety of it.
             warnings.warn(
-                f"The state of the training could not be saved ({error}). It goes on; after a "
-                "kill, what was trained since the last checkpoint would be lost.",
+                f"The checkpoint could not be saved ({error}). The training continues; if it "
+                "is killed, it resumes from the last checkpoint that was saved.",
                 stacklevel=2,
             )
 
     def _solve(self, data):
-        """A phase that has no steps: its history is one epoch, measured afterwards."""
+        """Solves the head exactly; the history gets one epoch, measured afterwards."""
         if data.features is None:
             raise ValueError(
-                "The exact solution of a head needs cached features: do not pass `cache=False`."
+                "The exact solution of the head needs cached features: do not pass "
+                "`cache=False`."
             )
         solve_head(self._model, data.features, self._class_weight)
         logs = self._model.evaluate(data.train, return_dict=True, verbose=0)
@@ -254,16 +285,28 @@ class StagedTraining:
         )
         # An optimizer belongs to the strategy in whose scope it was made.
         with model.distribute_strategy.scope():
-            optimizer = keras.optimizers.AdamW(schedule, weight_decay=phase.weight_decay)
-            if phase.layerwise_decay is not None:
-                multipliers = optimizers.layerwise_decay(model, decay=phase.layerwise_decay)
-                optimizer = optimizers.LearningRateMultiplier(optimizer, multipliers)
-            model.compile(**{**self._compiled, "optimizer": optimizer})
+            model.recompile(_optimizer(model, phase, schedule))
+
+
+def _optimizer(model, phase, schedule):
+    """AdamW, or the class and the settings of the optimizer that the user compiled."""
+    own = model.own_optimizer
+    multipliers = getattr(own, "multipliers", None)
+    inner = own if multipliers is None else own.inner_optimizer
+    if inner is None:
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=phase.weight_decay)
+    else:
+        optimizer = type(inner).from_config({**inner.get_config(), "learning_rate": schedule})
+    if phase.layerwise_decay is not None:
+        multipliers = optimizers.layerwise_decay(model, decay=phase.layerwise_decay)
+    if multipliers is None:
+        return optimizer
+    return optimizers.LearningRateMultiplier(optimizer, multipliers)
 
 
 @contextlib.contextmanager
 def _steps_at_once(model, number):
-    """Lets a model run several steps in one call; afterwards it is as it was compiled."""
+    """Lets a model run several steps per call, for the duration of the context."""
     before = model.steps_per_execution
     model.steps_per_execution = number
     try:
@@ -273,16 +316,9 @@ def _steps_at_once(model, number):
         model.train_function = model.test_function = model.predict_function = None
 
 
-def _compiled_with(model):
-    """The arguments of the model's last `compile`, but for the optimizer."""
-    config = model.get_compile_config() if model.compiled else {}
-    config = {key: value for key, value in config.items() if key != "optimizer"}
-    return keras.saving.deserialize_keras_object(config)
-
-
 def _where(position, plan):
     if position["phase"] == len(plan.phases):
-        return "The training was finished before; this is its result."
+        return "The training is finished; this is its result."
     step = f", step {position['step']}" if position["step"] else ""
     name = plan.phases[position["phase"]].name
-    return f"Going on in '{name}' after epoch {position['epoch']}{step}."
+    return f"Resuming '{name}' after epoch {position['epoch']}{step}."

@@ -1,26 +1,33 @@
-"""The folder of a training: what it leaves, and what it goes on from."""
+"""The folder of a training: what it writes, and what it resumes from."""
 
 import contextlib
 import csv
 import json
 import pathlib
 
+import keras
+
 from keras_transfer._files import held, write_aside, write_text_aside
+from keras_transfer.features.digests import arrays_digest
+from keras_transfer.features.observed_source import source_of
 from keras_transfer.plans.plan import Plan
 from keras_transfer.training.checkpoints import Checkpoints
-from keras_transfer.training.run_settings import differences
 
 _PLAN, _HISTORY, _MODEL = "plan.json", "history.csv", "model.keras"
 _SETTINGS, _LOCK = "settings.json", ".lock"
+_DIGEST_LENGTH = 16
 
 
 class TrainingFolder:
     """`plan.json`, `history.csv`, `model.keras`, and a folder `checkpoints`.
 
+    The folder belongs to one process at a time, and to one training: `agree` compares what it
+    was started with.
+
     Args:
-        directory: the folder; it is made if there is none.
-        writes: whether this process is the one that writes. Of several workers it is the
-            chief; the others read. Defaults to True.
+        directory: the folder; it is made if it does not exist.
+        writes: whether this process writes in it. Of several workers the chief writes, and the
+            others read. Defaults to True.
     """
 
     def __init__(self, directory, writes=True):
@@ -30,7 +37,7 @@ class TrainingFolder:
 
     @contextlib.contextmanager
     def taken(self):
-        """Makes the folder and keeps other processes from it.
+        """Makes the folder, and keeps other processes out of it.
 
         Raises:
             FileExistsError: if another process is training in it.
@@ -44,51 +51,83 @@ class TrainingFolder:
             yield
             return
         self.checkpoints.directory.mkdir(parents=True, exist_ok=True)
-        message = f"Another process is training in '{self.path}'. Wait for it, or name another."
+        message = (
+            f"Another process is training in '{self.path}'. Wait for it, or name another "
+            "folder."
+        )
         with held(self.checkpoints.directory / _LOCK, message):
-            for left_over in self.path.rglob(".writing-*"):  # by a process that was killed
+            for left_over in self.path.rglob(".writing-*"):  # from a process that was killed
                 if left_over.is_file():
                     left_over.unlink(missing_ok=True)
             yield
 
-    def plan_begun(self, settings):
-        """The plan of the training that was begun here, or None.
-
-        Args:
-            settings: what this one is started with, as `settings_of` returns it.
+    def settings(self):
+        """What the training was started with: a dict of section to settings.
 
         Raises:
-            ValueError: if it was begun with others.
+            ValueError: if the file is corrupt.
         """
         try:
-            begun = dict(json.loads((self._settings_path).read_text("utf-8")))
-            plan = Plan.from_json(json.loads((self.path / _PLAN).read_text("utf-8")))
+            return dict(json.loads(self._settings_path.read_text("utf-8")))
         except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            return {}
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise ValueError(
                 f"'{self.path}' holds a training whose settings cannot be read "
                 f"({type(error).__name__}: {error}). Name another folder."
             ) from error
-        changed = differences(begun, settings)
+
+    def agree(self, section, settings):
+        """Compares settings with those that the training was started with.
+
+        Args:
+            section: whose settings they are; the first call with a section stores them.
+            settings: a dict of strings to what JSON holds.
+
+        Raises:
+            ValueError: if they differ; the message names the differences.
+        """
+        sections = self.settings()
+        if section not in sections:
+            if self.writes:
+                self._write_json(self._settings_path, {**sections, section: settings})
+            return
+        changed = differences(sections[section], settings)
         if changed:
             raise ValueError(
-                f"'{self.path}' holds a training that was started with something else: "
-                f"{changed}. Go on with the same, or name another folder."
+                f"'{self.path}' holds a training that was started with other settings: "
+                f"{changed}. Use the same settings, or name another folder."
             )
-        return plan
 
-    def begin(self, plan, settings):
-        """Writes what a training is started with."""
+    def plan(self):
+        """The plan that the training was started with, or None.
+
+        Raises:
+            ValueError: if the file is corrupt.
+        """
+        try:
+            return Plan.from_json(json.loads((self.path / _PLAN).read_text("utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"'{self.path / _PLAN}' cannot be read ({type(error).__name__}: {error})."
+            ) from error
+
+    def write_plan(self, plan):
+        """Stores the plan that the training follows."""
         if self.writes:
             self._write_json(self.path / _PLAN, plan.to_json())
-            self._write_json(self._settings_path, settings)
 
     def write_results(self, model, history):
         """Writes the model, and a row for each epoch with its phase."""
         if self.writes:
             write_aside(self.path / _HISTORY, lambda aside: _write_csv(history, aside))
-            write_aside(self.path / _MODEL, model.save)
+            self.write_model(model)
+
+    def write_model(self, model):
+        """Writes the model."""
+        write_aside(self.path / _MODEL, model.save)
 
     def _write_json(self, path, values):
         write_text_aside(path, json.dumps(values, indent=2) + "\n")
@@ -104,3 +143,55 @@ def _write_csv(history, path):
         rows.writerow(["epoch", "phase", *history.history])
         columns = zip(history.epoch, history.phase, *history.history.values(), strict=True)
         rows.writerows(columns)
+
+
+def differences(before, now):
+    """The settings that changed, as text; "" if none did."""
+    found = []
+    for name in sorted(before.keys() | now.keys()):
+        pair = before.get(name), now.get(name)
+        if pair[0] != pair[1]:
+            is_long = dict in map(type, pair)
+            found.append(f"another {name}" if is_long else f"{name}: {pair[0]}, now {pair[1]}")
+    return "; ".join(found)
+
+
+def settings_of(model, data, plan, time_budget, class_weight, observe):
+    """The settings that decide the result of a training.
+
+    Args:
+        model: a `TransferModel` before the training.
+        data: a dict of split to `tf.data.Dataset` or None.
+        plan: the `Plan` that was passed, "auto" or None.
+        time_budget: as passed, or None.
+        class_weight: as in `fit`, or None.
+        observe: whether to read data sets that do not know what they hold.
+
+    Returns:
+        A dict of strings to what JSON holds.
+    """
+    weights = [keras.ops.convert_to_numpy(weight) for weight in model.backbone.weights]
+    settings = {
+        "backbone": f"{model.backbone.count_params()} parameters, digest "
+        f"{arrays_digest(weights)[:_DIGEST_LENGTH]}",
+        "heads": keras.saving.serialize_keras_object(model.heads),
+        "plan": plan if isinstance(plan, str) else plan and plan.to_json(),
+        "time budget": time_budget,
+        "class weights": class_weight
+        and {str(label): float(weight) for label, weight in class_weight.items()},
+    }
+    for split, dataset in data.items():
+        settings[f"{split} images"] = dataset and _describe(dataset, observe)
+    return json.loads(json.dumps(settings))
+
+
+def _describe(dataset, observe):
+    source = source_of(dataset) if observe else getattr(dataset, "source", None)
+    if source is None:
+        return f"{int(dataset.cardinality())} batches of unknown content"
+    parts = [f"{source.num_images}", f"in batches of {source.batch_size}"]
+    if source.fingerprint is not None:
+        parts.append(f"digest {source.fingerprint[:_DIGEST_LENGTH]}")
+    if source.augmentation is not None:
+        parts.append(f"augmentation {source.augmentation.fingerprint[:_DIGEST_LENGTH]}")
+    return ", ".join(parts)

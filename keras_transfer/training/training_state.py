@@ -1,15 +1,70 @@
-"""The state of a training at one moment: what has to be the same for it to go on."""
+"""The state of a training at one moment: all that has to be equal to resume it."""
 
 import random
 
 import keras
 import numpy as np
 
+# The attributes in which Keras' callbacks keep what they have seen.
+_KERAS_CALLBACKS = {
+    keras.callbacks.EarlyStopping: (
+        "wait", "stopped_epoch", "best", "best_epoch", "best_weights",
+    ),
+    keras.callbacks.ModelCheckpoint: (
+        "best", "_batches_seen_since_last_saving", "_last_batch_seen",
+    ),
+    keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
+}  # fmt: skip
+
+
+def callback_states(callbacks):
+    """What callbacks keep: a list with a dict for each.
+
+    Keras' own callbacks keep the attributes of `_KERAS_CALLBACKS`; another one keeps what its
+    `get_state()` returns, and nothing without that method.
+    """
+    return [
+        {"class": type(callback).__name__, "state": _state_of(callback)}
+        for callback in callbacks
+    ]
+
+
+def restore_callbacks(callbacks, states):
+    """Gives each callback the state of its counterpart: the next one of its class."""
+    waiting = {}
+    for state in states:
+        waiting.setdefault(state["class"], []).append(state["state"])
+    for callback in callbacks:
+        found = waiting.get(type(callback).__name__)
+        state = found.pop(0) if found else None
+        if not state:
+            continue
+        if hasattr(callback, "set_state"):
+            callback.set_state(state)
+        else:
+            vars(callback).update(state)
+
+
+def _state_of(callback):
+    if hasattr(callback, "get_state"):
+        return callback.get_state()
+    for kind, names in _KERAS_CALLBACKS.items():
+        if isinstance(callback, kind):
+            found = {name: vars(callback)[name] for name in names if name in vars(callback)}
+            return {name: _plain(value) for name, value in found.items()}
+    return {}
+
+
+def _plain(value):
+    """A value that Keras may have as a tensor."""
+    if isinstance(value, (list, int, float, str, type(None))):
+        return value
+    return np.asarray(value).item()
+
 
 def model_state(model):
-    """The state of a model: its weights, its random generators and what is trained."""
+    """The state of a model: its weights, its random generators and its freeze policy."""
     return {
-        "paths": [variable.path for variable in model.variables],
         "variables": [_to_numpy(variable) for variable in model.variables],
         "policy": keras.saving.serialize_keras_object(model.freeze_policy),
     }
@@ -24,8 +79,8 @@ def training_state(model, with_metrics):
     """The state of what `compile` made.
 
     Args:
-        model: a `TransferModel` in the middle of a `fit`.
-        with_metrics: whether an epoch is unfinished, whose metrics go on.
+        model: a `TransferModel` within a `fit`.
+        with_metrics: whether the epoch is unfinished, so that its metrics are needed.
     """
     metrics = model.metrics_variables if with_metrics else []
     return {
@@ -35,17 +90,17 @@ def training_state(model, with_metrics):
 
 
 def restore_policy(model, state):
-    """Freezes what was frozen at that moment: a callback may have changed it since."""
+    """Applies the freeze policy of that moment: a callback may have changed it."""
     policy = keras.saving.deserialize_keras_object(state["policy"])
     if model.freeze_policy != policy:
         model.freeze_policy = policy
 
 
 def restore_optimizer(model, state):
-    """Goes on with an optimizer's slots and steps.
+    """Restores the slots and the step count of the optimizer.
 
     Args:
-        model: a `TransferModel` with a new optimizer for what was trained at that moment.
+        model: a `TransferModel` with a new optimizer for the variables trained at that moment.
         state: what `training_state` returned.
     """
     with model.distribute_strategy.scope():
@@ -54,21 +109,21 @@ def restore_optimizer(model, state):
 
 
 def restore_metrics(model, state):
-    """Goes on with the metrics of an unfinished epoch, where they are known."""
+    """Restores the metrics of an unfinished epoch, if the state has them."""
     if state["metrics"]:
         _assign(model.metrics_variables, state["metrics"], "metrics")
 
 
 def random_state():
     """The state of Python's and NumPy's random generators, which callbacks may use."""
-    name, keys, position, has_gauss, gauss = np.random.get_state()
-    return {"python": random.getstate(), "numpy": (name, keys, position, has_gauss, gauss)}
+    return {"python": random.getstate(), "numpy": np.random.get_state()}
 
 
 def restore_random(state):
-    """Goes on with the random numbers of another process."""
-    random.setstate(state["python"])
-    np.random.set_state(state["numpy"])
+    """Restores `random_state`."""
+    version, keys, gauss = state["python"]
+    random.setstate((version, tuple(keys), gauss))
+    np.random.set_state(tuple(state["numpy"]))
 
 
 def _to_numpy(variable):
@@ -79,17 +134,13 @@ def _assign(variables, arrays, what):
     found, expected = _shapes(arrays), _shapes(variables)
     if found != expected:
         raise ValueError(
-            f"The checkpoint's {what} has {len(found)} variables that do not fit the "
+            f"The checkpoint's {what} has {len(found)} variables, which do not match the "
             f"{len(expected)} of this one."
         )
     for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(_of_type(array, variable))
-
-
-def _of_type(array, variable):
-    """NumPy reads bfloat16, which it does not know, as bytes."""
-    expected = _to_numpy(variable).dtype if array.dtype.kind == "V" else array.dtype
-    return array.view(expected)
+        # NumPy does not know bfloat16 and reads it as bytes.
+        dtype = _to_numpy(variable).dtype if array.dtype.kind == "V" else array.dtype
+        variable.assign(array.view(dtype))
 
 
 def _shapes(arrays):

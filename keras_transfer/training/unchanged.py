@@ -1,4 +1,4 @@
-"""A training that leaves no trace."""
+"""Training that is undone afterwards."""
 
 import contextlib
 import inspect
@@ -15,23 +15,23 @@ _GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
 @contextlib.contextmanager
 def unchanged(model, optimizer, dataset):
-    """Trains a model with another optimizer for a while, and puts all back as it was.
+    """A context in which a model trains with another optimizer, and is restored afterwards.
 
-    Put back, to the last bit and whatever happens: all variables of the model, the states of
-    its random generators and BatchNormalization's statistics among them; its metrics; its
-    optimizer; the random generators of Python, NumPy and Keras; and how many epochs of
-    `CachedFeatures` were begun. The next order of a `tf.data` shuffle cannot be put back.
+    Restored, to the last bit and after errors too: all variables of the model, including its
+    random generators and BatchNormalization's statistics; its metrics; its optimizer; the
+    random generators of Python, NumPy and Keras; and the epoch counts of `CachedFeatures`. The
+    next order of a `tf.data` shuffle cannot be restored.
 
     Args:
         model: a compiled `keras.Model`.
-        optimizer: the one that takes the place of the model's own.
-        dataset: the data that it is trained on.
+        optimizer: the one that replaces the model's own.
+        dataset: the training data.
     """
     kept = [(variable, _copy(variable)) for variable in model.variables]
     metrics = {id(variable): _copy(variable) for variable in model.metrics_variables}
     own, epochs = model.optimizer, [(one, one.begun) for one in _epochs(dataset)]
     restore_random = _random_numbers()
-    # Not by plain assignment, by which TensorFlow would track it for checkpoints.
+    # A plain assignment would make TensorFlow track it for checkpoints.
     vars(model)["optimizer"] = optimizer
     try:
         yield
@@ -52,14 +52,14 @@ def _copy(variable):
 def _restore_metrics(model, values):
     for metric in model.metrics:
         if any(id(variable) not in values for variable in metric.variables):
-            metric.reset_state()  # it was made meanwhile
+            metric.reset_state()  # made in the meantime
             continue
         for variable in metric.variables:
             variable.assign(values[id(variable)])
 
 
 def _epochs(dataset):
-    """The counters of all cached features that a data set is made of."""
+    """The epoch counters of all cached features that a dataset is made from."""
     if isinstance(dataset, CachedFeatures):
         return [dataset.epochs]
     if not isinstance(dataset, tf.data.Dataset):
@@ -68,9 +68,9 @@ def _epochs(dataset):
 
 
 def _random_numbers():
-    """A function that puts the random generators back to where they are now."""
+    """A function that restores the current state of the random generators."""
     python, numpy = random.getstate(), np.random.get_state()
-    # Where a layer has no seed, Keras draws from a generator that is reached in this way alone.
+    # For layers without a seed, Keras draws from a generator without a public accessor.
     keras_state = inspect.getmodule(keras.random.SeedGenerator).global_state
     generator = keras_state.get_global_attribute(_GLOBAL_SEED_GENERATOR)
     seeds = None if generator is None else _copy(generator.state)

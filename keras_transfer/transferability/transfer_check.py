@@ -13,7 +13,7 @@ from keras_transfer.freezing import FreezeNone
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Plan
-from keras_transfer.plans.phases import head_phase, tuning_phase
+from keras_transfer.plans.chooser import head_phase, tuning_phase
 from keras_transfer.training.fine_tuning import fine_tune
 from keras_transfer.transferability.negative_transfer import NegativeTransfer
 

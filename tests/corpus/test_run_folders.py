@@ -223,8 +223,10 @@ FILES = ["plan.json", "checkpoints/settings.json"]
 def test_damaged_settings_of_a_training_are_told(trained, tmp_path, name, contents):
     shutil.copytree(trained, tmp_path / "run")
     (tmp_path / "run" / name).write_bytes(contents)
-    with pytest.raises(ValueError, match=r"cannot be read|with something else"):
-        TrainingFolder(tmp_path / "run").plan_begun({"backbone": "residual"})
+    folder = TrainingFolder(tmp_path / "run")
+    with pytest.raises(ValueError, match=r"cannot be read|with other settings"):
+        folder.agree("training", {"backbone": "residual"})
+        folder.plan()
 
 
 def npz(**arrays):
@@ -246,21 +248,24 @@ NO_STATES = {
     "text": lambda path: path.write_text("text"),
     "an array": npy,
     "no state": npz(a=np.zeros(3)),
-    "pickled": npz(state=np.frombuffer(b'{"array": 0}', "uint8"), a=np.array([print], object)),
+    "pickled": npz(
+        state=np.frombuffer(b'{"keras_transfer checkpoint 1": {"__array__": "a"}}', "uint8"),
+        a=np.array([print], object),
+    ),
     "no JSON": state_of("text"),
     "deep": state_of(DEEP),
-    "an array too few": state_of('{"array": 7}'),
-    "an array by text": state_of('{"array": "a"}'),
+    "an array too few": state_of('{"__array__": 7}'),
+    "an array by text": state_of('{"__array__": "a"}'),
     "code": state_of('{"code": "print()"}'),
     "state is no text": npz(state=np.full(3, 255, "uint8")),
 }
 # States of something else.
 OTHER_STATES = {
-    "a number": state_of("3"),
-    "a list": state_of("[]"),
-    "empty": state_of('{"dict": []}'),
-    "no position": state_of('{"dict": [["position", 3]]}'),
-    "an empty position": state_of('{"dict": [["position", {"dict": []}]]}'),
+    "a number": state_of('{"keras_transfer checkpoint 1": 3}'),
+    "a list": state_of('{"keras_transfer checkpoint 1": []}'),
+    "empty": state_of('{"keras_transfer checkpoint 1": {}}'),
+    "no position": state_of('{"keras_transfer checkpoint 1": {"position": 3}}'),
+    "an empty position": state_of('{"keras_transfer checkpoint 1": {"position": {}}}'),
 }
 
 
@@ -276,13 +281,13 @@ def with_checkpoint(trained, folder, write):
 @pytest.mark.parametrize("write", NO_STATES.values(), ids=NO_STATES)
 def test_checkpoint_that_is_none_is_told_and_passed_over(trained, tmp_path, write):
     folder = with_checkpoint(trained, tmp_path / "run", write)
-    with pytest.warns(UserWarning, match=r"checkpoint-000001\.npz' is damaged"):
+    with pytest.warns(UserWarning, match=r"checkpoint-000001\.npz' is corrupt"):
         assert Checkpoints(folder / "checkpoints").latest() is None
 
 
 @pytest.mark.parametrize("write", OTHER_STATES.values(), ids=OTHER_STATES)
 def test_checkpoint_of_something_else_is_told(trained, tmp_path, write):
-    with pytest.raises(ValueError, match="checkpoint is not one of this training"):
+    with pytest.raises(ValueError, match="checkpoint belongs to another training"):
         train(with_checkpoint(trained, tmp_path / "run", write))
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
-from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
+from keras_transfer.freezing import FreezeAll, FreezeNone
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import (
@@ -18,13 +18,10 @@ from keras_transfer.plans import (
     measure_likeness,
     recommend,
     recommender,
-    statistics_distance,
 )
-from keras_transfer.plans.recommendation import STRATEGIES
-from keras_transfer.plans.recommender import choose_strategy, phases_of
+from keras_transfer.plans.chooser import STRATEGIES
+from keras_transfer.plans.source_distance import statistics_distance
 from keras_transfer.training import fine_tune
-from keras_transfer.transferability import check_negative_transfer, transfer_check
-from keras_transfer.transferability.negative_transfer import NegativeTransfer
 from tests.networks import residual_backbone
 
 RANDOM = np.random.default_rng(0)
@@ -42,45 +39,6 @@ ALIKE = Likeness(
     num_images=3000, num_classes=10, chance=0.1, accuracy=0.9, interval=(0.89, 0.91),
     random_accuracy=0.5, gain=(0.38, 0.42), distance=0.3, separability=0.7,
 )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("changed", "expected"),
-    [
-        ({}, ("train the last stages", 2)),
-        # (0.6 - 0.1) / 0.9 = 0.56, alike; (0.5 - 0.1) / 0.9 = 0.44, unlike.
-        ({"accuracy": 0.6}, ("train the last stages", 2)),
-        ({"accuracy": 0.5}, ("train everything", 5)),
-        ({"interval": (0.991, 0.999)}, ("use as is", 0)),
-        ({"num_images": 150}, ("train the head", 0)),
-        # 15 steps an epoch, 12 epochs: very few.
-        ({"num_images": 480}, ("train the last stages", 1)),
-        ({"gain": (-0.2, -0.1)}, ("train the last stages", 2)),
-        ({"gain": (-0.2, -0.1), "num_images": 10_000}, ("train from scratch", 5)),
-    ],
-)
-def test_strategy_follows_from_how_much_and_how_alike(changed, expected):
-    assert choose_strategy(dataclasses.replace(ALIKE, **changed), num_stages=5) == expected
-
-
-def test_backbone_of_two_stages_is_trained_as_a_whole():
-    assert choose_strategy(ALIKE, num_stages=2) == ("train everything", 2)
-
-
-@pytest.mark.parametrize(
-    ("strategy", "stages", "policies"),
-    [
-        ("use as is", 0, [FreezeAll()]),
-        ("train the head", 0, [FreezeAll()]),
-        ("train the last stages", 2, [FreezeAll(), UnfreezeLast(2)]),
-        ("train everything", 5, [FreezeAll(), FreezeNone()]),
-        ("train from scratch", 5, [FreezeNone(batch_norm="trainable")]),
-    ],
-)
-def test_each_strategy_has_its_phases(strategy, stages, policies):
-    assert strategy in STRATEGIES
-    phases = phases_of(strategy, stages, 5, 3000)
-    assert [phase.freeze_policy for phase in phases] == policies
 
 
 def test_recommendation_tells_its_reasons_with_the_numbers(tmp_path):
@@ -168,11 +126,6 @@ def test_training_from_scratch_forgets_the_weights():
     assert not np.allclose(kernel.numpy(), before)
 
 
-def test_plan_without_a_cache_has_no_exact_solution():
-    plan = Plan(phases_of("use as is", 0, 5, 3000)).without_exact_solution()
-    assert [(phase.solver, phase.epochs) for phase in plan.phases] == [("adamw", 10)]
-
-
 def test_training_from_scratch_ends_with_statistics_of_the_pictures():
     # With a momentum of 0.99, as here, 20 steps would come 18% of the way from 1 to the true
     # variance, which is thousands; with 0.999 it would be 2%.
@@ -186,84 +139,12 @@ def test_training_from_scratch_ends_with_statistics_of_the_pictures():
     )
 
 
-SHORT = Plan([Phase(FreezeAll(), 3, 1e-2)])
-
-
-def test_negative_transfer_is_settled_on_the_same_folds(tmp_path):
-    backbone = residual_backbone()
-    before = backbone.get_weights()
-    found = check_negative_transfer(
-        dataset(LABELS), backbone, SHORT, num_images=48, cache=FeatureCache(tmp_path)
-    )
-    assert found.num_images == 48
-    assert len(found.pretrained) == len(found.random) == 2
-    gain = np.mean(found.pretrained) - np.mean(found.random)
-    assert found.difference[0] <= gain <= found.difference[1]
-    assert found.to_json()["verdict"] == found.verdict
-    for weights, expected in zip(backbone.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(weights, expected)
-
-
-def test_random_network_of_a_check_has_statistics_that_follow_the_pictures(monkeypatch):
-    module = transfer_check
-    plans = []
-
-    def recorded(model, *arguments, plan, **more):
-        plans.append(plan)
-
-    monkeypatch.setattr(module, "fine_tune", recorded)
-    check_negative_transfer(dataset(LABELS), residual_backbone(), num_images=48)
-    found = [(plan.from_scratch, plan.phases[-1].freeze_policy.batch_norm) for plan in plans]
-    assert found == 2 * [(False, "frozen")] + 2 * [(True, "trainable")]
-    heads = {plan.phases[0].epochs for plan in plans}
-    assert len(heads) == 1
-
-
-@pytest.mark.parametrize("plan", ["auto", [Phase(FreezeAll(), 1, 1e-3)]])
-def test_a_check_takes_a_plan(plan):
-    with pytest.raises(ValueError, match="must be a `Plan` or None"):
-        check_negative_transfer(dataset(LABELS), residual_backbone(), plan)
-
-
-@pytest.mark.parametrize("num_folds", [1, 30])
-def test_number_of_folds_is_checked(num_folds):
-    with pytest.raises(ValueError, match=rf"Received: num_folds={num_folds}"):
-        check_negative_transfer(dataset(LABELS), residual_backbone(), num_folds=num_folds)
-
-
-@pytest.mark.parametrize(
-    ("difference", "verdict"),
-    [((0.01, 0.1), "helps"), ((-0.1, -0.01), "hurts"), ((-0.1, 0.1), "not settled")],
-)
-def test_verdict_follows_from_the_interval(difference, verdict):
-    found = NegativeTransfer((0.5, 0.7), (0.4, 0.4), difference, 100, 1.0)
-    assert found.verdict == verdict
-    assert "60.0% from pretrained weights, 40.0% from random ones" in found.conclusion
-
-
-@pytest.mark.parametrize("labels", [LABELS[:, np.newaxis], np.eye(3)[LABELS]])
-def test_labels_of_any_form_are_numbers_of_classes(tmp_path, labels):
-    found = check_negative_transfer(
-        dataset(labels), residual_backbone(), SHORT, num_images=30, cache=FeatureCache(tmp_path)
-    )
-    assert found.num_images == 30
-
-
 def test_exact_head_is_left_out_where_it_cannot_be_solved(tmp_path, monkeypatch):
     module = recommender
     perfect = dataclasses.replace(ALIKE, interval=(0.995, 1.0))
     monkeypatch.setattr(module, "measure_likeness", lambda *arguments: perfect)
-    for labels, solver in ((LABELS, "lbfgs"), (np.eye(3)[LABELS], "adamw")):
+    for labels, solver in ((LABELS, "exact"), (np.eye(3)[LABELS], "adamw")):
         model = TransferModel(residual_backbone(), SoftmaxHead(3))
         cache = FeatureCache(tmp_path)
         history = fine_tune(model, dataset(labels), plan="auto", cache=cache, verbose=0)
         assert [phase.solver for phase in history.plan.phases] == [solver]
-
-
-def test_few_stages_are_a_reason_of_their_own(monkeypatch):
-    module = recommender
-    monkeypatch.setattr(module, "measure_likeness", lambda *arguments: ALIKE)
-    stages = residual_backbone().stages
-    monkeypatch.setattr(module, "choose_strategy", lambda *_: ("train everything", len(stages)))
-    reasons = recommend(dataset(LABELS), residual_backbone()).reasons
-    assert "so few stages" in reasons[-1]

@@ -8,7 +8,7 @@ from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Phase, Plan
 from keras_transfer.training import fine_tune
-from keras_transfer.training.data_wait import DataWait
+from keras_transfer.training.phase_data import DataWait
 from tests.networks import residual_backbone
 
 IMAGES = np.zeros((8, 16, 16, 3), "float32")
@@ -60,4 +60,4 @@ def test_training_on_pictures_says_how_long_it_waited(capsys):
     plan = Plan([Phase(FreezeNone(), 2, 1e-3)])
     fine_tune(model, slow(0.2), plan=plan, cache=False, verbose=2)
     printed = capsys.readouterr().out
-    assert "of the time waiting for pictures" in printed
+    assert "of the time waiting for images" in printed

@@ -117,6 +117,6 @@ def test_damaged_checkpoint_is_passed_over(pictures, undisturbed, tmp_path):
         train(pictures, tmp_path, stop=Stop(kill, IN_ALL), every=1)
     newest = checkpoints(tmp_path)[-1]
     newest.write_bytes(newest.read_bytes()[:1000])
-    with pytest.warns(UserWarning, match=f"{newest.name}.* is damaged"):
+    with pytest.warns(UserWarning, match=f"{newest.name}.* is corrupt"):
         results = train(pictures, tmp_path)
     assert_equal(results, undisturbed("on features"))

@@ -50,7 +50,7 @@ def test_exact_phase_comes_first_in_a_plan(tmp_path):
     images, labels = pictures(3)
     plan = Plan(
         [
-            Phase(FreezeAll(), 1, 1e-3, solver="lbfgs", name="exact"),
+            Phase(FreezeAll(), 1, 1e-3, solver="exact", name="exact"),
             Phase(UnfreezeLast(1), 2, 1e-4, name="tuning"),
         ]
     )
@@ -131,7 +131,7 @@ def test_class_weights_move_the_head_towards_a_class(tmp_path):
 
 def test_pictures_without_a_cache_are_told():
     model = TransferModel(residual_backbone("tf"), SoftmaxHead(3))
-    plan = Plan([Phase(FreezeAll(), 1, 1e-3, solver="lbfgs")])
+    plan = Plan([Phase(FreezeAll(), 1, 1e-3, solver="exact")])
     with pytest.raises(ValueError, match="needs cached features"):
         fine_tune(model, pictures(3), plan=plan, cache=False, verbose=0)
 
@@ -145,14 +145,14 @@ def test_head_of_a_cut_network_is_solved_where_it_can_be(tmp_path, plan, use_cac
     cache = FeatureCache(tmp_path, engine="tensorflow") if use_cache else False
     history = fine_tune(model, pictures(3), plan=plan, cache=cache, verbose=0)
     first = history.plan.phases[0]
-    assert (first.solver == "lbfgs") is use_cache
-    assert any("is cut" in reason for reason in history.plan.reasons) is use_cache
+    assert (first.solver == "exact") is use_cache
+    assert any("is truncated" in reason for reason in history.plan.reasons) is use_cache
 
 
 def test_exact_head_takes_the_place_of_a_trained_one_only():
     tuning = Phase(UnfreezeLast(1), 2, 1e-4)
     plan = Plan([Phase(FreezeAll(), 20, 1e-3), tuning], ["why"]).with_exact_head()
-    assert [phase.solver for phase in plan.phases] == ["lbfgs", "adamw"]
+    assert [phase.solver for phase in plan.phases] == ["exact", "adamw"]
     assert plan.phases[0].epochs == 1
     assert plan.phases[1] == tuning
     assert plan.reasons[0] == "why"

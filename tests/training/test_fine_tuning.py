@@ -13,7 +13,7 @@ from keras_transfer import data, optimizers
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.plans import Phase, Plan, default_plan
+from keras_transfer.plans import Phase, Plan, choose_plan
 from keras_transfer.training import fine_tune
 from tests.networks import residual_backbone, residual_network
 from tests.pictures import colour_folder
@@ -128,14 +128,14 @@ def test_colours_are_learned_from_a_folder(tmp_path):
 
 
 def test_plan_is_described_before_it_starts(capsys):
-    short = default_plan(num_images=12, num_classes=3)
+    short = choose_plan(num_images=12, num_classes=3)
     head = dataclasses.replace(short.phases[0], epochs=1)
     fine_tune(model(), dataset(), plan=Plan([head], short.reasons), verbose=2)
     printed = capsys.readouterr().out
-    assert "12 pictures, 3 steps an epoch" in printed
+    assert "12 images, 3 steps per epoch" in printed
     # The head: 8 features times 3 classes, and 3 biases.
     assert "head: FreezeAll(batch_norm='frozen'), 1 epochs at 0.001, 27 parameters" in printed
-    assert "- With 12 pictures, 4 a class" in printed
+    assert "- With 4 images per class" in printed
 
 
 def test_default_plan_is_taken_where_none_is_given(monkeypatch):
@@ -146,10 +146,10 @@ def test_default_plan_is_taken_where_none_is_given(monkeypatch):
         return PLAN
 
     module = sys.modules["keras_transfer.training.fine_tuning"]  # the package has the function
-    monkeypatch.setattr(module, "default_plan", plan)
+    monkeypatch.setattr(module, "choose_plan", plan)
     assert fine_tune(model(), dataset(), verbose=0).plan == PLAN
-    # Pictures, classes, stages, pictures in a step; without a budget nothing is measured.
-    assert asked == [(12, 3, 3, 4, None, None)]
+    # Images, classes, stages, images in a step; without a budget nothing is measured.
+    assert asked == [(12, 3, 3, 4, None, None, None)]
 
 
 def test_mixed_labels_train_and_plain_ones_validate(tmp_path):
@@ -204,9 +204,9 @@ def plain_model():
     ("arguments", "message"),
     [
         ({"model": plain_model}, "must be a `TransferModel`"),
-        ({"train": lambda: dataset().repeat()}, "never ends"),
+        ({"train": lambda: dataset().repeat()}, "must be finite"),
         ({"train": lambda: dataset().take(0)}, "holds no batch"),
-        ({"train": lambda: IMAGES}, "a pair of images and labels"),
+        ({"train": lambda: IMAGES}, "a pair \\(images, labels\\)"),
         ({"plan": lambda: [PLAN]}, "`plan` must be a `Plan`"),
     ],
 )

@@ -281,9 +281,9 @@ def frozen():
 
 MODELS = {
     "must be compiled": random_network,
-    "no weights to train": frozen,
-    "must give a 'loss' among its logs": no_loss,
-    "loss must be finite in the first step": lambda: squared(start=float("nan")),
+    "no trainable weights": frozen,
+    "must return 'loss' among its logs": no_loss,
+    "loss is not finite in the first step": lambda: squared(start=float("nan")),
 }
 
 

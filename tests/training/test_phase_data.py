@@ -106,7 +106,7 @@ def test_without_room_for_views_one_is_kept_and_without_room_for_one_none(
     none = FeatureCache(tmp_path / "none", engine="tensorflow", size_limit=1000)
     found = phase_data(model(), HEAD, train, splits.validation, none, verbose=1)
     assert found.features is None
-    assert "Training on pictures, which takes longer" in capsys.readouterr().out
+    assert "Training on images, which takes longer" in capsys.readouterr().out
 
 
 def test_disk_that_fills_up_meanwhile_ends_in_pictures(splits, cache, capsys, monkeypatch):

@@ -58,13 +58,13 @@ def other_backbone():
         ({"head": lambda: {"dropout": 0.5}}, "another heads"),
         ({"class_weight": lambda: {0: 1, 1: 2, 2: 1}}, "another class weights"),
         ({"time_budget": lambda: 60.0}, "time budget: None, now 60.0"),
-        ({"augmentation": data.augmentation.light}, "training pictures: .*, augmentation"),
+        ({"augmentation": data.augmentation.light}, "training images: .*, augmentation"),
     ],
 )
 def test_other_settings_are_refused_by_name(pictures, tmp_path, changed, named):
     train(pictures, tmp_path / "run")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
-    with pytest.raises(ValueError, match=f"started with something else: {named}"):
+    with pytest.raises(ValueError, match=f"started with other settings: {named}"):
         train(pictures, tmp_path / "run", **{name: make() for name, make in changed.items()})
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.*")}
     assert after.items() <= before.items()
@@ -73,16 +73,16 @@ def test_other_settings_are_refused_by_name(pictures, tmp_path, changed, named):
 def test_changed_pictures_are_refused(pictures, tmp_path):
     train(pictures, tmp_path / "run")
     draw(pictures / "train" / "red" / "new.png", (200, 10, 10), 5)
-    with pytest.raises(ValueError, match=r"training pictures: 6, .* now 7, "):
+    with pytest.raises(ValueError, match=r"training images: 6, .* now 7, "):
         train(pictures, tmp_path / "run")
 
 
 def test_plan_that_was_chosen_is_kept(pictures, tmp_path, monkeypatch):
     module = sys.modules["keras_transfer.training.fine_tuning"]  # the package has the function
-    monkeypatch.setattr(module, "default_plan", lambda *arguments: PLAN)
+    monkeypatch.setattr(module, "choose_plan", lambda *arguments: PLAN)
     assert train(pictures, tmp_path / "run", plan=None).plan == PLAN
     # Another machine or version would choose another one.
-    monkeypatch.setattr(module, "default_plan", lambda *arguments: other_plan())
+    monkeypatch.setattr(module, "choose_plan", lambda *arguments: other_plan())
     assert train(pictures, tmp_path / "run", plan=None).plan == PLAN
 
 
@@ -119,7 +119,7 @@ def test_second_process_on_a_folder_is_told(pictures, tmp_path):
 def test_settings_are_readable(pictures, tmp_path):
     train(pictures, tmp_path / "run")
     settings = json.loads((tmp_path / "run/checkpoints/settings.json").read_text())
-    assert settings["training pictures"].startswith("6, in batches of 6, digest ")
+    assert settings["training"]["training images"].startswith("6, in batches of 6, digest ")
 
 
 def test_training_goes_on_where_its_state_cannot_be_saved(pictures, tmp_path, monkeypatch):

@@ -1,0 +1,104 @@
+"""What the user compiled is what `fine_tune` trains with, or the plan says otherwise."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_transfer import freezing, heads, models, optimizers, plans, training
+from tests.networks import residual_backbone
+
+IMAGES = np.random.default_rng(0).uniform(0, 255, (12, 16, 16, 3)).astype("float32")
+LABELS = np.arange(12) % 3
+PLAN = plans.Plan([plans.Phase(freezing.FreezeAll(), 1, 1e-2)])
+
+
+def built(**arguments):
+    return models.build(residual_backbone(), heads.SoftmaxHead(3), **arguments)
+
+
+def tuned(model, plan=PLAN):
+    history = training.fine_tune(model, (IMAGES, LABELS), plan=plan, cache=False, verbose=0)
+    return model.optimizer, history.plan
+
+
+def test_compiled_optimizer_keeps_its_class_and_settings():
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.8, clipnorm=1.0)
+    found, _ = tuned(built(optimizer=optimizer))
+    assert type(found) is keras.optimizers.SGD
+    assert (found.momentum, found.clipnorm) == (0.8, 1.0)
+
+
+def test_default_optimizer_has_the_weight_decay_of_the_plan():
+    model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
+    for compile_first in (False, True):
+        if compile_first:
+            model.compile()
+        found, _ = tuned(model)
+        assert type(found) is keras.optimizers.AdamW
+        assert found.weight_decay == PLAN.phases[0].weight_decay
+
+
+def test_explicit_plan_sets_the_learning_rate():
+    assert tuned(built(learning_rate=0.5))[1].phases[0].learning_rate == 1e-2
+
+
+def test_chosen_plan_follows_the_compiled_learning_rate_and_says_so():
+    (phase,) = tuned(built(learning_rate=0.5), plan=None)[1].phases
+    (default,) = tuned(built(), plan=None)[1].phases
+    # 0.5 in place of AdamW's 1e-3.
+    assert phase.learning_rate == pytest.approx(500 * default.learning_rate)
+    reasons = tuned(built(learning_rate=0.5), plan=None)[1].reasons
+    assert "the compiled AdamW" in reasons[-1]
+    assert "learning rate of 0.5" in reasons[-1]
+
+
+def test_compiled_multipliers_stay():
+    model = built(learning_rate=1e-3, layerwise_decay=0.5)
+    expected = model.optimizer.multipliers
+    found, _ = tuned(model, plan=None)
+    assert isinstance(found, optimizers.LearningRateMultiplier)
+    assert found.multipliers == expected
+
+
+def test_a_second_training_uses_the_compiled_optimizer_too():
+    model = built(optimizer=keras.optimizers.SGD(0.1))
+    tuned(model)
+    assert type(tuned(model)[0]) is keras.optimizers.SGD
+
+
+def test_reloaded_model_with_the_default_optimizer_has_no_own_one(tmp_path):
+    model = built()
+    tuned(model)
+    model.save(tmp_path / "model.keras")
+    reloaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert reloaded.own_optimizer is None
+    assert tuned(reloaded)[0].weight_decay == PLAN.phases[0].weight_decay
+
+
+def test_unregistered_loss_and_metric_are_kept_as_objects():
+    calls = []
+
+    class Unregistered(keras.metrics.Metric):
+        def __init__(self):
+            super().__init__(name="share")
+            self.share = self.add_variable((), "zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.share.assign(keras.ops.mean(y_pred))
+
+        def result(self):
+            return self.share
+
+    def loss(y_true, y_pred):
+        calls.append(1)
+        return -keras.ops.mean(y_pred, axis=-1)
+
+    model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
+    model.compile(loss=loss, metrics=[Unregistered(), lambda y_true, y_pred: y_pred[:, 0]])
+    history = training.fine_tune(
+        model, (IMAGES, LABELS), plan=PLAN, cache=False, verbose=0
+    ).history
+    assert calls
+    # The mean of three probabilities is a third, and so is minus the loss.
+    assert history["share"] == pytest.approx([1 / 3], abs=1e-5)
+    assert history["loss"] == pytest.approx([-1 / 3], abs=1e-5)
