@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 from benchmarks import child
-from keras_transfer.cli.worker_group import WorkerGroup
+from benchmarks.worker_group import WorkerGroup
 
 _MEASURED, _COMPUTED = (1, 2, 4), (8, 64, 512)
 _GIGABITS = (10, 100)

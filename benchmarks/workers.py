@@ -17,8 +17,8 @@ import numpy as np
 
 from benchmarks import child, made_up_pictures
 from benchmarks.networks import NETWORKS
+from benchmarks.worker_group import WorkerGroup
 from keras_transfer import freezing, plans
-from keras_transfer.cli.worker_group import WorkerGroup
 
 _WORKERS, _RESTARTS = 2, 3
 # No run takes so many seconds: one that does hangs.

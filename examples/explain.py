@@ -11,8 +11,7 @@ import sys
 
 import numpy as np
 
-from keras_transfer import data, explanations
-from keras_transfer.cli.run_folder import RunFolder
+from keras_transfer import data, explanations, runs
 
 METHODS = {
     "Grad-CAM": explanations.grad_cam,
@@ -23,15 +22,15 @@ METHODS = {
 
 
 def main(run, folder, output, num_pictures=6, channels=(0, 1, 2, 3)):
-    run_folder, output = RunFolder(run), pathlib.Path(output)
-    description, model = run_folder.description(), run_folder.load_model()
-    splits = data.image_folder(folder, tuple(description["image_size"]), validation_split=None)
+    opened, output = runs.Run(run), pathlib.Path(output)
+    model = opened.model
+    splits = data.image_folder(folder, opened.image_size, validation_split=None)
     dataset = splits.validation or splits.train_in_order
     output.mkdir(parents=True, exist_ok=True)
 
     images = spread(dataset, num_pictures)
     maps = {name: method(model, images) for name, method in METHODS.items()}
-    titles = captions(model.predict(images, verbose=0), description["class_names"])
+    titles = captions(model.predict(images, verbose=0), opened.class_names)
     written = [output / "explanations.png"]
     explanations.plot_explanations(images, maps, written[0], titles)
     # The early and the late of what the network sees.

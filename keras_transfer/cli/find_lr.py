@@ -3,27 +3,22 @@
 import keras
 
 from keras_transfer import freezing, heads, models, optimizers, training
-from keras_transfer.cli.findings import tell_table
-from keras_transfer.cli.options import backbone_of, cache_of, image_size_of, pictures_of
-from keras_transfer.cli.output_folder import check_output
+from keras_transfer.cli.inputs import cache_of, read_inputs, show_findings
 
-# As `fit` trains: its head's dropout, and the decays of its plans.
+# The dropout of the head and the decays of the plans of `fit`.
 _DROPOUT, _WEIGHT_DECAY, _LAYERWISE_DECAY = 0.2, 0.01, 0.7
 
 
 def run(options):
-    """Sweeps the learning rate, and writes the losses into the run folder."""
-    size = image_size_of(options)
-    check_output(options.output, options.data)
-    backbone = backbone_of(options, size)
-    splits = pictures_of(options, size, batch_size=options.batch_size)
+    """Runs the learning-rate range test, and writes the losses into the run folder."""
+    backbone, splits = read_inputs(options, batch_size=options.batch_size)
     keras.utils.set_random_seed(0)
     model = _compiled_model(backbone, len(splits.class_names), options)
     cached = cache_of(options).extract(model, splits.train)
     found = training.find_learning_rate(model, cached.as_inputs())
-    tell_table(
-        options, "find-lr", found, [found.conclusion],
-        lambda path: training.plot_learning_rates(found, path),
+    show_findings(
+        options, found.rows(), [found.conclusion], training.plot_learning_rates(found),
+        found.to_json(),
     )  # fmt: skip
 
 

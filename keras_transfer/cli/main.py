@@ -1,17 +1,17 @@
 """The command line: arguments, exit codes and messages.
 
-Only what parses arguments is imported here, so that `--help` answers at once; each command is a
-module of its own, imported when it runs.
+At the top only the parser is imported, so that `--help` answers at once: each command is a
+module, imported when it runs.
 """
 
-import importlib
 import os
 import sys
 import warnings
 
 from keras_transfer._text import printable
-from keras_transfer.cli.exit_codes import FAILURE, INTERRUPTED
 from keras_transfer.cli.parser import build_parser
+
+FAILURE, INTERRUPTED = 1, 130
 
 
 def main(arguments=None):
@@ -21,8 +21,8 @@ def main(arguments=None):
         arguments: a list of strings. Defaults to those of the process.
 
     Returns:
-        The exit code: 0, or 1 after an error that was told in a message, or 130 after Ctrl-C.
-        Wrong arguments end the process with 2.
+        The exit code: 0; 1 after an error, which is printed; or 130 after Ctrl-C. Wrong
+        arguments end the process with 2, and SIGTERM during a training with 75.
     """
     options = build_parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -30,14 +30,12 @@ def main(arguments=None):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names of files may hold anything
     try:
-        if options.command != "launch":  # which only starts processes
-            _import_tensorflow()
-        module = options.command.replace("-", "_")
-        command = importlib.import_module(f"keras_transfer.cli.{module}")
+        _import_tensorflow()
+        run = _run_of(options.command)
         with warnings.catch_warnings():
             warnings.simplefilter("default")
-            warnings.showwarning = _tell_warning
-            return command.run(options) or 0
+            warnings.showwarning = _print_warning
+            return run(options) or 0
     except KeyboardInterrupt:
         print("keras-transfer: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -52,17 +50,49 @@ def main(arguments=None):
         return FAILURE
 
 
+def _run_of(command):
+    """The function of a command; its module imports TensorFlow."""
+    match command:
+        case "audit":
+            from keras_transfer.cli.audit import run
+        case "backbones":
+            from keras_transfer.cli.backbones import run
+        case "cache":
+            from keras_transfer.cli.cache import run
+        case "demo":
+            from keras_transfer.cli.demo import run
+        case "evaluate":
+            from keras_transfer.cli.evaluate import run
+        case "export":
+            from keras_transfer.cli.export import run
+        case "find-lr":
+            from keras_transfer.cli.find_lr import run
+        case "fit":
+            from keras_transfer.cli.fit import run
+        case "predict":
+            from keras_transfer.cli.predict import run
+        case "probe":
+            from keras_transfer.cli.probe import run
+        case "rank":
+            from keras_transfer.cli.rank import run
+        case "recommend":
+            from keras_transfer.cli.recommend import run
+        case "report":
+            from keras_transfer.cli.report import run
+    return run
+
+
 def _message(error):
     if type(error).__module__.startswith("tensorflow"):
-        # Where in the graph it happened, line by line, and at last what did.
+        # The lines give the place in the graph; the last one says what happened.
         lines = [line for line in str(error).splitlines() if line.strip()]
-        told = [line for line in lines if not line.lstrip().startswith("[[{{node")]
-        return told[-1].strip() if told else type(error).__name__
+        kept = [line for line in lines if not line.lstrip().startswith("[[{{node")]
+        return kept[-1].strip() if kept else type(error).__name__
     return printable(str(error)) or type(error).__name__
 
 
 def _import_tensorflow():
-    """Imports TensorFlow without the lines that it logs before it can be told not to."""
+    """Imports TensorFlow without the lines that it logs while it is imported."""
     import tempfile
 
     with tempfile.TemporaryFile() as log:
@@ -70,7 +100,7 @@ def _import_tensorflow():
         sys.stderr.flush()
         os.dup2(log.fileno(), 2)
         try:
-            importlib.import_module("tensorflow")
+            import tensorflow  # noqa: F401
         except Exception:
             log.seek(0)
             os.write(stderr, log.read())
@@ -80,7 +110,7 @@ def _import_tensorflow():
             os.close(stderr)
 
 
-def _tell_warning(message, category, filename, lineno, file=None, line=None):
-    """Prints what a person can act on; deprecations in libraries are not."""
+def _print_warning(message, category, filename, lineno, file=None, line=None):
+    """Prints the warnings that the user can act on, and no deprecations in libraries."""
     if issubclass(category, UserWarning):
         print(f"keras-transfer: warning: {printable(str(message))}", file=sys.stderr)

@@ -1,15 +1,18 @@
-"""The arguments of all commands."""
+"""The commands and their arguments."""
 
 import argparse
 
-from keras_transfer.cli.argument_types import count, positive, size_in_bytes
-from keras_transfer.cli.fit_arguments import add_fit_arguments
-from keras_transfer.cli.selection_arguments import (
-    add_audit_arguments,
-    add_backbone_and_data,
-    add_find_lr_arguments,
-    add_rank_arguments,
-    add_recommend_arguments,
+from keras_transfer.cli.arguments import (
+    add_backbone,
+    add_cache,
+    add_data,
+    add_findings,
+    add_run,
+    add_unreadable,
+    count,
+    positive,
+    seconds,
+    size_in_bytes,
 )
 from keras_transfer.version import __version__
 
@@ -21,27 +24,17 @@ examples:
   keras-transfer export run
   keras-transfer demo
 """
-
 _FIT_EXAMPLES = """
-DATA holds a folder for each class, or `train`, `validation` and `test` folders that do.
-
 examples:
   keras-transfer fit photos --output run
   keras-transfer fit photos --backbone EfficientNetV2B0 --image-size 224 --output run
   keras-transfer fit photos --backbone MobileNetV2 --alpha 0.35 --image-size 160 \\
       --weights mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5 --output run
 """
-
-_LAUNCH_EXAMPLES = """
-example:
-  keras-transfer launch --workers 2 --restarts 3 -- fit photos --output run
-"""
-
 _RANK_EXAMPLES = """
 example:
   keras-transfer rank photos --backbones MobileNetV2 EfficientNetV2B0 ResNet50 --output run
 """
-
 _AUDIT_EXAMPLES = """
 examples:
   keras-transfer audit photos --output run
@@ -54,41 +47,19 @@ def build_parser():
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="keras-transfer",
-        description="Transfer learning for Keras: from a folder of pictures to a model that "
+        description="Transfer learning for Keras: from a folder of images to a model that "
         "TensorFlow Serving loads.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.add_argument(
-        "--traceback", action="store_true", help="show where in the code an error came from"
-    )
+    parser.add_argument("--traceback", action="store_true", help="show the traceback of errors")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _add_fit(commands)
-    _add_evaluate(commands)
-    _add_predict(commands)
-    _add_export(commands)
-    _add_report(commands)
-    _add_cache(commands)
-    _add_launch(commands)
-    rank = _add(commands, "rank", "say which network to start from", _RANK_EXAMPLES)
-    add_rank_arguments(rank)
-    probe = _add(commands, "probe", "say after which stage to cut a network")
-    add_backbone_and_data(probe)
-    find_lr = _add(commands, "find-lr", "say which learning rates train a model")
-    add_find_lr_arguments(find_lr)
-    recommend = _add(commands, "recommend", "choose what to train, and say why")
-    add_recommend_arguments(recommend)
-    audit = _add(commands, "audit", "say what is wrong with pictures", _AUDIT_EXAMPLES)
-    add_audit_arguments(audit)
-    _add(commands, "backbones", "list the networks that can be transferred")
-    demo = _add(commands, "demo", "show what transfer is worth, offline, in three minutes")
-    demo.add_argument(
-        "--output", default="demo-output", help="folder for the export (default: %(default)s)"
-    )
-    demo.add_argument(
-        "--quick", action="store_true", help="one seed and little data: only a smoke test"
-    )
+    for add in (
+        _add_fit, _add_evaluate, _add_predict, _add_export, _add_report, _add_audit, _add_rank,
+        _add_probe, _add_recommend, _add_find_lr, _add_backbones, _add_cache_command, _add_demo,
+    ):  # fmt: skip
+        add(commands)
     return parser
 
 
@@ -103,35 +74,86 @@ def _add(commands, name, summary, epilog=None):
 
 
 def _add_fit(commands):
-    fit = _add(commands, "fit", "train a model on a folder of pictures", _FIT_EXAMPLES)
-    add_fit_arguments(fit)
+    fit = _add(commands, "fit", "train a classifier on a folder of images", _FIT_EXAMPLES)
+    add_data(fit)
+    fit.add_argument("--output", required=True, metavar="RUN", help="folder for all results")
+    add_backbone(fit)
+    fit.add_argument(
+        "--truncate-at",
+        metavar="BOUNDARY",
+        help="leave out the layers after this boundary, for example the one that `probe` names",
+    )
+    fit.add_argument("--batch-size", type=positive, default=32, help="default: %(default)s")
+    fit.add_argument(
+        "--augmentation",
+        choices=("none", "light", "standard", "strong"),
+        default="standard",
+        help="random changes of the training images (default: %(default)s)",
+    )
+    fit.add_argument(
+        "--balance", action="store_true", help="give each class the same weight in the loss"
+    )
+    add_unreadable(fit)
+    length = fit.add_mutually_exclusive_group()
+    length.add_argument(
+        "--plan",
+        metavar="FILE",
+        help="a plan.json or recommend.json, or 'auto' to measure the images first; by default "
+        "the number of images decides",
+    )
+    length.add_argument(
+        "--time-budget",
+        type=seconds,
+        metavar="TIME",
+        help="how long the training may take, for example 90s, 5m or 2h (default: no limit)",
+    )
+    add_cache(fit)
+    fit.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
+    fit.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="the same numbers in every run on the same machine; slower on GPUs",
+    )
+    fit.add_argument(
+        "--checkpoint-every",
+        type=positive,
+        metavar="STEPS",
+        help="also save the state within an epoch (default: at the end of epochs)",
+    )
+    fit.add_argument(
+        "--distribution",
+        choices=("auto", "one_device", "mirrored", "multi_worker", "tpu"),
+        default="auto",
+        help="devices to train on; auto takes a TPU, the workers of TF_CONFIG or Slurm, all "
+        "GPUs, or one device (default: %(default)s)",
+    )
 
 
 def _add_evaluate(commands):
-    evaluate = _add(commands, "evaluate", "measure a trained model on a folder of pictures")
-    evaluate.add_argument("run", metavar="RUN", help="the folder that `fit` wrote")
+    evaluate = _add(commands, "evaluate", "measure a trained model on labelled images")
+    add_run(evaluate)
     evaluate.add_argument(
-        "data", metavar="DATA", help="class folders; of splits, `test` or else `validation`"
+        "data", metavar="DATA", help="class folders; of splits, `test`, else `validation`"
     )
-    evaluate.add_argument("--on-unreadable", choices=("raise", "skip"), default="raise")
+    add_unreadable(evaluate)
     evaluate.add_argument(
         "--batch-size", type=positive, default=32, help="default: %(default)s"
     )
 
 
 def _add_predict(commands):
-    predict = _add(commands, "predict", "say what is in pictures")
-    predict.add_argument("run", metavar="RUN", help="the folder that `fit` wrote")
-    predict.add_argument("pictures", nargs="+", metavar="PICTURE", help="files to look at")
+    predict = _add(commands, "predict", "predict the classes of images")
+    add_run(predict)
+    predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
     predict.add_argument(
-        "--top", type=positive, default=1, help="how many classes to name (default: 1)"
+        "--top", type=positive, default=1, help="number of classes to print (default: 1)"
     )
-    predict.add_argument("--json", action="store_true", help="print a JSON object a line")
+    predict.add_argument("--json", action="store_true", help="print one JSON object per line")
 
 
 def _add_export(commands):
     export = _add(commands, "export", "write a trained model for TensorFlow Serving")
-    export.add_argument("run", metavar="RUN", help="the folder that `fit` wrote")
+    add_run(export)
     where = export.add_mutually_exclusive_group()
     where.add_argument("--output", metavar="FOLDER", help="default: RUN/serving")
     where.add_argument("--file", metavar="FILE", help="a .tflite or .onnx file instead")
@@ -139,49 +161,114 @@ def _add_export(commands):
 
 def _add_report(commands):
     report = _add(commands, "report", "write the page about a run again")
-    report.add_argument("run", metavar="RUN", help="the folder that `fit` wrote")
+    add_run(report)
     report.add_argument("--output", metavar="FILE", help="default: RUN/report.html")
 
 
-def _add_launch(commands):
-    launch = _add(
-        commands,
-        "launch",
-        "start workers on this machine that run a command together",
-        _LAUNCH_EXAMPLES,
+def _add_audit(commands):
+    audit = _add(commands, "audit", "look for problems in the images", _AUDIT_EXAMPLES)
+    add_data(audit)
+    add_backbone(audit)
+    add_findings(audit)
+    audit.add_argument(
+        "--new", metavar="FOLDER", help="images that a model will be used on, in any subfolders"
     )
-    launch.add_argument(
-        "--workers", type=positive, required=True, metavar="N", help="how many processes"
+    audit.add_argument(
+        "--metadata", metavar="FILE", help="a CSV file with a column 'path'; see --group"
     )
-    launch.add_argument(
-        "--restarts",
+    audit.add_argument(
+        "--group",
+        metavar="COLUMN",
+        help="its column with the group of each image, for example a hospital or a camera",
+    )
+
+
+def _add_rank(commands):
+    rank = _add(commands, "rank", "find out which network to start from", _RANK_EXAMPLES)
+    add_data(rank)
+    rank.add_argument(
+        "--backbones",
+        nargs="+",
+        required=True,
+        metavar="NAME",
+        help="networks: a name, or NAME,alpha=0.35,weights=FILE,classifier=FILE, where the "
+        "classifier is the same network with its top, for LEEP and NCE",
+    )
+    rank.add_argument(
+        "--random-twins",
+        action="store_true",
+        help="add each network with random weights, which shows the value of pretraining",
+    )
+    rank.add_argument(
+        "--image-size",
+        type=positive,
+        default=160,
+        metavar="PIXELS",
+        help="height and width for all (default: %(default)s)",
+    )
+    add_findings(rank)
+
+
+def _add_probe(commands):
+    probe = _add(commands, "probe", "find out how much of a network is useful")
+    add_data(probe)
+    add_backbone(probe)
+    add_findings(probe)
+
+
+def _add_recommend(commands):
+    recommend = _add(commands, "recommend", "choose what to train, with reasons")
+    add_data(recommend)
+    add_backbone(recommend)
+    add_findings(recommend)
+    recommend.add_argument(
+        "--settle",
+        action="store_true",
+        help="find out by experiment, in some minutes, whether transfer helps",
+    )
+
+
+def _add_find_lr(commands):
+    find_lr = _add(commands, "find-lr", "run a learning-rate range test")
+    add_data(find_lr)
+    add_backbone(find_lr)
+    add_findings(find_lr)
+    find_lr.add_argument(
+        "--unfreeze",
         type=count,
         default=0,
-        metavar="N",
-        help="how often to start them all again after one has failed (default: %(default)s)",
+        metavar="STAGES",
+        help="also train this number of last stages, each at 0.7 times the learning rate of "
+        "the next (default: 0, the head alone)",
     )
-    launch.add_argument(
-        "--logs",
-        metavar="FOLDER",
-        default="launch-logs",
-        help="folder for what each worker prints (default: %(default)s)",
-    )
-    launch.add_argument(
-        "arguments", nargs=argparse.REMAINDER, metavar="-- fit ...", help="what they run"
-    )
+    find_lr.add_argument("--batch-size", type=positive, default=32, help="default: %(default)s")
 
 
-def _add_cache(commands):
-    cache = _add(commands, "cache", "list the features that are kept on disk, or remove them")
+def _add_backbones(commands):
+    _add(commands, "backbones", "list the networks of keras.applications")
+
+
+def _add_cache_command(commands):
+    cache = _add(commands, "cache", "list the cached features, or remove them")
     cache.add_argument(
         "--directory", metavar="FOLDER", help="the cache (default: the user's cache folder)"
     )
     what = cache.add_mutually_exclusive_group()
-    what.add_argument("--clear", action="store_true", help="remove all")
-    what.add_argument("--remove", nargs="+", metavar="KEY", help="remove these")
+    what.add_argument("--clear", action="store_true", help="remove all entries")
+    what.add_argument("--remove", nargs="+", metavar="KEY", help="remove these entries")
     what.add_argument(
         "--limit",
         type=size_in_bytes,
         metavar="SIZE",
-        help="remove what was not used for longest until the rest fits, such as 500MB or 5GB",
+        help="remove the least recently used entries above this size, for example 5GB",
+    )
+
+
+def _add_demo(commands):
+    demo = _add(commands, "demo", "show the value of transfer, offline, in three minutes")
+    demo.add_argument(
+        "--output", default="demo-output", help="folder for the export (default: %(default)s)"
+    )
+    demo.add_argument(
+        "--quick", action="store_true", help="one seed and few data: a smoke test"
     )

@@ -3,38 +3,28 @@
 import json
 import sys
 
-import numpy as np
-
-from keras_transfer import data
+from keras_transfer import runs
 from keras_transfer._text import one_line
-from keras_transfer.cli.run_folder import RunFolder
 
 
 def run(options):
-    """Prints a line for each picture; returns 1 if one of them could not be read."""
-    run_folder = RunFolder(options.run)
-    description = run_folder.description()
-    dataset, paths, unreadable = data.read_pictures(
-        options.pictures,
-        image_size=tuple(description["image_size"]),
-        channels=description["channels"],
-    )
-    if paths:
-        probabilities = np.asarray(run_folder.load_model().predict(dataset, verbose=0))
-        for path, row in zip(paths, probabilities, strict=True):
-            print(_line(path, row, description["class_names"], options))
-    for path, reason in unreadable:
-        print(f"keras-transfer: error: {one_line(path)}: {one_line(reason)}", file=sys.stderr)
-    return 1 if unreadable else 0
-
-
-def _line(path, row, class_names, options):
-    best = np.argsort(-row, kind="stable")[: options.top]
-    if options.json:
+    """Prints a line for each image; returns 1 if one of them cannot be read."""
+    found = runs.Run(options.run).predict(options.images)
+    rows = zip(found.paths, found.probabilities, found.top(options.top), strict=True)
+    for path, probabilities, best in rows:
         classes = [
-            {"class_index": int(i), "label": class_names[i], "probability": float(row[i])}
-            for i in best
+            {
+                "class_index": int(index),
+                "label": found.class_names[index],
+                "probability": float(probabilities[index]),
+            }
+            for index in best
         ]
-        return json.dumps({"picture": path, "classes": classes}, ensure_ascii=False)
-    named = [f"{one_line(class_names[i])} {row[i]:.1%}" for i in best]
-    return "\t".join([one_line(path), *named])
+        if options.json:
+            print(json.dumps({"image": path, "classes": classes}, ensure_ascii=False))
+        else:
+            named = [f"{one_line(one['label'])} {one['probability']:.1%}" for one in classes]
+            print("\t".join([one_line(path), *named]))
+    for path, reason in found.unreadable:
+        print(f"keras-transfer: error: {one_line(path)}: {one_line(reason)}", file=sys.stderr)
+    return 1 if found.unreadable else 0

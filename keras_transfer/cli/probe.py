@@ -1,18 +1,14 @@
 """`keras-transfer probe`."""
 
 from keras_transfer import transferability
-from keras_transfer.cli.findings import tell_table
-from keras_transfer.cli.options import backbone_of, cache_of, image_size_of, pictures_of
-from keras_transfer.cli.output_folder import check_output
+from keras_transfer.cli.inputs import cache_of, read_inputs, show_findings
 
 
 def run(options):
     """Probes every stage of a backbone, and writes the table into the run folder."""
-    size = image_size_of(options)
-    check_output(options.output, options.data)
-    backbone, splits = backbone_of(options, size), pictures_of(options, size)
+    backbone, splits = read_inputs(options)
     probes = transferability.probe_layers(backbone, splits.train, cache_of(options))
-    tell_table(
-        options, "probe", probes, [probes.conclusion],
-        lambda path: transferability.plot_probes(probes, path),
+    show_findings(
+        options, probes.rows(), [probes.conclusion], transferability.plot_probes(probes),
+        probes.to_json(),
     )  # fmt: skip

@@ -3,19 +3,15 @@
 import re
 
 from keras_transfer import backbones, transferability
-from keras_transfer.cli.findings import tell_table
-from keras_transfer.cli.options import cache_of, pictures_of
-from keras_transfer.cli.output_folder import check_output
-
-_DEFAULT_SIZE = 160
+from keras_transfer.cli.inputs import cache_of, read_images, show_findings
+from keras_transfer.runs.folder import check_output
 
 
 def run(options):
-    """Scores backbones on a folder of pictures, and writes the table into the run folder."""
-    size = options.image_size or _DEFAULT_SIZE
+    """Ranks backbones on a folder of images, and writes the table into the run folder."""
     check_output(options.output, options.data)
-    found = [_candidate(text, size) for text in options.backbones]
-    splits = pictures_of(options, size)
+    found = [_candidate(text, options.image_size) for text in options.backbones]
+    splits = read_images(options, options.image_size)
     named = dict(zip(_names(options.backbones), found, strict=True))
     candidates = {name: backbone for name, (backbone, _) in named.items()}
     if options.random_twins:
@@ -27,18 +23,18 @@ def run(options):
         cache_of(options),
         {name: classifier for name, (_, classifier) in named.items() if classifier is not None},
     )
-    tell_table(
-        options, "rank", ranking, _sentences(ranking),
-        lambda path: transferability.plot_ranking(ranking, path),
+    show_findings(
+        options, ranking.rows(), _sentences(ranking), transferability.plot_ranking(ranking),
+        ranking.to_json(),
     )  # fmt: skip
 
 
 def _sentences(ranking):
     return [
         ranking.conclusion,
-        "Expected accuracy is that of a linear probe, cross-validated: what a head reaches on "
-        "the frozen network. Fine-tuning may add to it.",
-        f"{ranking.seconds:.0f} s. A training with these pictures finds the features.",
+        "The expected accuracy is the cross-validated accuracy of a linear probe, that is of a "
+        "head on the frozen network. Fine-tuning may improve it.",
+        f"{ranking.seconds:.0f} s. A training on these images reuses the features.",
     ]
 
 
@@ -67,7 +63,7 @@ def _candidate(text, size):
 
 
 def _names(texts):
-    """What the table calls them: the network and its width, or all where these are the same."""
+    """The names in the table: network and width, or the whole text if these are not unique."""
     short = [re.sub(",alpha=", " ", text).split(",")[0] for text in texts]
     return texts if len(set(short)) < len(short) else short
 

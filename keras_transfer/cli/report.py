@@ -4,6 +4,5 @@ from keras_transfer import runs
 
 
 def run(options):
-    """Writes the page of a finished run anew, with what was found since."""
-    path = runs.write(options.run, options.output)
-    print(path)
+    """Writes the page of a finished run again, and prints its path."""
+    print(runs.Run(options.run).report(options.output))

@@ -72,10 +72,17 @@ class FeatureCache:
             raise ValueError(
                 f"`dtype` must be 'float32' or 'float16'. Received: dtype={dtype!r}"
             )
-        self._engine = get_engine(engine)
+        # "auto" looks at the devices, which must wait until a strategy has found its workers.
+        self._resolved_engine = None if engine == "auto" else get_engine(engine)
         self._compiled = None
         self.engine, self.dtype, self.size_limit = engine, dtype, size_limit
         self.folder = CacheFolder(directory or default_directory(), size_limit)
+
+    @property
+    def _engine(self):
+        if self._resolved_engine is None:
+            self._resolved_engine = get_engine(self.engine)
+        return self._resolved_engine
 
     @property
     def directory(self):

@@ -2,10 +2,14 @@
 
 import collections.abc
 import dataclasses
+import json
 import math
+import os
+import pathlib
 
 import keras
 
+from keras_transfer._text import reason_of
 from keras_transfer.freezing import FreezeAll, FreezePolicy
 
 
@@ -208,6 +212,24 @@ class Plan:
             "reasons": list(self.reasons),
             "from_scratch": self.from_scratch,
         }
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Plan":
+        """Reads a plan from the `plan.json` or the `recommend.json` of a run.
+
+        Raises:
+            OSError: if the file cannot be read.
+            ValueError: if it does not hold a plan.
+        """
+        try:
+            content = json.loads(pathlib.Path(path).read_text("utf-8"))
+            # A recommend.json holds the plan beside the figures behind it.
+            return cls.from_json(content.get("plan", content))
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            raise ValueError(
+                f"'{path}' does not hold a plan ({type(error).__name__}: {reason_of(error)}). "
+                "A plan.json or a recommend.json of a run does."
+            ) from error
 
     @classmethod
     def from_json(cls, values):

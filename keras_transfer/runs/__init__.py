@@ -1,12 +1,7 @@
-"""A run and its folder."""
+"""A run and its folder: fit, predict, evaluate, export, report."""
 
-from keras_transfer.runs.report_page import write
-from keras_transfer.runs.run_course import course_of
-from keras_transfer.runs.run_record import Predictions, RunRecord
+from keras_transfer.runs.fitting import fit
+from keras_transfer.runs.folder import Predictions
+from keras_transfer.runs.run import PredictedImages, Run
 
-__all__ = [
-    "Predictions",
-    "RunRecord",
-    "course_of",
-    "write",
-]
+__all__ = ["PredictedImages", "Predictions", "Run", "fit"]

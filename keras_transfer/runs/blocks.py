@@ -1,8 +1,20 @@
-"""What a report's sections are made of; the template knows how each is shown."""
+"""The blocks that the sections of a page consist of, which the template renders.
+
+Images and figures are data URIs: the page is one file that loads nothing.
+"""
+
+import base64
+import io
+
+import numpy as np
+
+from keras_transfer._figures import svg_of
+
+_OVERLAY, _SIDE = "inferno", 160
 
 
 def section(name, title, blocks):
-    """A section; None where there is nothing to show."""
+    """A section; None without blocks."""
     blocks = [block for block in blocks if block is not None]
     return {"id": name, "title": title, "blocks": blocks} if blocks else None
 
@@ -11,7 +23,7 @@ def text(sentence, tone=None):
     """A paragraph.
 
     Args:
-        sentence: what it says.
+        sentence: its text.
         tone: "soft", "good", "warning", "alarm" or None.
     """
     return {"kind": "text", "text": sentence, "tone": tone}
@@ -30,27 +42,80 @@ def bullets(entries):
 
 
 def table(rows, numbers=()):
-    """A table, the first row its heads; the columns of `numbers` are set to the right."""
+    """A table, the first row its header; the columns of `numbers` are aligned to the right."""
     return {"kind": "table", "rows": rows, "numbers": tuple(numbers)}
 
 
 def plots(*figures):
-    """Figures that `figure_of` made, side by side where there is room."""
+    """Figures of `figure_of`, side by side if there is room."""
     return {"kind": "plots", "figures": figures}
 
 
-def png(address, description):
-    """A picture that holds itself; None without one."""
-    if address is None:
+def figure_of(draw, description):
+    """A figure for a light and for a dark page.
+
+    Args:
+        draw: a function without arguments that returns a figure.
+        description: the alternative text.
+    """
+    return {
+        "light": _address("svg+xml", svg_of(draw).encode()),
+        "dark": _address("svg+xml", svg_of(draw, dark=True).encode()),
+        "description": description,
+    }
+
+
+def png(path, description):
+    """The PNG file at a path; None without one."""
+    try:
+        contents = path.read_bytes()
+    except OSError:
         return None
-    return {"kind": "png", "address": address, "description": description}
+    if not contents.startswith(b"\x89PNG"):
+        return None
+    return {"kind": "png", "address": _address("png", contents), "description": description}
 
 
 def code(lines):
-    """Lines to be typed."""
+    """Lines to type."""
     return {"kind": "code", "text": "\n".join(lines)}
 
 
 def mistakes(entries):
-    """Pictures that were mistaken; None without any."""
+    """Misclassified images; None without any."""
     return {"kind": "mistakes", "entries": entries} if entries else None
+
+
+def thumbnail(image):
+    """A small JPEG as a data URI.
+
+    Args:
+        image: an array `(height, width, channels)` in [0, 255].
+    """
+    from PIL import Image
+
+    image = np.clip(image, 0, 255).astype("uint8")
+    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image[..., :3])
+    picture = picture.convert("RGB")
+    picture.thumbnail((_SIDE, _SIDE))
+    written = io.BytesIO()
+    picture.save(written, "JPEG", quality=80)
+    return _address("jpeg", written.getvalue())
+
+
+def with_heat(image, heat):
+    """An image under an attribution map, as `thumbnail` takes it.
+
+    Args:
+        image: an array `(height, width, channels)` in [0, 255].
+        heat: an array `(height, width)` in [0, 1].
+    """
+    import matplotlib
+
+    grey = image[..., :3].mean(axis=-1, keepdims=True)
+    colours = 255 * matplotlib.colormaps[_OVERLAY](heat)[..., :3]
+    return 0.45 * grey + 0.55 * colours
+
+
+def _address(kind, contents):
+    return f"data:image/{kind};base64,{base64.b64encode(contents).decode()}"

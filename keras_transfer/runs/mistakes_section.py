@@ -1,4 +1,4 @@
-"""The worst mistakes, and where the network looked."""
+"""The section about the worst mistakes, with Grad-CAM."""
 
 import os
 
@@ -8,65 +8,51 @@ from keras_transfer.calibration.mistakes import worst_mistakes
 from keras_transfer.data import read_pictures
 from keras_transfer.explanations.grad_cams import grad_cam
 from keras_transfer.runs import blocks
-from keras_transfer.runs.page_figures import thumbnail, with_heat
 
 _MOST = 12
 
 
-def mistakes(results, model=None):
-    """The section, or None where there are no predictions of pictures that are files.
-
-    Args:
-        results: `RunResults`.
-        model: the trained `TransferModel`. Defaults to the one in the run folder.
-    """
-    found = results.predictions.get(results.measured)
+def mistakes(run):
+    """The section; None without predictions for image files."""
+    found = run.predictions.get(run.measured)
     if found is None or not found.paths:
         return None
     mistaken = worst_mistakes(found.probabilities, found.labels, _MOST)
     if not mistaken:
-        told = f"All {len(found.labels)} {found.split} pictures are recognised."
-        return blocks.section("mistakes", "Mistakes", [blocks.text(told, "good")])
-    shown, images = _read(mistaken, found.paths, tuple(results.settings["image_size"]))
+        note = f"All {len(found.labels)} {found.split} images are classified correctly."
+        return blocks.section("mistakes", "Mistakes", [blocks.text(note, "good")])
+    shown, images = _read(mistaken, found.paths, run.image_size)
     if not shown:
-        told = "The pictures are no longer where they were."
-        return blocks.section("mistakes", "Mistakes", [blocks.text(told, "soft")])
-    maps = _maps(results, model, images, [one.predicted_class for one in shown])
-    names = results.settings["class_names"]
+        note = "The images are no longer at their paths."
+        return blocks.section("mistakes", "Mistakes", [blocks.text(note, "soft")])
+    maps = grad_cam(run.model, images, class_index=[one.predicted_class for one in shown])
     entries = [
-        _entry(one, os.path.basename(found.paths[one.index]), image, heat, names)
+        _entry(one, os.path.basename(found.paths[one.index]), image, heat, run.class_names)
         for one, image, heat in zip(shown, images, maps, strict=True)
     ]
     total = int((~found.correct).sum())
-    told = (
-        f"{total} of {len(found.labels)} {found.split} pictures are mistaken. These are the "
-        f"{len(entries)} to which the network gave the true class least. Beside each, bright "
-        "is what spoke for the wrong class (Grad-CAM)."
+    note = (
+        f"{total} of {len(found.labels)} {found.split} images are misclassified. These are the "
+        f"{len(entries)} with the lowest probability of the true class. The map beside each "
+        "image (Grad-CAM) is bright where the image supports the predicted class."
     )
-    blocks_of = [blocks.text(told), blocks.mistakes(entries)]
-    return blocks.section("mistakes", "Worst mistakes, and where the network looked", blocks_of)
+    return blocks.section(
+        "mistakes", "Worst mistakes", [blocks.text(note), blocks.mistakes(entries)]
+    )
 
 
 def _read(mistaken, paths, image_size):
-    """Those whose picture can still be read, and the pictures."""
+    """The mistakes whose image can still be read, and these images."""
     by_path = {paths[one.index]: one for one in mistaken}
     dataset, readable, _ = read_pictures(list(by_path), image_size)
     images = np.concatenate(list(dataset)) if readable else None
     return [by_path[path] for path in readable], images
 
 
-def _maps(results, model, images, predicted):
-    if model is None:
-        import keras
-
-        model = keras.saving.load_model(results.directory / "model.keras")
-    return grad_cam(model, images, class_index=predicted)
-
-
 def _entry(mistake, name, image, heat, names):
     return {
-        "picture": thumbnail(image),
-        "heat": thumbnail(with_heat(image, heat)),
+        "picture": blocks.thumbnail(image),
+        "heat": blocks.thumbnail(blocks.with_heat(image, heat)),
         "predicted": names[mistake.predicted_class],
         "confidence": f"{mistake.predicted_probability:.0%}",
         "true": names[mistake.true_class],

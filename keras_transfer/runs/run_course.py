@@ -1,4 +1,4 @@
-"""What happened in a training, stage by stage and second by second."""
+"""What happened in a training: by stage, and in seconds."""
 
 import math
 import re
@@ -10,14 +10,14 @@ from keras_transfer.optimizers import layerwise_decay
 
 
 def course_of(plan, before, model, seconds, temperature=None):
-    """What a report tells of a training, as what JSON holds.
+    """What the report shows about a training, as JSON values.
 
     Args:
         plan: the `plans.Plan` that was followed.
         before: the `Backbone` before the training.
         model: the `TransferModel` after it.
-        seconds: pairs of what was done and how long it took.
-        temperature: what the logits were divided by, or None.
+        seconds: pairs of a name and a number of seconds.
+        temperature: the temperature of the calibration, or None.
 
     Returns:
         A dict.
@@ -52,7 +52,7 @@ def _stages(plan, before, model):
 
 
 def _learned(layers, names):
-    """What the layers of these names learn."""
+    """The weights of these layers that are learned."""
     return [w for layer in layers if layer.name in names for w in learned_weights(layer)]
 
 

@@ -1,23 +1,18 @@
-"""Whether the probabilities can be believed."""
+"""The section about calibration."""
 
 from keras_transfer.calibration.calibration_error import measure_calibration
 from keras_transfer.calibration.conformal_fit import fit_conformal
 from keras_transfer.calibration.reliability_figure import reliability_diagram
 from keras_transfer.calibration.temperature_fit import at_temperature
 from keras_transfer.runs import blocks
-from keras_transfer.runs.page_figures import figure_of
 
 
-def trust(results):
-    """The section, or None without predictions.
-
-    Args:
-        results: `RunResults`.
-    """
-    found = results.predictions.get(results.measured)
+def trust(run):
+    """The section; None without predictions."""
+    found = run.predictions.get(run.measured)
     if found is None:
         return None
-    temperature = results.course.get("temperature")
+    temperature = run.course.get("temperature")
     calibrations = {}
     if temperature:
         raw = at_temperature(found.probabilities, 1 / temperature)
@@ -25,9 +20,9 @@ def trust(results):
     after = measure_calibration(found.probabilities, found.labels)
     calibrations["as exported" if temperature else ""] = after
     figures = [
-        figure_of(
+        blocks.figure_of(
             lambda title=title, one=one: reliability_diagram({title: one}),
-            f"How often the model is right, by its confidence {title}",
+            f"Accuracy by confidence {title}",
         )
         for title, one in calibrations.items()
     ]
@@ -36,7 +31,7 @@ def trust(results):
     sentences.append(_caveat(found.split, temperature))
     return blocks.section(
         "trust",
-        f"Can its probabilities be believed ({found.split})",
+        f"Calibration ({found.split} set)",
         [blocks.plots(*figures), blocks.bullets(sentences)],
     )
 
@@ -44,22 +39,22 @@ def trust(results):
 def _temperature(temperature, split):
     if not temperature:
         return (
-            "The probabilities are those that the training left: the validation pictures are "
-            "too few to fit a temperature on, or none from 0.1 to 10 fits them best."
+            "The probabilities are not calibrated: the validation set is too small to fit a "
+            "temperature, or the best one is not between 0.1 and 10."
         )
-    on = ", these pictures" if split == "validation" else ""
+    on = ", these images" if split == "validation" else ""
     return (
-        f"The logits are divided by a temperature of {temperature:.2f}, fitted on the "
-        f"validation pictures{on}. `predict`, `model.keras` and the export carry it; which "
-        "class is named does not change."
+        f"The model is calibrated by temperature scaling: a temperature of {temperature:.2f}, "
+        f"fitted on the validation set{on}. `predict`, `model.keras` and the export use it. It "
+        "does not change the predicted classes."
     )
 
 
 def _caveat(split, temperature):
     if split == "test":
-        return "Nothing was chosen on the test pictures before."
+        return "Nothing was chosen on the test set."
     chosen = "The epoch and the temperature were" if temperature else "The epoch was"
     return (
-        f"{chosen} chosen on these pictures, which flatters the figures: a `test` folder would "
-        "tell."
+        f"{chosen} chosen on these images, so the figures are optimistic: a `test` folder "
+        "gives an unbiased estimate."
     )

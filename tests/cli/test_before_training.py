@@ -1,17 +1,16 @@
 """The commands that look before a training."""
 
-import argparse
 import json
 import os
 
 import pytest
+from matplotlib.figure import Figure
 
 from keras_transfer._text import markdown_table
 from keras_transfer.cli import rank
-from keras_transfer.cli.findings import SUFFIXES, names_of_findings, write_findings
-from keras_transfer.cli.fit import _read_plan
 from keras_transfer.cli.main import main
-from keras_transfer.cli.output_folder import check_output
+from keras_transfer.plans import Plan
+from keras_transfer.runs.folder import check_output, write_findings
 from tests.pictures import colour_folder
 
 SMALL = ["--image-size", "32"]
@@ -23,8 +22,8 @@ def photos(tmp_path_factory):
 
 
 def check_findings(run, command):
-    names = {f"{command}{suffix}" for suffix in SUFFIXES}
-    assert {path.name for path in run.iterdir()} == names <= names_of_findings()
+    names = {f"{command}.{suffix}" for suffix in ("json", "md", "png")}
+    assert {path.name for path in run.iterdir()} == names
     assert (run / f"{command}.png").read_bytes().startswith(b"\x89PNG")
     assert (run / f"{command}.md").read_text().startswith("| ")
     return json.loads((run / f"{command}.json").read_text())
@@ -79,7 +78,7 @@ def test_probe_prints_a_table_and_says_where_to_cut(photos, tmp_path, capsys):
 def test_results_do_not_go_into_the_pictures(photos, capsys, command, place):
     before = sorted(photos.rglob("*"))
     assert main([command, str(photos), "--output", str(photos / place), *SMALL]) == 1
-    assert "would be a class of pictures" in capsys.readouterr().err
+    assert "would count as a class" in capsys.readouterr().err
     assert sorted(photos.rglob("*")) == before
 
 
@@ -100,19 +99,20 @@ def test_a_folder_that_cannot_be_written_into_is_told(monkeypatch, tmp_path):
         check_output(tmp_path / "run" / "deeper")
 
 
-def test_findings_are_written_as_a_whole_or_not(tmp_path):
-    options = argparse.Namespace(output=tmp_path / "run", data=tmp_path / "photos")
-    written = write_findings(options, "probe", {"a": 1}, "text", lambda p: p.write_bytes(b"1"))
-    assert json.loads(written[0].read_text()) == {"data": str(tmp_path / "photos"), "a": 1}
+def test_findings_are_written_all_or_none(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    written = write_findings(run, "probe", {"a": 1}, "text", Figure())
+    before = [path.read_bytes() for path in written]
+    assert json.loads(before[0]) == {"a": 1}
 
-    def fail(path):
-        path.write_bytes(b"2")
+    def fail(figure, path):
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr("keras_transfer.runs.folder.save_figure", fail)
     with pytest.raises(OSError, match=r"cannot be written into .*No space left.*Make room"):
-        write_findings(options, "probe", {"a": 2}, "other", fail)
-    assert [path.read_text() for path in written[1:]] == ["text\n", "1"]
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        write_findings(run, "probe", {"a": 2}, "other", Figure())
+    assert [path.read_bytes() for path in written] == before
+    assert sorted(path.name for path in run.iterdir()) == [
         "probe.json", "probe.md", "probe.png",
     ]  # fmt: skip
 
@@ -125,7 +125,7 @@ def test_recommend_prints_the_reasons_and_a_plan_that_fit_takes(photos, tmp_path
     printed = capsys.readouterr().out
     assert f"Recommended: {content['strategy']}." in printed
     assert all(reason in printed for reason in content["plan"]["reasons"])
-    assert _read_plan(run / "recommend.json").to_json() == content["plan"]
+    assert Plan.load(run / "recommend.json").to_json() == content["plan"]
     assert main(["fit", str(photos), "--output", str(run), "--plan", "auto", *network]) == 0
     trained = json.loads((run / "plan.json").read_text())
     assert trained["phases"] == content["plan"]["phases"]

@@ -10,9 +10,10 @@ from PIL import Image
 
 from keras_transfer import training
 from keras_transfer.cli.main import build_parser, main
-from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.plans import Phase, Plan
+from keras_transfer.runs import Run
+from keras_transfer.runs.folder import RunFolder
 from keras_transfer.serving.file_export import can_write_litert
 from tests.pictures import colour_folder, draw
 
@@ -69,7 +70,8 @@ def test_metrics_are_those_of_the_saved_model(run, capsys):
     metrics = json.loads((folder / "metrics.json").read_text())
     assert main(["evaluate", str(folder), str(data)]) == 0
     printed = capsys.readouterr().out
-    assert f"accuracy {metrics['test']['accuracy']:.1%} of 18 pictures" in printed
+    assert f"accuracy {metrics['test']['accuracy']:.1%} (95% CI" in printed
+    assert "n = 18)" in printed
     assert f"loss {metrics['test']['loss']:.3f}" in printed
 
 
@@ -87,7 +89,7 @@ def test_predict_as_json_agrees_with_the_model(run, capsys):
     picture = str(data / "test/red/0.png")
     assert main(["predict", str(folder), picture, "--json", "--top", "9"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert answer["picture"] == picture
+    assert answer["image"] == picture
     classes = answer["classes"]
     assert {entry["label"] for entry in classes} == {"red", "green", "blue"}
     assert sum(entry["probability"] for entry in classes) == pytest.approx(1.0, abs=1e-5)
@@ -119,9 +121,17 @@ def test_export_writes_a_file_for_another_runtime(run, tmp_path, capsys):
     assert target.stat().st_size > 100_000
 
 
-def test_saved_model_is_reloaded_with_its_policy(run):
-    model = keras.saving.load_model(run[0] / "model.keras")
-    assert model.heads.num_classes == 3
+def test_run_is_opened_from_its_folder(run):
+    opened = Run(run[0])
+    assert opened.class_names == opened.model.class_names == ("blue", "green", "red")
+    assert opened.model.heads.num_classes == 3
+    assert opened.plan.epochs == 2
+    assert opened.history["phase"] == ["head", "fine-tuning"]
+    assert opened.measured == "test"
+    assert opened.predictions["test"].correct.mean() == opened.metrics["test"]["accuracy"]
+    found = opened.predict([run[1] / "test/red/0.png", run[1] / "nothing.png"])
+    assert len(found.labels) == len(found.paths) == len(found.unreadable) == 1
+    assert opened.evaluate(run[1])["accuracy"] == opened.metrics["test"]["accuracy"]
 
 
 def test_backbones_prints_a_row_for_each(capsys):
@@ -148,20 +158,24 @@ def test_finished_run_is_not_overwritten(run, plan, capsys):
 
 
 def unfinished(run, folder):
-    """A copy of a run folder as a kill leaves it, if all but the end was written."""
+    """A copy of a run folder as a kill before the first checkpoint leaves it."""
     shutil.copytree(run, folder)
     (folder / "metrics.json").unlink()
+    (folder / "checkpoints").mkdir()
+    settings = json.loads((folder / "run.json").read_text())
+    del settings["class_names"]
+    RunFolder(folder).agree("run", settings)
     return folder
 
 
 def test_unfinished_run_is_taken_up_by_the_same_command(run, plan, tmp_path, capsys):
     folder = unfinished(run[0], tmp_path / "run")
-    (folder / ".lock").touch()
+    (folder / "checkpoints/.lock").touch()
     (folder / ".writing-half.keras").write_text("half")
     (folder / "serving/.writing-half").mkdir()
     assert main(fit_arguments(run[1], folder, plan)) == 0
     printed = capsys.readouterr().out
-    assert f"Taking up the unfinished run in {folder}." in printed
+    assert f"Resuming the unfinished run in {folder}." in printed
     features = [line for line in printed.splitlines() if line.startswith("Features at")]
     assert len(features) == 4  # two phases, training and validation
     assert all(line.endswith("read from the cache.") for line in features)
@@ -173,21 +187,21 @@ def test_preempted_run_says_so_and_ends_with_its_own_code(
     run, plan, tmp_path, monkeypatch, capsys
 ):
     def preempted(*arguments, **options):
-        assert options["checkpoint_every"] == 7
+        assert arguments[-1] == 7
         raise training.Preempted
 
-    monkeypatch.setattr(training, "fine_tune", preempted)
+    monkeypatch.setattr("keras_transfer.runs.fitting.fine_tune_in", preempted)
     with pytest.raises(SystemExit) as ended:
         main(fit_arguments(run[1], tmp_path / "run", plan, "--checkpoint-every", "7"))
     assert ended.value.code == 75
-    assert "The state is saved; the same command goes on from it." in capsys.readouterr().err
-    assert not (tmp_path / "run" / ".lock").exists()
+    assert "The state is saved; the same command resumes." in capsys.readouterr().err
+    assert not list((tmp_path / "run").rglob(".lock"))
 
 
 OTHER_SETTINGS = [
     (["--seed", "1"], "(seed: 0, now 1)"),
     (["--batch-size", "4", "--balance"], "(batch_size: 8, now 4; balance: False, now True)"),
-    (["--weights", "imagenet"], "(weights: none, now imagenet)"),
+    (["--weights", "imagenet"], "(weights: None, now imagenet)"),
 ]
 
 
@@ -215,21 +229,20 @@ def test_plan_of_an_unfinished_run_is_compared_by_what_it_says(run, plan, tmp_pa
 
 def test_run_that_is_being_trained_is_not_taken_up(tmp_path):
     folder, settings = RunFolder(tmp_path / "run"), {"seed": 0}
-    with folder.taken(settings):
-        folder.describe(settings)
+    with folder.begun(settings):
         other = RunFolder(tmp_path / "run")
         with pytest.raises(FileExistsError, match="Another process is training"):
-            other.taken(settings).__enter__()
-        folder.write_json("metrics.json", {})
+            other.begun(settings).__enter__()
+        folder.finish({})
     with pytest.raises(FileExistsError, match="nothing was overwritten"):
-        other.taken(settings).__enter__()
+        other.begun(settings).__enter__()
 
 
 @pytest.mark.parametrize("contents", ["[]", "{", "3"])
 def test_foreign_folder_is_left_alone(tmp_path, plan, capsys, contents):
     (tmp_path / "run.json").write_text(contents)
     assert main(fit_arguments(tmp_path, tmp_path, plan)) == 1
-    assert "exists and is not empty; nothing was overwritten" in one_line_error(capsys)
+    assert "is not empty; nothing was overwritten" in one_line_error(capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
@@ -255,9 +268,9 @@ def test_cache_that_cannot_be_written_is_told_before_anything_is(run, plan, tmp_
         (["fit", "DATA", "--output", "run", "--backbone", "Resnet"], "Did you mean"),
         (["fit", "DATA", "--output", "run", "--weights", "nowhere.h5"], "no weights file"),
         (["fit", "DATA", "--output", "run", "--plan", "nowhere.json"], "nowhere.json"),
-        (["evaluate", "nowhere", "DATA"], "no run folder"),
-        (["predict", "nowhere", "a.jpg"], "no run folder"),
-        (["export", "nowhere"], "no run folder"),
+        (["evaluate", "nowhere", "DATA"], "is not a run folder"),
+        (["predict", "nowhere", "a.jpg"], "is not a run folder"),
+        (["export", "nowhere"], "is not a run folder"),
     ],
 )
 def test_errors_are_one_line(tmp_path, monkeypatch, capsys, arguments, message):
@@ -273,22 +286,22 @@ def test_broken_plan_is_told(tmp_path, capsys, text):
     plan = tmp_path / "plan.json"
     plan.write_text(text)
     assert main(fit_arguments(tmp_path, tmp_path / "run", plan)) == 1
-    assert "is no plan" in one_line_error(capsys)
+    assert "does not hold a plan" in one_line_error(capsys)
 
 
 def test_damaged_run_is_told(tmp_path, capsys):
     (tmp_path / "model.keras").write_text("")
     (tmp_path / "run.json").write_text("{")
     assert main(["predict", str(tmp_path), "a.jpg"]) == 1
-    assert "is damaged" in one_line_error(capsys)
+    assert "is corrupt" in one_line_error(capsys)
 
 
 WRONG_DESCRIPTIONS = [
-    ({"class_names": 3}, "no list of names"),
+    ({"class_names": 3}, "not a list of names"),
     ({"class_names": ["a"]}, "do not belong together"),
-    ({"image_size": 32}, "no pair of integers"),
+    ({"image_size": 32}, "not a pair of integers"),
     ({"image_size": [64, 64]}, "do not belong together"),
-    ({"channels": "3"}, "no integer"),
+    ({"channels": "3"}, "not an integer"),
 ]
 
 
@@ -307,7 +320,7 @@ def test_damaged_model_is_told(run, tmp_path, capsys):
     (tmp_path / "run.json").write_bytes((folder / "run.json").read_bytes())
     (tmp_path / "model.keras").write_bytes((folder / "model.keras").read_bytes()[:9000])
     assert main(["predict", str(tmp_path), str(data / "test/red/0.png")]) == 1
-    assert "model.keras' is damaged" in one_line_error(capsys)
+    assert "model.keras' is corrupt" in one_line_error(capsys)
 
 
 def test_run_without_a_finished_phase_is_told(run, tmp_path, capsys):
@@ -355,7 +368,7 @@ def test_interrupt_ends_with_130(monkeypatch, capsys):
 def test_engine_without_a_cache_is_told(tmp_path, capsys):
     arguments = ["fit", str(tmp_path), "--output", str(tmp_path / "run"), "--no-cache"]
     assert main([*arguments, "--engine", "openvino"]) == 1
-    assert "with --no-cache there are none" in capsys.readouterr().err
+    assert "--no-cache caches none" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
@@ -391,7 +404,23 @@ def test_times_have_a_unit(text, seconds):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "fit", "evaluate", "predict", "export", "cache", "demo"]
+    "command",
+    [
+        "",
+        "fit",
+        "evaluate",
+        "predict",
+        "export",
+        "report",
+        "audit",
+        "rank",
+        "probe",
+        "recommend",
+        "find-lr",
+        "backbones",
+        "cache",
+        "demo",
+    ],
 )
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -2,9 +2,9 @@
 
 import keras
 
-from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
+from keras_transfer.runs.folder import RunFolder
 from tests.networks import residual_backbone
 
 NAMES = ["blue", "green", "red"]

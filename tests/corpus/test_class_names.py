@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keras_transfer import data, serving
 from keras_transfer.calibration.measures import confusion_table
 from keras_transfer.data.folder_layout import find_classes
-from keras_transfer.runs.run_figures import plot_confusion
+from keras_transfer.runs.run_figures import confusion_figure
 from tests.corpus.pictures import WHOLE
 from tests.corpus.runs import make_run, small_model
 from tests.corpus.told import assert_done, assert_told
@@ -141,7 +141,7 @@ def test_names_are_drawn_beside_the_matrix(tmp_path):
     for start in range(0, len(ODD_NAMES), 20):
         names = ODD_NAMES[start : start + 20]
         counts = [[1] * len(names)] * len(names)
-        plot_confusion(counts, names, tmp_path / f"{start}.png")
+        confusion_figure(counts, names, tmp_path / f"{start}.png")
         assert (tmp_path / f"{start}.png").stat().st_size > 1000
 
 

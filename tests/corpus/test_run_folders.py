@@ -8,9 +8,9 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from keras_transfer.cli.main import main
-from keras_transfer.cli.run_folder import RunFolder
 from keras_transfer.freezing import FreezeAll
 from keras_transfer.plans import Phase, Plan
+from keras_transfer.runs.folder import RunFolder
 from keras_transfer.training import fine_tune
 from keras_transfer.training.checkpoints import Checkpoints
 from keras_transfer.training.training_folder import TrainingFolder
@@ -74,7 +74,7 @@ def commands(run):
 def test_damaged_description_is_told(broken, contents):
     (broken / "run.json").write_bytes(contents)
     for arguments in commands(broken):
-        assert "run.json' is damaged" in assert_told(arguments, broken.parent)
+        assert "run.json' is corrupt" in assert_told(arguments, broken.parent)
 
 
 @pytest.mark.parametrize("change", DESCRIPTIONS.values(), ids=DESCRIPTIONS)
@@ -108,13 +108,13 @@ def test_truncated_model_is_told(broken, part):
     contents = (broken / "model.keras").read_bytes()
     (broken / "model.keras").write_bytes(contents[: len(contents) * part // 8])
     for arguments in commands(broken)[:2]:
-        assert "model.keras' is damaged" in assert_told(arguments, broken.parent)
+        assert "model.keras' is corrupt" in assert_told(arguments, broken.parent)
 
 
 @pytest.mark.parametrize("contents", MODELS)
 def test_model_of_another_format_is_told(broken, contents):
     (broken / "model.keras").write_bytes(contents)
-    assert "model.keras' is damaged" in assert_told(commands(broken)[0], broken.parent)
+    assert "model.keras' is corrupt" in assert_told(commands(broken)[0], broken.parent)
 
 
 POLICY = {
@@ -155,14 +155,14 @@ def fit_arguments(folder, *more):
 @pytest.mark.parametrize("contents", TEXTS.values(), ids=TEXTS)
 def test_damaged_plan_is_told(tmp_path, contents):
     (tmp_path / "plan.json").write_bytes(contents)
-    assert "is no plan" in assert_told(fit_arguments(tmp_path), tmp_path)
+    assert "does not hold a plan" in assert_told(fit_arguments(tmp_path), tmp_path)
 
 
 @pytest.mark.parametrize("change", PHASES.values(), ids=PHASES)
 def test_plan_with_an_odd_phase_is_told(tmp_path, change):
     values = {"phases": [{**PHASE, **change}], "reasons": []}
     (tmp_path / "plan.json").write_text(json.dumps(values))
-    assert "is no plan" in assert_told(fit_arguments(tmp_path), tmp_path)
+    assert "does not hold a plan" in assert_told(fit_arguments(tmp_path), tmp_path)
 
 
 @few(40)
@@ -175,7 +175,7 @@ def test_plan_with_an_odd_phase_is_told(tmp_path, change):
 )
 def test_any_plan_is_told(tmp_path, values):
     (tmp_path / "plan.json").write_text(json.dumps(values), "utf-8")
-    assert "is no plan" in assert_told(fit_arguments(tmp_path), tmp_path)
+    assert "does not hold a plan" in assert_told(fit_arguments(tmp_path), tmp_path)
 
 
 UNFIT = {
@@ -317,7 +317,7 @@ def test_description_keeps_a_path_that_is_no_unicode(tmp_path):
 
 def test_traceback_is_still_there_for_those_who_ask(broken):
     (broken / "run.json").write_bytes(b"")
-    with pytest.raises(ValueError, match="is damaged"):
+    with pytest.raises(ValueError, match="is corrupt"):
         main(["--traceback", "export", str(broken)])
 
 

@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import sys
 
-from keras_transfer.cli.worker_group import free_ports
+from benchmarks.worker_group import free_ports
 
 _ROOT = pathlib.Path(__file__).parents[2]
 _LONGEST = 600

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from PIL import Image, ImageDraw
 
 from keras_transfer import freezing, heads, models, plans
-from keras_transfer.cli.run_folder import RunFolder
+from keras_transfer.runs.folder import RunFolder
 from tests.networks import residual_network
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"

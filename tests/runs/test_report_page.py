@@ -13,7 +13,9 @@ from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Phase, Plan
-from keras_transfer.runs.run_figures import confusion
+from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.run_course import course_of
+from keras_transfer.runs.run_figures import confusion_figure
 from tests.networks import residual_backbone
 from tests.pictures import colour_folder
 from tests.runs.browser import find_browser, opened
@@ -62,10 +64,10 @@ def finished(tmp_path_factory):
             layer.set_weights([1.5 * values for values in layer.get_weights()])
     model.save(run / "model.keras")
     predictions = predictions_of(folder / "photos")
-    record = runs.RunRecord(run)
+    record = RunFolder(run)
     record.write_predictions([predictions])
     seconds = [("reading", 1.0), ("training", 2.5)]
-    record.write_course(runs.course_of(PLAN, before, model, seconds, temperature=1.25))
+    record.write_course(course_of(PLAN, before, model, seconds, temperature=1.25))
     measured = measure(predictions.probabilities, predictions.labels, NAMES)
     metrics = {"best_epoch": 2, "epochs": 3, "seconds": 83.0, "validation": measured}
     settings = {
@@ -85,7 +87,7 @@ def run(finished, tmp_path):
 
 
 def page_of(run):
-    return runs.write(run).read_text(encoding="utf-8")
+    return runs.Run(run).report().read_text(encoding="utf-8")
 
 
 def test_page_has_all_sections_in_one_file(run):
@@ -104,7 +106,7 @@ def test_names_from_outside_are_escaped(run):
     assert "&lt;script&gt;" in page
     assert "Because &lt;em&gt;so&lt;/em&gt;." in page
     assert "\x1b" not in page
-    svg = svg_of(lambda: confusion(np.eye(3).tolist(), NAMES))
+    svg = svg_of(lambda: confusion_figure(np.eye(3).tolist(), NAMES))
     assert "<script" not in svg
 
 
@@ -117,27 +119,27 @@ def test_page_tells_the_figures(run):
     assert "a temperature of 1.25" in page
     # 0.001 x 0.5 for the last stage, by layer-wise decay.
     assert "&lt;b&gt;last&lt;/b&gt; at 0.0005" in page
-    assert "6 of 18 validation pictures are mistaken" in page, "every third one"
+    assert "6 of 18 validation images are misclassified" in page, "every third one"
 
 
 def test_pictures_that_are_gone_are_no_obstacle(run, finished):
-    record = runs.RunRecord(run)
+    record = RunFolder(run)
     found = record.predictions()["validation"]
     gone = tuple(f"{path}.gone" for path in found.paths)
     record.write_predictions(
         [runs.Predictions("validation", found.probabilities, found.labels, gone)]
     )
-    assert "no longer where they were" in page_of(run)
+    assert "no longer at their paths" in page_of(run)
 
 
 def test_no_mistakes_is_said(run):
-    record = runs.RunRecord(run)
+    record = RunFolder(run)
     found = record.predictions()["validation"]
     labels = found.probabilities.argmax(axis=1)
     record.write_predictions(
         [runs.Predictions("validation", found.probabilities, labels, found.paths)]
     )
-    assert "All 18 validation pictures are recognised." in page_of(run)
+    assert "All 18 validation images are classified correctly." in page_of(run)
 
 
 def test_findings_from_before_are_shown(run):
@@ -161,11 +163,11 @@ def test_findings_from_before_are_shown(run):
     assert '<li class="alarm">A &lt;u&gt;shift&lt;/u&gt;.' in page
     assert "Recommended: train the head." in page
     assert '<li class="warning">It may hurt.' in page
-    assert "This is about other pictures: /other/photos." in page
+    assert "This is about other images: /other/photos." in page
     assert "Few pictures." in page
     assert page.count("Because &lt;em&gt;so&lt;/em&gt;.") == 1, "the plan's own stands above"
     assert "Transfer helps, with <code>care</code>." in page
-    assert "Damaged, and left out: probe.json." in page
+    assert "Corrupt, and left out: probe.json." in page
 
 
 @pytest.mark.parametrize("absent", ["predictions.npz", "course.json"])
@@ -179,9 +181,8 @@ def test_run_of_another_version_has_fewer_sections(run, absent):
 @pytest.mark.parametrize("absent", ["run.json", "plan.json", "metrics.json"])
 def test_unfinished_run_is_told(run, absent):
     (run / absent).unlink()
-    kind = "no run" if absent == "run.json" else "an unfinished run"
-    with pytest.raises(FileNotFoundError, match=f"holds {kind}: there is no '{absent}'"):
-        runs.write(run)
+    with pytest.raises(FileNotFoundError, match=f"has no '{absent}'"):
+        runs.Run(run).report()
 
 
 @pytest.mark.parametrize(
@@ -190,13 +191,13 @@ def test_unfinished_run_is_told(run, absent):
 )
 def test_damaged_file_is_named(run, damaged, contents):
     (run / damaged).write_bytes(contents)
-    with pytest.raises(ValueError, match=f"{damaged}' is damaged"):
-        runs.write(run)
+    with pytest.raises(ValueError, match=f"{damaged}' (is corrupt|cannot be read)"):
+        runs.Run(run).report()
 
 
 def test_predictions_of_any_path_are_kept(tmp_path):
     paths = ("a.png", "\udcff.png", "ü\n.png")
-    record = runs.RunRecord(tmp_path)
+    record = RunFolder(tmp_path)
     one = runs.Predictions("test", np.eye(3, dtype="float32"), np.arange(3), paths)
     record.write_predictions([one])
     found = record.predictions()["test"]
@@ -207,7 +208,7 @@ def test_predictions_of_any_path_are_kept(tmp_path):
 @pytest.mark.parametrize("width", [400, 1400])
 def test_browser_shows_it_without_errors_and_asks_for_nothing(run, tmp_path, width):
     find_browser()
-    html, messages, requested = opened(runs.write(run), tmp_path, width)
+    html, messages, requested = opened(runs.Run(run).report(), tmp_path, width)
     assert messages == []
     assert requested == set()
     assert all(f'id="{name}"' in html for name in SECTIONS)
@@ -234,13 +235,13 @@ def test_files_of_the_wrong_kind_are_passed_over(run, name, content):
 
 def test_metrics_of_the_wrong_kind_are_told(run):
     (run / "metrics.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"is damaged \(KeyError: 'epochs'\)"):
-        runs.write(run)
+    with pytest.raises(ValueError, match=r"is corrupt \(KeyError: 'epochs'\)"):
+        runs.Run(run).report()
 
 
 def test_figure_of_very_many_classes_stays_small():
     names = [f"class {number}" for number in range(500)]
-    figure = confusion(np.eye(500).tolist(), names)
+    figure = confusion_figure(np.eye(500).tolist(), names)
     assert max(figure.get_size_inches()) < 20
 
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from keras_transfer.calibration import apply_temperature
-from keras_transfer.cli.fit_results import _scaled, _temperature
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.runs import Predictions
+from keras_transfer.runs.fitting import _scaled, _temperature
 from tests.networks import residual_backbone
 
 RANDOM = np.random.default_rng(0)

@@ -1,0 +1,116 @@
+"""Types of arguments, and the arguments that several commands share."""
+
+import argparse
+import math
+import re
+
+
+def seconds(text):
+    """The seconds of a time such as 90s, 5m or 2h."""
+    return _number_with_unit(text, {"s": 1, "m": 60, "h": 3600}, "a time such as 90s, 5m or 2h")
+
+
+def size_in_bytes(text):
+    """The bytes of a size such as 500MB or 5GB."""
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    return int(_number_with_unit(text, units, "a size such as 500MB or 5GB"))
+
+
+def _number_with_unit(text, units, expected):
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", text)
+    size = found and {name.lower(): size for name, size in units.items()}.get(found[2].lower())
+    if size is None or not 0 < float(found[1]) * size < math.inf:
+        raise argparse.ArgumentTypeError(f"must be {expected}, not {text!r}")
+    return float(found[1]) * size
+
+
+def count(text):
+    """An integer that is not negative."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be 0 or a positive integer, not {text!r}")
+    return int(text)
+
+
+def positive(text):
+    """A positive integer."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive integer, not {text!r}")
+    return int(text)
+
+
+def add_data(command):
+    """Adds DATA."""
+    command.add_argument(
+        "data",
+        metavar="DATA",
+        help="folder with a subfolder of images per class, or with train, validation and test "
+        "folders of these",
+    )
+
+
+def add_run(command):
+    """Adds RUN."""
+    command.add_argument("run", metavar="RUN", help="the run folder that `fit` wrote")
+
+
+def add_backbone(command):
+    """Adds the choice of a network."""
+    command.add_argument(
+        "--backbone", default="MobileNetV2", metavar="NAME", help="default: %(default)s"
+    )
+    command.add_argument(
+        "--image-size",
+        type=positive,
+        metavar="PIXELS",
+        help="height and width (default: that of the network)",
+    )
+    command.add_argument(
+        "--weights",
+        default="imagenet",
+        help="'imagenet', a weights file, or 'none' for random weights (default: imagenet)",
+    )
+    command.add_argument("--alpha", type=float, help="width of a MobileNet")
+
+
+def add_unreadable(command):
+    """Adds the treatment of images that cannot be read."""
+    command.add_argument(
+        "--on-unreadable",
+        choices=("raise", "skip"),
+        default="raise",
+        help="stop at images that cannot be read, or skip them (default: %(default)s)",
+    )
+
+
+def add_cache(command, is_optional=True):
+    """Adds the engine and the cache of features."""
+    command.add_argument(
+        "--engine",
+        choices=("auto", "tensorflow", "openvino"),
+        default="auto",
+        help="engine that runs the frozen part of the network (default: %(default)s)",
+    )
+    cache = command.add_mutually_exclusive_group()
+    cache.add_argument(
+        "--cache", metavar="FOLDER", help="folder for features (default: the user's cache)"
+    )
+    if is_optional:
+        cache.add_argument(
+            "--no-cache",
+            action="store_true",
+            help="do not cache features: compute the frozen part in every epoch",
+        )
+    else:
+        command.set_defaults(no_cache=False)
+
+
+def add_findings(command):
+    """Adds the arguments of a command that examines data before a training."""
+    command.add_argument(
+        "--output",
+        required=True,
+        metavar="RUN",
+        help="folder for the results; may be the run folder of a later `fit`",
+    )
+    add_unreadable(command)
+    add_cache(command, is_optional=False)

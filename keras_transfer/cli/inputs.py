@@ -1,0 +1,72 @@
+"""What the options of several commands stand for, and how their results are shown."""
+
+import os
+
+from keras_transfer import backbones, data, features
+from keras_transfer._text import markdown_table, one_line, print_table, tell_unreadable
+from keras_transfer.backbones.registry import find_application
+from keras_transfer.runs.folder import check_output, write_findings
+
+
+def weights_of(options):
+    """'imagenet', the path of a file, or None for random weights."""
+    return None if options.weights.lower() == "none" else options.weights
+
+
+def cache_of(options):
+    """The `FeatureCache` of `--cache` and `--engine`; False for `--no-cache`."""
+    if options.no_cache:
+        if options.engine != "auto":
+            raise ValueError(
+                "--engine computes cached features, and --no-cache caches none: leave one of "
+                f"them out. Received: --engine {options.engine} --no-cache"
+            )
+        return False
+    return features.FeatureCache(options.cache, engine=options.engine)
+
+
+def read_inputs(options, **arguments):
+    """The `Backbone` and the `ImageSplits` of a command that examines data.
+
+    The images are divided as `fit` divides them, which then finds the features in the cache.
+
+    Args:
+        options: of the command.
+        **arguments: more for `image_folder`.
+    """
+    check_output(options.output, options.data)
+    size = options.image_size or find_application(options.backbone).default_size
+    alpha = {} if options.alpha is None else {"alpha": options.alpha}
+    backbone = backbones.Backbone(
+        options.backbone, (size, size, 3), weights_of(options), **alpha
+    )
+    return backbone, read_images(options, size, **arguments)
+
+
+def read_images(options, size, **arguments):
+    """The `ImageSplits` of `DATA`; prints the images that are left out."""
+    splits = data.image_folder(
+        options.data, image_size=size, on_unreadable=options.on_unreadable, **arguments
+    )
+    tell_unreadable(splits)
+    return splits
+
+
+def show_findings(options, rows, sentences, figure, values, text=None):
+    """Prints a table, and writes the findings of a command into the run folder.
+
+    Args:
+        options: of the command.
+        rows: the table, the first row its header.
+        sentences: the text below the table.
+        figure: a `matplotlib.figure.Figure`.
+        values: for the JSON file, a dict.
+        text: the Markdown. Defaults to None, the table and the sentences.
+    """
+    print_table(rows)
+    if sentences:
+        print("\n" + "\n".join(sentences))
+    text = text or "\n\n".join([markdown_table(rows), *sentences])
+    values = {"data": os.path.abspath(options.data), **values}
+    paths = write_findings(options.output, options.command, values, text, figure)
+    print("\n" + ", ".join(one_line(str(path)) for path in paths))

@@ -1,0 +1,353 @@
+"""The main job: from a folder of images to a calibrated, measured and exported model."""
+
+import dataclasses
+import json
+import os
+import re
+import sys
+import time
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_transfer import distribution, heads, models, serving
+from keras_transfer._figures import save_figure
+from keras_transfer._text import reason_of, tell_unreadable
+from keras_transfer.backbones import Backbone
+from keras_transfer.backbones.registry import find_application
+from keras_transfer.calibration.measures import measure
+from keras_transfer.calibration.temperature_fit import (
+    HIGHEST,
+    LOWEST,
+    at_temperature,
+    fit_temperature,
+)
+from keras_transfer.calibration.temperature_layer import apply_temperature
+from keras_transfer.callbacks import PhaseClock
+from keras_transfer.data import ImageSplits, decode_image, image_folder
+from keras_transfer.data import augmentation as augmentations
+from keras_transfer.data.decoding import check_image_size
+from keras_transfer.features import FeatureCache
+from keras_transfer.plans import Plan
+from keras_transfer.runs.folder import Predictions, RunFolder, check_output
+from keras_transfer.runs.run import Run
+from keras_transfer.runs.run_course import course_of
+from keras_transfer.runs.run_figures import confusion_figure, learning_curves
+from keras_transfer.training.fine_tuning import fine_tune_in
+
+_DROPOUT = 0.2
+_EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
+# With fewer validation images a fitted temperature is mostly noise.
+_FEWEST_TO_CALIBRATE = 50
+
+
+def fit(
+    data: str | os.PathLike | ImageSplits,
+    backbone: str | Backbone = "MobileNetV2",
+    output: str | os.PathLike = "run",
+    *,
+    image_size: int | None = None,
+    weights: str | os.PathLike | None = "imagenet",
+    alpha: float | None = None,
+    truncate_at: str | None = None,
+    augmentation: str | None = "standard",
+    balance: bool = False,
+    batch_size: int = 32,
+    on_unreadable: str = "raise",
+    plan: Plan | str | os.PathLike | None = None,
+    time_budget: float | None = None,
+    cache: FeatureCache | bool | None = None,
+    checkpoint_every: int | None = None,
+    seed: int = 0,
+    deterministic: bool = False,
+    strategy: str = "auto",
+    verbose: int | None = None,
+) -> Run | None:
+    """Trains a classifier on a folder of images, and writes everything about it into a folder.
+
+    It does what `keras-transfer fit` does: reads and checks the images, trains by a plan
+    (`training.fine_tune`), calibrates the probabilities by temperature scaling on the
+    validation set, measures the model on the validation and the test set, exports it for
+    TensorFlow Serving, and writes `report.html`. If it is killed, the same call resumes.
+
+    Args:
+        data: a folder with a subfolder of images for each class, or with the folders `train`,
+            `validation` and `test`; or an `ImageSplits`, such as `data.from_tfds` returns,
+            which holds `image_size` and `batch_size`.
+        backbone: the name of a network in `keras.applications`, or a `Backbone`, which holds
+            `image_size`, `weights` and `alpha`. Defaults to "MobileNetV2".
+        output: the run folder, new or of the same run. Defaults to "run".
+        image_size: height and width in pixels. Defaults to None, those of the network.
+        weights: "imagenet", the path of a weights file, or None for random weights.
+        alpha: the width of a MobileNet. Defaults to None, the network's default.
+        truncate_at: the name of a boundary after which the layers of the backbone are left out.
+        augmentation: "light", "standard" or "strong"; None or "none" for no augmentation.
+        balance: whether each class has the same weight in the loss, whatever its size.
+        batch_size: images in a batch. Defaults to 32.
+        on_unreadable: "raise" for an error that lists unreadable images; "skip" leaves them
+            out.
+        plan: a `Plan`; the path of a `plan.json` or a `recommend.json`; "auto", which measures
+            the images first; or None, which chooses by their number. As in `fine_tune`.
+        time_budget: as in `fine_tune`.
+        cache: as in `fine_tune`.
+        checkpoint_every: as in `fine_tune`.
+        seed: of all random numbers. Defaults to 0.
+        deterministic: whether TensorFlow's operations give the same numbers in every run on
+            the same machine, which is slower on GPUs. Defaults to False.
+        strategy: a name that `distribution.get_strategy` takes. Defaults to "auto".
+        verbose: 0 is silent, 1 shows progress bars, 2 prints a line per epoch. Defaults to
+            None: 1 in a terminal, else 2.
+
+    Returns:
+        The `Run`; None on workers other than the chief.
+
+    Raises:
+        FileExistsError: if `output` holds a finished run, or anything else.
+        ValueError: if an image cannot be read, or an argument is wrong.
+        Preempted: a `SystemExit` with code 75, if the process gets SIGTERM; the same call
+            resumes.
+
+    Example:
+
+    >>> plan = plans.Plan([plans.Phase(freezing.FreezeAll(), epochs=1, learning_rate=1e-2)])
+    >>> run = runs.fit("photos", backbone, output="run", plan=plan, verbose=0)
+    >>> run.metrics["validation"]["images"]
+    18
+    """
+    started = time.monotonic()
+    # First: workers and a TPU are found before TensorFlow does anything else.
+    placement = distribution.get_strategy(strategy)
+    folder = RunFolder(output, writes=distribution.is_chief(placement))
+    if isinstance(plan, (str, os.PathLike)) and plan != "auto":
+        plan = Plan.load(plan)
+    if isinstance(backbone, Backbone):
+        weights = alpha = None
+    size, channels = _image_shape(data, backbone, image_size)
+    settings = json.loads(
+        json.dumps(
+            {
+                "backbone": backbone.name if isinstance(backbone, Backbone) else backbone,
+                "alpha": alpha,
+                "weights": None if weights is None else str(weights),
+                "truncate_at": truncate_at,
+                "image_size": list(size),
+                "channels": channels,
+                "data": None if isinstance(data, ImageSplits) else os.path.abspath(data),
+                "augmentation": augmentation or "none",
+                "batch_size": batch_size,
+                "balance": balance,
+                "plan": plan.to_json() if isinstance(plan, Plan) else plan,
+                "time_budget": time_budget,
+                "seed": seed,
+            }
+        )
+    )
+    folder.check_free(settings)
+    check_output(output, None if isinstance(data, ImageSplits) else data)
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    splits = _read(data, size, channels, batch_size, seed, on_unreadable)
+    # Only now: a wrong `data` should not leave an empty folder behind.
+    with placement.scope():
+        if not isinstance(backbone, Backbone):
+            arguments = {} if alpha is None else {"alpha": alpha}
+            backbone = Backbone(backbone, (*size, channels), weights, **arguments)
+        head = heads.SoftmaxHead(len(splits.class_names), dropout=_DROPOUT)
+        model = models.TransferModel(backbone, head, truncate_at=truncate_at)
+    _check_plan(plan, model, cache)
+    if isinstance(cache, FeatureCache):
+        cache.folder.make()
+    if not folder.writes:
+        verbose = 0
+    elif verbose is None:
+        # Progress bars are unreadable in a log file.
+        verbose = 1 if sys.stdout.isatty() else 2
+    if verbose:
+        tell_unreadable(splits)
+        if folder.is_unfinished(settings):
+            print(f"Resuming the unfinished run in {folder.path}.")
+    with folder.begun(settings):
+        if folder.writes:
+            # Before the training, so that the model of an interrupted run can be used.
+            folder.describe({**settings, "class_names": list(splits.class_names)})
+        if verbose:
+            counts = ", ".join(f"{count} {name}" for name, count in splits.num_images.items())
+            print(f"{len(splits.class_names)} classes; images: {counts}.")
+        before, clock = model.backbone.copy(), PhaseClock()
+        history = _train(
+            folder, model, _augmented(splits.train, augmentation, seed), splits.validation,
+            plan, [clock], splits.balanced_class_weight if balance else None, verbose, cache,
+            time_budget, checkpoint_every,
+        )  # fmt: skip
+        return _finish(folder, model, history, splits, before, clock, started)
+
+
+def _image_shape(data, backbone, image_size):
+    """`(height, width)` and the number of channels of the images."""
+    if isinstance(backbone, Backbone):
+        return tuple(backbone.input_shape[1:3]), backbone.input_shape[3]
+    if isinstance(data, ImageSplits):
+        shape = data.train.element_spec[0].shape
+        return tuple(shape[1:3]), shape[3]
+    size = find_application(backbone).default_size if image_size is None else image_size
+    return check_image_size(size), 3
+
+
+def _read(data, size, channels, batch_size, seed, on_unreadable):
+    if isinstance(data, ImageSplits):
+        return data
+    return image_folder(
+        data,
+        image_size=size,
+        batch_size=batch_size,
+        seed=seed,
+        on_unreadable=on_unreadable,
+        color_mode="grayscale" if channels == 1 else "rgb",
+    )
+
+
+def _finish(folder, model, history, splits, before, clock, started):
+    """What follows the training: calibration, measures, export and page."""
+    if not folder.writes:
+        return None
+    trained = time.monotonic()
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        # On one device, without the other workers.
+        folder.write_model(model)
+        model = keras.saving.load_model(folder.model_path)
+    metrics = _evaluate_and_export(folder, model, history, splits)
+    fits = [phase.name for phase in history.plan.phases if phase.solver != "exact"]
+    seconds = [
+        ("reading the images", clock.started - started),
+        *clock.seconds(fits, trained),
+        ("evaluation and export", time.monotonic() - trained),
+    ]
+    course = course_of(history.plan, before, model, seconds, metrics["temperature"])
+    folder.write_course(course)
+    metrics["seconds"] = round(time.monotonic() - started, 1)
+    folder.finish(metrics)
+    run = Run(folder.path)
+    run.__dict__["model"] = model  # as the folder has it
+    _write_report(run)
+    return run
+
+
+def _train(folder, model, *arguments):
+    try:
+        return fine_tune_in(folder, model, *arguments)
+    except tf.errors.OpError as error:
+        strategy = model.distribute_strategy
+        if not distribution.has_workers(strategy):
+            raise
+        raise RuntimeError(_worker_failure(error, strategy)) from error
+
+
+def _worker_failure(error, strategy):
+    """What a failed exchange with the other workers means, as far as TensorFlow says."""
+    own = strategy.cluster_resolver.task_id
+    named = {int(task) for task in re.findall(r"/task:(\d+)", error.message)} - {own}
+    who = f"worker {min(named)}" if len(named) == 1 else "another worker"
+    return (
+        f"Worker {own} cannot continue without {who}, which has probably ended. Start all "
+        "workers again with the same command: they resume from the last checkpoint. TensorFlow "
+        f"says: {error.message.splitlines()[0]}"
+    )
+
+
+def _write_report(run):
+    """Writes the page. Whatever stops it, the run has finished."""
+    try:
+        run.report()
+    except Exception as error:
+        warnings.warn(
+            f"report.html was not written ({reason_of(error)}). Everything else was; "
+            f"`keras-transfer report {run.path}` tries again.",
+            stacklevel=2,
+        )
+
+
+def _check_plan(plan, model, cache):
+    """Raises what the training by this plan would, before there is a run folder."""
+    for phase in plan.phases if isinstance(plan, Plan) else ():
+        phase.freeze_policy.trainable_layers(model.backbone)
+        if phase.solver == "exact" and cache is False:
+            raise ValueError(
+                "The exact solution of the head needs cached features: pass a cache, or leave "
+                "out --no-cache."
+            )
+
+
+def _augmented(train, augmentation, seed):
+    if augmentation in (None, "none"):
+        return train
+    return getattr(augmentations, augmentation)(seed=seed)(train)
+
+
+def _evaluate_and_export(folder, model, history, splits):
+    """Calibrates, measures and exports a trained model; returns the metrics."""
+    predictions = list(_predict(model, splits))
+    temperature = _temperature(predictions)
+    if temperature is not None:
+        apply_temperature(model, temperature)
+        folder.write_model(model)
+        predictions = [_scaled(one, temperature) for one in predictions]
+    folder.write_predictions(predictions)
+    metrics = {
+        "best_epoch": history.best_epoch + 1,
+        "epochs": len(history.epoch),
+        "temperature": temperature,
+    }
+    for one in predictions:
+        metrics[one.split] = measure(one.probabilities, one.labels, splits.class_names)
+    curves = learning_curves(history.history, history.phase)
+    save_figure(curves, folder.path / "learning_curves.png")
+    measured = metrics.get("test", metrics.get("validation"))
+    if measured is not None:
+        matrix = confusion_figure(measured["confusion"], splits.class_names)
+        save_figure(matrix, folder.path / "confusion_matrix.png")
+    model.class_names = splits.class_names
+    serving.export(model, folder.path / "serving", examples=_readable_by_server(splits))
+    return metrics
+
+
+def _predict(model, splits):
+    """The predictions for every split but the training set."""
+    for split in ("validation", "test"):
+        dataset = getattr(splits, split)
+        if dataset is not None:
+            probabilities = model.predict(dataset, verbose=0)
+            paths = tuple(map(os.path.abspath, splits.paths.get(split, ())))
+            yield Predictions(split, probabilities, np.asarray(splits.labels[split]), paths)
+
+
+def _temperature(predictions):
+    """The temperature that calibrates the model on the validation set, or None."""
+    for one in predictions:
+        if one.split == "validation" and len(one.labels) >= _FEWEST_TO_CALIBRATE:
+            temperature = fit_temperature(one.probabilities, one.labels)
+            return None if temperature in (LOWEST, HIGHEST) else temperature
+    return None
+
+
+def _scaled(predictions, temperature):
+    probabilities = at_temperature(predictions.probabilities, temperature).astype("float32")
+    return dataclasses.replace(predictions, probabilities=probabilities)
+
+
+def _readable_by_server(splits):
+    """A few images, if possible not from training, that TensorFlow can decode."""
+    found = (splits.paths.get(split) for split in ("test", "validation", "train"))
+    paths = next(filter(None, found), ())
+    spread = paths[:: max(1, len(paths) // _EXPORT_CANDIDATES)]
+    return [path for path in spread if _is_readable_by_server(path)][:_EXPORT_EXAMPLES] or None
+
+
+def _is_readable_by_server(path):
+    try:
+        decode_image(tf.io.read_file(path))
+    except tf.errors.InvalidArgumentError:  # WebP, or a BMP with a palette
+        return False
+    return True

@@ -1,0 +1,385 @@
+"""The folder of a run: where each file lies, who may write, and what it was started with."""
+
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+
+import numpy as np
+
+from keras_transfer._figures import save_figure
+from keras_transfer._files import write_aside, write_text_aside
+from keras_transfer._text import reason_of
+from keras_transfer.training.training_folder import TrainingFolder, differences
+
+# What looks at the data before a training leaves a JSON file, a Markdown file and a picture
+# each; a training in the same folder keeps them, and its report shows them.
+FINDINGS = ("recommend", "rank", "probe", "find-lr", "audit")
+_SUFFIXES = (".json", ".md", ".png")
+_DESCRIPTION, _MODEL, _PREDICTIONS = "run.json", "model.keras", "predictions.npz"
+_COURSE, _HISTORY, _SECTION = "course.json", "history.csv", "run"
+# Written at the end: a run without it is unfinished.
+_METRICS = "metrics.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """The predictions of a model for the images of one split.
+
+    Attributes:
+        split: "validation" or "test".
+        probabilities: a float32 array of shape `(images, classes)`.
+        labels: the true classes, integers of shape `(images,)`.
+        paths: the paths of the images as strings; empty for images that are not files.
+    """
+
+    split: str
+    probabilities: np.ndarray
+    labels: np.ndarray
+    paths: tuple
+
+    @property
+    def correct(self):
+        """Whether each prediction is correct."""
+        return self.probabilities.argmax(axis=1) == self.labels
+
+
+class RunFolder(TrainingFolder):
+    """All files of a run; `Run` and `fit` read and write them through this class only.
+
+    Args:
+        path: the folder.
+        writes: whether this process writes in it. Of several workers the chief writes, and the
+            folder is never an obstacle for the others. Defaults to True.
+    """
+
+    # Before the run.
+
+    def check_free(self, settings):
+        """Raises `FileExistsError` if the folder holds anything but this run, unfinished.
+
+        Args:
+            settings: what the run is started with, a dict.
+        """
+        if not self.writes or not self.path.exists() or self.is_unfinished(settings):
+            return
+        if not self.path.is_dir():
+            raise FileExistsError(
+                f"'{self.path}' is a file; nothing was overwritten. Name a new folder with "
+                "--output."
+            )
+        if all(map(_is_no_obstacle, self.path.iterdir())):
+            return
+        if (self.path / _METRICS).exists():
+            raise FileExistsError(
+                f"'{self.path}' holds a finished run; nothing was overwritten. Name a new "
+                f"folder with --output. (`keras-transfer report {self.path}` writes its page "
+                "again.)"
+            )
+        started = self._started()
+        if started is None:
+            raise FileExistsError(
+                f"'{self.path}' is not empty; nothing was overwritten. Name a new folder with "
+                "--output."
+            )
+        raise FileExistsError(
+            f"'{self.path}' holds an unfinished run with other settings "
+            f"({differences(started, settings)}); nothing was overwritten. Use the same "
+            "settings, or name a new folder with --output."
+        )
+
+    def is_unfinished(self, settings):
+        """Whether this run was started with the same settings, and did not finish."""
+        started = self._started()
+        return started is not None and not differences(started, settings)
+
+    def _started(self):
+        if (self.path / _METRICS).exists():
+            return None
+        try:
+            found = self.settings().get(_SECTION)
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
+
+    @contextlib.contextmanager
+    def begun(self, settings):
+        """Takes the folder for a run, as `check_free` allows, and removes incomplete files.
+
+        Raises:
+            FileExistsError: if another process has taken it, or as `check_free` does.
+        """
+        self.check_free(settings)
+        with self.taken():
+            if self.writes:
+                self.check_free(settings)  # another process may have finished its run meanwhile
+                for left_over in self.path.glob(".writing-*"):
+                    if left_over.is_dir():
+                        shutil.rmtree(left_over)
+                # Of the unfinished run: the next export would get another number.
+                shutil.rmtree(self.path / "serving", ignore_errors=True)
+                self.agree(_SECTION, settings)
+            yield
+
+    # What a run writes.
+
+    def describe(self, values):
+        """Writes `run.json`: the settings, the class names and the image size."""
+        self._write_whole(_DESCRIPTION, values)
+
+    def write_course(self, values):
+        """Writes what happened in the training: a dict that JSON holds."""
+        self._write_whole(_COURSE, values)
+
+    def write_predictions(self, predictions):
+        """Writes a list of `Predictions`, all or none."""
+        arrays = {}
+        for one in predictions:
+            arrays[f"{one.split}-probabilities"] = one.probabilities.astype("float32")
+            arrays[f"{one.split}-labels"] = np.asarray(one.labels, "int64")
+            # A path need not be valid Unicode.
+            text = "\0".join(one.paths).encode("utf-8", "surrogateescape")
+            arrays[f"{one.split}-paths"] = np.frombuffer(text, "uint8")
+        content = io.BytesIO()
+        np.savez_compressed(content, **arrays)
+        write_aside(
+            self.path / _PREDICTIONS,
+            lambda aside: pathlib.Path(aside).write_bytes(content.getvalue()),
+        )
+
+    def finish(self, metrics):
+        """Writes `metrics.json`, which finishes the run, and removes the checkpoints."""
+        self._write_whole(_METRICS, metrics)
+        shutil.rmtree(self.checkpoints.directory, ignore_errors=True)
+
+    def _write_whole(self, name, values):
+        text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+        write_text_aside(self.path / name, text)
+
+    # What is read from it. A folder may come from elsewhere: nothing in it is trusted.
+
+    @property
+    def model_path(self):
+        """The path of the model."""
+        return self.path / _MODEL
+
+    @property
+    def is_finished(self):
+        """Whether the run has finished."""
+        return (self.path / _METRICS).is_file()
+
+    def description(self):
+        """The contents of `run.json`, with valid class names and image size.
+
+        Raises:
+            FileNotFoundError: if the folder holds no run, or one without a model.
+            ValueError: if the file is corrupt.
+        """
+        path = self.path / _DESCRIPTION
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"'{self.path}' is not a run folder: it has no '{_DESCRIPTION}'. Make one with "
+                f"`keras-transfer fit DATA --output {self.path}`."
+            )
+        if not self.model_path.is_file():
+            raise FileNotFoundError(
+                f"'{self.path}' has no '{_MODEL}': its training did not finish a phase. "
+                "Run the same `keras-transfer fit` command again."
+            )
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            _check_description(found)
+        except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise ValueError(
+                f"'{path}' is corrupt ({type(error).__name__}: {error})."
+            ) from error
+        return found
+
+    def metrics(self):
+        """The contents of `metrics.json`.
+
+        Raises:
+            FileNotFoundError: if the run has not finished.
+            ValueError: if the file is corrupt.
+        """
+        return self._required(_METRICS)
+
+    def _required(self, name):
+        path = self.path / name
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"'{self.path}' holds an unfinished run: it has no '{name}'. The same "
+                "`keras-transfer fit` command resumes it."
+            )
+        found = _read_json(path)
+        if not isinstance(found, dict):
+            raise ValueError(f"'{path}' is corrupt: it holds no JSON object.")
+        return found
+
+    def history(self):
+        """A dict of column to its values, from `history.csv`.
+
+        Raises:
+            ValueError: if the file cannot be read.
+        """
+        path = self.path / _HISTORY
+        try:
+            with open(path, newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise ValueError(f"'{path}' cannot be read: {error}") from error
+        return {name: [_value(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+
+    def predictions(self):
+        """A dict of split to `Predictions`; empty without the file.
+
+        Raises:
+            ValueError: if the file is corrupt.
+        """
+        path = self.path / _PREDICTIONS
+        if not path.is_file():
+            return {}
+        try:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+                names = [name for name in file.files if name.endswith("-labels")]
+                splits = [name.removesuffix("-labels") for name in names]
+                return {split: _predictions(file, split) for split in splits}
+        # zipfile, NumPy and the decompressor raise different errors for a corrupt file.
+        except Exception as error:
+            raise ValueError(f"'{path}' is corrupt ({error})") from error
+
+    def course(self):
+        """What `write_course` wrote, or an empty dict."""
+        found = _read_json(self.path / _COURSE)
+        return found if isinstance(found, dict) else {}
+
+    def findings(self):
+        """A dict of command to the contents of its JSON file; None for a corrupt one."""
+        paths = {name: self.path / f"{name}.json" for name in FINDINGS}
+        contents = {name: _read_json(path) for name, path in paths.items() if path.exists()}
+        return {
+            name: found if isinstance(found, dict) else None for name, found in contents.items()
+        }
+
+
+def write_findings(output, command, values, text, figure):
+    """Writes `COMMAND.json`, `COMMAND.md` and `COMMAND.png` into a run folder, all or none.
+
+    Args:
+        output: the run folder; it is made.
+        command: one of `FINDINGS`.
+        values: the contents of the JSON file.
+        text: the Markdown.
+        figure: a `matplotlib.figure.Figure`.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
+    directory = pathlib.Path(output)
+    content = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    names = [f"{command}{suffix}" for suffix in _SUFFIXES]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=directory) as aside:
+            made = [pathlib.Path(aside) / name for name in names]
+            write_text_aside(made[0], content)
+            write_text_aside(made[1], text + "\n")
+            save_figure(figure, made[2])
+            for path in made:
+                os.replace(path, directory / path.name)
+    except OSError as error:
+        raise OSError(
+            f"The results cannot be written into '{directory}' ({reason_of(error)}). Make "
+            "room, or name another folder with --output; the computed features are cached."
+        ) from error
+    return [directory / name for name in names]
+
+
+def check_output(output, data=None):
+    """Checks where results go, before hours of work.
+
+    Args:
+        output: the path of the folder for the results, which need not exist.
+        data: the folder of images. Defaults to None.
+
+    Raises:
+        ValueError: if it lies within `data`.
+        OSError: if nothing can be written there.
+    """
+    path = pathlib.Path(output).absolute()
+    if data is not None and _real(path).is_relative_to(_real(data)):
+        raise ValueError(
+            "A folder for results within the folder of images would count as a class: name "
+            f"another one with --output. Received: DATA '{data}' and --output '{output}'"
+        )
+    existing = next(place for place in (path, *path.parents) if place.exists())
+    if not existing.is_dir():
+        raise NotADirectoryError(
+            f"'{existing}' is a file; nothing was overwritten. Name another folder with "
+            f"--output. Received: --output '{output}'"
+        )
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"Nothing can be written into '{existing}'. Name another folder with --output. "
+            f"Received: --output '{output}'"
+        )
+
+
+def _real(path):
+    return pathlib.Path(os.path.realpath(path))
+
+
+def _is_no_obstacle(path):
+    """Whether a file comes from a killed process, or from a look at the data."""
+    findings = {f"{command}{suffix}" for command in FINDINGS for suffix in _SUFFIXES}
+    if path.name == "checkpoints":
+        return path.is_dir() and all(child.name == ".lock" for child in path.iterdir())
+    return path.name.startswith(".writing-") or path.name in findings
+
+
+def _read_json(path):
+    """The contents of a JSON file; None if it is absent or corrupt."""
+    try:
+        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _check_description(found):
+    names, size, channels = (found[key] for key in ("class_names", "image_size", "channels"))
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("class_names is not a list of names")
+    if len(set(names)) < len(names):
+        raise ValueError("class_names has a name twice")
+    for name in names:
+        name.encode()  # JSON can hold what is not valid Unicode
+    is_pair = isinstance(size, list) and [type(side) for side in size] == [int, int]
+    if not is_pair or not all(0 < side < 2**31 for side in size):
+        raise ValueError("image_size is not a pair of integers")
+    if type(channels) is not int:
+        raise ValueError("channels is not an integer")
+
+
+def _predictions(file, split):
+    probabilities, labels = file[f"{split}-probabilities"], file[f"{split}-labels"]
+    text = file[f"{split}-paths"].tobytes().decode("utf-8", "surrogateescape")
+    paths = tuple(text.split("\0")) if text else ()
+    fits = probabilities.ndim == 2 and labels.shape == probabilities.shape[:1]
+    if not fits or len(paths) not in (0, len(labels)):
+        raise ValueError(f"the parts of '{split}' do not fit")
+    return Predictions(split, probabilities, labels, paths)
+
+
+def _value(text):
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return text

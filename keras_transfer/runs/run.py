@@ -1,0 +1,265 @@
+"""A run, opened from its folder."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+
+from keras_transfer import serving
+from keras_transfer._text import one_line, reason_of
+from keras_transfer.backbones.weights import check_finite
+from keras_transfer.calibration.measures import confusion_table, measure
+from keras_transfer.data import ImageSplits, image_folder, read_pictures
+from keras_transfer.heads import SoftmaxHead
+from keras_transfer.models import TransferModel
+from keras_transfer.plans import Plan
+from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.report_page import write_page
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictedImages:
+    """The predictions of a run for image files.
+
+    Attributes:
+        paths: the files that could be read, in order.
+        probabilities: a float32 array of shape `(images, classes)`.
+        class_names: the names of the classes.
+        unreadable: a list of `(path, reason)` for the other files.
+    """
+
+    paths: list
+    probabilities: np.ndarray
+    class_names: tuple
+    unreadable: list
+
+    @property
+    def labels(self):
+        """The predicted class name of each image."""
+        return [self.class_names[index] for index in self.probabilities.argmax(axis=1)]
+
+    def top(self, number=1):
+        """For each image, the most probable classes as indices, best first."""
+        return np.argsort(-self.probabilities, axis=1, kind="stable")[:, :number]
+
+
+class Run:
+    """A run: the model, and everything that was recorded about its training.
+
+    `runs.fit` and `keras-transfer fit` make one; `Run(path)` opens it. The folder may come from
+    elsewhere: its files are checked, and no code in them runs.
+
+    Args:
+        path: the folder.
+
+    Attributes:
+        path: the folder, a `pathlib.Path`.
+        settings: the contents of `run.json`: what the run was started with.
+        class_names: a tuple of names, in the order of the outputs.
+        image_size: `(height, width)` in pixels.
+
+    Raises:
+        FileNotFoundError: if the folder holds no run, or one without a model.
+        ValueError: if `run.json` is corrupt.
+
+    Example:
+
+    >>> plan = plans.Plan([plans.Phase(freezing.FreezeAll(), epochs=1, learning_rate=1e-2)])
+    >>> run = runs.fit("photos", backbone=backbone, output="run", plan=plan, verbose=0)
+    >>> run.class_names
+    ('blue', 'green', 'red')
+    >>> len(run.predict(["photos/test/red/0.png"]).labels)
+    1
+    >>> run.evaluate("photos")["images"]
+    18
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self._folder = RunFolder(path)
+        self.path = self._folder.path
+        self.settings = self._folder.description()
+        self.class_names = tuple(self.settings["class_names"])
+        self.image_size = tuple(self.settings["image_size"])
+
+    @functools.cached_property
+    def model(self) -> TransferModel:
+        """The trained model, calibrated.
+
+        Raises:
+            ValueError: if the file is corrupt, or does not fit `run.json`.
+        """
+        path = self._folder.model_path
+        try:
+            model = keras.saving.load_model(path)
+        except Exception as error:
+            raise ValueError(f"'{path}' is corrupt ({reason_of(error)})") from error
+        if not isinstance(model, TransferModel) or not isinstance(model.heads, SoftmaxHead):
+            raise ValueError(
+                f"'{path}' is not the model of a run: a `TransferModel` with one `SoftmaxHead`."
+            )
+        check_finite(model, f"'{path}'")
+        shapes = (model.input_shape[1:], model.output_shape[-1])
+        described = (*self.image_size, self.settings["channels"])
+        if shapes != (described, len(self.class_names)):
+            raise ValueError(
+                f"'run.json' and 'model.keras' in '{self.path}' do not belong together: the "
+                f"model takes {shapes[0]} and has {shapes[1]} classes."
+            )
+        model.class_names = self.class_names
+        return model
+
+    @functools.cached_property
+    def metrics(self) -> dict:
+        """Accuracy, loss, and measures per class, by split; times and epochs."""
+        return self._folder.metrics()
+
+    @functools.cached_property
+    def history(self) -> dict:
+        """A dict of column to its values, one per epoch, with the name of its `phase`."""
+        return self._folder.history()
+
+    @functools.cached_property
+    def plan(self) -> Plan:
+        """The plan that was followed."""
+        plan = self._folder.plan()
+        if plan is None:
+            raise FileNotFoundError(f"'{self.path}' has no 'plan.json'.")
+        return plan
+
+    @functools.cached_property
+    def predictions(self) -> dict:
+        """The predictions for the validation and the test images: a dict of split to them."""
+        return self._folder.predictions()
+
+    @functools.cached_property
+    def course(self) -> dict:
+        """What happened to each stage, and where the time went; empty if not recorded."""
+        return self._folder.course()
+
+    @functools.cached_property
+    def findings(self) -> dict:
+        """What `audit`, `rank`, `probe`, `recommend` and `find-lr` wrote into the folder."""
+        return self._folder.findings()
+
+    @property
+    def measured(self) -> str | None:
+        """The split whose measures count: "test", else "validation", else None."""
+        return next((name for name in ("test", "validation") if name in self.metrics), None)
+
+    def predict(self, files: Iterable[str | os.PathLike]) -> PredictedImages:
+        """Predicts the classes of image files.
+
+        Args:
+            files: paths of images, in any format that `image_folder` reads.
+
+        Returns:
+            `PredictedImages`; files that cannot be read are listed in it.
+        """
+        dataset, paths, unreadable = read_pictures(
+            files,
+            self.image_size,
+            self.settings["channels"],
+            reduced_decoding=self.model.reduced_decoding is not False,
+        )
+        probabilities = np.zeros((0, len(self.class_names)), "float32")
+        if paths:
+            probabilities = np.asarray(self.model.predict(dataset, verbose=0))
+        return PredictedImages(paths, probabilities, self.class_names, unreadable)
+
+    def evaluate(
+        self,
+        data: str | os.PathLike | ImageSplits,
+        batch_size: int = 32,
+        on_unreadable: str = "raise",
+    ) -> dict:
+        """Measures the model on labelled images.
+
+        Args:
+            data: a folder of class folders, or an `ImageSplits`. Of several splits the test
+                set counts, or else the validation set.
+            batch_size: images in a batch. Defaults to 32.
+            on_unreadable: as in `data.image_folder`.
+
+        Returns:
+            A dict: the number of `images`, `accuracy`, `accuracy_interval` (95% CI), `loss`,
+            `confusion` (a row per true class) and `classes` (precision and recall of each).
+
+        Raises:
+            ValueError: if the data have a class that the model does not know.
+        """
+        if isinstance(data, ImageSplits):
+            splits = data
+        else:
+            splits = image_folder(
+                data,
+                image_size=self.image_size,
+                batch_size=batch_size,
+                validation_split=None,
+                on_unreadable=on_unreadable,
+                shuffle=False,
+                reduced_decoding=self.model.reduced_decoding is not False,
+            )
+        unknown = [name for name in splits.class_names if name not in self.class_names]
+        if unknown:
+            raise ValueError(
+                f"The model does not know the classes {', '.join(map(repr, unknown))}. "
+                f"It knows {', '.join(map(repr, self.class_names))}."
+            )
+        split = next(name for name in ("test", "validation", "train") if name in splits.labels)
+        dataset = splits.train_in_order if split == "train" else getattr(splits, split)
+        number = {name: index for index, name in enumerate(self.class_names)}
+        labels = [number[splits.class_names[label]] for label in splits.labels[split]]
+        probabilities = self.model.predict(dataset, verbose=0)
+        return measure(np.asarray(probabilities), labels, self.class_names)
+
+    def export(self, path: str | os.PathLike | None = None) -> pathlib.Path:
+        """Exports the model.
+
+        Args:
+            path: a folder, which gets the next version for TensorFlow Serving, or a file that
+                ends in `.tflite` or `.onnx`. Defaults to None, the folder `serving` of the run.
+
+        Returns:
+            The path of the version or of the file.
+        """
+        path = self.path / "serving" if path is None else pathlib.Path(path)
+        if path.suffix in (".tflite", ".onnx"):
+            return serving.export_file(self.model, path)
+        return serving.export(self.model, path)
+
+    def report(self, path: str | os.PathLike | None = None) -> pathlib.Path:
+        """Writes a page about the run: one HTML file that loads nothing.
+
+        Args:
+            path: the file. Defaults to None, `report.html` in the folder of the run.
+
+        Returns:
+            The path of the page.
+
+        Raises:
+            FileNotFoundError: if the run has not finished.
+            ValueError: if one of its files is corrupt.
+        """
+        return write_page(self, path)
+
+    def summary(self) -> str:
+        """The accuracy of each split, and the confusion matrix, as text."""
+        lines = [
+            f"{split}: accuracy {self.metrics[split]['accuracy']:.1%} "
+            "(95% CI {:.1%} to {:.1%}, n = {})".format(
+                *self.metrics[split]["accuracy_interval"], self.metrics[split]["images"]
+            )
+            for split in ("validation", "test")
+            if split in self.metrics
+        ]
+        if self.measured is not None:
+            table = confusion_table(self.metrics[self.measured]["confusion"], self.class_names)
+            lines += ["", table]
+        return "\n".join(lines)
+
+    def __repr__(self):
+        return f"Run({one_line(str(self.path))!r})"
