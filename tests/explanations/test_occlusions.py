@@ -87,7 +87,7 @@ def test_sizes_have_defaults_and_the_model_stays_as_it_is():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"patch": 9}, "must fit into the picture of 8 by 8"),
+        ({"patch": 9}, "must fit into the image of 8 by 8"),
         ({"patch": 2, "stride": 3}, "`stride` must be at most `patch`"),
         ({"patch": 0}, "`patch` must be a positive integer"),
         ({"patch": 2, "stride": 0}, "`stride` must be a positive integer"),

@@ -85,10 +85,10 @@ def test_batches_and_training_do_not_change_it_and_it_changes_no_weight():
     "arguments, message",
     [
         ({"baseline": "white"}, "'blur'. Received: baseline='white'"),
-        ({"baseline": np.zeros((7, 7))}, "broadcasts to the pictures' shape"),
+        ({"baseline": np.zeros((7, 7))}, "broadcasts to the images' shape"),
         ({"steps": 0}, "`steps` must be a positive integer"),
         ({"class_index": 5}, "below 2"),
-        ({"images": IMAGES[0]}, "for one picture"),
+        ({"images": IMAGES[0]}, "for one image"),
     ],
 )
 def test_wrong_argument_is_told(arguments, message):

@@ -1,10 +1,12 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_transfer.backbones import Backbone
-from keras_transfer.explanations import grad_cam, grad_cam_plus_plus
+from keras_transfer.explanations import grad_cam
 from keras_transfer.freezing import FreezeNone
 from keras_transfer.heads import DenseHead, SigmoidHead, SoftmaxHead
 from keras_transfer.models import TransferModel
@@ -20,6 +22,7 @@ from tests.explanations.networks_to_explain import (
 )
 from tests.networks import mobilenet, residual_backbone
 
+grad_cam_plus_plus = functools.partial(grad_cam, plus_plus=True)
 METHODS = [grad_cam, grad_cam_plus_plus]
 SMALL = np.random.default_rng(1).uniform(0, 255, (3, 16, 16, 3)).astype("float32")
 
@@ -211,7 +214,7 @@ def test_square_of_tokens_is_a_grid():
 def test_tokens_that_are_no_square_name_the_layers_that_work():
     model = tokens_model(class_token=True)
     for stage in ("norm", None):
-        with pytest.raises(ValueError, match=r"Layers that work: .*'patches', 'tokens'\]"):
+        with pytest.raises(ValueError, match=r"Layers with a grid: .*'patches', 'tokens'\]"):
             grad_cam(model, IMAGES, stage=stage)
     assert grad_cam(model, IMAGES, stage="tokens").shape == (5, SIZE, SIZE)
 
@@ -229,7 +232,7 @@ def test_default_stage_is_the_last_with_more_than_one_position():
 def test_no_stage_with_positions_is_told():
     inputs = keras.Input((1, 1, 3))
     backbone = Backbone.from_model(keras.Model(inputs, keras.layers.Conv2D(2, 1)(inputs)))
-    with pytest.raises(ValueError, match="larger pictures"):
+    with pytest.raises(ValueError, match="larger images"):
         grad_cam(TransferModel(backbone, SoftmaxHead(2)), np.zeros((1, 1, 1, 3)))
 
 
@@ -239,9 +242,9 @@ BAD = {
     "class too high": ({"class_index": 2}, "below 2"),
     "class below zero": ({"class_index": -1}, "at least 0"),
     "class a float": ({"class_index": 0.0}, "class_index=0.0"),
-    "classes too few": ({"class_index": [0, 1]}, "each of the 5 pictures"),
+    "classes too few": ({"class_index": [0, 1]}, "each of the 5 images"),
     "unknown stage": ({"stage": "stgae1"}, "Did you mean 'stage1'"),
-    "stage without positions": ({"stage": "head_pooling"}, r"Stages that work: \['stage1'\]"),
+    "stage without positions": ({"stage": "head_pooling"}, r"Stages with a grid: \['stage1'\]"),
     "batch of none": ({"batch_size": 0}, "`batch_size` must be a positive integer"),
 }
 
