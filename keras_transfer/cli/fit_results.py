@@ -7,10 +7,16 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer import calibration, data, runs, serving
+from keras_transfer import data, runs, serving
 from keras_transfer._files import write_aside
 from keras_transfer.calibration.measures import confusion_table, measure
-from keras_transfer.calibration.temperature_fit import HIGHEST, LOWEST, at_temperature
+from keras_transfer.calibration.temperature_scaling import (
+    HIGHEST,
+    LOWEST,
+    apply_temperature,
+    at_temperature,
+    fit_temperature,
+)
 from keras_transfer.runs.run_figures import plot_confusion, plot_learning_curves
 from keras_transfer.serving.warmup import can_write_warmup
 
@@ -34,7 +40,7 @@ def evaluate_and_export(run_folder, model, history, splits):
     predictions = list(_predict(model, splits))
     temperature = _temperature(predictions)
     if temperature is not None:
-        calibration.apply_temperature(model, temperature)
+        apply_temperature(model, temperature)
         write_aside(run_folder.path / "model.keras", model.save)
         predictions = [_scaled(one, temperature) for one in predictions]
     runs.RunRecord(run_folder.path).write_predictions(predictions)
@@ -92,7 +98,7 @@ def _temperature(predictions):
     """
     for one in predictions:
         if one.split == "validation" and len(one.labels) >= _FEWEST_TO_CALIBRATE:
-            temperature = calibration.fit_temperature(one.probabilities, one.labels)
+            temperature = fit_temperature(one.probabilities, one.labels)
             return None if temperature in (LOWEST, HIGHEST) else temperature
     return None
 

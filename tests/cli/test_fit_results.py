@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_transfer.calibration import apply_temperature
+from keras_transfer.calibration.temperature_scaling import apply_temperature
 from keras_transfer.cli.fit_results import _scaled, _temperature
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
