@@ -213,55 +213,46 @@ def plot_reliability(calibrations: Calibration | dict[str, Calibration]) -> Figu
     """
     if isinstance(calibrations, Calibration):
         calibrations = {"": calibrations}
-    is_dict = isinstance(calibrations, dict) and calibrations
-    if not is_dict or not all(isinstance(one, Calibration) for one in calibrations.values()):
+    found = list(calibrations.values()) if isinstance(calibrations, dict) else []
+    if not found or not all(isinstance(one, Calibration) for one in found):
         raise ValueError(
             "`calibrations` must be a `Calibration` or a dict of title to `Calibration`. "
             f"Received: {type(calibrations).__name__}"
         )
-    columns = len(calibrations)
+    columns = len(found)
     figure, panels = new_figure(2, columns, (1.0 + 3.6 * columns, 5.0))
     panels[0].get_gridspec().set_height_ratios([3, 1])
     for column, (title, calibration) in enumerate(calibrations.items()):
-        _draw_bins(panels[column], calibration, title)
-        _draw_counts(panels[columns + column], calibration)
+        _draw(panels[column], panels[columns + column], calibration, title)
     panels[0].set_ylabel("accuracy")
     panels[columns].set_ylabel("images")
     panels[0].legend(frameon=False, loc="upper left")
     return figure
 
 
-def _draw_bins(panel, calibration, title):
-    places, widths = _places(calibration.bins)
-    accuracies = [one.accuracy for one in calibration.bins]
-    gaps = [one.confidence - one.accuracy for one in calibration.bins]
-    panel.bar(places, accuracies, widths, color=_ACCURACY, edgecolor="white", label="accuracy")
-    panel.bar(
+def _draw(upper, lower, calibration, title):
+    """The accuracy of each bin and its gap to the confidence, and below the counts."""
+    bins = calibration.bins
+    places = [(one.low + one.high) / 2 for one in bins]
+    widths = [max(one.high - one.low, 0.002) for one in bins]
+    accuracies = [one.accuracy for one in bins]
+    gaps = [one.confidence - one.accuracy for one in bins]
+    upper.bar(places, accuracies, widths, color=_ACCURACY, edgecolor="white", label="accuracy")
+    upper.bar(
         places, gaps, widths, accuracies, label="gap to confidence",
         color="none", edgecolor=_GAP, hatch="////", linewidth=0.8,
     )  # fmt: skip
-    panel.plot([0, 1], [0, 1], "--", color="0.4", linewidth=0.8)
+    upper.plot([0, 1], [0, 1], "--", color="0.4", linewidth=0.8)
     low, high = calibration.interval
     name = f"{short_name(title)}: " if title else ""
     label = f"{name}ECE {calibration.ece:.1%} ({low:.1%} to {high:.1%})"
-    panel.set_title(label, fontsize="medium", loc="left")
-    panel.set(xlim=(0, 1), ylim=(0, 1))
-    for axis in (panel.xaxis, panel.yaxis):
+    upper.set_title(label, fontsize="medium", loc="left")
+    upper.set(xlim=(0, 1), ylim=(0, 1))
+    lower.bar(places, [one.count for one in bins], widths, color=_COUNT, edgecolor="white")
+    lower.axvline(calibration.accuracy, color=_ACCURACY, linewidth=1.2)
+    lower.axvline(calibration.confidence, color=_GAP, linewidth=1.2, linestyle="--")
+    lower.set(xlim=(0, 1), xlabel="confidence; lines: mean accuracy and (dashed) confidence")
+    lower.xaxis.label.set_fontsize("small")
+    lower.yaxis.get_major_locator().set_params(integer=True)
+    for axis in (upper.xaxis, upper.yaxis, lower.xaxis):
         axis.set_major_formatter("{x:.0%}")
-
-
-def _draw_counts(panel, calibration):
-    places, widths = _places(calibration.bins)
-    counts = [one.count for one in calibration.bins]
-    panel.bar(places, counts, widths, color=_COUNT, edgecolor="white")
-    panel.axvline(calibration.accuracy, color=_ACCURACY, linewidth=1.2)
-    panel.axvline(calibration.confidence, color=_GAP, linewidth=1.2, linestyle="--")
-    panel.set(xlim=(0, 1), xlabel="confidence; lines: mean accuracy and (dashed) confidence")
-    panel.xaxis.label.set_fontsize("small")
-    panel.xaxis.set_major_formatter("{x:.0%}")
-    panel.yaxis.get_major_locator().set_params(integer=True)
-
-
-def _places(bins):
-    widths = [max(one.high - one.low, 0.002) for one in bins]
-    return [(one.low + one.high) / 2 for one in bins], widths

@@ -212,14 +212,7 @@ def worst_mistakes(
     # A probability of zero would have an infinite loss, which JSON lacks.
     losses = -np.log(np.maximum(of_truth, np.finfo("float32").tiny))
     order = np.argsort(-losses, kind="stable")
-    return tuple(
-        Mistake(
-            index=int(index),
-            true_class=int(labels[index]),
-            predicted_class=int(predicted[index]),
-            true_probability=float(of_truth[index]),
-            predicted_probability=float(probabilities[index, predicted[index]]),
-            loss=float(losses[index]),
-        )
-        for index in order[(predicted != labels)[order]][:num_images]
-    )
+    worst = order[(predicted != labels)[order]][:num_images]
+    columns = (labels, predicted, of_truth, probabilities.max(axis=1), losses)
+    rows = zip(worst.tolist(), *(column[worst].tolist() for column in columns), strict=True)
+    return tuple(Mistake(*row) for row in rows)

@@ -1,5 +1,6 @@
 """What a network has learned: attribution maps, channels, and stages before and after."""
 
+from keras_transfer.explanations.attributions import integrated_gradients, occlusion
 from keras_transfer.explanations.channel_excitation import ExcitingImages, most_exciting
 from keras_transfer.explanations.figures import (
     plot_exciting,
@@ -7,8 +8,6 @@ from keras_transfer.explanations.figures import (
     plot_stage_changes,
 )
 from keras_transfer.explanations.grad_cams import grad_cam
-from keras_transfer.explanations.occlusions import occlusion
-from keras_transfer.explanations.path_gradients import integrated_gradients
 from keras_transfer.explanations.sanity_checks import randomization_test
 from keras_transfer.explanations.stage_changes import compare_stages
 

@@ -56,30 +56,16 @@ def plot_explanations(
             "There must be images, and a map and a title for each. "
             f"Received: {len(images)} images, maps and titles {counts}"
         )
-    height, width = np.shape(images)[1:3]
-    columns = 1 + len(maps)
-    across = _SIDE * max(width / height, 0.5)
-    size = ((across + 0.07) * columns + 0.4, (_SIDE + 0.07) * len(images) + 0.3)
-    figure, panels = new_figure(len(images), columns, size)
+    rows = []
     for number, image in enumerate(images):
-        row = panels[number * columns : (number + 1) * columns]
-        _draw_row(row, as_shown(image), [values[number] for values in maps.values()])
-        if titles is not None:
-            row[0].set_ylabel("\n".join(map(short_name, titles[number].split("\n"))))
-    for panel, name in zip(panels[1:columns], maps, strict=True):
+        shown = as_shown(image)
+        overlays = [_overlaid(shown, as_heat(values[number])) for values in maps.values()]
+        rows.append((titles[number] if titles is not None else "", [shown, *overlays]))
+    height, width = np.shape(images)[1:3]
+    figure = _grid(rows, _SIDE * max(width / height, 0.5), _SIDE)
+    for panel, name in zip(figure.axes[1:], maps, strict=False):
         panel.set_title(name, fontsize=9)
     return figure
-
-
-def _draw_row(panels, shown, maps):
-    for panel in panels:
-        panel.imshow(shown)
-        _clear(panel)
-    grey = np.repeat(shown.mean(axis=-1, keepdims=True), 3, axis=-1)
-    for panel, values in zip(panels[1:], maps, strict=True):
-        heat = as_heat(values)
-        panel.imshow(grey)
-        panel.imshow(heat, cmap=_COLOURS, vmin=0, vmax=1, alpha=0.25 + 0.6 * heat)
 
 
 def plot_exciting(exciting: Sequence[ExcitingImages]) -> Figure:
@@ -101,17 +87,24 @@ def plot_exciting(exciting: Sequence[ExcitingImages]) -> Figure:
         crops, projections = zip(*map(found.cropped, range(len(found.indices))), strict=True)
         rows.append((f"channel {found.channel}", list(map(as_shown, crops))))
         rows.append(("projection", list(map(as_relief, projections))))
-    columns = max(len(row) for _, row in rows)
-    size = (_CROP_SIDE * columns + 0.5, _CROP_SIDE * len(rows) + 0.4)
-    figure, panels = new_figure(len(rows), columns, size)
+    figure = _grid(rows, _CROP_SIDE, _CROP_SIDE)
     figure.suptitle(f"highest activations in {exciting[0].stage}", fontsize=9)
-    for panel in panels:
-        _clear(panel)
-    for number, (label, crops) in enumerate(rows):
+    return figure
+
+
+def _grid(rows, across, down):
+    """A figure of rows of `(label, images)`, for images `across` by `down` inches large."""
+    columns = max(len(images) for _, images in rows)
+    size = (across + 0.07) * columns + 0.4, (down + 0.07) * len(rows) + 0.3
+    figure, panels = new_figure(len(rows), columns, size)
+    for number, (label, images) in enumerate(rows):
         row = panels[number * columns : (number + 1) * columns]
-        row[0].set_ylabel(label, fontsize=8)
-        for panel, crop in zip(row, crops, strict=False):
-            panel.imshow(crop)
+        row[0].set_ylabel("\n".join(map(short_name, label.split("\n"))))
+        for panel, image in zip(row, images, strict=False):
+            panel.imshow(image)
+    for panel in panels:  # no ticks and no frame
+        panel.set(xticks=[], yticks=[])
+        panel.spines[:].set_visible(False)
     return figure
 
 
@@ -152,6 +145,15 @@ def as_shown(image):
     return image
 
 
+def _overlaid(shown, heat):
+    """A map as colours over the grey image, more opaque where it is higher."""
+    import matplotlib
+
+    grey = shown.mean(axis=-1, keepdims=True)
+    opacity = (0.25 + 0.6 * heat)[..., np.newaxis]
+    return (1 - opacity) * grey + opacity * matplotlib.colormaps[_COLOURS](heat)[..., :3]
+
+
 def as_heat(values):
     """A map, or the smoothed absolute sum of attributions over the channels, in [0, 1]."""
     from scipy import ndimage
@@ -172,11 +174,3 @@ def as_relief(projection):
     projection = np.asarray(projection, "float64")
     highest = np.percentile(np.abs(projection), _BRIGHTEST) or np.abs(projection).max() or 1.0
     return as_shown(255.0 * np.clip(projection / (2.0 * highest) + 0.5, 0.0, 1.0))
-
-
-def _clear(panel):
-    """Removes ticks and frame from a panel."""
-    panel.set_xticks([])
-    panel.set_yticks([])
-    for spine in panel.spines.values():
-        spine.set_visible(False)

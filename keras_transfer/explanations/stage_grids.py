@@ -15,34 +15,23 @@ def stage_operation(model, stage=None):
     square number of tokens. None stands for the last stage with more than one position.
     """
     backbone = getattr(model, "backbone", model)
-    stages = backbone.stages
-    fitting = {s.name: s.boundary for s in stages if _is_grid(s.output_shape)}
-    if stage is None and fitting:
-        return list(fitting.values())[-1]
-    if stage is None:
-        raise ValueError(
-            f"No stage of '{model.name}' has a grid of more than one position: pass larger "
-            f"images, or the name of a layer. {_hint(backbone, fitting)} "
-            f"Received: stages of the shapes {[s.output_shape for s in stages]}"
-        )
-    boundaries = {s.name: s.boundary for s in stages}
-    name = boundaries.get(stage, stage)
-    shape = _output_shape(model, name, boundaries)
+    ends = {stage.name: stage.boundary for stage in backbone.stages}
+    fitting = [stage.name for stage in backbone.stages if _is_grid(stage.output_shape)]
+    stage = [*ends, *fitting][-1] if stage is None else stage
+    name = ends.get(stage, stage)
+    shape = _output_shape(model, name, ends)
     if not _is_grid(shape):
+        hint = f"Stages with a grid: {fitting}."
+        if not fitting:
+            tensors = graph.boundaries(backbone).items()
+            hint = f"Layers with a grid: {[name for name, t in tensors if _is_grid(t.shape)]}."
         raise ValueError(
             f"'{stage}' has no grid of positions: its output must be (batch, rows, columns, "
             "channels), or (batch, tokens, channels) with a square number of tokens, and more "
-            f"than one position. {_hint(backbone, fitting)} "
+            f"than one position. Pass larger images, or another stage or layer. {hint} "
             f"Received: stage={stage!r}, of shape {tuple(shape)}"
         )
     return name
-
-
-def _hint(backbone, fitting):
-    if fitting:
-        return f"Stages with a grid: {list(fitting)}."
-    boundaries = graph.boundaries(backbone).items()
-    return f"Layers with a grid: {[name for name, t in boundaries if _is_grid(t.shape)]}."
 
 
 def _output_shape(model, name, stages):
