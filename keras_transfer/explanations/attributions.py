@@ -173,7 +173,7 @@ def _check_sizes(size, patch, stride):
 
 
 def _baseline(images, name, value, computed):
-    """A float32 pixel value for each pixel; `computed` holds those with a name of their own."""
+    """A baseline of the images' shape; `computed` maps a name to a function of the images."""
     if isinstance(value, str) and value in computed:
         value = computed[value](images.astype("float32"))
     values = np.asarray(value)

@@ -165,12 +165,13 @@ def _find(part, dataset, channels, num_images, batch_size):
 
 def _images_in_order(dataset, batch_size):
     """Yields float32 batches in the order of the dataset's source, without augmentation."""
-    if isinstance(dataset, tf.data.Dataset):
-        dataset = unaugmented(dataset)
-        source = getattr(dataset, "source", None)
-        examples = dataset.unbatch() if source is None else source.examples()
-    else:
-        examples = tf.data.Dataset.from_tensor_slices(np.asarray(dataset))
+    if not isinstance(dataset, tf.data.Dataset):
+        images = np.asarray(dataset, "float32")
+        yield from (images[i : i + batch_size] for i in range(0, len(images), batch_size))
+        return
+    dataset = unaugmented(dataset)
+    source = getattr(dataset, "source", None)
+    examples = dataset.unbatch() if source is None else source.examples()
     for element in examples.batch(batch_size).prefetch(_BATCHES_AHEAD):
         images = element[0] if isinstance(element, tuple) else element
         yield images.numpy().astype("float32")

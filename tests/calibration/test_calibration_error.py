@@ -12,7 +12,7 @@ from keras_transfer.calibration import (
 )
 from tests.calibration.made_up_predictions import draw_predictions
 
-# Confidences .6, .9 and .9, of which the first and the last are right.
+# Confidences .6, .9 and .9; the first and the last prediction are correct.
 THREE = np.array([[0.6, 0.4], [0.9, 0.1], [0.1, 0.9]])
 LABELS = np.array([0, 1, 1])
 
@@ -72,15 +72,15 @@ def test_conclusion_follows_the_interval(over, expected):
 
 
 @pytest.mark.parametrize("over", [0.0, 0.2])
-def test_interval_holds_the_true_error(over):
+def test_interval_contains_the_true_error(over):
     # The confidence is `over` above the truth everywhere, so the true error is `over`.
-    random, held = np.random.default_rng(2), 0
+    random, contained = np.random.default_rng(2), 0
     for _ in range(100):
         probabilities, labels = draw_predictions(random, 300, over)
         low, high = measure_calibration(probabilities, labels, num_draws=100).interval
-        held += low <= over <= high
+        contained += low <= over <= high
     # The level of a bootstrap interval of few images is approximate: 90% is required.
-    assert held >= stats.binom.ppf(0.001, 100, 0.9)
+    assert contained >= stats.binom.ppf(0.001, 100, 0.9)
 
 
 @pytest.mark.parametrize(

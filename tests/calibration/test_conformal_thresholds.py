@@ -43,7 +43,7 @@ def test_sets_cover_the_truth_as_often_as_the_theorem_says(size, error_rate):
 
 
 def true_error(threshold, over):
-    """Of `draw_predictions` above a threshold t: 1 minus what is right, (t + 1) / 2 - over."""
+    """Of `draw_predictions` above a threshold t: the accuracy is (t + 1) / 2 - over."""
     return 1 - ((max(threshold, 0.6) + 1) / 2 - over)
 
 

@@ -17,7 +17,7 @@ def test_measures_by_hand():
     # -(log 3/4 + log 1/2 + log 3/4 + log 1/4) / 4
     expected = -(2 * np.log(0.75) + np.log(0.5) + np.log(0.25)) / 4
     np.testing.assert_allclose(measured["loss"], expected)
-    # "a" is predicted three times, twice rightly, and found both times.
+    # "a" is predicted three times, two of them correctly, and has no other images.
     assert measured["classes"]["a"] == {
         "images": 2,
         "precision": 2 / 3,

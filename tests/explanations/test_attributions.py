@@ -56,14 +56,14 @@ def test_more_steps_come_closer():
     assert gaps[1] < gaps[0] / 4
 
 
-def test_network_that_sees_the_left_half_counts_no_pixel_on_the_right():
+def test_pixels_that_the_network_cannot_see_get_no_attribution():
     found = integrated_gradients(pixel_model(half=True), IMAGES, steps=2)
     assert np.all(found[:, :, : SIZE // 2] != 0)
     assert not found[:, :, SIZE // 2 :].any()
 
 
-def test_class_defaults_to_that_of_the_picture_all_along_the_line():
-    # At the black baseline class 0 leads, at each of these pictures class 1.
+def test_class_defaults_to_that_of_the_image_along_the_whole_line():
+    # Class 0 is the most probable at the black baseline, class 1 at each of these images.
     model = pixel_model(kernel=np.abs(KERNEL) * [[0.1, 1.0]], bias=(5.0, 0.0))
     assert set(logits(model, IMAGES).argmax(axis=1)) == {1}
     np.testing.assert_array_equal(
@@ -100,7 +100,7 @@ BLOCK = slice(2, 4), slice(4, 6)
 
 
 def block_model():
-    """Sees the red of one block of two by two pixels, and nothing else."""
+    """A model of the red channel of one block of two by two pixels."""
     kernel = np.zeros((SIZE, SIZE, 3, 2))
     kernel[(*BLOCK, 0, 1)] = 0.01
     head = SoftmaxHead(2, pooling="flatten")
@@ -108,7 +108,7 @@ def block_model():
 
 
 @pytest.mark.parametrize("fill", [0, (7.0, 8.0, 9.0), "mean"], ids=str)
-def test_only_the_block_that_is_seen_counts(fill):
+def test_only_the_visible_block_causes_a_drop(fill):
     found = occlusion(block_model(), IMAGES, class_index=1, patch=2, stride=2, fill=fill)
     red = IMAGES.mean(axis=(1, 2))[:, 0] if fill == "mean" else np.ravel(fill)[0]
     seen = IMAGES[(slice(None), *BLOCK, 0)].sum(axis=(1, 2))
@@ -118,8 +118,8 @@ def test_only_the_block_that_is_seen_counts(fill):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_overlapping_squares_are_averaged():
-    # A row of squares of 4 begins at 0, 2 and 4; pixels 2 to 5 are covered twice.
+def test_overlapping_patches_are_averaged():
+    # Patches of 4 begin at 0, 2 and 4; pixels 2 to 5 are covered twice.
     found = occlusion(pixel_model(), IMAGES, 0, patch=4, stride=2, fill=0)
     drops = np.zeros((5, 3, 3))
     for i in range(3):
@@ -137,7 +137,7 @@ def test_every_pixel_is_covered_where_the_stride_does_not_fit():
     assert np.all(found > 0)
 
 
-def test_network_that_sees_the_left_half_loses_nothing_on_the_right():
+def test_covering_what_the_network_cannot_see_causes_no_drop():
     model = pixel_model(np.abs(KERNEL), half=True)
     found = occlusion(model, IMAGES, class_index=0, patch=2, stride=2, fill=0)
     assert np.all(found[:, :, : SIZE // 2] > 0)

@@ -129,7 +129,7 @@ def test_shuffled_and_augmented_folder_is_read_in_the_order_of_its_source(tmp_pa
         ({"dataset": IMAGES[:, :3]}, "images of shape"),
     ],
 )
-def test_wrong_argument_is_told(arguments, message):
+def test_invalid_argument_is_refused(arguments, message):
     arguments = {"dataset": IMAGES, "stage": "see", **arguments}
     with pytest.raises(ValueError, match=message):
         most_exciting(see_pixels(), **arguments)

@@ -46,7 +46,7 @@ def model(real_data, images):
     return model
 
 
-def test_head_tells_the_classes_apart(model, images):
+def test_head_classifies_the_images(model, images):
     hits = logits(model, images).argmax(axis=1) == np.repeat([0, 1], EACH)
     assert hits.mean() > 0.7
 

@@ -46,11 +46,11 @@ def test_explanation_changes_with_the_weights_and_the_model_does_not(method):
 
 
 def test_image_itself_is_no_explanation():
-    def brightness(model, images, class_index):
+    def mean_colour(model, images, class_index):
         return images.mean(axis=-1)
 
     model = TransferModel(residual_backbone(), SoftmaxHead(3))
-    found = randomization_test(model, SMALL, brightness)
+    found = randomization_test(model, SMALL, mean_colour)
     np.testing.assert_allclose(np.stack(list(found.values())), 1.0)
 
 
