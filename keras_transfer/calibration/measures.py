@@ -119,16 +119,7 @@ def _confusion_matrix(labels, predicted, size):
 
 
 def measure(probabilities, labels, class_names):
-    """Accuracy and loss, and precision and recall of each class, with 95% intervals.
-
-    Args:
-        probabilities: an array `(images, classes)`.
-        labels: the true classes, of shape `(images,)`.
-        class_names: the names of the classes.
-
-    Returns:
-        A dict that can be written as JSON.
-    """
+    """Accuracy, loss and what `per_class` finds, with 95% intervals, as a dict for JSON."""
     labels = np.asarray(labels, int)
     found = per_class(labels, probabilities.argmax(axis=1), class_names)
     hits = sum(found.confusion[i][i] for i in range(len(class_names)))

@@ -9,12 +9,7 @@ _SUM_TOLERANCE = 1e-2
 
 
 def check_predictions(probabilities, labels):
-    """Probabilities as float64 `(images, classes)`, and labels as integers `(images,)`.
-
-    Raises:
-        ValueError: if a row is not a probability distribution, a label is not the number of a
-            class, or there are no images.
-    """
+    """Valid probabilities, float64 `(images, classes)`, and labels, integers `(images,)`."""
     probabilities, labels = np.asarray(probabilities, "float64"), np.asarray(labels)
     if probabilities.ndim != 2 or not _are_distributions(probabilities):
         raise ValueError(
@@ -36,13 +31,8 @@ def check_predictions(probabilities, labels):
 def predictions_of(model, data):
     """A model's probabilities for the images of some data, and their labels, from one pass.
 
-    Args:
-        model: a `keras.Model` with one output of class probabilities.
-        data: a `tf.data.Dataset` of batches `(images, labels)` in any order, or a pair of
-            arrays. Labels are integers or one-hot.
-
-    Returns:
-        `(probabilities, labels)` as of `check_predictions`.
+    The data are a `tf.data.Dataset` of batches `(images, labels)` in any order, or a pair of
+    arrays. Labels are integers or one-hot.
     """
     if not isinstance(data, tf.data.Dataset):
         images, labels = data
