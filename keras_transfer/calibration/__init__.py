@@ -1,32 +1,21 @@
-"""Whether the probabilities of a model can be trusted."""
+"""Whether the predictions of a model can be trusted: calibration, and errors by class."""
 
-from keras_transfer.calibration.calibration import Calibration, ReliabilityBin
 from keras_transfer.calibration.calibration_error import (
+    Calibration,
     expected_calibration_error,
     measure_calibration,
-    reliability,
+    plot_reliability,
 )
-from keras_transfer.calibration.class_measures import ClassMeasures, PerClass, per_class
-from keras_transfer.calibration.conformal_fit import fit_conformal
-from keras_transfer.calibration.conformal_threshold import ConformalThreshold
+from keras_transfer.calibration.conformal_thresholds import ConformalThreshold, fit_conformal
 from keras_transfer.calibration.forgetting_measure import Forgetting, forgetting
-from keras_transfer.calibration.mistakes import Mistake, worst_mistakes
-from keras_transfer.calibration.reliability_figure import plot_reliability
-from keras_transfer.calibration.temperature_fit import fit_temperature
-from keras_transfer.calibration.temperature_layer import apply_temperature
-from keras_transfer.calibration.temperature_scaling import TemperatureScaling, calibrate
+from keras_transfer.calibration.measures import per_class, worst_mistakes
+from keras_transfer.calibration.temperature_scaling import calibrated, fit_temperature
 
 __all__ = [
     "Calibration",
-    "ClassMeasures",
     "ConformalThreshold",
     "Forgetting",
-    "Mistake",
-    "PerClass",
-    "ReliabilityBin",
-    "TemperatureScaling",
-    "apply_temperature",
-    "calibrate",
+    "calibrated",
     "expected_calibration_error",
     "fit_conformal",
     "fit_temperature",
@@ -34,6 +23,5 @@ __all__ = [
     "measure_calibration",
     "per_class",
     "plot_reliability",
-    "reliability",
     "worst_mistakes",
 ]

@@ -1,144 +1,258 @@
-"""The expected calibration error, and what it is made of."""
+"""The expected calibration error: whether the confidence of a model equals its accuracy."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_transfer.calibration.answers import check_answers
-from keras_transfer.calibration.calibration import Calibration, ReliabilityBin
+from keras_transfer._figures import new_figure, short_name
+from keras_transfer.calibration.predictions import check_predictions
+from keras_transfer.models.image_batches import check_positive
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_ACCURACY, _GAP, _COUNT = "#4c72b0", "#dd8452", "0.6"
 
 
-def expected_calibration_error(probabilities, labels, num_bins=15, equal_mass=False):
-    """How far confidence and accuracy are apart, on average.
+@dataclasses.dataclass(frozen=True)
+class ReliabilityBin:
+    """Images with similar confidence.
 
-    Pictures are put into bins by the probability of the class that is predicted. In each bin
-    the mean of these probabilities is compared with the share of right predictions, and the
-    absolute differences are averaged, each weighted by its pictures.
+    Attributes:
+        low: the lower bound of their confidence, excluded.
+        high: the upper bound, included.
+        confidence: their mean confidence.
+        accuracy: the accuracy on them.
+        count: the number of images, at least 1.
+    """
+
+    low: float
+    high: float
+    confidence: float
+    accuracy: float
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """The calibration of a model, measured on labelled images.
+
+    Attributes:
+        ece: the expected calibration error, from 0 to 1.
+        interval: `(low, high)`, its 95% confidence interval.
+        bins: a tuple of `ReliabilityBin`, by confidence; empty bins are left out.
+        accuracy: of all images.
+        confidence: the mean probability of the predicted class.
+        num_images: the number of images.
+    """
+
+    ece: float
+    interval: tuple[float, float]
+    bins: tuple[ReliabilityBin, ...]
+    accuracy: float
+    confidence: float
+    num_images: int
+
+    @property
+    def conclusion(self) -> str:
+        """One sentence: accuracy, confidence, error, and whether the error is significant."""
+        low, high = self.interval
+        found = "no significant miscalibration"
+        if low > 0:
+            found = "overconfident" if self.confidence > self.accuracy else "underconfident"
+        return (
+            f"Mean confidence {self.confidence:.1%}, accuracy {self.accuracy:.1%} (n = "
+            f"{self.num_images}), expected calibration error {self.ece:.1%} (95% CI {low:.1%} "
+            f"to {high:.1%}): {found}."
+        )
+
+    def to_json(self):
+        """The attributes and the conclusion as plain values."""
+        return {**dataclasses.asdict(self), "conclusion": self.conclusion}
+
+
+def expected_calibration_error(
+    probabilities: np.ndarray, labels: np.ndarray, num_bins: int = 15, equal_mass: bool = False
+) -> float:
+    """The mean absolute difference of confidence and accuracy.
+
+    Images are put into bins by the probability of the predicted class. The difference of mean
+    confidence and accuracy in each bin is weighted by its number of images.
 
     Args:
-        probabilities: an array of shape `(pictures, classes)`.
-        labels: the true classes, integers of shape `(pictures,)`.
-        num_bins: into how many bins. Defaults to 15.
-        equal_mass: whether the bins have as many pictures each, instead of the same width.
+        probabilities: an array `(images, classes)`.
+        labels: the true classes, integers of shape `(images,)`.
+        num_bins: the number of bins. Defaults to 15.
+        equal_mass: whether the bins hold equally many images, instead of being equally wide.
             Defaults to False.
 
     Returns:
         A float from 0 to 1.
 
     Raises:
-        ValueError: for probabilities or labels that are none, or `num_bins` below 1.
+        ValueError: if the probabilities, the labels or `num_bins` are not valid.
+
+    Example:
+
+    >>> calibration.expected_calibration_error([[0.9, 0.1], [0.9, 0.1]], [0, 1])
+    0.4
 
     Reference: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3;
     bins of equal mass: Nixon et al., Measuring Calibration in Deep Learning, 2019.
     """
-    confidence, correct = _confidence_and_hits(probabilities, labels)
-    numbers, _ = _bins(confidence, num_bins, equal_mass)
-    return _error(numbers, confidence - correct, num_bins)
-
-
-def reliability(probabilities, labels, num_bins=15, equal_mass=False):
-    """Confidence and accuracy by bins: what a reliability diagram shows.
-
-    Args:
-        probabilities: as in `expected_calibration_error`.
-        labels: as there.
-        num_bins: as there. Defaults to 15.
-        equal_mass: as there. Defaults to False.
-
-    Returns:
-        A tuple of `ReliabilityBin`, by confidence; those without pictures are left out.
-
-    Raises:
-        ValueError: as there.
-    """
-    confidence, correct = _confidence_and_hits(probabilities, labels)
-    numbers, edges = _bins(confidence, num_bins, equal_mass)
-    found = []
-    for number in np.unique(numbers):
-        belongs = numbers == number
-        found.append(
-            ReliabilityBin(
-                low=float(edges[number]),
-                high=float(edges[number + 1]),
-                confidence=float(confidence[belongs].mean()),
-                accuracy=float(correct[belongs].mean()),
-                count=int(belongs.sum()),
-            )
-        )
-    return tuple(found)
+    confidence, hits = _confidence_and_hits(probabilities, labels)
+    return _error(_bins(confidence, num_bins, equal_mass)[0], confidence - hits)
 
 
 def measure_calibration(
-    probabilities, labels, num_bins=15, equal_mass=False, num_draws=1000, seed=0
-):
-    """The expected calibration error with its bins and its interval.
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    num_bins: int = 15,
+    equal_mass: bool = False,
+    num_draws: int = 1000,
+    seed: int = 0,
+) -> Calibration:
+    """The expected calibration error with its bins and its confidence interval.
 
-    The error is an average of absolute values, which chance makes larger: drawing pictures
-    anew adds to it once more what chance has added. The interval takes that off. It begins at
-    0 where a model whose confidence is right would have such an error by chance, and never
-    ends below the error itself.
+    The interval is a basic bootstrap interval: chance makes the error larger, and resampling
+    adds this bias once more, so it is subtracted. The interval starts at 0 if a calibrated
+    model would have such an error by chance, and includes the error itself.
 
     Args:
-        probabilities: as in `expected_calibration_error`.
-        labels: as there.
-        num_bins: as there. Defaults to 15.
-        equal_mass: as there. Defaults to False.
-        num_draws: how often pictures are drawn anew for the interval. Defaults to 1000.
-        seed: of the draws. Defaults to 0.
+        probabilities: an array `(images, classes)`.
+        labels: the true classes, integers of shape `(images,)`.
+        num_bins: as in `expected_calibration_error`. Defaults to 15.
+        equal_mass: as in `expected_calibration_error`. Defaults to False.
+        num_draws: the number of bootstrap samples. Defaults to 1000.
+        seed: of the samples. Defaults to 0.
 
     Returns:
         A `Calibration`.
 
     Raises:
-        ValueError: as there.
+        ValueError: if the probabilities, the labels or `num_bins` are not valid.
 
-    Reference: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 5.2,
-    the basic interval; Bröcker and Smith, Increasing the Reliability of Reliability Diagrams,
-    2007, for what chance does to a calibrated model.
+    Example:
+
+    >>> found = calibration.measure_calibration(model.predict(images, verbose=0), labels)
+    >>> found.num_images, len(found.interval)
+    (9, 2)
+
+    Reference: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 5.2;
+    Bröcker and Smith, Increasing the Reliability of Reliability Diagrams, 2007, for the error
+    of a calibrated model.
     """
-    confidence, correct = _confidence_and_hits(probabilities, labels)
-    numbers, _ = _bins(confidence, num_bins, equal_mass)
-    error = _error(numbers, confidence - correct, num_bins)
+    confidence, hits = _confidence_and_hits(probabilities, labels)
+    numbers, edges = _bins(confidence, num_bins, equal_mass)
+    error = _error(numbers, confidence - hits)
     return Calibration(
         ece=error,
-        interval=_interval(error, confidence, correct, numbers, num_draws, seed),
-        bins=reliability(probabilities, labels, num_bins, equal_mass),
-        accuracy=float(correct.mean()),
+        interval=_interval(error, confidence, hits, numbers, num_draws, seed),
+        bins=tuple(
+            ReliabilityBin(
+                low=float(edges[number]),
+                high=float(edges[number + 1]),
+                confidence=float(confidence[numbers == number].mean()),
+                accuracy=float(hits[numbers == number].mean()),
+                count=int((numbers == number).sum()),
+            )
+            for number in np.unique(numbers)
+        ),
+        accuracy=float(hits.mean()),
         confidence=float(confidence.mean()),
-        num_images=len(correct),
+        num_images=len(hits),
     )
 
 
-def _interval(error, confidence, correct, numbers, num_draws, seed):
-    random, size = np.random.default_rng(seed), len(correct)
-    gaps, num_bins = confidence - correct, numbers.max() + 1
-    again, by_chance = np.empty(num_draws), np.empty(num_draws)
+def _interval(error, confidence, hits, numbers, num_draws, seed):
+    random, size = np.random.default_rng(seed), len(hits)
+    resampled, by_chance = np.empty(num_draws), np.empty(num_draws)
     for draw in range(num_draws):
         rows = random.integers(size, size=size)
-        again[draw] = _error(numbers[rows], gaps[rows], num_bins)
-        hits = random.random(size) < confidence
-        by_chance[draw] = _error(numbers, confidence - hits, num_bins)
-    low, high = (float(2 * error - end) for end in np.quantile(again, [0.975, 0.025]))
-    if error <= np.quantile(by_chance, 0.975):
-        low = 0.0
-    return max(0.0, low), max(error, high)
+        resampled[draw] = _error(numbers[rows], (confidence - hits)[rows])
+        by_chance[draw] = _error(numbers, confidence - (random.random(size) < confidence))
+    low, high = (float(2 * error - end) for end in np.quantile(resampled, [0.975, 0.025]))
+    is_chance = error <= np.quantile(by_chance, 0.975)
+    return 0.0 if is_chance else max(0.0, low), max(error, high)
 
 
-def _error(numbers, gaps, num_bins):
-    # |accuracy - confidence| of a bin times its pictures is the absolute sum of their gaps.
-    return float(np.abs(np.bincount(numbers, gaps, num_bins)).sum() / len(gaps))
+def _error(numbers, gaps):
+    # |accuracy - confidence| of a bin times its images is the absolute sum of their gaps.
+    return float(np.abs(np.bincount(numbers, gaps)).sum() / len(gaps))
 
 
 def _confidence_and_hits(probabilities, labels):
-    probabilities, labels = check_answers(probabilities, labels)
+    probabilities, labels = check_predictions(probabilities, labels)
     return probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
 
 
 def _bins(confidence, num_bins, equal_mass):
     """The number of each confidence's bin, and the edges of the bins."""
-    if isinstance(num_bins, bool) or not isinstance(num_bins, int) or num_bins < 1:
-        raise ValueError(
-            f"`num_bins` must be a positive integer. Received: num_bins={num_bins!r}"
-        )
+    check_positive("num_bins", num_bins)
     edges = np.linspace(0, 1, num_bins + 1)
     if equal_mass:
         edges = np.quantile(confidence, edges)
     return np.searchsorted(edges[1:-1], confidence, side="left"), edges
+
+
+def plot_reliability(calibrations: Calibration | dict[str, Calibration]) -> Figure:
+    """Draws a reliability diagram: accuracy and number of images by confidence.
+
+    Args:
+        calibrations: a `Calibration`, or a dict of title to `Calibration` for several side by
+            side, such as `{"before": ..., "after": ...}`.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if isinstance(calibrations, Calibration):
+        calibrations = {"": calibrations}
+    found = list(calibrations.values()) if isinstance(calibrations, dict) else []
+    if not found or not all(isinstance(one, Calibration) for one in found):
+        raise ValueError(
+            "`calibrations` must be a `Calibration` or a dict of title to `Calibration`. "
+            f"Received: {type(calibrations).__name__}"
+        )
+    columns = len(found)
+    figure, panels = new_figure(2, columns, (1.0 + 3.6 * columns, 5.0))
+    panels[0].get_gridspec().set_height_ratios([3, 1])
+    for column, (title, calibration) in enumerate(calibrations.items()):
+        _draw(panels[column], panels[columns + column], calibration, title)
+    panels[0].set_ylabel("accuracy")
+    panels[columns].set_ylabel("images")
+    panels[0].legend(frameon=False, loc="upper left")
+    return figure
+
+
+def _draw(upper, lower, calibration, title):
+    """The accuracy of each bin and its gap to the confidence, and below the counts."""
+    bins = calibration.bins
+    places = [(one.low + one.high) / 2 for one in bins]
+    widths = [max(one.high - one.low, 0.002) for one in bins]
+    accuracies = [one.accuracy for one in bins]
+    gaps = [one.confidence - one.accuracy for one in bins]
+    upper.bar(places, accuracies, widths, color=_ACCURACY, edgecolor="white", label="accuracy")
+    upper.bar(
+        places, gaps, widths, accuracies, label="gap to confidence",
+        color="none", edgecolor=_GAP, hatch="////", linewidth=0.8,
+    )  # fmt: skip
+    upper.plot([0, 1], [0, 1], "--", color="0.4", linewidth=0.8)
+    low, high = calibration.interval
+    name = f"{short_name(title)}: " if title else ""
+    label = f"{name}ECE {calibration.ece:.1%} ({low:.1%} to {high:.1%})"
+    upper.set_title(label, fontsize="medium", loc="left")
+    upper.set(xlim=(0, 1), ylim=(0, 1))
+    lower.bar(places, [one.count for one in bins], widths, color=_COUNT, edgecolor="white")
+    lower.axvline(calibration.accuracy, color=_ACCURACY, linewidth=1.2)
+    lower.axvline(calibration.confidence, color=_GAP, linewidth=1.2, linestyle="--")
+    lower.set(xlim=(0, 1), xlabel="confidence; lines: mean accuracy and (dashed) confidence")
+    lower.xaxis.label.set_fontsize("small")
+    lower.yaxis.get_major_locator().set_params(integer=True)
+    for axis in (upper.xaxis, upper.yaxis, lower.xaxis):
+        axis.set_major_formatter("{x:.0%}")

@@ -1,94 +1,98 @@
-"""What a backbone has unlearned of an earlier task."""
+"""How much of an earlier task a backbone forgot."""
 
 import dataclasses
 
 import numpy as np
+import tensorflow as tf
 
 from keras_transfer._statistics.intervals import difference_interval
 from keras_transfer._statistics.linear_probe import cross_validate
+from keras_transfer.backbones import Backbone
+from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import pooled_features
+from keras_transfer.models import TransferModel
+from keras_transfer.models.image_batches import check_positive
 
 
 @dataclasses.dataclass(frozen=True)
 class Forgetting:
-    """How well the classes of an earlier task are told apart, before and after a training.
+    """The accuracy of a linear probe on an earlier task, before and after a training.
 
     Attributes:
-        before: the accuracy of a linear probe on the features before.
-        after: the same after.
-        change: `(low, high)`, 95% of `after - before` over pictures that are drawn anew.
-        num_images: how many pictures of the earlier task.
+        before: the accuracy on the features before.
+        after: the accuracy on the features after.
+        interval: `(low, high)`, the 95% confidence interval of `after - before`.
+        num_images: the number of images of the earlier task.
     """
 
     before: float
     after: float
-    change: tuple
+    interval: tuple[float, float]
     num_images: int
 
     @property
-    def verdict(self):
-        """ "forgotten", "gained" or "not settled"."""
-        low, high = self.change
-        return "forgotten" if high < 0 else "gained" if low > 0 else "not settled"
-
-    @property
-    def conclusion(self):
-        """A sentence on it."""
-        said = {
-            "forgotten": "The training made the backbone forget",
-            "gained": "The training made the backbone better at the earlier task",
-            "not settled": "Whether the backbone has forgotten anything is not settled",
-        }[self.verdict]
-        low, high = self.change
+    def conclusion(self) -> str:
+        """One sentence: the accuracies, their difference, and whether it is significant."""
+        low, high = self.interval
+        found = "the difference is not significant"
+        if high < 0:
+            found = "the backbone forgot"
+        elif low > 0:
+            found = "the backbone improved"
         return (
-            f"{said}: a linear probe tells {self.before:.1%} of {self.num_images} pictures of "
-            f"the earlier task before and {self.after:.1%} after, a change of {low:+.1%} to "
-            f"{high:+.1%} (95%)."
+            f"A linear probe on the earlier task has an accuracy of {self.before:.1%} before "
+            f"and {self.after:.1%} after the training (n = {self.num_images}, 95% CI of the "
+            f"difference {low:+.1%} to {high:+.1%}): {found}."
         )
 
     def to_json(self):
-        """The figures as numbers, strings and lists."""
-        return {
-            **dataclasses.asdict(self),
-            "change": list(self.change),
-            "verdict": self.verdict,
-            "conclusion": self.conclusion,
-        }
+        """The attributes and the conclusion as plain values."""
+        return {**dataclasses.asdict(self), "conclusion": self.conclusion}
 
 
-def forgetting(before, after, source_dataset, cache=None, num_folds=5, num_repeats=3, seed=0):
-    """Compares what a backbone knew of an earlier task with what it knows after a training.
+def forgetting(
+    before: TransferModel | Backbone,
+    after: TransferModel | Backbone,
+    source_dataset: tf.data.Dataset,
+    cache: FeatureCache | None = None,
+    num_folds: int = 5,
+    num_repeats: int = 3,
+    seed: int = 0,
+) -> Forgetting:
+    """How much of an earlier task a backbone forgot in a training.
 
-    The earlier classifier would tell less: its weights no longer fit features that have only
-    turned. So new linear classifiers are fitted on the features of either, on the same folds,
-    and what they get right is compared picture by picture; where the pictures come in another
-    order in each pass, as a whole, which tells less.
+    New linear classifiers are fitted on the features before and after, on the same folds. (The
+    earlier classifier would overstate the loss: its weights do not fit features that were only
+    rotated.) If the dataset keeps its order from pass to pass, predictions are compared image
+    by image, which makes the interval shorter.
 
     Args:
-        before: a `Backbone`, or a `TransferModel` for its backbone; a copy from before the
-            training (`backbone.copy()`).
-        after: the same after it.
+        before: a `TransferModel` or a `Backbone` from before the training, such as a
+            `backbone.copy()`.
+        after: the same network after the training.
         source_dataset: a `tf.data.Dataset` of batches `(images, labels)` of the earlier task.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
-        num_folds: as in `cross_validate`. Defaults to 5.
-        num_repeats: how often the folds are drawn, for on few pictures a draw decides about
-            percents. Defaults to 3.
-        seed: of the folds and the draws. Defaults to 0.
+        num_folds: the number of folds of the cross-validation. Defaults to 5.
+        num_repeats: the number of cross-validations, each with other folds. Defaults to 3.
+        seed: of the folds. Defaults to 0.
 
     Returns:
         A `Forgetting`.
 
     Raises:
-        ValueError: for data without labels, or no repeat.
+        ValueError: if the data have no labels, or `num_repeats` is not positive.
+
+    Example:
+
+    >>> before = model.backbone.copy()
+    >>> calibration.forgetting(before, model, train, num_folds=2).num_images
+    18
 
     Reference: McCloskey and Cohen, Catastrophic Interference in Connectionist Networks, 1989;
     Davari et al., Probing Representation Forgetting in Supervised and Unsupervised Continual
     Learning, CVPR 2022, for the linear probe.
     """
-    if isinstance(num_repeats, bool) or not isinstance(num_repeats, int) or num_repeats < 1:
-        raise ValueError(
-            f"`num_repeats` must be a positive integer. Received: num_repeats={num_repeats!r}"
-        )
+    check_positive("num_repeats", num_repeats)
     shares, labels = [], []
     for network in (before, after):
         backbone = getattr(network, "backbone", network)
@@ -98,16 +102,16 @@ def forgetting(before, after, source_dataset, cache=None, num_folds=5, num_repea
                 "`source_dataset` must have labels. "
                 f"Received: elements with the structure {source_dataset.element_spec}"
             )
-        probes = [
-            cross_validate(found.features, found.labels, num_folds, seed + repeat)
+        hits = [
+            cross_validate(found.features, found.labels, num_folds, seed + repeat).correct
             for repeat in range(num_repeats)
         ]
         labels.append(found.labels)
-        shares.append(np.mean([probe.correct for probe in probes], axis=0))
+        shares.append(np.mean(hits, axis=0))
     earlier, later = shares
     return Forgetting(
         before=float(earlier.mean()),
         after=float(later.mean()),
-        change=difference_interval(later, earlier, np.array_equal(*labels)),
+        interval=difference_interval(later, earlier, np.array_equal(*labels)),
         num_images=len(later),
     )

@@ -1,24 +1,125 @@
-"""How good a model is on labelled pictures."""
+"""Accuracy, precision and recall, the confusion matrix, and the worst mistakes."""
+
+import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from keras_transfer._statistics.intervals import wilson_interval
 from keras_transfer._text import one_line
-from keras_transfer.calibration.class_measures import per_class
+from keras_transfer.calibration.predictions import check_predictions
+from keras_transfer.models.image_batches import check_positive
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassMeasures:
+    """Precision and recall of one class.
+
+    Attributes:
+        name: the name of the class.
+        images: the number of images of this class.
+        precision: the share of the predictions of this class that are correct; None without
+            predictions.
+        recall: the share of the images of this class that are predicted as it; None without
+            images.
+        precision_interval: `(low, high)`, Wilson's 95% score interval, or None.
+        recall_interval: the same for the recall.
+    """
+
+    name: str
+    images: int
+    precision: float | None
+    recall: float | None
+    precision_interval: tuple[float, float] | None
+    recall_interval: tuple[float, float] | None
+
+    def to_json(self):
+        """The attributes as a dict, without the name."""
+        values = dataclasses.asdict(self)
+        del values["name"]
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in values.items()
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class PerClass:
+    """Precision and recall of each class, and the confusion matrix.
+
+    Attributes:
+        classes: a tuple of `ClassMeasures`, in the order of the labels.
+        confusion: a tuple of tuples of counts, a row for each true class and a column for each
+            predicted one.
+    """
+
+    classes: tuple[ClassMeasures, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    def to_json(self):
+        """The classes by name and the confusion matrix, as dicts and lists."""
+        return {
+            "classes": {measures.name: measures.to_json() for measures in self.classes},
+            "confusion": [list(row) for row in self.confusion],
+        }
+
+
+def per_class(
+    labels: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]
+) -> PerClass:
+    """The precision and the recall of each class with intervals, and the confusion matrix.
+
+    Args:
+        labels: the true classes, integers of shape `(images,)`.
+        predicted: the predicted classes, of the same shape.
+        class_names: the names of the classes, in the order of the labels.
+
+    Returns:
+        A `PerClass`.
+
+    Raises:
+        ValueError: if there are not as many labels as predictions, or one of them is not the
+            number of a class.
+
+    Example:
+
+    >>> found = calibration.per_class([0, 0, 1], [0, 1, 1], ["ant", "bee"])
+    >>> found.confusion, found.classes[0].recall
+    (((1, 1), (0, 1)), 0.5)
+
+    Reference: Wilson, Probable Inference, JASA 1927, for the intervals.
+    """
+    counts = _confusion_matrix(labels, predicted, len(class_names))
+    totals = zip(class_names, counts.diagonal(), counts.sum(1), counts.sum(0), strict=True)
+    classes = tuple(
+        ClassMeasures(
+            name=str(name),
+            images=int(size),
+            precision=float(hits / named) if named else None,
+            recall=float(hits / size) if size else None,
+            precision_interval=wilson_interval(hits, named) if named else None,
+            recall_interval=wilson_interval(hits, size) if size else None,
+        )
+        for name, hits, size, named in totals
+    )
+    return PerClass(classes, tuple(map(tuple, counts.tolist())))
+
+
+def _confusion_matrix(labels, predicted, size):
+    labels, predicted = np.asarray(labels, int), np.asarray(predicted, int)
+    both = np.concatenate([labels.ravel(), predicted.ravel()])
+    is_class = (both >= 0) & (both < size)
+    if labels.ndim != 1 or labels.shape != predicted.shape or not is_class.all():
+        raise ValueError(
+            "`labels` and `predicted` must have the same shape, (images,), and hold numbers of "
+            f"classes from 0 to {size - 1}. Received: labels of shape {labels.shape}, "
+            f"predicted of shape {predicted.shape}, and {set(both[~is_class].tolist())}"
+        )
+    return np.bincount(labels * size + predicted, minlength=size**2).reshape(size, size)
 
 
 def measure(probabilities, labels, class_names):
-    """Accuracy, loss, and each class's precision and recall, with 95% intervals.
-
-    Args:
-        probabilities: an array of shape `(pictures, classes)`.
-        labels: the true classes, of shape `(pictures,)`.
-        class_names: the names of the classes.
-
-    Returns:
-        A dict that can be written as JSON. Precision and its interval are None for a class
-        that was never predicted, recall and its interval for one that never occurs.
-    """
+    """Accuracy, loss and what `per_class` finds, with 95% intervals, as a dict for JSON."""
     labels = np.asarray(labels, int)
     found = per_class(labels, probabilities.argmax(axis=1), class_names)
     hits = sum(found.confusion[i][i] for i in range(len(class_names)))
@@ -33,20 +134,76 @@ def measure(probabilities, labels, class_names):
 
 
 def confusion_table(counts, class_names, widest=14):
-    """A confusion matrix as text, a row for each true class.
-
-    Args:
-        counts: a square list of lists of counts.
-        class_names: the names of the classes; long ones are cut.
-        widest: the number of characters that a name keeps in its row.
-    """
+    """A confusion matrix as text, a row for each true class; long names are cut."""
     names = [one_line(name) for name in class_names]
     names = [name if len(name) <= widest else f"{name[: widest - 1]}…" for name in names]
     width = max([len(str(count)) for row in counts for count in row] + [3]) + 1
-    left = max([len(name) for name in names] + [len("true \\ predicted")])
+    left = max([len(name) for name in names] + [len("true / predicted")])
     numbers = "".join(f"{i:>{width}}" for i in range(1, len(names) + 1))
     lines = [f"{'true / predicted':<{left}}    {numbers}"]
     for i, (name, row) in enumerate(zip(names, counts, strict=True), start=1):
         cells = "".join(f"{count or '.':>{width}}" for count in row)
         lines.append(f"{name:<{left}} {i:>3}{cells}")
     return "\n".join(lines)
+
+
+@dataclasses.dataclass(frozen=True)
+class Mistake:
+    """An image that is classified wrongly.
+
+    Attributes:
+        index: the number of the image.
+        true_class: the number of its class.
+        predicted_class: the number of the predicted class.
+        true_probability: the probability of the true class.
+        predicted_probability: the probability of the predicted class.
+        loss: the cross-entropy, `-log(true_probability)`.
+    """
+
+    index: int
+    true_class: int
+    predicted_class: int
+    true_probability: float
+    predicted_probability: float
+    loss: float
+
+    def to_json(self):
+        """The attributes as a dict."""
+        return dataclasses.asdict(self)
+
+
+def worst_mistakes(
+    probabilities: np.ndarray, labels: np.ndarray, num_images: int = 12
+) -> tuple[Mistake, ...]:
+    """The wrong predictions with the highest loss, in descending order.
+
+    Look at them: a label may be wrong, an image may show two classes, or the training set may
+    have no such images.
+
+    Args:
+        probabilities: an array `(images, classes)`.
+        labels: the true classes, integers of shape `(images,)`.
+        num_images: the largest number of mistakes. Defaults to 12.
+
+    Returns:
+        A tuple of `Mistake`.
+
+    Raises:
+        ValueError: if the probabilities, the labels or `num_images` are not valid.
+
+    Example:
+
+    >>> calibration.worst_mistakes([[0.9, 0.1], [0.4, 0.6]], [1, 1])[0].index
+    0
+    """
+    probabilities, labels = check_predictions(probabilities, labels)
+    check_positive("num_images", num_images)
+    predicted = probabilities.argmax(axis=1)
+    of_truth = probabilities[np.arange(len(labels)), labels]
+    # A probability of zero would have an infinite loss, which JSON lacks.
+    losses = -np.log(np.maximum(of_truth, np.finfo("float32").tiny))
+    order = np.argsort(-losses, kind="stable")
+    worst = order[(predicted != labels)[order]][:num_images]
+    columns = (labels, predicted, of_truth, probabilities.max(axis=1), losses)
+    rows = zip(worst.tolist(), *(column[worst].tolist() for column in columns), strict=True)
+    return tuple(Mistake(*row) for row in rows)

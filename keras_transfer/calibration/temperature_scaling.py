@@ -1,94 +1,136 @@
-"""Temperature scaling of a model, in one call."""
+"""Temperature scaling: logits divided by one number, fitted on a validation set."""
 
-import dataclasses
+import math
+import warnings
 
-from keras_transfer.calibration.answers import answers_of
-from keras_transfer.calibration.calibration import Calibration
-from keras_transfer.calibration.calibration_error import measure_calibration
-from keras_transfer.calibration.temperature_fit import (
-    HIGHEST,
-    LOWEST,
-    at_temperature,
-    fit_temperature,
-)
-from keras_transfer.calibration.temperature_layer import apply_temperature, softmax_layer
+import numpy as np
+import tensorflow as tf
 
+from keras_transfer.calibration.predictions import check_predictions, predictions_of
+from keras_transfer.heads import SoftmaxHead
+from keras_transfer.models import TransferModel
+from keras_transfer.models.head_outputs import output_layer
 
-@dataclasses.dataclass(frozen=True)
-class TemperatureScaling:
-    """A temperature, and what it does to the pictures that it was fitted on.
-
-    Attributes:
-        temperature: what the logits are divided by.
-        before: the `Calibration` before.
-        after: the `Calibration` after, on the same pictures, for which it was chosen. Measure
-            on others what it is worth.
-    """
-
-    temperature: float
-    before: Calibration
-    after: Calibration
-
-    @property
-    def is_bounded(self):
-        """Whether the best temperature lies beyond what is allowed."""
-        return self.temperature in (LOWEST, HIGHEST)
-
-    @property
-    def conclusion(self):
-        """Sentences on it."""
-        word = "less sure" if self.temperature > 1 else "surer"
-        sentence = (
-            f"A temperature of {self.temperature:.2f} makes the model {word}: the calibration "
-            f"error is {self.after.ece:.1%} instead of {self.before.ece:.1%} on the "
-            f"{self.before.num_images} pictures that it was fitted on. Measure it on others."
-        )
-        if self.is_bounded:
-            sentence += (
-                " These pictures do not say how sure to be: the temperature is as "
-                f"{'low' if self.temperature == LOWEST else 'high'} as allowed."
-            )
-        return sentence
-
-    def to_json(self):
-        """The figures as numbers, strings, lists and dicts."""
-        return {
-            "temperature": self.temperature,
-            "is_bounded": self.is_bounded,
-            "before": self.before.to_json(),
-            "after": self.after.to_json(),
-            "conclusion": self.conclusion,
-        }
+# If every prediction is correct, the likelihood grows without bound as the temperature falls.
+LOWEST, HIGHEST = 0.1, 10.0
+# The smallest positive float32: a probability of zero has no logarithm.
+_TINY = 1e-45
 
 
-def calibrate(model, validation, num_bins=15):
-    """Makes a model as sure as it is right, by one temperature.
+def calibrated(
+    model: TransferModel,
+    validation: tf.data.Dataset | tuple[np.ndarray, np.ndarray],
+) -> TransferModel:
+    """A copy of a model, calibrated by temperature scaling.
 
-    Its accuracy does not change. The temperature becomes a part of the weights, so save or
-    export the model afterwards.
+    The temperature (`fit_temperature`) becomes part of the copy's weights: its probabilities,
+    its saved files and its exports are calibrated. The predicted classes and the given model
+    stay the same. Compare `measure_calibration` of both models on a test set.
 
     Args:
-        model: a `TransferModel` with one `SoftmaxHead`; it is changed.
-        validation: a `tf.data.Dataset` of batches `(images, labels)`, or such a pair of arrays,
-            that the model was not trained on.
-        num_bins: of the calibration error. Defaults to 15.
+        model: a `TransferModel` with one `SoftmaxHead`.
+        validation: a `tf.data.Dataset` of batches `(images, labels)` that the model was not
+            trained on, or a pair of arrays.
 
     Returns:
-        A `TemperatureScaling`.
+        A `TransferModel`, not compiled. A warning says so if the labels do not determine a
+        temperature: all predictions are correct, for example.
 
     Raises:
-        ValueError: for another head, or data without labels.
+        ValueError: if the model has another head, or the data have no labels.
+
+    Example:
+
+    >>> better = calibration.calibrated(model, validation)
+    >>> better.predict(images, verbose=0).shape
+    (9, 3)
 
     Reference: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2.
     """
-    softmax_layer(model)
-    probabilities, labels = answers_of(model, validation)
-    temperature = fit_temperature(probabilities, labels)
-    scaled = at_temperature(probabilities, temperature)
-    found = TemperatureScaling(
-        temperature=temperature,
-        before=measure_calibration(probabilities, labels, num_bins),
-        after=measure_calibration(scaled, labels, num_bins),
-    )
-    apply_temperature(model, temperature)
-    return found
+    _softmax_layer(model)
+    temperature = fit_temperature(*predictions_of(model, validation))
+    if temperature in (LOWEST, HIGHEST):
+        warnings.warn(
+            "The validation set does not determine a temperature: the likelihood is highest "
+            f"at the bound of {temperature:g}. Use more images.",
+            stacklevel=2,
+        )
+    copy = model.copy()
+    apply_temperature(copy, temperature)
+    return copy
+
+
+def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature, a divisor of the logits, with the highest likelihood of the labels.
+
+    Above 1 it lowers the confidence, below 1 it raises it. Use images that the model was not
+    trained on.
+
+    Args:
+        probabilities: an array `(images, classes)`, from a softmax.
+        labels: the true classes, integers of shape `(images,)`.
+
+    Returns:
+        A float from 0.1 to 10: one of these bounds if there is no maximum between them, such as
+        0.1 if every prediction is correct.
+
+    Raises:
+        ValueError: if the probabilities or the labels are not valid.
+
+    Example:
+
+    >>> temperature = calibration.fit_temperature(model.predict(images, verbose=0), labels)
+    >>> 0.1 <= temperature <= 10
+    True
+
+    Reference: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2.
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    probabilities, labels = check_predictions(probabilities, labels)
+    logits, rows = np.log(np.maximum(probabilities, _TINY)), np.arange(len(labels))
+
+    def loss(log_temperature):
+        scaled = log_softmax(logits * np.exp(-log_temperature), axis=1)
+        return -scaled[rows, labels].mean()
+
+    # It is convex in 1/T, so it has one minimum in log T as well.
+    bounds = np.log(LOWEST), np.log(HIGHEST)
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    candidates = [float(np.exp(found.x)), LOWEST, HIGHEST]
+    return min(candidates, key=lambda temperature: loss(np.log(temperature)))
+
+
+def at_temperature(probabilities, temperature):
+    """The probabilities after the logits are divided by a temperature, as float64."""
+    from scipy.special import softmax
+
+    probabilities = np.maximum(np.asarray(probabilities, "float64"), _TINY)
+    return softmax(np.log(probabilities) / temperature, axis=1)
+
+
+def apply_temperature(model, temperature):
+    """Divides the logits of a `TransferModel` by a temperature, in place.
+
+    The weights of the head's last layer are divided, so the model gets no further layer.
+    """
+    layer = _softmax_layer(model)
+    if not 0 < temperature < math.inf:
+        raise ValueError(
+            f"`temperature` must be positive. Received: temperature={temperature!r}"
+        )
+    for variable in layer.weights:
+        variable.assign(variable / temperature)
+
+
+def _softmax_layer(model):
+    """The output layer of a model's only head, a `SoftmaxHead`."""
+    heads = getattr(model, "heads", None)
+    several = list(heads.values()) if isinstance(heads, dict) else [heads]
+    if len(several) != 1 or not isinstance(several[0], SoftmaxHead):
+        raise ValueError(
+            "Temperature scaling needs a `TransferModel` with one `SoftmaxHead`. Received: "
+            f"{type(model).__name__} with heads={[type(head).__name__ for head in several]}"
+        )
+    return output_layer(model)

@@ -1,67 +1,128 @@
-"""Which pictures excite a channel most, and what in them does."""
+"""Which images excite a channel most, and what in them does."""
+
+import dataclasses
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.backbones import graph
-from keras_transfer.explanations.exciting_pictures import ExcitingPictures
-from keras_transfer.explanations.guided_backpropagation import guided_projections
-from keras_transfer.explanations.pictures_in_order import pictures_in_order
+from keras_transfer.backbones import Backbone, graph
 from keras_transfer.explanations.receptive_regions import receptive_regions
 from keras_transfer.explanations.stage_grids import as_grid, stage_operation
-from keras_transfer.models.image_batches import check_images, check_positive, traced
+from keras_transfer.features.pooled import unaugmented
+from keras_transfer.models import TransferModel
+from keras_transfer.models.head_outputs import infer, run_layers
+from keras_transfer.models.image_batches import check_images, check_positive, in_batches, traced
 
-_FEW_CHANNELS = 8
+_DEFAULT_CHANNELS = 8
+_BATCHES_AHEAD = 2
+# Activations that are positive exactly where their input is. Sigmoids gate other values, so
+# they keep their plain gradient.
+_RECTIFIERS = {
+    "celu", "elu", "gelu", "hardsilu", "hardswish", "leakyrelu", "mish", "prelu", "relu",
+    "relu6", "selu", "silu", "swish",
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ExcitingImages:
+    """The images that excite one channel of a stage most, in the order of their activation.
+
+    Attributes:
+        stage: the name of the operation that the channel belongs to.
+        channel: the number of the channel.
+        indices: an integer array, the numbers of the images in the dataset.
+        activations: a float32 array, the highest activation in each image.
+        positions: an integer array `(images, 2)`, its row and column in the stage's grid.
+        regions: an integer array `(images, 4)`, the receptive field of this position in pixels
+            as `(top, left, bottom, right)`, bottom and right excluded.
+        images: a float32 array `(images, height, width, channels)` in [0, 255].
+        projections: an array of the same shape: the gradient of the activation with respect to
+            the pixels, by guided backpropagation.
+    """
+
+    stage: str
+    channel: int
+    indices: np.ndarray
+    activations: np.ndarray
+    positions: np.ndarray
+    regions: np.ndarray
+    images: np.ndarray
+    projections: np.ndarray
+
+    def cropped(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """The receptive field in image `number` and in its projection, as two arrays."""
+        top, left, bottom, right = self.regions[number]
+        part = slice(top, bottom), slice(left, right)
+        return self.images[number][part], self.projections[number][part]
 
 
 def most_exciting(
-    model_or_backbone, dataset, stage, channels=None, num_pictures=9, batch_size=32
-):
-    """The pictures of a data set that excite each of some channels most, and what in them does.
+    model: TransferModel | Backbone,
+    dataset: tf.data.Dataset | np.ndarray,
+    stage: str,
+    channels: list[int] | None = None,
+    num_images: int = 9,
+    batch_size: int = 32,
+) -> tuple[ExcitingImages, ...]:
+    """The images of a dataset with the highest activation of each channel, and its cause.
 
-    The data set is read once; only the pictures that are found so far are kept. What excited
-    a channel is projected back to the pixels by guided backpropagation: gradients pass through
-    ReLU, ReLU6, swish and GELU only where both they and the input are positive (the smooth ones
-    keep their slope there).
+    The dataset is read once; only the best images so far are kept. Guided backpropagation shows
+    which pixels cause an activation: gradients pass a ReLU only where both they and its input
+    are positive. Smooth rectifiers (swish, GELU) keep their slope there.
 
     Args:
-        model_or_backbone: a `TransferModel` or a `Backbone`; it is not changed.
-        dataset: an array of pictures in [0, 255], or a `tf.data.Dataset` of batches of pictures
-            or of tuples that start with pictures. Shuffling and random changes are left out
-            where the data set's source is known.
+        model: a `TransferModel` or a `Backbone`. It does not change.
+        dataset: an array of images in [0, 255], or a `tf.data.Dataset` of batches of images or
+            of tuples that start with images. Shuffling and augmentation are left out if the
+            dataset comes from `keras_transfer.data`.
         stage: the name of a stage, such as `"stage4"`, or of any layer of the backbone whose
-            output is `(batch, rows, columns, channels)` or a square of tokens.
+            output is `(batch, rows, columns, channels)` or a square number of tokens.
         channels: the numbers of the channels. Defaults to None, the first eight.
-        num_pictures: how many to find for each channel. Defaults to 9.
-        batch_size: how many pictures are computed at once. Defaults to 32.
+        num_images: the number of images for each channel. Defaults to 9.
+        batch_size: the number of images computed at once. Defaults to 32.
 
     Returns:
-        A tuple of `ExcitingPictures`, one for each channel. A data set with fewer pictures
-        gives fewer.
+        A tuple of `ExcitingImages`, one for each channel, with fewer images if the dataset has
+        fewer.
 
     Raises:
-        ValueError: for a stage without positions, channels that there are not, pictures that do
-            not fit, or a data set without any.
+        ValueError: if the stage has no positions, a channel does not exist, the images do not
+            fit the model, or the dataset is empty.
+
+    Example:
+
+    >>> first, second = explanations.most_exciting(backbone, images, "stage2", [0, 3])
+    >>> second.channel, second.images.shape
+    (3, (9, 16, 16, 3))
 
     Reference: Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, 2013,
     section 4; Springenberg et al., Striving for Simplicity: The All Convolutional Net, 2015,
     section 3.4.
     """
-    check_positive("num_pictures", num_pictures)
+    check_positive("num_images", num_images)
     check_positive("batch_size", batch_size)
-    backbone = getattr(model_or_backbone, "backbone", model_or_backbone)
+    backbone = model.backbone if isinstance(model, TransferModel) else model
     name = stage_operation(backbone, stage)
-    output = graph.output_of(backbone, name)
-    channels = _check_channels(channels, output.shape[-1])
-    part = keras.Model(backbone.inputs[0], output)
-    best, kept = _find(part, dataset, channels, num_pictures, batch_size)
-    return _described(backbone, name, channels, best, kept, batch_size)
+    part = keras.Model(backbone.inputs[0], graph.output_of(backbone, name))
+    channels = _check_channels(channels, part.output_shape[-1])
+    best, kept = _find(part, dataset, channels, num_images, batch_size)
+
+    indices, positions = best[..., 1].astype(int), best[..., 2:].astype(int)
+    images = np.stack([kept[index] for index in indices.flat])
+    places = positions.reshape(-1, 2)
+    regions = receptive_regions(part, places, images.shape[1:3])
+    of_channel = np.repeat(channels, indices.shape[1])
+    projections = guided_projections(part, images, of_channel, places, batch_size)
+    by_channel = (np.split(array, len(channels)) for array in (regions, images, projections))
+    activations = best[..., 0].astype("float32")
+    rows = zip(channels, indices, activations, positions, *by_channel, strict=True)
+    return tuple(ExcitingImages(name, *fields) for fields in rows)
 
 
 def _check_channels(channels, num_channels):
     if channels is None:
-        return list(range(min(num_channels, _FEW_CHANNELS)))
+        return list(range(min(num_channels, _DEFAULT_CHANNELS)))
     found = np.asarray(channels)
     is_fit = found.ndim == 1 and found.size and found.dtype.kind in "iu"
     if not is_fit or not np.all((found >= 0) & (found < num_channels)):
@@ -69,80 +130,85 @@ def _check_channels(channels, num_channels):
             f"`channels` must be a list of integers, at least 0 and below {num_channels}. "
             f"Received: channels={channels!r}"
         )
-    return [int(channel) for channel in found]
+    return found.tolist()
 
 
-class _Best:
-    """The highest activations so far of each channel."""
+def _find(part, dataset, channels, num_images, batch_size):
+    """`(channels, images, 4)` of activation, index, row and column; and images by index."""
+    best, kept, start, compute = np.zeros((len(channels), 0, 4)), {}, 0, None
 
-    def __init__(self, num_channels, num_pictures):
-        self.activations = np.full((num_channels, num_pictures), -np.inf, "float32")
-        self.indices = np.full((num_channels, num_pictures), -1)
-        self.positions = np.zeros((num_channels, num_pictures, 2), int)
-
-    def add(self, activations, positions, start):
-        """Takes in a batch: `(channels, pictures)`, and the same with rows and columns."""
-        indices = np.broadcast_to(start + np.arange(activations.shape[1]), activations.shape)
-        number = self.indices.shape[1]
-        every = np.concatenate([self.activations, activations], axis=1)
-        # Stable: of equal pictures the first one stays.
-        order = np.argsort(-every, axis=1, kind="stable")[:, :number]
-        self.activations = np.take_along_axis(every, order, axis=1)
-        every = np.concatenate([self.indices, indices], axis=1)
-        self.indices = np.take_along_axis(every, order, axis=1)
-        every = np.concatenate([self.positions, positions], axis=1)
-        self.positions = np.take_along_axis(every, order[..., np.newaxis], axis=1)
-
-
-def _find(part, dataset, channels, num_pictures, batch_size):
-    """The highest activations of each channel, and a dict of index to picture."""
-    best, kept, start, compute = _Best(len(channels), num_pictures), {}, 0, None
-    for pictures in pictures_in_order(dataset, batch_size):
-        pictures = check_images(part, pictures)
-        compute = compute or _highest(part, channels, pictures.shape[1:])
-        activations, rows, columns = (values.numpy().T for values in compute(pictures))
-        best.add(activations, np.stack([rows, columns], axis=-1), start)
-        batch = dict(enumerate(pictures, start=start))
-        wanted = {int(index) for index in best.indices.flat if index >= 0}
-        kept = {i: kept[i] if i in kept else batch[i].copy() for i in wanted}
-        start += len(pictures)
-    if not start:
-        raise ValueError("The data set holds no picture. Received: an empty dataset")
-    return best, kept
-
-
-def _highest(part, channels, image_shape):
-    """A function of pictures: the highest activation of each channel, its row and column."""
-
-    def highest(pictures):
-        features = tf.gather(as_grid(part(pictures, training=False)), channels, axis=-1)
+    def highest(images):
+        features = tf.gather(as_grid(part(images, training=False)), channels, axis=-1)
         shape = tf.shape(features)
         flat = tf.reshape(features, (shape[0], shape[1] * shape[2], len(channels)))
         place = tf.argmax(flat, axis=1, output_type="int32")
         return tf.reduce_max(flat, axis=1), place // shape[2], place % shape[2]
 
-    return traced(highest, image_shape)
+    for images in _images_in_order(dataset, batch_size):
+        images = check_images(part, images)
+        compute = compute or traced(highest, images)
+        activations, rows, columns = (values.numpy().T for values in compute(images))
+        numbers = np.broadcast_to(start + np.arange(len(images)), rows.shape)
+        found = np.stack([activations, numbers, rows, columns], axis=-1)
+        every = np.concatenate([best, found], axis=1)
+        # Stable: of images with equal activations the first one stays.
+        order = np.argsort(-every[..., 0], axis=1, kind="stable")[:, :num_images]
+        best = np.take_along_axis(every, order[..., np.newaxis], axis=1)
+        batch = dict(enumerate(images, start=start))
+        wanted = set(best[..., 1].astype(int).flat)
+        kept = {i: kept[i] if i in kept else batch[i].copy() for i in wanted}
+        start += len(images)
+    if not start:
+        raise ValueError("The dataset holds no image. Received: an empty dataset")
+    return best, kept
 
 
-def _described(backbone, name, channels, best, kept, batch_size):
-    """The `ExcitingPictures` of each channel; all are projected back in one go."""
-    found = best.indices >= 0
-    owners, _ = np.nonzero(found)  # channel by channel
-    pictures = np.stack([kept[index] for index in best.indices[found].tolist()])
-    positions = best.positions[found]
-    regions = receptive_regions(backbone, name, positions, pictures.shape[1:3])
-    wanted = np.array(channels)[owners]
-    projections = guided_projections(backbone, pictures, name, wanted, positions, batch_size)
-    return tuple(
-        ExcitingPictures(
-            stage=name,
-            channel=channel,
-            indices=best.indices[number][found[number]],
-            activations=best.activations[number][found[number]],
-            positions=positions[owners == number],
-            regions=regions[owners == number],
-            pictures=pictures[owners == number],
-            projections=projections[owners == number],
-        )
-        for number, channel in enumerate(channels)
-    )
+def _images_in_order(dataset, batch_size):
+    """Yields float32 batches in the order of the dataset's source, without augmentation."""
+    if not isinstance(dataset, tf.data.Dataset):
+        images = np.asarray(dataset, "float32")
+        yield from (images[i : i + batch_size] for i in range(0, len(images), batch_size))
+        return
+    dataset = unaugmented(dataset)
+    source = getattr(dataset, "source", None)
+    examples = dataset.unbatch() if source is None else source.examples()
+    for element in examples.batch(batch_size).prefetch(_BATCHES_AHEAD):
+        images = element[0] if isinstance(element, tuple) else element
+        yield images.numpy().astype("float32")
+
+
+def guided_projections(part, images, channels, positions, batch_size=32):
+    """The guided gradient of one feature for each image: an array of the images' shape."""
+
+    def project(batch, places):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(batch)
+            features = as_grid(run_layers(part, batch, _guided))
+            values = tf.gather_nd(features, places, batch_dims=1)
+        return tape.gradient(values, batch)
+
+    places = np.column_stack([positions, channels]).astype("int32")
+    return in_batches(traced(project, images, places), [images, places], batch_size)
+
+
+def _guided(operation, *args, **kwargs):
+    output = infer(operation, *args, **kwargs)
+    return _pass_positive(output) if is_rectifier(operation) else output
+
+
+def is_rectifier(operation):
+    """Whether an operation is a rectifier or ends in one (`Conv2D(activation="relu")`)."""
+    activation = getattr(operation, "activation", None)
+    name = getattr(activation, "__name__", None) or type(operation).__name__
+    return name.lower().replace("_", "") in _RECTIFIERS
+
+
+@tf.custom_gradient
+def _pass_positive(values):
+    """The identity, whose gradient is positive and passes only where the values are."""
+
+    def gradient(upstream):
+        passes = (upstream > 0) & (values > 0)
+        return tf.where(passes, upstream, tf.zeros_like(upstream))
+
+    return tf.identity(values), gradient

@@ -1,4 +1,4 @@
-"""The stage whose positions are looked at, and its features as a grid."""
+"""The stage that is explained, and its features as a grid of positions."""
 
 import difflib
 import math
@@ -9,62 +9,35 @@ from keras_transfer.backbones import graph
 
 
 def stage_operation(model, stage=None):
-    """The name of the operation that a stage ends with.
+    """The name of the operation that a stage ends with, or of the layer called `stage`.
 
-    Args:
-        model: a `TransferModel` or a `Backbone`.
-        stage: the name of a stage, such as `"stage4"`, or of any layer or operation whose
-            output has positions. Defaults to None, the last stage that has.
-
-    Returns:
-        The name of an operation whose output is `(batch, rows, columns, channels)`, or
-        `(batch, tokens, channels)` where the tokens form a square; more than one position.
-
-    Raises:
-        ValueError: if there is no such stage or it has no positions; the message names those
-            that have.
+    Its output is `(batch, rows, columns, channels)`, or `(batch, tokens, channels)` with a
+    square number of tokens. None stands for the last stage with more than one position.
     """
     backbone = getattr(model, "backbone", model)
-    stages = backbone.stages
-    fitting = {s.name: s.boundary for s in stages if _is_grid(s.output_shape)}
-    if stage is None:
-        if not fitting:
-            raise ValueError(
-                f"No stage of '{model.name}' has a grid of more than one position: give it "
-                f"larger pictures, or name a layer. {_working(backbone, fitting)} "
-                f"Received: stages of the shapes {[s.output_shape for s in stages]}"
-            )
-        return list(fitting.values())[-1]
-    names = {s.name: s.boundary for s in stages}
-    name = names.get(stage, stage)
-    shape = _output_shape(model, name, [*names, *_operation_names(model)])
+    ends = {stage.name: stage.boundary for stage in backbone.stages}
+    fitting = [stage.name for stage in backbone.stages if _is_grid(stage.output_shape)]
+    stage = [*ends, *fitting][-1] if stage is None else stage
+    name = ends.get(stage, stage)
+    shape = _output_shape(model, name, ends)
     if not _is_grid(shape):
+        hint = f"Stages with a grid: {fitting}."
+        if not fitting:
+            tensors = graph.boundaries(backbone).items()
+            hint = f"Layers with a grid: {[name for name, t in tensors if _is_grid(t.shape)]}."
         raise ValueError(
             f"'{stage}' has no grid of positions: its output must be (batch, rows, columns, "
             "channels), or (batch, tokens, channels) with a square number of tokens, and more "
-            f"than one position. {_working(backbone, fitting)} "
+            f"than one position. Pass larger images, or another stage or layer. {hint} "
             f"Received: stage={stage!r}, of shape {tuple(shape)}"
         )
     return name
 
 
-def _working(backbone, fitting):
-    """A sentence about what can be looked at."""
-    if fitting:
-        return f"Stages that work: {list(fitting)}."
-    found = [
-        name for name, tensor in graph.boundaries(backbone).items() if _is_grid(tensor.shape)
-    ]
-    return f"Layers that work: {found}."
-
-
-def _operation_names(model):
-    return [operation.name for operation in graph.forward_operations(model)]
-
-
-def _output_shape(model, name, known):
-    if name not in known:
-        close = difflib.get_close_matches(str(name), known, n=3)
+def _output_shape(model, name, stages):
+    operations = [operation.name for operation in graph.forward_operations(model)]
+    if name not in operations:
+        close = difflib.get_close_matches(str(name), [*stages, *operations], n=3)
         hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
         raise ValueError(
             f"'{model.name}' has no stage, layer or operation of this name.{hint} "
@@ -81,7 +54,7 @@ def _is_grid(shape):
 
 
 def as_grid(features):
-    """Features as float32 `(batch, rows, columns, channels)`; tokens row by row."""
+    """Features as float32 `(batch, rows, columns, channels)`; tokens fill it row by row."""
     if features.shape.rank == 3:
         side = math.isqrt(features.shape[1])
         features = tf.reshape(features, (-1, side, side, features.shape[2]))

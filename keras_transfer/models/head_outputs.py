@@ -1,37 +1,34 @@
-"""What a head computes before its activation."""
+"""What a head computes for images, layer by layer, before and after its activation."""
+
+import functools
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer.backbones import graph
 from keras_transfer.models.image_batches import check_images, in_batches, traced
-from keras_transfer.models.layer_calls import infer, run_layers
 
 
-def logits(model, images, head=None, batch_size=32):
-    """The outputs of a head before its activation: the logits of its softmax or sigmoids.
+def run_layers(model, images, call):
+    """Computes a model's output with `call(operation, *args)` in the place of each call.
 
-    Args:
-        model: a `TransferModel`; it is not changed.
-        images: `(pictures, height, width, channels)` in [0, 255].
-        head: the name of the head, where the model has several. Defaults to None.
-        batch_size: how many pictures are computed at once. Defaults to 32.
-
-    Returns:
-        A float32 array `(pictures, units)`. Where the head keeps the positions
-        (`pooling="none"`) it is the mean over them.
-
-    Raises:
-        ValueError: if the pictures do not fit, or there is no such head.
+    Every tensor can be reached, also on a branch and inside a nested model, and the model's
+    graph gets no node.
     """
-    images = check_images(model, images)
-    layer = output_layer(model, head)
-    compute = traced(lambda batch: head_logits(model, batch, layer), images.shape[1:])
-    return in_batches(compute, [images], batch_size)
+    return graph.replay(model, images, lambda operation: functools.partial(call, operation))
+
+
+def infer(operation, *args, **kwargs):
+    """Calls an operation in inference mode."""
+    is_layer = isinstance(operation, keras.Layer)
+    if is_layer and "training" in operation._call_signature.parameters:
+        kwargs["training"] = False
+    return operation(*args, **kwargs)
 
 
 def output_layer(model, head=None):
-    """The last layer of a head, a `Dense`, or an error that names the heads there are."""
+    """The last layer of a head, a `Dense`; `ValueError` if there is none."""
     heads = model.heads
     if isinstance(heads, dict) and head is None and len(heads) == 1:
         (head,) = heads
@@ -43,97 +40,66 @@ def output_layer(model, head=None):
     layer = tensor._keras_history.operation
     if not isinstance(layer, keras.layers.Dense):
         raise ValueError(
-            "What a head computes before its activation is explained, and for that it must end "
-            f"in a `keras.layers.Dense`. Received: '{layer.name}' (of type "
-            f"{type(layer).__name__})"
+            "A head must end in a `keras.layers.Dense`, whose output before the activation is "
+            f"explained. Received: '{layer.name}' (of type {type(layer).__name__})"
         )
     return layer
 
 
-def head_logits(model, images, layer, observe=None):
-    """The logits of one batch, for use in a `tf.function`.
+def head_values(model, images, layer, activated=False, observe=None):
+    """The logits of one batch, or with `activated` the outputs: float32 `(batch, units)`.
 
-    Args:
-        model: a `TransferModel`.
-        images: a float32 tensor.
-        layer: the head's last, of `output_layer`.
-        observe: a function of an operation and its output, called for each. Defaults to None.
-
-    Returns:
-        A float32 tensor `(batch, units)`.
+    They are means over the positions where the head keeps these (`pooling="none"`). `observe`
+    is called with each operation and its output.
     """
     found = []
 
     def call(operation, *args, **kwargs):
-        if operation is layer:
-            found.append(_before_activation(layer, *args))
         output = infer(operation, *args, **kwargs)
+        if operation is layer:
+            found.append(output if activated else _before_activation(layer, *args))
         if observe is not None:
             observe(operation, output)
         return output
 
     run_layers(model, images, call)
-    return _without_positions(found[-1])
-
-
-def head_outputs(model, images, layer):
-    """What the head gives for one batch, its activation included; as `head_logits`."""
-    found = []
-
-    def call(operation, *args, **kwargs):
-        output = infer(operation, *args, **kwargs)
-        if operation is layer:
-            found.append(output)
-        return output
-
-    run_layers(model, images, call)
-    return _without_positions(found[-1])
+    values = tf.cast(found[-1], "float32")
+    return tf.reduce_mean(values, axis=tuple(range(1, values.shape.rank - 1)))
 
 
 def _before_activation(layer, features):
     values = keras.ops.matmul(keras.ops.cast(features, layer.compute_dtype), layer.kernel)
-    values = values if layer.bias is None else values + layer.bias
-    return tf.cast(values, "float32")
+    return values if layer.bias is None else values + layer.bias
 
 
-def _without_positions(values):
-    return tf.reduce_mean(values, axis=tuple(range(1, values.shape.rank - 1)))
+def logits(model, images, head=None, batch_size=32):
+    """The outputs of a head before its activation, a float32 array `(images, units)`."""
+    images = check_images(model, images)
+    layer = output_layer(model, head)
+    compute = traced(lambda batch: head_values(model, batch, layer), images)
+    return in_batches(compute, [images], batch_size)
 
 
-def check_classes(class_index, num_pictures, layer):
-    """The class to explain for each picture: an int32 array; -1 for the most probable.
+def check_explained(model, images, class_index, head=None, batch_size=32):
+    """The images, the head's output layer, and the class to explain in each image.
 
-    Args:
-        class_index: None, an integer, or one for each picture.
-        num_pictures: how many there are.
-        layer: the head's last; its units are the classes.
-
-    Raises:
-        ValueError: for classes that there are not.
+    The classes are an int32 array; the most probable ones if `class_index` is None.
     """
+    images = check_images(model, images)
+    layer, count = output_layer(model, head), len(images)
     if class_index is None:
-        return np.full(num_pictures, -1, "int32")
+        return images, layer, logits(model, images, head, batch_size).argmax(1).astype("int32")
     classes = np.asarray(class_index)
-    is_fit = classes.dtype.kind in "iu" and classes.shape in ((), (num_pictures,))
+    is_fit = classes.dtype.kind in "iu" and classes.shape in ((), (count,))
     if not is_fit or not np.all((classes >= 0) & (classes < layer.units)):
         raise ValueError(
-            "`class_index` must be None, an integer, or an integer for each of the "
-            f"{num_pictures} pictures, at least 0 and below {layer.units}. "
-            f"Received: class_index={class_index!r}"
+            f"`class_index` must be None, an integer, or an integer for each of the {count} "
+            f"images, at least 0 and below {layer.units}. Received: class_index={class_index!r}"
         )
-    return np.broadcast_to(classes, (num_pictures,)).astype("int32")
+    return images, layer, np.broadcast_to(classes, (count,)).astype("int32")
 
 
-def chosen_classes(model, images, class_index, head, batch_size):
-    """As `check_classes`, with the most probable classes computed."""
-    layer = output_layer(model, head)
-    classes = check_classes(class_index, len(images), layer)
-    if class_index is None:
-        classes = logits(model, images, head, batch_size).argmax(axis=1).astype("int32")
-    return classes
-
-
-def class_scores(values, classes):
-    """The value of each row's class, the largest one where the class is -1."""
-    classes = tf.where(classes < 0, tf.argmax(values, axis=1, output_type="int32"), classes)
+def class_values(model, images, layer, classes, activated=False, observe=None):
+    """The head's output for the class of each image; arguments as of `head_values`."""
+    values = head_values(model, images, layer, activated, observe)
     return tf.gather(values, classes, batch_dims=1)

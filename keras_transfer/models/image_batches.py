@@ -1,19 +1,11 @@
-"""Pictures in batches of one size, through a function that is traced once."""
+"""Images in batches of one size, through a function that is traced once."""
 
 import numpy as np
 import tensorflow as tf
 
 
 def check_images(model, images):
-    """The pictures as an array, if they fit the model.
-
-    Args:
-        model: a `keras.Model` with one picture as its input.
-        images: array-like, `(pictures, height, width, channels)`.
-
-    Raises:
-        ValueError: for another shape.
-    """
+    """The images as an array; raises `ValueError` if their shape does not fit the model."""
     images = np.asarray(images)
     expected = tuple(model.inputs[0].shape[1:])
     fits = images.ndim == 4 and all(
@@ -21,8 +13,8 @@ def check_images(model, images):
     )
     if not fits:
         raise ValueError(
-            "`images` must have the shape (pictures, height, width, channels), here (pictures, "
-            f"{', '.join(map(str, expected))}); for one picture give `image[np.newaxis]`. "
+            "`images` must have the shape (images, height, width, channels), here (images, "
+            f"{', '.join(map(str, expected))}); for one image pass `image[np.newaxis]`. "
             f"Received: images of shape {images.shape}"
         )
     return images
@@ -34,19 +26,16 @@ def check_positive(name, value):
         raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
-def traced(function, image_shape, *more):
-    """A function of a float32 batch of pictures, and of more tensors, traced once.
+def traced(function, images, *others):
+    """A function of float32 images and of further arrays, in batches of any size, traced once.
 
-    Args:
-        function: what is traced.
-        image_shape: `(height, width, channels)`.
-        *more: the `tf.TensorSpec` of each further argument.
-
-    Returns:
-        A function of as many arrays, for batches of any size.
+    The arrays given here are examples of their shapes and dtypes.
     """
-    signature = [tf.TensorSpec((None, *image_shape), "float32"), *more]
-    # The concrete one: TensorFlow takes a new `tf.function` a call for a mistake, and warns.
+    signature = [
+        tf.TensorSpec((None, *array.shape[1:]), "float32" if array is images else array.dtype)
+        for array in (images, *others)
+    ]
+    # The concrete function: TensorFlow warns of retracing when each call makes a `tf.function`.
     concrete = tf.function(
         function, input_signature=signature, autograph=False
     ).get_concrete_function()
@@ -54,19 +43,9 @@ def traced(function, image_shape, *more):
 
 
 def in_batches(function, arrays, batch_size):
-    """The results of a function, batch by batch, joined to one array.
-
-    Args:
-        function: takes a part of each array, pictures first and as float32, and gives an array
-            or a tensor.
-        arrays: arrays of one length.
-        batch_size: how many rows at most go in at once.
-
-    Returns:
-        A float32 array.
-    """
+    """The float32 results of a function of each batch, the images as float32, concatenated."""
     check_positive("batch_size", batch_size)
-    if not len(arrays[0]):  # one of zeros tells the shape
+    if not len(arrays[0]):  # one row of zeros gives the shape
         one = [np.zeros((1, *array.shape[1:]), array.dtype) for array in arrays]
         return in_batches(function, one, 1)[:0]
     parts = []

@@ -130,6 +130,17 @@ class TransferModel(FollowsTrainedSet):
         if self.compiled:
             self.follow_trainable_set()
 
+    def copy(self):
+        """A model with layers and weights of its own, equal to this one, not compiled."""
+        heads = self.heads.values() if isinstance(self.heads, dict) else [self.heads]
+        parts = [*self.layers, *heads, self.freeze_policy]
+        # The user's own classes need not be registered for a copy.
+        classes = {type(part).__name__: type(part) for part in parts}
+        copy = type(self).from_config(self.get_config(), classes)
+        for original, layer in zip(self.layers, copy.layers, strict=True):
+            graph.set_layer_weights(layer, original.get_weights())
+        return copy
+
     # Where the frozen part ends.
 
     @property

@@ -18,13 +18,13 @@ from keras_transfer._text import reason_of, tell_unreadable
 from keras_transfer.backbones import Backbone
 from keras_transfer.backbones.registry import find_application
 from keras_transfer.calibration.measures import measure
-from keras_transfer.calibration.temperature_fit import (
+from keras_transfer.calibration.temperature_scaling import (
     HIGHEST,
     LOWEST,
+    apply_temperature,
     at_temperature,
     fit_temperature,
 )
-from keras_transfer.calibration.temperature_layer import apply_temperature
 from keras_transfer.callbacks import PhaseClock
 from keras_transfer.data import ImageSplits, decode_image, image_folder
 from keras_transfer.data import augmentation as augmentations

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from keras_transfer.calibration.mistakes import worst_mistakes
+from keras_transfer.calibration.measures import worst_mistakes
 from keras_transfer.data import read_pictures
 from keras_transfer.explanations.grad_cams import grad_cam
 from keras_transfer.runs import blocks

@@ -4,8 +4,7 @@ import math
 import re
 
 from keras_transfer.backbones.random_twins import random_twin
-from keras_transfer.explanations.learned_weights import learned_weights
-from keras_transfer.explanations.weight_changes import weight_change
+from keras_transfer.explanations.stage_changes import learned_weights, weight_change
 from keras_transfer.optimizers import layerwise_decay
 
 

@@ -1,9 +1,7 @@
 """The section about calibration."""
 
-from keras_transfer.calibration.calibration_error import measure_calibration
-from keras_transfer.calibration.conformal_fit import fit_conformal
-from keras_transfer.calibration.reliability_figure import reliability_diagram
-from keras_transfer.calibration.temperature_fit import at_temperature
+from keras_transfer.calibration import fit_conformal, measure_calibration, plot_reliability
+from keras_transfer.calibration.temperature_scaling import at_temperature
 from keras_transfer.runs import blocks
 
 
@@ -21,7 +19,7 @@ def trust(run):
     calibrations["as exported" if temperature else ""] = after
     figures = [
         blocks.figure_of(
-            lambda title=title, one=one: reliability_diagram({title: one}),
+            lambda title=title, one=one: plot_reliability({title: one}),
             f"Accuracy by confidence {title}",
         )
         for title, one in calibrations.items()

@@ -4,16 +4,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from keras_transfer._figures import save_figure
 from keras_transfer.calibration import (
     expected_calibration_error,
     measure_calibration,
-    reliability,
+    plot_reliability,
 )
-from tests.calibration.made_up_answers import draw_answers
+from tests.calibration.made_up_predictions import draw_predictions
 
-# Confidences .6, .9 and .9, of which the first and the last are right.
+# Confidences .6, .9 and .9; the first and the last prediction are correct.
 THREE = np.array([[0.6, 0.4], [0.9, 0.1], [0.1, 0.9]])
 LABELS = np.array([0, 1, 1])
+
+
+def bins_of(*arguments, **keywords):
+    return measure_calibration(*arguments, **keywords, num_draws=10).bins
 
 
 def test_error_by_hand():
@@ -24,16 +29,16 @@ def test_error_by_hand():
 
 
 def test_bins_by_hand():
-    first, second = reliability(THREE, LABELS, num_bins=10)
+    first, second = bins_of(THREE, LABELS, num_bins=10)
     assert (first.low, first.high) == pytest.approx((0.5, 0.6))
     assert (first.confidence, first.accuracy, first.count) == (0.6, 1.0, 1)
     assert (second.confidence, second.accuracy, second.count) == (0.9, 0.5, 2)
-    assert sum(one.count for one in reliability(THREE, LABELS)) == 3
+    assert sum(one.count for one in bins_of(THREE, LABELS)) == 3
 
 
-def test_bins_of_equal_mass_hold_as_many_pictures():
-    probabilities, labels = draw_answers(np.random.default_rng(0), 300)
-    counts = [one.count for one in reliability(probabilities, labels, 10, equal_mass=True)]
+def test_bins_of_equal_mass_hold_equally_many_images():
+    probabilities, labels = draw_predictions(np.random.default_rng(0), 300)
+    counts = [one.count for one in bins_of(probabilities, labels, num_bins=10, equal_mass=True)]
     assert counts == [30] * 10
     both = [
         expected_calibration_error(probabilities, labels, 1, equal_mass=equal_mass)
@@ -43,43 +48,43 @@ def test_bins_of_equal_mass_hold_as_many_pictures():
 
 
 def test_equal_confidences_share_a_bin():
-    (one,) = reliability(np.tile([[0.7, 0.3]], (9, 1)), np.zeros(9, int), equal_mass=True)
+    (one,) = bins_of(np.tile([[0.7, 0.3]], (9, 1)), np.zeros(9, int), equal_mass=True)
     assert (one.count, one.accuracy) == (9, 1.0)
 
 
 def test_sum_of_bins_is_the_error():
-    probabilities, labels = draw_answers(np.random.default_rng(1), 400, over=0.2)
+    probabilities, labels = draw_predictions(np.random.default_rng(1), 400, over=0.2)
     found = measure_calibration(probabilities, labels, num_draws=10)
     gaps = sum(one.count * abs(one.accuracy - one.confidence) for one in found.bins) / 400
     assert found.ece == pytest.approx(gaps)
     assert found.ece == expected_calibration_error(probabilities, labels)
     assert json.loads(json.dumps(found.to_json()))["bins"][0]["count"] == found.bins[0].count
-    assert "its confidence is too high" in found.conclusion
-
-
-def test_confidence_is_told_too_low_or_right():
-    random = np.random.default_rng(4)
-    told = [
-        measure_calibration(*draw_answers(random, 400, over), num_draws=50).conclusion
-        for over in (0.0, -0.2)
-    ]
-    assert "right" in told[0].rsplit("confidence", 1)[1] and "too low" in told[1]
-
-
-@pytest.mark.parametrize("over", [0.0, 0.2])
-def test_interval_holds_the_true_error(over):
-    # The confidence is `over` above the truth everywhere, so the true error is `over`.
-    random, held = np.random.default_rng(2), 0
-    for _ in range(100):
-        probabilities, labels = draw_answers(random, 300, over)
-        low, high = measure_calibration(probabilities, labels, num_draws=100).interval
-        held += low <= over <= high
-    # A bootstrap interval of few pictures keeps to its level roughly: 90% is asked for.
-    assert held >= stats.binom.ppf(0.001, 100, 0.9)
+    assert found.conclusion.endswith("overconfident.")
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "labels", "told"),
+    ("over", "expected"), [(0.0, "no significant miscalibration"), (-0.2, "underconfident")]
+)
+def test_conclusion_follows_the_interval(over, expected):
+    drawn = draw_predictions(np.random.default_rng(4), 400, over)
+    conclusion = measure_calibration(*drawn, num_draws=50).conclusion
+    assert conclusion.endswith(f"): {expected}.") and "(n = 400)" in conclusion
+
+
+@pytest.mark.parametrize("over", [0.0, 0.2])
+def test_interval_contains_the_true_error(over):
+    # The confidence is `over` above the truth everywhere, so the true error is `over`.
+    random, contained = np.random.default_rng(2), 0
+    for _ in range(100):
+        probabilities, labels = draw_predictions(random, 300, over)
+        low, high = measure_calibration(probabilities, labels, num_draws=100).interval
+        contained += low <= over <= high
+    # The level of a bootstrap interval of few images is approximate: 90% is required.
+    assert contained >= stats.binom.ppf(0.001, 100, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "message"),
     [
         (np.zeros((0, 2)), [], r"shape \(0, 2\)"),
         ([0.5, 0.5], [0, 1], r"shape \(2,\)"),
@@ -92,12 +97,28 @@ def test_interval_holds_the_true_error(over):
         ([[0.5, 0.5]], [0.0], "type float64"),
     ],
 )
-def test_what_is_no_answer_is_refused(probabilities, labels, told):
-    with pytest.raises(ValueError, match=told):
+def test_invalid_predictions_are_refused(probabilities, labels, message):
+    with pytest.raises(ValueError, match=message):
         expected_calibration_error(np.array(probabilities), np.array(labels))
 
 
 @pytest.mark.parametrize("num_bins", [0, 1.5, True])
 def test_number_of_bins_is_a_positive_integer(num_bins):
     with pytest.raises(ValueError, match="`num_bins` must be a positive integer"):
-        reliability(THREE, LABELS, num_bins)
+        measure_calibration(THREE, LABELS, num_bins)
+
+
+def test_several_diagrams_are_drawn_side_by_side(tmp_path):
+    probabilities, labels = draw_predictions(np.random.default_rng(0), 100, over=0.2)
+    found = measure_calibration(probabilities, labels, num_draws=10)
+    one, two = plot_reliability(found), plot_reliability({"before": found, "after $5_": found})
+    save_figure(two, tmp_path / "two.png")
+    assert [len(figure.axes) for figure in (one, two)] == [2, 4]
+    assert two.axes[1].get_title(loc="left").startswith("after $5_: ECE")
+    assert [bar.get_height() for bar in one.axes[1].patches] == [b.count for b in found.bins]
+
+
+@pytest.mark.parametrize("given", [{}, 0.3, {"before": 0.3}])
+def test_other_things_are_not_drawn(given):
+    with pytest.raises(ValueError, match="must be a `Calibration` or a dict"):
+        plot_reliability(given)

@@ -20,34 +20,34 @@ def bright_and_dark(size=60):
     return tf.data.Dataset.from_tensor_slices((images.astype("float32"), labels)).batch(20)
 
 
-def test_a_wrecked_backbone_has_forgotten(tmp_path):
+def test_backbone_without_weights_has_forgotten(tmp_path):
     before, source, cache = residual_backbone(), bright_and_dark(), FeatureCache(tmp_path)
     model = TransferModel(before.copy(), SoftmaxHead(3))
     same = forgetting(before, model, source, cache)
-    assert (same.before, same.verdict) == (same.after, "not settled")
-    # No picture of 60 tells the two apart: 1.96 / 62.
-    assert same.change == pytest.approx((-0.0316, 0.0316), abs=1e-4)
+    assert same.before == same.after
+    # The predictions agree on all of the 60 images: 1.96 / 62.
+    assert same.interval == pytest.approx((-0.0316, 0.0316), abs=1e-4)
     for variable in model.backbone.weights:
         variable.assign(0 * variable)
     found = forgetting(before, model, source, cache)
     assert found.before == 1.0 and found.after < 0.7
-    assert found.change[1] < 0 and "made the backbone forget" in found.conclusion
-    assert json.loads(json.dumps(found.to_json()))["verdict"] == "forgotten"
+    assert found.interval[1] < 0 and found.conclusion.endswith("the backbone forgot.")
+    assert json.loads(json.dumps(found.to_json()))["conclusion"] == found.conclusion
 
 
-def test_pictures_in_another_order_are_compared_as_a_whole(tmp_path):
+def test_images_in_another_order_are_compared_as_a_whole(tmp_path):
     before, source = residual_backbone(), bright_and_dark().unbatch().shuffle(60).batch(20)
     found = forgetting(before, before, source, FeatureCache(tmp_path))
-    low, high = found.change
+    low, high = found.interval
     assert low <= 0 <= high
 
 
 @pytest.mark.parametrize(
-    ("change", "verdict"),
-    [((-0.2, -0.1), "forgotten"), ((-0.1, 0.1), "not settled"), ((0.1, 0.2), "gained")],
+    ("interval", "expected"),
+    [((-0.2, -0.1), "forgot"), ((-0.1, 0.1), "not significant"), ((0.1, 0.2), "improved")],
 )
-def test_verdict_follows_the_interval(change, verdict):
-    assert Forgetting(0.5, 0.5, change, 10).verdict == verdict
+def test_conclusion_follows_the_interval(interval, expected):
+    assert Forgetting(0.5, 0.5, interval, 10).conclusion.endswith(f" {expected}.")
 
 
 def test_source_must_have_labels(tmp_path):

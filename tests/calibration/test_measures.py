@@ -1,8 +1,10 @@
 import json
 
 import numpy as np
+import pytest
 
 from keras_transfer._statistics.intervals import wilson_interval
+from keras_transfer.calibration import per_class, worst_mistakes
 from keras_transfer.calibration.measures import confusion_table, measure
 
 PROBABILITIES = np.array([[0.75, 0.25], [0.5, 0.5], [0.25, 0.75], [0.75, 0.25]])
@@ -15,7 +17,7 @@ def test_measures_by_hand():
     # -(log 3/4 + log 1/2 + log 3/4 + log 1/4) / 4
     expected = -(2 * np.log(0.75) + np.log(0.5) + np.log(0.25)) / 4
     np.testing.assert_allclose(measured["loss"], expected)
-    # "a" is predicted three times, twice rightly, and found both times.
+    # "a" is predicted three times, two of them correctly, and has no other images.
     assert measured["classes"]["a"] == {
         "images": 2,
         "precision": 2 / 3,
@@ -40,3 +42,59 @@ def test_table_is_aligned_and_cuts_long_names():
     assert len({len(line) for line in lines}) == 1
     assert "a very long c…" in lines[2]
     assert lines[2].split()[-2:] == ["3", "100"]
+
+
+def test_counts_are_true_by_predicted():
+    found = per_class([0, 0, 1, 2], [0, 1, 1, 0], ["a", "b", "c"])
+    assert found.confusion == ((1, 1, 0), (0, 1, 0), (1, 0, 0))
+
+
+def test_shares_and_intervals_by_hand():
+    found = per_class([0] * 4 + [1] * 6, [0, 0, 0, 1] + [1] * 5 + [0], ["ant", "bee"])
+    assert found.confusion == ((3, 1), (1, 5))
+    ant, bee = found.classes
+    # 3 of 4 ants are found, and 3 of the 4 that are called ants are ants; 5 of 6 for bees.
+    assert (ant.name, ant.images, ant.precision, ant.recall) == ("ant", 4, 0.75, 0.75)
+    assert ant.precision_interval == ant.recall_interval == wilson_interval(3, 4)
+    assert (bee.precision, bee.recall) == (5 / 6, 5 / 6)
+    assert found.to_json()["classes"]["ant"]["recall_interval"] == list(wilson_interval(3, 4))
+
+
+def test_class_that_never_occurs_nor_is_predicted_has_no_figures():
+    _, bee = per_class([0], [0], ["ant", "bee"]).classes
+    assert bee.images == 0
+    assert bee.precision is bee.recall is bee.precision_interval is bee.recall_interval is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "predicted", "message"),
+    [
+        ([0, 1], [0], r"labels of shape \(2,\), predicted of shape \(1,\)"),
+        ([0, 2], [0, 1], r"and \{2\}"),
+        ([0, -1], [0, 1], r"and \{-1\}"),
+        ([[0, 1]], [[0, 1]], r"labels of shape \(1, 2\)"),
+    ],
+)
+def test_invalid_classes_are_refused(labels, predicted, message):
+    with pytest.raises(ValueError, match=message):
+        per_class(labels, predicted, ["ant", "bee"])
+
+
+ROWS = np.array([[0.7, 0.3], [0.9, 0.1], [0.2, 0.8], [1.0, 0.0]])
+
+
+def test_mistakes_come_by_falling_loss():
+    found = worst_mistakes(ROWS, np.array([1, 1, 1, 1]))
+    assert [one.index for one in found] == [3, 1, 0]
+    assert (found[1].true_class, found[1].predicted_class) == (1, 0)
+    assert (found[1].true_probability, found[1].predicted_probability) == (0.1, 0.9)
+    assert found[2].loss == pytest.approx(-np.log(0.3))
+    assert np.isfinite(found[0].to_json()["loss"])
+    assert worst_mistakes(ROWS, np.array([1, 1, 1, 1]), 1) == found[:1]
+    assert worst_mistakes(ROWS, np.array([0, 0, 1, 0])) == ()
+
+
+@pytest.mark.parametrize("num_images", [0, True, 2.0])
+def test_number_of_mistakes_is_a_positive_integer(num_images):
+    with pytest.raises(ValueError, match="`num_images` must be a positive integer"):
+        worst_mistakes(ROWS, np.array([1, 1, 1, 1]), num_images)

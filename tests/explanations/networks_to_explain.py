@@ -1,4 +1,4 @@
-"""Networks of which it is known by hand what they see."""
+"""Networks whose explanations can be computed by hand."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ IMAGES = RANDOM.uniform(1, 255, (5, SIZE, SIZE, 3)).astype("float32")
 
 
 def see_pixels(half=False):
-    """A backbone whose features are the pixels, or those of the left half and zeros."""
+    """A backbone whose features are the pixels; with `half`, 0 in the right half."""
     inputs = keras.Input((SIZE, SIZE, 3))
     x = keras.layers.Conv2D(3, 1, use_bias=False, name="see")(inputs)
     if half:
@@ -25,7 +25,7 @@ def see_pixels(half=False):
 
 
 def pixel_model(kernel=None, bias=(0.5, -0.5), half=False, head=None):
-    """Pixels, their mean and two classes with the given weights."""
+    """A linear model of the mean pixel, with two classes."""
     model = TransferModel(see_pixels(half), head or SoftmaxHead(2))
     layer = model.get_layer("head_output")
     kernel = KERNEL if kernel is None else kernel
@@ -37,7 +37,7 @@ KERNEL = np.array([[2.0, -1.0], [-1.0, 1.0], [0.5, 3.0]])
 
 
 def tokens_model(class_token=False):
-    """A network over sixteen tokens, or seventeen, that have been a grid of four by four."""
+    """A network over a four by four grid of tokens, and a class token."""
     inputs = keras.Input((SIZE, SIZE, 3))
     x = keras.layers.Conv2D(4, 2, strides=2, name="patches")(inputs)
     x = keras.layers.Reshape((16, 4), name="tokens")(x)

@@ -13,9 +13,13 @@ def network(*layers, size=12):
     return Backbone.from_model(keras.Sequential([keras.Input((size, size, 3)), *layers]))
 
 
+def part_of(backbone, stage):
+    return keras.Model(backbone.input, backbone.get_layer(stage).output)
+
+
 def receptive_region(backbone, stage, position, size):
     """Of one position, as a tuple."""
-    (found,) = receptive_regions(backbone, stage, [position], size)
+    (found,) = receptive_regions(part_of(backbone, stage), [position], size)
     return tuple(found.tolist())
 
 
@@ -50,12 +54,12 @@ def test_region_is_that_by_hand(layers, position, expected):
 
 def seen_pixels(backbone, stage, position, size):
     """The smallest rectangle with all pixels that have a gradient."""
-    part = keras.Model(backbone.input, backbone.get_layer(stage).output)
-    pictures = tf.random.uniform((4, size, size, 3), 0, 255, seed=1)
+    part = part_of(backbone, stage)
+    images = tf.random.uniform((4, size, size, 3), 0, 255, seed=1)
     with tf.GradientTape() as tape:
-        tape.watch(pictures)
-        value = tf.reduce_sum(part(pictures)[:, position[0], position[1]])
-    rows, columns = np.nonzero(np.abs(tape.gradient(value, pictures)).sum(axis=(0, 3)))
+        tape.watch(images)
+        value = tf.reduce_sum(part(images)[:, position[0], position[1]])
+    rows, columns = np.nonzero(np.abs(tape.gradient(value, images)).sum(axis=(0, 3)))
     return rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
 
 
@@ -77,12 +81,12 @@ def test_region_of_mobilenet_holds_what_has_a_gradient():
 def test_many_positions_are_like_one_each():
     backbone = residual_backbone(size=32)
     positions = [(0, 1), (3, 2), (7, 7)]
-    found = receptive_regions(backbone, "add2", positions, (32, 32))
+    found = receptive_regions(part_of(backbone, "add2"), positions, (32, 32))
     each = [receptive_region(backbone, "add2", position, (32, 32)) for position in positions]
     np.testing.assert_array_equal(found, each)
 
 
-def test_gate_from_the_whole_picture_is_passed_over():
+def test_gate_from_the_whole_image_is_left_out():
     inputs = keras.Input((12, 12, 3))
     x = keras.layers.Conv2D(4, 3, padding="same")(inputs)
     gate = keras.layers.GlobalAveragePooling2D(keepdims=True)(x)
@@ -92,11 +96,11 @@ def test_gate_from_the_whole_picture_is_passed_over():
     assert receptive_region(backbone, "gated", (5, 5), (12, 12)) == (4, 4, 7, 7)
 
 
-def test_tokens_see_the_whole_picture():
+def test_tokens_see_the_whole_image():
     assert receptive_region(tokens_model().backbone, "norm", (1, 1), (8, 8)) == (0, 0, 8, 8)
 
 
-def test_size_may_be_known_only_from_the_pictures():
+def test_size_may_be_known_only_from_the_images():
     layers = [keras.Input((None, None, 3)), convolution(3, strides=2, padding="same")]
     backbone = Backbone.from_model(keras.Sequential(layers))
     # Eleven pixels lack two, one on each side.

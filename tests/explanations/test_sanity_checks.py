@@ -6,7 +6,6 @@ from scipy import stats
 
 from keras_transfer.explanations import (
     grad_cam,
-    grad_cam_plus_plus,
     integrated_gradients,
     occlusion,
     randomization_test,
@@ -26,7 +25,7 @@ from tests.networks import mobilenet, residual_backbone
 SMALL = np.random.default_rng(1).uniform(0, 255, (3, 16, 16, 3)).astype("float32")
 METHODS = {
     "grad_cam": grad_cam,
-    "grad_cam_plus_plus": grad_cam_plus_plus,
+    "grad_cam_plus_plus": functools.partial(grad_cam, plus_plus=True),
     "integrated_gradients": functools.partial(integrated_gradients, steps=4),
     "occlusion": functools.partial(occlusion, patch=4, stride=4),
 }
@@ -46,12 +45,12 @@ def test_explanation_changes_with_the_weights_and_the_model_does_not(method):
     assert np.abs(found[stages[0]]).mean() < 0.8
 
 
-def test_picture_itself_is_no_explanation():
-    def brightness(model, images, class_index):
+def test_image_itself_is_no_explanation():
+    def mean_colour(model, images, class_index):
         return images.mean(axis=-1)
 
     model = TransferModel(residual_backbone(), SoftmaxHead(3))
-    found = randomization_test(model, SMALL, brightness)
+    found = randomization_test(model, SMALL, mean_colour)
     np.testing.assert_allclose(np.stack(list(found.values())), 1.0)
 
 

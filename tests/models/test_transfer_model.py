@@ -464,3 +464,17 @@ def test_model_is_not_truncated_before_its_first_weights():
     backbone = residual_backbone("tf")
     with pytest.raises(ValueError, match="nothing to transfer"):
         TransferModel(backbone, SoftmaxHead(3), truncate_at="preprocessing")
+
+
+def test_copy_is_equal_and_has_layers_of_its_own():
+    model = TransferModel(residual_backbone(), SoftmaxHead(2), UnfreezeLast(1))
+    copy = model.copy()
+    images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype("float32")
+    expected = model.predict(images, verbose=0)
+    np.testing.assert_array_equal(copy.predict(images, verbose=0), expected)
+    assert [v.path for v in copy.trainable_variables] == [
+        v.path for v in model.trainable_variables
+    ]
+    for variable in copy.variables:
+        variable.assign(0 * variable)
+    np.testing.assert_array_equal(model.predict(images, verbose=0), expected)

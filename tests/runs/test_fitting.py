@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_transfer.calibration import apply_temperature
+from keras_transfer.calibration.temperature_scaling import apply_temperature
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.runs import Predictions

@@ -1,13 +1,12 @@
-"""Made-up models that say one thing and are right for another share."""
+"""Predictions of made-up models with a known miscalibration."""
 
 import numpy as np
 
 
-def draw_answers(random, size, over=0.0, num_classes=4):
-    """Probabilities and labels of a model that is right `over` less often than it says.
+def draw_predictions(random, size, over=0.0, num_classes=4):
+    """Probabilities and labels of a model whose accuracy is its confidence minus `over`.
 
-    Its confidence is spread evenly from 0.6 to 1; the rest falls to the other classes at
-    random.
+    The confidence is uniform from 0.6 to 1.
     """
     confidence = random.uniform(0.6, 1, size)
     predicted = random.integers(num_classes, size=size)
@@ -22,7 +21,7 @@ def draw_answers(random, size, over=0.0, num_classes=4):
 
 
 def draw_logits(random, size, scale, num_classes=4):
-    """Probabilities of a model whose logits are `scale` times those that are true."""
+    """Probabilities and labels of a model whose logits are `scale` times the true ones."""
     logits = 2 * random.normal(size=(size, num_classes))
     shares = softmax(logits)
     labels = (shares.cumsum(axis=1) < random.random((size, 1))).sum(axis=1)

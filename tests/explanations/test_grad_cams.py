@@ -1,10 +1,12 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_transfer.backbones import Backbone
-from keras_transfer.explanations import grad_cam, grad_cam_plus_plus
+from keras_transfer.explanations import grad_cam
 from keras_transfer.freezing import FreezeNone
 from keras_transfer.heads import DenseHead, SigmoidHead, SoftmaxHead
 from keras_transfer.models import TransferModel
@@ -20,6 +22,7 @@ from tests.explanations.networks_to_explain import (
 )
 from tests.networks import mobilenet, residual_backbone
 
+grad_cam_plus_plus = functools.partial(grad_cam, plus_plus=True)
 METHODS = [grad_cam, grad_cam_plus_plus]
 SMALL = np.random.default_rng(1).uniform(0, 255, (3, 16, 16, 3)).astype("float32")
 
@@ -50,20 +53,20 @@ def test_grad_cam_plus_plus_follows_the_formula(wanted):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_network_that_sees_the_left_half_gets_maps_on_the_left(method):
+def test_map_of_a_network_that_sees_the_left_half_is_on_the_left(method):
     maps = method(pixel_model(np.abs(KERNEL), half=True), IMAGES, class_index=0)
     assert np.all(maps[:, :, : SIZE // 2] > 0)
     assert not maps[:, :, SIZE // 2 :].any()
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_map_is_zero_where_nothing_speaks_for_the_class(method):
+def test_map_is_zero_where_nothing_raises_the_logit(method):
     model = pixel_model(-np.abs(KERNEL))
     assert not method(model, IMAGES, class_index=0).any()
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_class_defaults_to_the_most_probable_and_may_differ_by_picture(method):
+def test_class_defaults_to_the_most_probable_and_may_differ_by_image(method):
     model = pixel_model(bias=(-60.0, 0.0))
     best = logits(model, IMAGES).argmax(axis=1)
     each = np.stack([method(model, IMAGES[i : i + 1], int(best[i]))[0] for i in range(5)])
@@ -101,7 +104,7 @@ def test_model_stays_as_it_is_and_runs_in_inference_mode(method, policy):
 
 
 @pytest.mark.parametrize("stage", ["stage1", "stage2", "conv_1", "relu2", "add2"])
-def test_every_layer_with_positions_can_be_looked_at(stage):
+def test_every_layer_with_positions_can_be_explained(stage):
     # `conv_1` and `relu2` lie on a branch: no cut goes through them.
     model = TransferModel(residual_backbone(), SoftmaxHead(3))
     maps = grad_cam(model, SMALL, class_index=1, stage=stage)
@@ -110,7 +113,7 @@ def test_every_layer_with_positions_can_be_looked_at(stage):
 
 
 def gradient_by_hand(model, images, layer, wanted):
-    """By Keras' own means, for a layer that is a boundary."""
+    """With two models cut at a layer, which must be a boundary."""
     stem = keras.Model(model.input, model.get_layer(layer).output)
     tail = keras.Model(model.get_layer(layer).output, model.get_layer("head_output").input)
     with tf.GradientTape() as tape:
@@ -208,10 +211,10 @@ def test_square_of_tokens_is_a_grid():
     np.testing.assert_allclose(maps, scaled(heat), atol=1e-4)
 
 
-def test_tokens_that_are_no_square_name_the_layers_that_work():
+def test_error_for_other_tokens_names_the_layers_with_a_grid():
     model = tokens_model(class_token=True)
     for stage in ("norm", None):
-        with pytest.raises(ValueError, match=r"Layers that work: .*'patches', 'tokens'\]"):
+        with pytest.raises(ValueError, match=r"Layers with a grid: .*'patches', 'tokens'\]"):
             grad_cam(model, IMAGES, stage=stage)
     assert grad_cam(model, IMAGES, stage="tokens").shape == (5, SIZE, SIZE)
 
@@ -226,28 +229,28 @@ def test_default_stage_is_the_last_with_more_than_one_position():
         grad_cam(model, images, stage=model.backbone.stages[-1].name)
 
 
-def test_no_stage_with_positions_is_told():
+def test_network_without_positions_is_refused():
     inputs = keras.Input((1, 1, 3))
     backbone = Backbone.from_model(keras.Model(inputs, keras.layers.Conv2D(2, 1)(inputs)))
-    with pytest.raises(ValueError, match="larger pictures"):
+    with pytest.raises(ValueError, match="larger images"):
         grad_cam(TransferModel(backbone, SoftmaxHead(2)), np.zeros((1, 1, 1, 3)))
 
 
 BAD = {
-    "one picture": ({"images": IMAGES[0]}, "image\\[np.newaxis\\]"),
+    "one image": ({"images": IMAGES[0]}, "image\\[np.newaxis\\]"),
     "another size": ({"images": IMAGES[:, :4]}, "images of shape"),
     "class too high": ({"class_index": 2}, "below 2"),
     "class below zero": ({"class_index": -1}, "at least 0"),
     "class a float": ({"class_index": 0.0}, "class_index=0.0"),
-    "classes too few": ({"class_index": [0, 1]}, "each of the 5 pictures"),
+    "classes too few": ({"class_index": [0, 1]}, "each of the 5 images"),
     "unknown stage": ({"stage": "stgae1"}, "Did you mean 'stage1'"),
-    "stage without positions": ({"stage": "head_pooling"}, r"Stages that work: \['stage1'\]"),
-    "batch of none": ({"batch_size": 0}, "`batch_size` must be a positive integer"),
+    "stage without positions": ({"stage": "head_pooling"}, r"Stages with a grid: \['stage1'\]"),
+    "empty batches": ({"batch_size": 0}, "`batch_size` must be a positive integer"),
 }
 
 
 @pytest.mark.parametrize("arguments, message", BAD.values(), ids=BAD)
-def test_wrong_argument_is_told(arguments, message):
+def test_invalid_argument_is_refused(arguments, message):
     arguments = {"images": IMAGES, **arguments}
     with pytest.raises(ValueError, match=message):
         grad_cam(pixel_model(), **arguments)

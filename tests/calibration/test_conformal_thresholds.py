@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from keras_transfer.calibration import fit_conformal
-from tests.calibration.made_up_answers import draw_answers, draw_logits
+from tests.calibration.made_up_predictions import draw_logits, draw_predictions
 
 
 def test_quantile_by_hand():
@@ -18,7 +18,7 @@ def test_quantile_by_hand():
     assert sets.tolist() == [[True, True], [True, False], [True, True]]
 
 
-def test_with_too_few_pictures_every_class_is_named():
+def test_with_too_few_images_every_class_is_in_the_set():
     # ceil(5 * .95) = 5 of 4
     found = fit_conformal(np.full((4, 2), 0.5), np.zeros(4, int))
     assert found.set_threshold == math.inf
@@ -43,14 +43,15 @@ def test_sets_cover_the_truth_as_often_as_the_theorem_says(size, error_rate):
 
 
 def true_error(threshold, over):
-    """Of `draw_answers` above a threshold t: 1 minus what is right, (t + 1) / 2 - over."""
+    """Of `draw_predictions` above a threshold t: the accuracy is (t + 1) / 2 - over."""
     return 1 - ((max(threshold, 0.6) + 1) / 2 - over)
 
 
 @pytest.mark.parametrize("over", [0.0, 0.1])
-def test_answers_keep_to_the_error_rate_as_surely_as_asked(over):
+def test_answers_keep_to_the_error_rate_with_the_confidence_level(over):
     random, draws, error_rate = np.random.default_rng(1), 400, 0.15
-    found = [fit_conformal(*draw_answers(random, 400, over), error_rate) for _ in range(draws)]
+    drawn = [draw_predictions(random, 400, over) for _ in range(draws)]
+    found = [fit_conformal(*predictions, error_rate) for predictions in drawn]
     broken = sum(
         one.wrong is not None and true_error(one.answer_threshold, over) > error_rate
         for one in found
@@ -60,20 +61,20 @@ def test_answers_keep_to_the_error_rate_as_surely_as_asked(over):
 
 def test_answers_are_many_where_the_model_is_good():
     random = np.random.default_rng(2)
-    probabilities, labels = draw_answers(random, 2000)
+    probabilities, labels = draw_predictions(random, 2000)
     found = fit_conformal(probabilities, labels, 0.15)
-    # Where t = .7 the errors are 15%, and a quarter of the pictures lies below.
+    # At t = .7 the error is 15%, and a quarter of the images lies below.
     assert 0.6 < found.answered < 0.75 and found.wrong < 0.15
     is_answered = found.is_answered(probabilities)
     assert is_answered.mean() == found.answered
     wrong = probabilities.argmax(axis=1) != labels
     assert wrong[is_answered].mean() == found.wrong
-    assert f"{found.answered:.0%} of pictures are answered" in found.conclusion
+    assert f"({found.answered:.0%} of the images)" in found.conclusion
 
 
 @pytest.mark.parametrize(("size", "answered"), [(58, 0.0), (59, 1.0)])
-def test_so_many_right_answers_are_needed_as_the_binomial_test_says(size, answered):
-    # .95^58 = .0510 and .95^59 = .0485; all are as sure, so that all or none is answered.
+def test_binomial_test_decides_how_many_correct_answers_are_enough(size, answered):
+    # .95^58 = .0510 and .95^59 = .0485; of equal confidences all or none are answered.
     found = fit_conformal(np.tile([[1.0, 0.0]], (size, 1)), np.zeros(size, int))
     assert found.answered == answered
     assert found.is_answered(np.array([[0.6, 0.4]])).mean() == answered
@@ -81,7 +82,7 @@ def test_so_many_right_answers_are_needed_as_the_binomial_test_says(size, answer
 
 
 def test_answers_end_before_the_first_share_that_fails():
-    # The surer half of 400 is right, the other half wrong every other time.
+    # The more confident half of 400 is correct, and every second one of the other half.
     confidence = np.linspace(0.99, 0.6, 400)
     labels = ((np.arange(400) >= 200) & (np.arange(400) % 2 == 1)).astype(int)
     found = fit_conformal(np.stack([confidence, 1 - confidence], axis=1), labels, 0.1)
@@ -92,10 +93,10 @@ def test_answers_end_before_the_first_share_that_fails():
 
 
 def test_nothing_is_answered_where_nothing_is_known():
-    found = fit_conformal(*draw_answers(np.random.default_rng(3), 30, over=0.5))
+    found = fit_conformal(*draw_predictions(np.random.default_rng(3), 30, over=0.5))
     assert (found.answered, found.wrong) == (0.0, None)
     assert not found.is_answered(np.array([[1.0, 0.0]])).any()
-    assert "Nothing is answered" in found.conclusion
+    assert "should not answer" in found.conclusion
 
 
 @pytest.mark.parametrize("rates", [(0.0, 0.95), (0.05, 1.0)])
@@ -105,7 +106,7 @@ def test_rates_lie_between_0_and_1(rates):
 
 
 def test_equal_confidences_at_the_top_are_no_obstacle():
-    # 600 of 1000 pictures are told with a probability of one, all of them rightly.
+    # 600 of 1000 images have a probability of one, and all of these are correct.
     probabilities = np.tile([0.7, 0.3], (1000, 1))
     probabilities[:600] = [1.0, 0.0]
     labels = np.zeros(1000, int)
