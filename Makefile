@@ -2,28 +2,46 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := --quiet --progress-bar off --disable-pip-version-check
 
-.PHONY: demo test lint clean
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope
+
+.PHONY: demo test test-fast test-slow lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/keras-transfer demo
 
 test: $(VENV)/test-installed
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST) -m "not slow"
+
+# What a change to one package needs: no commands, no trainings of several phases.
+test-fast: $(VENV)/test-installed
+	$(PYTEST) -m "not slow" $(FAST)
+
+# Several workers, kills, and the browser.
+test-slow: $(VENV)/test-installed
+	$(PYTEST) -m slow
 
 lint: $(VENV)/test-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/docs-installed
+	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+
 # Stamps: it is installed anew when the metadata change.
 $(VENV)/installed: setup.cfg setup.py pyproject.toml
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install $(PIP) --editable .
 	touch $@
 
 $(VENV)/test-installed: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	$(BIN)/python -m pip install $(PIP) --editable ".[test]"
+	touch $@
+
+$(VENV)/docs-installed: $(VENV)/installed
+	$(BIN)/python -m pip install $(PIP) --editable ".[docs]"
 	touch $@
 
 clean:

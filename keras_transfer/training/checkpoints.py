@@ -47,6 +47,10 @@ class Checkpoints:
             numbered[number].unlink(missing_ok=True)
         return path
 
+    def exist(self):
+        """Whether there is any checkpoint."""
+        return bool(self._numbered())
+
     def latest(self):
         """The last state that was written and is whole, or None.
 

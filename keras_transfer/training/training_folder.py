@@ -68,14 +68,20 @@ class TrainingFolder:
             ValueError: if the file is corrupt.
         """
         try:
-            return dict(json.loads(self._settings_path.read_text("utf-8")))
+            found = json.loads(self._settings_path.read_text("utf-8"))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, RecursionError) as error:
-            raise ValueError(
-                f"'{self.path}' holds a training whose settings cannot be read "
-                f"({type(error).__name__}: {error}). Name another folder."
-            ) from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise self._unreadable(f"{type(error).__name__}: {error}") from error
+        if not isinstance(found, dict):
+            raise self._unreadable("not a JSON object")
+        return found
+
+    def _unreadable(self, reason):
+        return ValueError(
+            f"'{self.path}' holds a training whose settings cannot be read ({reason}). Name "
+            "another folder."
+        )
 
     def agree(self, section, settings):
         """Compares settings with those that the training was started with.
@@ -89,6 +95,9 @@ class TrainingFolder:
         """
         sections = self.settings()
         if section not in sections:
+            if self.checkpoints.exist():
+                # Without them the checkpoints may be those of other images.
+                raise self._unreadable(f"'{section}' is missing")
             if self.writes:
                 self._write_json(self._settings_path, {**sections, section: settings})
             return

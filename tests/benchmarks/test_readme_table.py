@@ -7,25 +7,33 @@ from benchmarks import readme_table, results, summary
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TEXT = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 
 
 def measured(suite):
     return results.read(ROOT / "benchmarks" / "measured" / f"{suite}.json")
 
 
-@pytest.mark.parametrize("suite", ["accuracy", "strategies"])
-def test_readme_shows_what_was_measured(suite):
+@pytest.mark.parametrize(
+    ("suite", "page"),
+    [
+        ("accuracy", "README.md"),
+        ("accuracy", "docs/benchmarks.md"),
+        ("strategies", "docs/benchmarks.md"),
+    ],
+)
+def test_tables_show_what_was_measured(suite, page):
     shown = getattr(readme_table, suite)(measured(suite))
     assert shown.count("\n") >= 8  # two lines of heads
-    assert shown in README
+    assert shown in TEXT[page]
 
 
-def told():
-    return " ".join(README.split())
+def words(page):
+    return " ".join(TEXT[page].split())
 
 
-def test_readme_tells_how_precise_named_label_errors_are():
+def test_guide_says_how_precise_named_label_errors_are():
     values = [
         row["values"]
         for one in measured("audit")["measurements"]
@@ -34,11 +42,15 @@ def test_readme_tells_how_precise_named_label_errors_are():
     ]
     assert len(values) == 3
     precisions, recalls = ([one[name] for one in values] for name in ("precision", "recall"))
-    assert f"{min(precisions):.0%} to {max(precisions):.0%} of the named ones" in told()
-    assert f"{min(recalls):.0%} to {max(recalls):.0%} of these were named" in told()
+    assert f"{min(precisions):.0%} to {max(precisions):.0%} of the named ones" in words(
+        "docs/guides/data.md"
+    )
+    assert f"{min(recalls):.0%} to {max(recalls):.0%} of these were named" in words(
+        "docs/guides/data.md"
+    )
 
 
-def test_readme_tells_that_no_recommendation_is_surely_worse():
+def test_page_says_that_no_recommendation_is_significantly_worse():
     rows = results.grouped(measured("strategies")["measurements"]).items()
     ends = [
         summary.hits_apart(found["recommended"], found[name])[2]
@@ -47,10 +59,12 @@ def test_readme_tells_that_no_recommendation_is_surely_worse():
         if name != "recommended"
     ]
     assert min(ends) > 0
-    assert f"In none of the {len(ends)} comparisons is it surely worse" in told()
+    assert f"In none of the {len(ends)} comparisons is it significantly worse" in words(
+        "docs/benchmarks.md"
+    )
 
 
-def test_readme_tells_what_leaving_dead_stages_out_does():
+def test_guide_says_what_leaving_dead_stages_out_does():
     (rows,) = (
         {row["row"]: row["values"] for row in one["rows"]}
         for one in measured("dead_stages")["measurements"]
@@ -58,10 +72,10 @@ def test_readme_tells_what_leaving_dead_stages_out_does():
     )
     cut, whole = rows["cut"], rows["whole"]
     assert (
-        f"these reach {cut['final_accuracy']:.1%} of 224 pictures where the whole network "
+        f"these reach {cut['final_accuracy']:.1%} of 224 images where the whole network "
         f"reaches {whole['final_accuracy']:.1%}, in {cut['model_megabytes']:.1f} MB instead of "
         f"{whole['model_megabytes']:.1f}"
-    ) in told()
+    ) in words("docs/guides/which-network.md")
 
 
 def test_a_group_without_the_guide_is_left_out():

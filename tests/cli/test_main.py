@@ -200,7 +200,7 @@ def test_preempted_run_says_so_and_ends_with_its_own_code(
 
 OTHER_SETTINGS = [
     (["--seed", "1"], "(seed: 0, now 1)"),
-    (["--batch-size", "4", "--balance"], "(batch_size: 8, now 4; balance: False, now True)"),
+    (["--batch-size", "4", "--balance"], "(balance: False, now True; batch_size: 8, now 4)"),
     (["--weights", "imagenet"], "(weights: None, now imagenet)"),
 ]
 

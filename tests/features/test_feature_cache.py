@@ -386,7 +386,7 @@ def test_engine_that_computes_something_else_is_not_taken(model, tmp_path, monke
     with pytest.raises(ValueError, match="computes other features"):
         FeatureCache(tmp_path, OtherNumbers()).extract(model, plain())
     cache = FeatureCache(tmp_path, "auto")
-    monkeypatch.setattr(cache, "_engine", OtherNumbers())
+    monkeypatch.setattr(cache, "_resolved_engine", OtherNumbers())
     monkeypatch.setattr(feature_cache, "_LITTLE_WORK", 0)
     with pytest.warns(UserWarning, match="TensorFlow computes the features"):
         features = cache.extract(model, plain())
@@ -397,7 +397,7 @@ def test_engine_that_computes_something_else_is_not_taken(model, tmp_path, monke
 
 def test_little_work_is_done_without_another_engine(model, tmp_path, engine, monkeypatch):
     cache = FeatureCache(tmp_path, "auto")
-    monkeypatch.setattr(cache, "_engine", engine)
+    monkeypatch.setattr(cache, "_resolved_engine", engine)
     cache.extract(model, plain())
     assert engine.pictures == 0
     assert [entry.engine for entry in cache.entries()] == ["tensorflow"]

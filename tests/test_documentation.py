@@ -1,0 +1,96 @@
+"""Every snippet and every command of the README and of the guides works."""
+
+import contextlib
+import functools
+import io
+import pathlib
+import re
+import shlex
+
+import keras
+import pytest
+
+from keras_transfer.cli.main import build_parser
+from keras_transfer.freezing import FreezeAll
+from keras_transfer.plans import Phase, Plan
+from keras_transfer.training import fine_tuning
+from tests.pictures import colour_folder, draw
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(page, language):
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+
+
+def with_snippets(language):
+    pages = [page for page in PAGES if blocks(page, language)]
+    return pytest.mark.parametrize("page", pages, ids=lambda page: page.stem)
+
+
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """A folder with images; networks without a download; a plan of one epoch."""
+    colour_folder(tmp_path / "photos")
+    for name in ("cat.jpg", "dog.jpg"):
+        draw(tmp_path / name, (200, 20, 20), 1)
+    monkeypatch.chdir(tmp_path)
+    network = keras.applications.MobileNetV2
+
+    @functools.wraps(network)
+    def without_download(**arguments):
+        return network(**{**arguments, "weights": None})
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", without_download)
+    short = Plan([Phase(FreezeAll(), 1, 1e-3)], ["Short."])
+    monkeypatch.setattr(fine_tuning, "choose_plan", lambda *arguments: short)
+
+
+@with_snippets("python")
+def test_snippets_run_and_print_what_the_page_says(page, offline):
+    printed, names = [], {}
+    for snippet in blocks(page, "python"):
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            exec(compile(snippet, page.name, "exec"), names)  # noqa: S102  our own file
+        printed.append(output.getvalue().strip())
+    for text in blocks(page, "text"):
+        assert text.strip() in printed
+
+
+@with_snippets("console")
+def test_commands_are_understood(page):
+    commands = [
+        line.removeprefix("$ ").split(" keras-transfer ")[-1].split("#")[0]
+        for block in blocks(page, "console")
+        for line in block.splitlines()
+        if re.search(r"(^| |/)keras-transfer ", line)
+    ]
+    for command in commands:
+        words = shlex.split(re.sub(r"^\S*keras-transfer ", "", command))
+        assert build_parser().parse_args(words).command == words[0]
+
+
+def test_commands_of_the_readme_are_looked_at():
+    assert sum("keras-transfer fit" in block for block in blocks(PAGES[0], "console")) == 1
+
+
+@with_snippets("console")
+def test_make_has_the_targets(page):
+    makefile = (ROOT / "Makefile").read_text()
+    for block in blocks(page, "console"):
+        for target in re.findall(r"^\$ make ([\w-]+)", block, flags=re.MULTILINE):
+            assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_within_the_project_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_readme_is_a_landing_page():
+    assert len(PAGES[0].read_text("utf-8").splitlines()) <= 150
