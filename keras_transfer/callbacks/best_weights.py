@@ -1,4 +1,4 @@
-"""The best weights of a training that has several parts."""
+"""The best weights over several calls of `fit`."""
 
 import math
 
@@ -8,31 +8,39 @@ import keras
 class BestWeights(keras.callbacks.Callback):
     """Keeps the weights of the best epoch in memory, over several calls of `fit`.
 
-    The best epoch is the one with the highest accuracy on the validation data, and of equals
-    the one with the lowest loss; without an accuracy it is the lowest loss. Without validation
-    data every epoch counts as better than the one before.
+    The best epoch has the highest validation accuracy and, among equals, the lowest validation
+    loss; without an accuracy, the lowest validation loss. Without validation data every epoch
+    is better than the one before.
 
-    Where the number of validation pictures is known, accuracies within one standard error of
-    the highest count as equal to it, and of these the latest epoch is kept: the highest of
-    many noisy numbers is luck, and a schedule that lowers the learning rate makes late epochs
-    the ones that are more accurate on other pictures.
+    If the number of validation images is known, accuracies within one standard error of the
+    highest count as equal to it, and the latest of these epochs is kept: the maximum of many
+    noisy values is biased, and late epochs, at a low learning rate, generalise better.
 
-    An epoch whose training loss is infinite or no number is never the best one. Until another
-    one is, the best weights are those before the first epoch.
+    An epoch whose training loss is NaN or infinite is never the best. Until there is a best
+    epoch, the best weights are those before the first epoch.
 
     Args:
-        num_validation: the number of validation pictures. Defaults to None, not known.
+        num_validation: the number of validation images. Defaults to None, not known.
 
     Attributes:
-        best_epoch: the number of the best epoch, counted from 0 through all calls of `fit`;
-            None as long as there is none.
+        best_epoch: the index of the best epoch over all calls of `fit`; None until there is
+            one.
         best_logs: the logs of that epoch.
 
-    Reference: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3, for
-    the rule of one standard error.
+    Example:
+
+    >>> best = callbacks.BestWeights()
+    >>> model.compile()
+    >>> _ = model.fit(images, labels, epochs=2, callbacks=[best], verbose=0)
+    >>> best.best_epoch
+    1
+    >>> best.restore()
+
+    Reference: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3 (the
+    one-standard-error rule).
     """
 
-    def __init__(self, num_validation=None):
+    def __init__(self, num_validation: int | None = None):
         super().__init__()
         self.num_validation = num_validation
         self.best_epoch = None
@@ -57,22 +65,18 @@ class BestWeights(keras.callbacks.Callback):
 
     def _is_better(self, logs):
         if not math.isfinite(logs.get("loss", 0.0)):
-            return False  # the weights may not be numbers
+            return False  # the weights may be NaN
         score = _score(logs)
         if self._best_score is None or score is None:
             return True
         return score > self._best_score or self._is_as_accurate(logs)
 
     def _is_as_accurate(self, logs):
-        """Whether the accuracy is the highest one, as far as can be told by so many pictures.
-
-        What is kept so is within one standard error of the highest to the end: an epoch that
-        is higher still is kept in its turn.
-        """
+        """Whether the accuracy is within one standard error of the highest so far."""
         if self.num_validation is None or "val_accuracy" not in logs:
             return False
         error = math.sqrt(self._highest * (1.0 - self._highest) / self.num_validation)
-        # The weights of an epoch without a loss may not be numbers.
+        # The weights of an epoch without a finite loss may be NaN.
         return logs["val_accuracy"] >= self._highest - error and logs["val_loss"] < math.inf
 
     def get_state(self):
@@ -93,7 +97,7 @@ class BestWeights(keras.callbacks.Callback):
         self._weights = state["weights"]
 
     def restore(self):
-        """Gives the model the best weights that were seen."""
+        """Gives the model the best weights."""
         if self._weights is not None:
             self.model.set_weights(self._weights)
 

@@ -1,4 +1,4 @@
-"""A training whose loss is no number any more."""
+"""Stops a training whose loss is NaN or infinite."""
 
 import math
 import warnings
@@ -7,16 +7,14 @@ import keras
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Stops `fit` where the loss is infinite or no number, and says at which step.
+    """Stops `fit` when the loss becomes NaN or infinite, and warns with the step and the rate.
 
-    Steps that follow would keep the weights as they are then: without a meaning. With
-    `BestWeights` the best ones before are still there. (Keras' `TerminateOnNaN` stops as well,
-    and tells neither the learning rate nor the step within all epochs.)
+    `BestWeights` still has the best weights before that step. (Keras' `TerminateOnNaN` reports
+    neither the learning rate nor the step over all epochs.)
 
     Attributes:
-        step: the number of steps, counted through all epochs, after which the loss was no
-            number; None while it is one. Where several steps run in one call, it is the last
-            one of them.
+        step: the number of steps over all epochs after which the loss was not finite; None
+            while it is finite. If several steps run in one call, the last of them.
     """
 
     def __init__(self):
@@ -39,7 +37,7 @@ class FiniteLoss(keras.callbacks.Callback):
         self.model.stop_training = True
         warnings.warn(
             f"The loss is {loss} after step {self.step}, in epoch {self._epoch + 1}, at a "
-            f"learning rate of {float(optimizer.learning_rate):.3g}: this training stops. Take "
-            "a smaller learning rate, and look for pictures or weights that hold no numbers.",
+            f"learning rate of {float(optimizer.learning_rate):.3g}: the training stops. Use a "
+            "smaller learning rate, and look for NaN or infinity in images and weights.",
             stacklevel=2,
         )

@@ -1,4 +1,4 @@
-"""Unfreezing in the middle of one `fit`."""
+"""Changes of the freeze policy within one `fit`."""
 
 import warnings
 
@@ -10,28 +10,33 @@ from keras_transfer.freezing import FreezePolicy
 class GradualUnfreezing(keras.callbacks.Callback):
     """Changes the freeze policy of a `TransferModel` at the start of given epochs.
 
-    The run stays one `fit` with one history. The optimizer goes on: the layers trained before
-    keep their slots, and `iterations` and the learning rate continue. Newly trained layers
-    start with fresh slots, whose first steps Adam does not correct for when many steps were
-    made before; `optimizers.layerwise_decay` or a small learning rate keeps them in check.
+    The optimizer keeps its state: the layers that were trained before keep their slots, and
+    `iterations` and the learning rate continue. Newly trained layers start with empty slots,
+    and Adam's bias correction does not cover their first steps; use
+    `optimizers.layerwise_decay` or a small learning rate.
 
     Args:
-        schedule: a dict of epoch (from 0) to freeze policy. In a resumed run the latest policy
-            that is due is applied at once.
+        schedule: a dict of epoch (from 0) to freeze policy. A resumed `fit` applies the latest
+            policy that is due.
 
     Raises:
-        ValueError: for an epoch that is no integer from 0 on, or a value that is no policy; in
-            `fit`, for a model without a freeze policy.
+        ValueError: if an epoch is not an integer from 0, or a value is not a freeze policy; in
+            `fit`, if the model has no freeze policy.
 
     Example:
 
-    >>> callback = GradualUnfreezing({2: UnfreezeLast(1), 4: UnfreezeLast(2)})
+    >>> schedule = {1: freezing.UnfreezeLast(1)}
+    >>> callback = callbacks.GradualUnfreezing(schedule)
+    >>> model.compile()
+    >>> _ = model.fit(images, labels, epochs=2, callbacks=[callback], verbose=0)
+    >>> model.freeze_policy == schedule[1]
+    True
 
     Reference: Howard and Ruder, Universal Language Model Fine-tuning for Text Classification,
     2018, section 3.3.
     """
 
-    def __init__(self, schedule):
+    def __init__(self, schedule: dict):
         super().__init__()
         if not isinstance(schedule, dict) or not schedule:
             raise ValueError(
@@ -40,7 +45,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
             )
         for epoch, policy in schedule.items():
             if not isinstance(epoch, int) or epoch < 0:
-                raise ValueError(f"Epochs are integers from 0 on. Received: epoch {epoch!r}")
+                raise ValueError(f"Epochs must be integers from 0. Received: epoch {epoch!r}")
             if not isinstance(policy, FreezePolicy):
                 raise ValueError(
                     "The values of `schedule` must be freeze policies. "
@@ -51,8 +56,8 @@ class GradualUnfreezing(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if not hasattr(self.model, "freeze_policy"):
             raise ValueError(
-                "`GradualUnfreezing` needs a `TransferModel`, which follows its freeze policy "
-                f"in mid-training. Received: a model of type {type(self.model).__name__}"
+                "`GradualUnfreezing` needs a `TransferModel`, whose freeze policy can change "
+                f"within `fit`. Received: a model of type {type(self.model).__name__}"
             )
         epochs = self.params.get("epochs")
         never = [epoch for epoch in self.schedule if epochs and epoch >= epochs]

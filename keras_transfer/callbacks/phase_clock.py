@@ -1,4 +1,4 @@
-"""Where the time of a training went."""
+"""The time of the parts of a training."""
 
 import time
 
@@ -6,11 +6,11 @@ import keras
 
 
 class PhaseClock(keras.callbacks.Callback):
-    """Notes when each call of `fit` began and ended.
+    """Records when each call of `fit` began and ended.
 
     Attributes:
         started: when the clock was made, by `time.monotonic()`.
-        spans: `[began, ended]` of each call, by the same.
+        spans: `[began, ended]` of each call.
     """
 
     def __init__(self):
@@ -26,10 +26,10 @@ class PhaseClock(keras.callbacks.Callback):
         self.spans[-1][1] = time.monotonic()
 
     def seconds(self, names, until):
-        """Pairs of what was done and how long it took.
+        """Pairs of a name and a number of seconds.
 
         Args:
-            names: of the phases; the last ones are taken where the first were done before.
+            names: of all phases; in a resumed training the last ones were run.
             until: when the training ended, by `time.monotonic()`.
         """
         names = list(names)[len(names) - len(self.spans) :]

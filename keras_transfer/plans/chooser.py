@@ -85,8 +85,8 @@ def choose_plan(
     Example:
 
     >>> plan = plans.choose_plan(num_images=3000, num_classes=10)
-    >>> [(phase.name, phase.freeze_policy) for phase in plan.phases]
-    [('head', FreezeAll()), ('fine-tuning', UnfreezeLast(num_stages=2))]
+    >>> [(phase.name, phase.epochs) for phase in plan.phases]
+    [('head', 20), ('fine-tuning', 8)]
 
     Reference: Yosinski et al., How transferable are features in deep neural networks?, NeurIPS
     2014, for the table; Kumar et al., Fine-Tuning can Distort Pretrained Features and

@@ -25,7 +25,7 @@ from keras_transfer.calibration.temperature_scaling import (
     at_temperature,
     fit_temperature,
 )
-from keras_transfer.callbacks import PhaseClock
+from keras_transfer.callbacks.phase_clock import PhaseClock
 from keras_transfer.data import ImageSplits, decode_image, image_folder
 from keras_transfer.data import augmentation as augmentations
 from keras_transfer.data.decoding import check_image_size

@@ -70,7 +70,7 @@ def _plan(run):
         rate = "exact" if phase.solver == "exact" else f"{phase.learning_rate:g}"
         rows.append(
             (
-                phase.name, str(phase.epochs), repr(phase.freeze_policy), rate,
+                phase.name, str(phase.epochs), _policy(phase.freeze_policy), rate,
                 f"x {decay}" if decay else "-", str(phase.views or "-"),
             )
         )  # fmt: skip
@@ -79,6 +79,16 @@ def _plan(run):
         "Plan",
         [blocks.table(rows, numbers=(1, 3, 4, 5)), blocks.bullets(run.plan.reasons)],
     )
+
+
+def _policy(policy):
+    arguments = {
+        name: value
+        for name, value in policy.get_config().items()
+        if (name, value) != ("batch_norm", "frozen")  # the default
+    }
+    listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return f"{type(policy).__name__}({listed})"
 
 
 def _curves(run):

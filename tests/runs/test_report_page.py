@@ -8,7 +8,7 @@ import pytest
 from keras_transfer import runs
 from keras_transfer._figures import svg_of
 from keras_transfer.calibration.measures import measure
-from keras_transfer.callbacks import PhaseClock
+from keras_transfer.callbacks.phase_clock import PhaseClock
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
