@@ -4,8 +4,12 @@ import signal
 import sys
 import time
 
+import pytest
+
 from benchmarks import worker_group
 from benchmarks.worker_group import WorkerGroup, describe_code
+
+pytestmark = pytest.mark.slow
 
 
 def script(text):

@@ -6,6 +6,8 @@ import pytest
 from tests.distribution import workers
 from tests.distribution.extraction import NUM_IMAGES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("shared", "computed"),

@@ -13,6 +13,8 @@ from keras_transfer.plans import Phase, Plan
 from keras_transfer.runs import Run
 from tests.pictures import colour_folder
 
+pytestmark = pytest.mark.slow
+
 LONGEST = 400
 
 

@@ -8,6 +8,8 @@ import pytest
 from tests.conftest import DATA
 from tests.distribution import workers
 
+pytestmark = pytest.mark.slow
+
 _MODULE = "tests.distribution.training"
 
 

@@ -10,6 +10,8 @@ import pytest
 from tests.distribution import workers
 from tests.distribution.conditions import CONDITIONS
 
+pytestmark = pytest.mark.slow
+
 _TESTS = "tests/optimizers/test_learning_rate_multiplier.py"
 # To save time, the claims about every optimizer are tested for a few of them: decoupled decay,
 # a counter beside `iterations`, a user's own.

@@ -254,6 +254,7 @@ print("steps", int(model.optimizer.iterations.numpy()), model.predict(images, ve
 """
 
 
+@pytest.mark.slow
 def test_model_trains_on_two_devices_and_follows_its_policy(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)],

@@ -17,6 +17,8 @@ from keras_transfer.models import TransferModel
 from tests.features.conftest import CountingEngine, contents
 from tests.networks import residual_backbone
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[2]
 ROWS, IMAGES = 32, 150  # five shards
 # One batch is a shard: each takes the child so long.

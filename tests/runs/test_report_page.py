@@ -205,6 +205,7 @@ def test_predictions_of_any_path_are_kept(tmp_path):
     np.testing.assert_array_equal(found.probabilities, one.probabilities)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [400, 1400])
 def test_browser_shows_it_without_errors_and_asks_for_nothing(run, tmp_path, width):
     find_browser()
@@ -214,6 +215,7 @@ def test_browser_shows_it_without_errors_and_asks_for_nothing(run, tmp_path, wid
     assert all(f'id="{name}"' in html for name in SECTIONS)
 
 
+@pytest.mark.slow
 def test_browser_would_tell_errors_and_requests(tmp_path):
     find_browser()
     page = tmp_path / "page.html"

@@ -3,6 +3,7 @@
 import itertools
 import os
 import pathlib
+import shutil
 import signal
 import sys
 
@@ -42,6 +43,26 @@ class Stop(keras.callbacks.Callback):
             self._action()
 
 
+class Snapshots(keras.callbacks.Callback):
+    """Copies the folder of a training at the beginning of given batches, as a kill leaves it.
+
+    Args:
+        directory: the folder of the training and its features.
+        copies: a dict of the number of a batch, over all epochs, to the place of the copy.
+    """
+
+    def __init__(self, directory, copies):
+        super().__init__()
+        self._directory, self._copies = directory, copies
+        self._begun = itertools.count(1)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        place = self._copies.get(next(self._begun))
+        if place is not None:
+            # The lock belongs to this process.
+            shutil.copytree(self._directory, place, ignore=shutil.ignore_patterns(".lock"))
+
+
 def kill():
     raise Killed
 
@@ -51,14 +72,14 @@ def signal_self(name):
 
 
 def train(pictures, directory, *, cached=True, unfreezes=False, stop=None, every=None):
-    """Trains, or goes on; returns all that is equal in two trainings that are the same.
+    """Trains, or resumes; returns all that is equal in two trainings that are the same.
 
     Args:
         pictures: a folder of class folders.
         directory: for the training and the features.
         cached: whether to train on features where that is possible.
         unfreezes: whether to unfreeze by a callback.
-        stop: a `Stop`, or None.
+        stop: a `Stop`, `Snapshots`, or None.
         every: as `checkpoint_every`.
     """
     directory = pathlib.Path(directory)

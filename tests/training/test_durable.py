@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 from keras_transfer.training import Preempted
 from keras_transfer.training.checkpoints import Checkpoints
 from tests.pictures import colour_folder
-from tests.training.durable import Killed, Stop, kill, train
+from tests.training.durable import Killed, Snapshots, Stop, kill, train
 
 # Three phases of three epochs of three steps.
 IN_THE_HEAD, IN_THE_LAST_STAGE, IN_ALL = 5, 14, 26
@@ -23,15 +24,38 @@ def pictures(tmp_path_factory):
     return colour_folder(tmp_path_factory.mktemp("pictures"))
 
 
+class Recorded:
+    """A training that nobody stops, and copies of its folder as kills would leave it."""
+
+    def __init__(self, pictures, directory, way, every, batches):
+        self.copies = {batch: directory / f"killed-{batch}" for batch in batches}
+        snapshots = Snapshots(directory / "training", self.copies)
+        self.results = train(
+            pictures, directory / "training", **WAYS[way], stop=snapshots, every=every
+        )
+
+
+# How a training runs, how often it saves within an epoch, and the batches that it is killed at.
+TRAININGS = {
+    ("on features", None): [IN_THE_HEAD],
+    ("on features", 1): [IN_THE_LAST_STAGE, IN_ALL],
+    ("on pictures", 1): [IN_THE_LAST_STAGE],
+    ("unfreezing", 2): [5],
+    ("unfreezing", None): [8],
+}
+
+
 @pytest.fixture(scope="module")
-def undisturbed(pictures, tmp_path_factory):
-    """What a training ends with that nobody stops, for each way."""
+def recorded(pictures, tmp_path_factory):
+    """One training for each of `TRAININGS`, made when it is asked for."""
     found = {}
 
-    def of(way):
-        if way not in found:
-            found[way] = train(pictures, tmp_path_factory.mktemp("undisturbed"), **WAYS[way])
-        return found[way]
+    def of(way, every):
+        if (way, every) not in found:
+            directory = tmp_path_factory.mktemp("recorded")
+            batches = TRAININGS[way, every]
+            found[way, every] = Recorded(pictures, directory, way, every, batches)
+        return found[way, every]
 
     return of
 
@@ -49,40 +73,34 @@ def checkpoints(directory):
 
 
 @pytest.mark.parametrize(
-    ("way", "batch", "every"),
-    [
-        ("on features", IN_THE_HEAD, None),
-        ("on features", IN_THE_LAST_STAGE, 1),
-        ("on pictures", IN_THE_LAST_STAGE, 1),
-        ("unfreezing", 5, 2),
-        ("unfreezing", 8, None),
-    ],
+    ("way", "every", "batch"),
+    [(*training, batch) for training, batches in TRAININGS.items() for batch in batches],
 )
-def test_killed_training_goes_on_to_the_same_weights(
-    pictures, undisturbed, tmp_path, way, batch, every
+def test_killed_training_resumes_to_the_same_weights(
+    pictures, recorded, tmp_path, way, every, batch
 ):
-    with pytest.raises(Killed):
-        train(pictures, tmp_path, **WAYS[way], stop=Stop(kill, batch), every=every)
-    assert 1 <= len(checkpoints(tmp_path)) <= 2
-    assert_equal(train(pictures, tmp_path, **WAYS[way], every=every), undisturbed(way))
+    training = recorded(way, every)
+    place = shutil.copytree(training.copies[batch], tmp_path / "killed")
+    assert 1 <= len(checkpoints(place)) <= 2
+    assert_equal(train(pictures, place, **WAYS[way], every=every), training.results)
 
 
-def test_training_killed_in_every_epoch_ends_with_the_same_weights(
-    pictures, undisturbed, tmp_path
+def test_training_that_is_killed_again_resumes_to_the_same_weights(
+    pictures, recorded, tmp_path
 ):
-    for _ in range(15):
+    for _ in range(4):
         try:
-            results = train(pictures, tmp_path, stop=Stop(kill, 8), every=1)
+            results = train(pictures, tmp_path, stop=Stop(kill, 11), every=1)
         except Killed:
             continue
         break
-    assert_equal(results, undisturbed("on features"))
+    assert_equal(results, recorded("on features", 1).results)
 
 
-def test_finished_training_is_not_repeated(pictures, undisturbed, tmp_path):
-    train(pictures, tmp_path)
-    again = train(pictures, tmp_path, stop=Stop(kill, 1))
-    assert_equal(again, undisturbed("on features"))
+def test_finished_training_is_not_repeated(pictures, recorded):
+    training = recorded("on features", 1)
+    place = training.copies[IN_ALL].parent / "training"
+    assert_equal(train(pictures, place, stop=Stop(kill, 1), every=1), training.results)
 
 
 def train_aside(pictures, directory, signal_name, batch):
@@ -93,14 +111,16 @@ def train_aside(pictures, directory, signal_name, batch):
     return subprocess.run(command, capture_output=True, timeout=300)
 
 
-def test_sigterm_saves_the_step_and_ends_with_its_own_code(pictures, undisturbed, tmp_path):
+@pytest.mark.slow
+def test_sigterm_saves_the_step_and_ends_with_its_own_code(pictures, recorded, tmp_path):
     done = train_aside(pictures, tmp_path, "SIGTERM", IN_ALL)
     assert done.returncode == Preempted.CODE == 75, done.stderr
     position = Checkpoints(tmp_path / "run" / "checkpoints").latest()["position"]
     assert (position["epoch"], position["step"]) == (8, 1)
-    assert_equal(train(pictures, tmp_path), undisturbed("on features"))
+    assert_equal(train(pictures, tmp_path), recorded("on features", 1).results)
 
 
+@pytest.mark.slow
 def test_killed_process_goes_on_in_another_one_to_the_same_bits(pictures, tmp_path):
     for name, batch, code in (("killed", IN_ALL, -9), ("killed", 0, 0), ("undisturbed", 0, 0)):
         done = train_aside(pictures, tmp_path / name, "SIGKILL", batch)
@@ -112,11 +132,11 @@ def test_killed_process_goes_on_in_another_one_to_the_same_bits(pictures, tmp_pa
     assert_equal(*results, rtol=0, atol=0)
 
 
-def test_damaged_checkpoint_is_passed_over(pictures, undisturbed, tmp_path):
-    with pytest.raises(Killed):
-        train(pictures, tmp_path, stop=Stop(kill, IN_ALL), every=1)
-    newest = checkpoints(tmp_path)[-1]
+def test_corrupt_checkpoint_is_skipped(pictures, recorded, tmp_path):
+    training = recorded("on features", 1)
+    shutil.copytree(training.copies[IN_THE_LAST_STAGE], tmp_path / "corrupt")
+    newest = checkpoints(tmp_path / "corrupt")[-1]
     newest.write_bytes(newest.read_bytes()[:1000])
     with pytest.warns(UserWarning, match=f"{newest.name}.* is corrupt"):
-        results = train(pictures, tmp_path)
-    assert_equal(results, undisturbed("on features"))
+        results = train(pictures, tmp_path / "corrupt", every=1)
+    assert_equal(results, training.results)
