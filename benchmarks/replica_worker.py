@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from benchmarks import library_models
 from keras_transfer import distribution, freezing
+from keras_transfer.distribution.workers import is_chief
 
 _CLASSES, _WARM_UP = 10, 3
 
@@ -48,7 +49,7 @@ def main(output, network, image_size, batch_size, steps):
     )
     meter = Meter()
     model.fit(dataset.repeat(_WARM_UP + int(steps) + 1), callbacks=[meter], verbose=0)
-    if distribution.is_chief(strategy):
+    if is_chief(strategy):
         trained = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
         values = {
             "replicas": replicas,

@@ -44,7 +44,7 @@ class BestWeights(keras.callbacks.Callback):
         super().__init__()
         self.num_validation = num_validation
         self.best_epoch = None
-        self.best_logs = {}
+        self.best_logs: dict = {}
         self._highest = 0.0
         self._best_score = None
         self._weights = None

@@ -5,29 +5,31 @@ import math
 _RULES = {"linear": lambda ratio: ratio, "sqrt": math.sqrt}
 
 
-def scaled_learning_rate(learning_rate, batch_size, base_batch_size=32, rule="sqrt"):
-    """The rate for a batch size, from the rate that was right for another one.
+def scaled_learning_rate(
+    learning_rate: float, batch_size: int, base_batch_size: int = 32, rule: str = "sqrt"
+) -> float:
+    """The learning rate for a batch size, from a good one for another batch size.
 
-    Nothing in the library scales a rate by itself: a batch is divided among the replicas, so
-    that more replicas take the same steps, faster. Only who makes the batch larger changes the
-    training, and may want another rate.
+    The library does not scale learning rates by itself: a batch is divided among the replicas,
+    so more replicas take the same steps, faster. A larger batch changes the training, and may
+    need another learning rate.
 
     Args:
-        learning_rate: the rate for `base_batch_size`.
+        learning_rate: the learning rate for `base_batch_size`.
         batch_size: the global batch size, of all replicas together.
         base_batch_size: defaults to 32, that of the default plan.
-        rule: "sqrt" (the default), for Adam and its kin, which divide by the gradient's size
-            (Malladi et al., On the SDEs and Scaling Rules for Adaptive Gradient Algorithms,
-            NeurIPS 2022); "linear" for SGD (Goyal et al., Accurate, Large Minibatch SGD,
-            2017).
+        rule: "sqrt" (the default) for Adam and similar optimizers; "linear" for SGD.
 
     Returns:
-        A float.
+        The learning rate, a float.
 
     Example:
 
-    >>> scaled_learning_rate(1e-3, 128)
+    >>> distribution.scaled_learning_rate(1e-3, 128)
     0.002
+
+    Reference: Malladi et al., On the SDEs and Scaling Rules for Adaptive Gradient Algorithms,
+    NeurIPS 2022, for "sqrt"; Goyal et al., Accurate, Large Minibatch SGD, 2017, for "linear".
     """
     if rule not in _RULES:
         raise ValueError(f"`rule` must be one of {sorted(_RULES)}. Received: rule={rule!r}")

@@ -1,4 +1,4 @@
-"""Which `tf.distribute` strategy to run on."""
+"""The choice of a `tf.distribute` strategy."""
 
 import functools
 import logging
@@ -10,33 +10,38 @@ from keras_transfer.distribution.cluster import (
     num_configured_workers,
     num_slurm_tasks,
     slurm_config,
+    tpu_address,
 )
-from keras_transfer.distribution.tpu import tpu_address
 
 _logger = logging.getLogger("keras_transfer")
 
 
-def get_strategy(strategy="auto"):
-    """The `tf.distribute` strategy for this machine, or for the machines this one is part of.
+def get_strategy(strategy: str | tf.distribute.Strategy = "auto") -> tf.distribute.Strategy:
+    """Chooses the `tf.distribute` strategy for this machine or this cluster.
 
     A strategy for several machines or a TPU must be made before TensorFlow does anything
-    else, and is made once: a second call gives the same one. Batches are global: each is
+    else. It is made once: a second call returns the same object. Batches are global: each is
     divided among all replicas.
 
     Args:
-        strategy: `"auto"` takes the first of these that there is: a TPU (`TPU_NAME`,
-            Kubernetes, or a TPU's own machine), several workers (`TF_CONFIG`, or the tasks of
-            one `srun`, for which `TF_CONFIG` is then set), several GPUs, one device. `"tpu"`,
-            `"multi_worker"`, `"mirrored"` and `"one_device"` ask for one of them. A
-            `tf.distribute.Strategy` is returned as it is.
+        strategy: `"auto"` takes the first that is available: a TPU (`TPU_NAME`, Kubernetes, or
+            an attached one), several workers (`TF_CONFIG`, or the tasks of one `srun`, for
+            which `TF_CONFIG` is then set), several GPUs, one device. `"tpu"`,
+            `"multi_worker"`, `"mirrored"` and `"one_device"` require one of them. A
+            `tf.distribute.Strategy` is returned unchanged.
 
     Returns:
-        A `tf.distribute.Strategy`. What `"auto"` chose, and why, is logged in one sentence.
+        A `tf.distribute.Strategy`. The choice of `"auto"` and its reason are logged.
 
     Raises:
-        ValueError: for another name, for a `TF_CONFIG` that is no cluster of workers, or where
-            there is no TPU or cluster of those that were asked for.
-        RuntimeError: if several workers are asked for after TensorFlow was used.
+        ValueError: if the name is unknown, `TF_CONFIG` does not describe a cluster of workers,
+            or the required TPU or cluster does not exist.
+        RuntimeError: if several workers are required after TensorFlow was used.
+
+    Example:
+
+    >>> distribution.get_strategy("one_device").num_replicas_in_sync
+    1
     """
     if isinstance(strategy, tf.distribute.Strategy):
         return strategy
@@ -52,7 +57,7 @@ def get_strategy(strategy="auto"):
 
 
 def _choose():
-    """The name of the strategy for what there is, and why."""
+    """The name of the strategy, and the reason."""
     if tpu_address() is not None:
         return "tpu", "a TPU was found"
     workers = num_configured_workers()
@@ -61,7 +66,7 @@ def _choose():
     tasks = num_slurm_tasks()
     if tasks > 1:
         return "multi_worker", f"Slurm started {tasks} tasks"
-    # Not the logical devices: to list these fixes what a cluster could still set.
+    # Listing the logical devices would fix settings that a cluster still has to change.
     gpus = len(tf.config.list_physical_devices("GPU"))
     if gpus > 1:
         return "mirrored", f"{gpus} GPUs were found"
@@ -78,9 +83,9 @@ def _multi_worker():
         os.environ["TF_CONFIG"] = slurm_config()
     if not num_configured_workers():
         raise ValueError(
-            "There is no cluster to work in: set TF_CONFIG for each worker, as "
-            "https://www.tensorflow.org/guide/distributed_training describes it, or start them "
-            "with `srun`. Received: strategy='multi_worker'"
+            "There is no cluster: set TF_CONFIG for each worker, as "
+            "https://www.tensorflow.org/guide/distributed_training describes, or start the "
+            "workers with `srun`. Received: strategy='multi_worker'"
         )
     return tf.distribute.MultiWorkerMirroredStrategy()
 
@@ -90,7 +95,7 @@ def _tpu():
     address = tpu_address()
     if address is None:
         raise ValueError(
-            "There is no TPU: set TPU_NAME, or run on a TPU's own machine. "
+            "There is no TPU: set TPU_NAME, or run on a machine with an attached TPU. "
             "Received: strategy='tpu'"
         )
     resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(address)

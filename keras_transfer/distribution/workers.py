@@ -1,4 +1,4 @@
-"""What a strategy says of the workers that train together."""
+"""The workers of a strategy."""
 
 import zlib
 
@@ -6,22 +6,22 @@ import tensorflow as tf
 
 
 def has_workers(strategy):
-    """Whether a strategy is one of several machines.
+    """Whether a strategy spans several machines.
 
     Args:
         strategy: a `tf.distribute.Strategy`.
     """
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return False
-    # Without a cluster it mirrors over the devices of this machine.
+    # Without a cluster it mirrors the devices of this machine.
     return bool(strategy.cluster_resolver.cluster_spec().as_dict())
 
 
 def is_chief(strategy):
-    """Whether this process is the one of a strategy's workers that writes files.
+    """Whether this process is the worker of a strategy that writes files.
 
     Args:
-        strategy: a `tf.distribute.Strategy`; without workers every process is.
+        strategy: a `tf.distribute.Strategy`; without workers the answer is True.
     """
     if not has_workers(strategy):
         return True
@@ -31,7 +31,7 @@ def is_chief(strategy):
 
 
 def all_agree(strategy, text):
-    """Whether all workers call this with the same text; all of them must call it.
+    """Whether all workers call this with the same text; each of them must call it.
 
     Args:
         strategy: a `tf.distribute.Strategy`; without workers the answer is True.

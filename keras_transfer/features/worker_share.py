@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_transfer.distribution import has_workers
+from keras_transfer.distribution.workers import has_workers
 
 
 class WorkerShare:

@@ -16,7 +16,7 @@ import inspect
 import keras
 import tensorflow as tf
 
-from keras_transfer.distribution import has_workers
+from keras_transfer.distribution.workers import has_workers
 
 
 class MultiWorkerSteps(keras.Model):

@@ -29,6 +29,7 @@ from keras_transfer.callbacks.phase_clock import PhaseClock
 from keras_transfer.data import ImageSplits, decode_image, image_folder
 from keras_transfer.data import augmentation as augmentations
 from keras_transfer.data.decoding import check_image_size
+from keras_transfer.distribution.workers import has_workers, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.plans import Plan
 from keras_transfer.runs.folder import Predictions, RunFolder, check_output
@@ -119,7 +120,7 @@ def fit(
     started = time.monotonic()
     # First: workers and a TPU are found before TensorFlow does anything else.
     placement = distribution.get_strategy(strategy)
-    folder = RunFolder(output, writes=distribution.is_chief(placement))
+    folder = RunFolder(output, writes=is_chief(placement))
     if isinstance(plan, (str, os.PathLike)) and plan != "auto":
         plan = Plan.load(plan)
     if isinstance(backbone, Backbone):
@@ -240,7 +241,7 @@ def _train(folder, model, *arguments):
         return fine_tune_in(folder, model, *arguments)
     except tf.errors.OpError as error:
         strategy = model.distribute_strategy
-        if not distribution.has_workers(strategy):
+        if not has_workers(strategy):
             raise
         raise RuntimeError(_worker_failure(error, strategy)) from error
 

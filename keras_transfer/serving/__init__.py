@@ -1,4 +1,4 @@
-"""The way out: a folder for TensorFlow Serving, or one file for LiteRT or ONNX Runtime."""
+"""Export: a folder for TensorFlow Serving, or a file for LiteRT or ONNX Runtime."""
 
 from keras_transfer.serving.exporter import export
 from keras_transfer.serving.file_export import export_file

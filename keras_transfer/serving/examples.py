@@ -1,4 +1,4 @@
-"""A few pictures to compare an export on, and to warm a server up with."""
+"""A few images for the comparison of an export, and as warm-up requests."""
 
 import os
 import pathlib
@@ -8,24 +8,24 @@ import tensorflow as tf
 
 from keras_transfer.data import decode_image
 
-# They go through the model as one batch; TensorFlow Serving refuses more than 1000 requests.
+# One batch for the model; TensorFlow Serving refuses more than 1000 warm-up requests.
 MAX_EXAMPLES = 32
 
 
 def example_inputs(paths, signatures):
-    """A batch of pictures, as the `serving_default` signature takes them.
+    """A batch of images, as the `serving_default` signature takes them.
 
     Args:
-        paths: paths of encoded pictures; None makes two pictures of noise up.
+        paths: paths of encoded images; None for two images of noise.
         signatures: the `Signatures` of the export.
 
     Returns:
-        The files' bytes, a string tensor of shape `(batch,)`; arrays of shape `(batch, height,
-        width, channels)` where the model cannot take encoded pictures.
+        The bytes of the files, a string tensor of shape `(batch,)`; an array of shape `(batch,
+        height, width, channels)` if the model cannot take encoded images.
 
     Raises:
-        ValueError: if `paths` is no list of paths, is empty, or names a file that is no
-            picture.
+        ValueError: if `paths` is not a list of paths, is empty, or names a file that is not
+            an image.
         OSError: if a file cannot be read.
     """
     if paths is None:
@@ -34,7 +34,7 @@ def example_inputs(paths, signatures):
         raise ValueError(f"`examples` must be a list of paths. Received: examples={paths!r}")
     if not signatures.takes_bytes:
         raise ValueError(
-            f"No file holds pictures of {signatures.channels} channels: leave `examples` out. "
+            f"Files hold no images of {signatures.channels} channels: leave out `examples`. "
             f"Received: examples={paths!r}"
         )
     return tf.constant([_read(path, signatures) for path in list(paths)[:MAX_EXAMPLES]])

@@ -1,13 +1,15 @@
-"""The way out: a folder that TensorFlow Serving loads."""
+"""Export to a folder that TensorFlow Serving loads."""
 
 import os
 import pathlib
 import shutil
 import uuid
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
+from keras_transfer.models import TransferModel
 from keras_transfer.serving.examples import example_inputs
 from keras_transfer.serving.parity import check_parity
 from keras_transfer.serving.signatures import Signatures
@@ -15,30 +17,30 @@ from keras_transfer.serving.warmup import write_warmup
 
 
 def export(
-    model,
-    directory,
-    class_names=None,
-    examples=None,
-    image_size=None,
-    reduced_decoding=None,
-):
+    model: TransferModel,
+    directory: str | os.PathLike,
+    class_names: Sequence | dict | None = None,
+    examples: Sequence | None = None,
+    image_size: tuple | int | None = None,
+    reduced_decoding: bool | None = None,
+) -> pathlib.Path:
     """Exports a `TransferModel` as the next version in a folder for TensorFlow Serving.
 
     The new version is written aside, compared with `model.predict` and then renamed to
-    `directory/1`, `directory/2`, …, so that a server that polls the folder never loads half a
-    model or a wrong one. (A killed export leaves a folder `.writing-…`, which servers ignore.)
-    It runs in inference mode and holds no augmentation and no optimizer. Its signatures:
+    `directory/1`, `directory/2`, …: a server that polls the folder never loads an incomplete or
+    a wrong model. (A killed export leaves a folder `.writing-…`, which servers ignore.) The
+    exported model runs in inference mode and contains no augmentation and no optimizer. Its
+    signatures:
 
-    - `serving_default` takes `image_bytes`, encoded JPEG, PNG, GIF or BMP pictures as strings
-      of shape `(batch,)`, and decodes and resizes them as training does;
+    - `serving_default` takes `image_bytes`, encoded JPEG, PNG, GIF or BMP images as strings of
+      shape `(batch,)`, and decodes and resizes them as in training;
     - `images` takes `images`, float32 of shape `(batch, height, width, channels)` in [0, 255].
 
-    A model of other than 1 or 3 channels, for which there are no encoded pictures, has only
-    `images`, which `serving_default` then is too.
+    If the model does not take 1 or 3 channels, `serving_default` equals `images`.
 
-    Both give, for a `SoftmaxHead`, `probabilities`, `class_index` and `label`; for a
+    Both return, for a `SoftmaxHead`, `probabilities`, `class_index` and `label`; for a
     `SigmoidHead`, `probabilities` and `labels`, the names in the order of the probabilities;
-    for a `DenseHead`, `values`. Several heads put their names in front: `colour_label`.
+    for a `DenseHead`, `values`. With several heads the names have a prefix: `colour_label`.
 
     Args:
         model: a `TransferModel`.
@@ -46,10 +48,10 @@ def export(
         class_names: the names of the classes in the order of the outputs; a dict of head to
             names for several heads. Defaults to None, those that the model remembers from its
             training data; without these there are no labels.
-        examples: paths of a few pictures, at most 32 are read, to compare on and to warm the
-            server up with. Defaults to made-up ones.
-        image_size: `(height, width)`, or one integer for both, for a model whose input size is
-            open.
+        examples: paths of a few images, of which at most 32 are read, for the comparison and as
+            warm-up requests. Defaults to None, noise.
+        image_size: `(height, width)`, or one integer for both, for a model without a fixed
+            input size.
         reduced_decoding: whether `serving_default` decodes a large JPEG at a part of its size.
             Defaults to None, as in training if the model remembers it, else True.
 
@@ -57,22 +59,30 @@ def export(
         The path of the new version.
 
     Raises:
-        ValueError: for names or a size that do not fit, an example that is no picture, or no
-            `TransferModel`.
-        RuntimeError: if the export does not compute what `model.predict` does; nothing is
-            left in `directory` then. In the scope of a `tf.distribute.Strategy`.
+        ValueError: if names or a size do not fit, an example is not an image, or the model is
+            not a `TransferModel`.
+        RuntimeError: if the export does not compute the same as `model.predict`; nothing is
+            left in `directory`. Also in the scope of a `tf.distribute.Strategy`.
         OSError: if `directory` cannot be written.
+
+    Example:
+
+    >>> model.class_names = ["ant", "bee", "wasp"]
+    >>> version = serving.export(model, "serving")
+    >>> served = tf.saved_model.load(str(version)).signatures["images"]
+    >>> sorted(served(images=tf.zeros((1, 16, 16, 3))))
+    ['class_index', 'label', 'probabilities']
     """
     if tf.distribute.has_strategy():
         raise RuntimeError(
-            "A model that is exported in a strategy's scope cannot be compared with `predict`: "
-            "call `export` after the `with` block."
+            "In the scope of a strategy the export cannot be compared with `predict`: call "
+            "`export` after the `with` block."
         )
     signatures = Signatures(model, class_names, image_size, reduced_decoding)
     examples = example_inputs(examples, signatures)
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    # Not by `mkdtemp`, whose folder a server that runs as another user could not read.
+    # A server that runs as another user could not read a folder of `mkdtemp`.
     aside = directory / f".writing-{uuid.uuid4().hex}"
     aside.mkdir()
     try:
@@ -86,7 +96,7 @@ def export(
 
 
 def _write(signatures, path):
-    # The archive finds the variables by itself; `track` would write each a second time.
+    # The archive finds the variables by itself; `track` would write each twice.
     archive = keras.export.ExportArchive()
     images = tf.TensorSpec(signatures.image_shape, tf.float32, name="images")
     from_images = archive.add_endpoint("images", signatures.from_images, [images])
@@ -114,7 +124,7 @@ def _compare(signatures, path, examples):
 
 
 def _flush(folder):
-    # A rename reaches the disk before the data does: a power cut would leave half a version.
+    # A rename reaches the disk before the data: a power cut would leave half a version.
     for path in folder.rglob("*"):
         if path.is_file():
             with open(path, "r+b") as file:

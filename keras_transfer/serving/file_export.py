@@ -1,60 +1,73 @@
-"""The way out: one file, for a telephone or another runtime."""
+"""Export to one file, for LiteRT or ONNX Runtime."""
 
 import importlib.util
 import os
 import pathlib
 import uuid
 import warnings
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
+from keras_transfer.models import TransferModel
 from keras_transfer.serving.examples import example_inputs
 from keras_transfer.serving.parity import check_parity
 from keras_transfer.serving.signatures import Signatures
 
-# The packages that each format needs beside TensorFlow.
+# The packages that each format needs in addition to TensorFlow.
 _PACKAGES = {".tflite": (), ".onnx": ("tf2onnx", "onnx", "onnxruntime")}
 
 
-def export_file(model, path, examples=None, image_size=None):
+def export_file(
+    model: TransferModel,
+    path: str | os.PathLike,
+    examples: Sequence | None = None,
+    image_size: tuple | int | None = None,
+) -> pathlib.Path:
     """Exports a `TransferModel` as one file: `.tflite` for LiteRT, `.onnx` for ONNX Runtime.
 
-    The file is written aside, run, compared with `model.predict` and then renamed, so that a
-    file at `path` is whole and right. It runs in inference mode. It takes `images`, float32 of
-    shape `(batch, height, width, channels)` in [0, 255], and gives, for a `SoftmaxHead`,
-    `probabilities` and `class_index`; for a `SigmoidHead`, `probabilities`; for a `DenseHead`,
-    `values`. Several heads put their names in front. Decoding and resizing the picture and
-    naming the class are left to the program that uses the file.
+    The file is written aside, run, compared with `model.predict` and then renamed. It runs in
+    inference mode. It takes `images`, float32 of shape `(batch, height, width, channels)` in
+    [0, 255], and returns, for a `SoftmaxHead`, `probabilities` and `class_index`; for a
+    `SigmoidHead`, `probabilities`; for a `DenseHead`, `values`. With several heads the names
+    have a prefix. The program that uses the file decodes and resizes the image, and names the
+    class.
 
-    A `.tflite` file needs LiteRT's own operations only, and float32 layers. An `.onnx` file
-    needs the extra `onnx` to be written.
+    A `.tflite` file uses only operations of LiteRT, and needs float32 layers. Writing an
+    `.onnx` file needs the extra `onnx`.
 
     Args:
         model: a `TransferModel`.
-        path: the file, which ends in `.tflite` or `.onnx`; one that is there is replaced.
-        examples: paths of a few pictures, at most 32 are read, to compare on. Defaults to
-            made-up ones.
-        image_size: `(height, width)`, or one integer for both, for a model whose input size is
-            open.
+        path: the file, which ends in `.tflite` or `.onnx`; an existing one is replaced.
+        examples: paths of a few images, of which at most 32 are read, for the comparison.
+            Defaults to None, noise.
+        image_size: `(height, width)`, or one integer for both, for a model without a fixed
+            input size.
 
     Returns:
         The path of the file.
 
     Raises:
-        ValueError: for another ending, half precision in a `.tflite` file, a size that does not
-            fit, an example that is no picture, or no `TransferModel`.
-        ImportError: if the format's packages are not installed.
-        RuntimeError: if the model cannot be converted, or the file does not compute what
-            `model.predict` does; `path` is left as it was.
+        ValueError: if the path has another ending, a `.tflite` file would need half precision,
+            a size does not fit, an example is not an image, or the model is not a
+            `TransferModel`.
+        ImportError: if the packages of the format are not installed.
+        RuntimeError: if the model cannot be converted, or the file does not compute the same
+            as `model.predict`; `path` is left unchanged.
         OSError: if `path` cannot be written.
+
+    Example:
+
+    >>> serving.export_file(model, "model.onnx").name
+    'model.onnx'
     """
     path = pathlib.Path(path)
     _check_format(path)
     signatures = Signatures(model, image_size=image_size)
     _check_dtypes(model, path)
-    examples = example_inputs(examples, signatures)
-    images = signatures.pixels(examples) if signatures.takes_bytes else examples
+    inputs = example_inputs(examples, signatures)
+    images = signatures.pixels(inputs) if signatures.takes_bytes else inputs
     aside = path.with_name(f".writing-{uuid.uuid4().hex}{path.suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -68,7 +81,7 @@ def export_file(model, path, examples=None, image_size=None):
 
 
 def can_write_litert():
-    """Whether Keras exports to LiteRT, as it does since 3.13."""
+    """Whether this Keras exports to LiteRT, which it does since 3.13."""
     return tuple(int(part) for part in keras.__version__.split(".")[:2]) >= (3, 13)
 
 
@@ -92,14 +105,14 @@ def _check_dtypes(model, path):
     dtypes = {layer.compute_dtype for layer in model.layers} & {"float16", "bfloat16"}
     if path.suffix == ".tflite" and dtypes:
         raise ValueError(
-            "LiteRT computes in float32 only. Build the model again under the dtype policy "
-            "'float32' and give it these weights: `copy.set_weights(model.get_weights())`. "
+            "LiteRT computes in float32 only. Build the model under the dtype policy 'float32' "
+            "and copy the weights: `copy.set_weights(model.get_weights())`. "
             f"Received: a model with layers that compute in {', '.join(sorted(dtypes))}"
         )
 
 
 class _Inference(keras.layers.Layer):
-    """The answers of a model in inference mode, which Keras' ONNX export does not ask for."""
+    """A model in inference mode, which Keras' ONNX export does not use by itself."""
 
     def __init__(self, signatures, **kwargs):
         super().__init__(dtype="float32", **kwargs)
@@ -113,19 +126,19 @@ class _Inference(keras.layers.Layer):
 def _convert(signatures, images, path):
     inputs = keras.Input(signatures.image_shape[1:], dtype="float32", name="images")
     inference = keras.Model(inputs, _Inference(signatures)(inputs))
-    inference(images[:1])  # Keras exports to ONNX only what was called once
+    inference(images[:1])  # Keras exports to ONNX only models that were called
     options = {"format": "onnx"}
     if path.suffix == ".tflite":
-        # Keras allows TensorFlow's operations as well, which most runtimes do not have.
+        # Keras also allows TensorFlow's operations, which most runtimes do not have.
         supported = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
         options = {"format": "litert", "target_spec": supported}
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of names that the converters use, deprecated
+            warnings.simplefilter("ignore")  # the converters use deprecated names
             inference.export(str(path), verbose=False, **options)
     except OSError:
         raise
-    except Exception as error:  # the converters raise whatever they meet
+    except Exception as error:  # the converters raise many kinds
         raise RuntimeError(
             f"The model cannot be converted to '{path.suffix}': {error}"
         ) from error
@@ -134,7 +147,7 @@ def _convert(signatures, images, path):
 def _run(path, images):
     try:
         return (_run_litert if path.suffix == ".tflite" else _run_onnx)(str(path), images)
-    except Exception as error:  # the runtimes as well
+    except Exception as error:  # so do the runtimes
         raise RuntimeError(
             f"The model was converted to '{path.suffix}', but its runtime cannot run it. "
             f"Nothing was exported. {error}"
@@ -143,7 +156,7 @@ def _run(path, images):
 
 def _run_litert(path, images):
     with warnings.catch_warnings():
-        # Of a deletion that was announced for TensorFlow 2.20.
+        # A deprecation that was announced for TensorFlow 2.20.
         warnings.simplefilter("ignore")
         interpreter = tf.lite.Interpreter(path)
     return interpreter.get_signature_runner()(images=images)

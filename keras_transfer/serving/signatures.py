@@ -1,4 +1,4 @@
-"""What an exported model answers."""
+"""The functions of an exported model."""
 
 import keras
 import tensorflow as tf
@@ -10,7 +10,7 @@ from keras_transfer.models import TransferModel
 
 
 class Signatures:
-    """The functions of an exported model, from pictures to named tensors.
+    """The functions of an exported model, from images to named tensors.
 
     Args:
         model: a `TransferModel`.
@@ -23,8 +23,8 @@ class Signatures:
             it, else True.
 
     Raises:
-        ValueError: for what is no `TransferModel`, names that do not fit, and an image size
-            that is missing or not the model's.
+        ValueError: if the model is not a `TransferModel`, names do not fit, or the image size
+            is missing or not that of the model.
     """
 
     def __init__(self, model, class_names=None, image_size=None, reduced_decoding=None):
@@ -45,16 +45,16 @@ class Signatures:
 
     @property
     def image_shape(self):
-        """The shape of a batch of arrays that the model takes, with None for the batch."""
+        """The shape of a batch of images, with None for the batch."""
         return (None, *self.image_size, self.channels)
 
     @property
     def takes_bytes(self):
-        """Whether encoded pictures, which are grey or RGB, can be decoded for the model."""
+        """Whether the model takes grey or RGB images, which can be decoded from bytes."""
         return self.channels in (1, 3)
 
     def from_images(self, images):
-        """Answers for arrays of shape `(batch, height, width, channels)`, in inference mode."""
+        """The outputs for images `(batch, height, width, channels)`, in inference mode."""
         return self.describe(self.model(images, training=False))
 
     def describe(self, outputs):
@@ -68,7 +68,7 @@ class Signatures:
         }
 
     def pixels(self, encoded):
-        """Decodes and resizes encoded pictures, shape `(batch,)`, as training does."""
+        """Decodes and resizes encoded images, shape `(batch,)`, as in training."""
 
         def one(contents):
             return decode_and_resize(
@@ -78,7 +78,7 @@ class Signatures:
                 reduced_decoding=self.reduced_decoding,
             )
 
-        # One picture at a time: they differ in size until they are resized.
+        # One image at a time: their sizes differ until they are resized.
         return tf.map_fn(one, encoded, fn_output_signature=tf.float32)
 
 
@@ -102,12 +102,12 @@ def _names_of(head, names, which):
         return None
     if not isinstance(head, SoftmaxHead | SigmoidHead):
         raise ValueError(
-            f"{which} gives numbers, not classes: it takes no names. "
+            f"{which} predicts numbers, not classes: it takes no names. "
             f"Received: class_names={names!r}"
         )
     if isinstance(names, str | bytes | dict) or len(names) != head.units:
         raise ValueError(
-            f"{which} has {head.units} outputs, which need a list of as many names. "
+            f"{which} has {head.units} outputs: pass a list with a name for each. "
             f"Received: class_names={names!r}"
         )
     try:
@@ -123,14 +123,14 @@ def _image_size(model, image_size):
     if image_size is None:
         if None in expected:
             raise ValueError(
-                "The model takes pictures of any size, but those of a batch must be alike: "
-                "say which size with `image_size=(height, width)`. Received: image_size=None"
+                "The model takes images of any size, but those of a batch must be equal: pass "
+                "`image_size=(height, width)`. Received: image_size=None"
             )
         return expected
     size = check_image_size(image_size)
     if any(side not in (None, given) for side, given in zip(expected, size, strict=True)):
         raise ValueError(
-            f"The model takes pictures of {expected[0]} x {expected[1]} pixels. "
+            f"The model takes images of {expected[0]} x {expected[1]} pixels. "
             f"Received: image_size={image_size!r}"
         )
     return size

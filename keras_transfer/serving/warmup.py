@@ -1,4 +1,4 @@
-"""Requests that a server answers before it takes others."""
+"""Warm-up requests for TensorFlow Serving."""
 
 import importlib.util
 
@@ -13,14 +13,14 @@ def can_write_warmup():
 def write_warmup(path, examples):
     """Writes `assets.extra/tf_serving_warmup_requests`, where TensorFlow Serving looks for it.
 
-    The first request to a model is slow, since TensorFlow makes its kernels then; the server
-    replays these before it says that the model is available. Nothing is written without
+    The first request to a model is slow, because TensorFlow prepares its kernels; the server
+    replays these requests before it announces the model. Nothing is written without
     `tensorflow-serving-api` (the extra `serving`).
 
     Args:
         path: the folder of the exported version.
-        examples: a batch of inputs of `serving_default`: encoded pictures, a string tensor, or
-            arrays. Each becomes a request.
+        examples: a batch of inputs of `serving_default`: encoded images, a string tensor, or
+            an array. Each becomes a request.
 
     Returns:
         Whether the file was written.

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from keras_transfer.backbones import graph, random_twin
-from keras_transfer.distribution import all_agree, is_chief
+from keras_transfer.distribution.workers import all_agree, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.plans.chooser import choose_plan
 from keras_transfer.plans.costs import measure_costs

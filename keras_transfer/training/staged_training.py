@@ -9,7 +9,7 @@ import keras
 
 from keras_transfer import optimizers
 from keras_transfer.callbacks import BestWeights, FiniteLoss
-from keras_transfer.distribution import all_agree, has_workers
+from keras_transfer.distribution.workers import all_agree, has_workers
 from keras_transfer.training import training_state
 from keras_transfer.training.checkpointing import Checkpointing, Preemption
 from keras_transfer.training.exact_head import solve_head

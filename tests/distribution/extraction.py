@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer import distribution, heads, models
-from keras_transfer.distribution import all_agree
+from keras_transfer import heads, models
+from keras_transfer.distribution.workers import all_agree, is_chief
 from keras_transfer.features import FeatureCache, shard_store
 from tests.distribution.devices import divide_cpu
 from tests.distribution.training import strategy_of
@@ -39,7 +39,7 @@ def main(folder, devices, cache):
     done = {
         "computed": features.extraction.num_images,
         "agree": all_agree(strategy, "the same"),
-        "disagree": all_agree(strategy, str(distribution.is_chief(strategy))),
+        "disagree": all_agree(strategy, str(is_chief(strategy))),
     }
     (folder / "done.json").write_text(json.dumps(done))
 

@@ -14,7 +14,7 @@ from keras_transfer.distribution import (
     scaled_learning_rate,
     strategies,
 )
-from keras_transfer.distribution.tpu import tpu_address
+from keras_transfer.distribution.cluster import tpu_address
 
 
 @pytest.fixture(autouse=True)
@@ -163,7 +163,7 @@ def test_unknown_name_is_told(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("multi_worker", "no cluster to work in"), ("tpu", "There is no TPU")]
+    ("name", "message"), [("multi_worker", "There is no cluster"), ("tpu", "There is no TPU")]
 )
 def test_what_is_not_there_is_told(name, message):
     with pytest.raises(ValueError, match=message):
@@ -173,9 +173,9 @@ def test_what_is_not_there_is_told(name, message):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ("{", "not as TensorFlow expects"),
-        ("[1]", "not as TensorFlow expects"),
-        ('{"cluster": {"worker": 3}}', "not as TensorFlow expects"),
+        ("{", "does not have TensorFlow's format"),
+        ("[1]", "does not have TensorFlow's format"),
+        ('{"cluster": {"worker": 3}}', "does not have TensorFlow's format"),
         (cluster(2, index=2), "which worker of the cluster"),
         (cluster(2, kind="evaluator"), "which worker of the cluster"),
         (cluster(2, ps=["host:2"]), "TF_CONFIG with ps"),

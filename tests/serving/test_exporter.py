@@ -293,7 +293,7 @@ def test_an_export_that_computes_something_else_leaves_nothing(tmp_path, monkeyp
         return self.describe(self.model(images, training=True))
 
     monkeypatch.setattr(Signatures, "from_images", in_training_mode)
-    with pytest.raises(RuntimeError, match="does not compute what `predict` does"):
+    with pytest.raises(RuntimeError, match="does not compute the same as `predict`"):
         serving.export(model, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
 
@@ -379,7 +379,7 @@ def test_an_export_in_a_strategys_scope_says_where_to_call_it(tmp_path):
         ({"class_names": ["a", "b"]}, "has 3 outputs"),
         ({"class_names": "abc"}, "has 3 outputs"),
         ({"class_names": {"a": 0, "b": 1, "c": 2}}, "has 3 outputs"),
-        ({"image_size": 17}, "takes pictures of 16 x 16 pixels"),
+        ({"image_size": 17}, "takes images of 16 x 16 pixels"),
         ({"image_size": (16, -1)}, "positive integer"),
         ({"examples": []}, "must be a list of paths"),
         ({"examples": "picture.png"}, "must be a list of paths"),
@@ -397,7 +397,7 @@ def test_arguments_that_do_not_fit_raise_before_anything_is_written(
     "make_model, arguments, message",
     [
         (lambda: keras.Sequential([keras.Input((4,))]), {}, "must be a `TransferModel`"),
-        (lambda: small_model(size=None), {}, "say which size"),
+        (lambda: small_model(size=None), {}, "of a batch must be equal"),
         (lambda: small_model(channels=5), {"examples": ["a.png"]}, "5 channels"),
         (lambda: small_model(heads.DenseHead(2)), {"class_names": "ab"}, "takes no names"),
         (
