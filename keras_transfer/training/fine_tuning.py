@@ -33,7 +33,7 @@ def fine_tune(
     model: keras.Model,
     train: tf.data.Dataset | tuple,
     validation: tf.data.Dataset | tuple | None = None,
-    plan: Plan | str | None = None,
+    plan: Plan | str | os.PathLike | None = None,
     directory: str | os.PathLike | None = None,
     callbacks: Iterable[keras.callbacks.Callback] = (),
     class_weight: dict | None = None,
@@ -62,9 +62,10 @@ def fine_tune(
         train: a `tf.data.Dataset` of batches, or a pair of arrays, images and labels, which
             is shuffled and divided into batches of 32.
         validation: the same, or None.
-        plan: a `Plan`; "auto", which measures the images first (`plans.recommend`); or None,
-            which chooses by the numbers of images and classes (`plans.choose_plan`). The
-            first phase of a chosen plan for a truncated backbone is the exact head.
+        plan: a `Plan`; the path of a `plan.json` or a `recommend.json`; "auto", which measures
+            the images first (`plans.recommend`); or None, which chooses by the numbers of
+            images and classes (`plans.choose_plan`). The first phase of a chosen plan for a
+            truncated backbone is the exact head.
         directory: a folder for `plan.json` and, after each phase, `history.csv` and the best
             model so far as `model.keras`. Its subfolder `checkpoints` holds the state of the
             training: after a kill the same call resumes, and the call of a finished training
@@ -123,7 +124,7 @@ def fine_tune_in(
     """`fine_tune` in a `TrainingFolder` that this process has taken, or in None."""
     _checked(model)
     _check_budget(time_budget)
-    _check_plan(plan, time_budget)
+    plan = _as_plan(plan, time_budget)
     cache = _as_cache(cache)
     train, validation = _as_dataset(train, shuffle=True), _as_dataset(validation)
     steps, num_images, batch_size = _count(train)
@@ -228,17 +229,21 @@ def _reinitialise(backbone):
             layer.momentum = min(layer.momentum, _SCRATCH_MOMENTUM)
 
 
-def _check_plan(plan, time_budget):
+def _as_plan(plan, time_budget):
+    is_file = isinstance(plan, os.PathLike) or str(plan).endswith(".json")
+    if is_file and not isinstance(plan, Plan):
+        plan = Plan.load(plan)
     if plan is not None and plan != "auto" and not isinstance(plan, Plan):
         raise ValueError(
-            "`plan` must be a `Plan`, such as `Plan([Phase(FreezeAll(), 5, 1e-3)])`, 'auto' or "
-            f"None. Received: plan={plan!r}"
+            "`plan` must be a `Plan`, such as `Plan([Phase(FreezeAll(), 5, 1e-3)])`, the path "
+            f"of a plan.json, 'auto' or None. Received: plan={plan!r}"
         )
     if plan == "auto" and time_budget is not None:
         raise ValueError(
             "`plan='auto'` does not take a time budget: pass one of them. "
             f"Received: plan='auto', time_budget={time_budget!r}"
         )
+    return plan
 
 
 def _checked(model):

@@ -138,6 +138,13 @@ def test_plan_is_described_before_it_starts(capsys):
     assert "- With 4 images per class" in printed
 
 
+def test_plan_is_read_from_a_file(tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(PLAN.to_json()))
+    for given in (path, str(path)):
+        assert fine_tune(model(), dataset(), plan=given, verbose=0).plan == PLAN
+
+
 def test_default_plan_is_taken_where_none_is_given(monkeypatch):
     asked = []
 
