@@ -1,4 +1,4 @@
-"""How far pictures are from what BatchNormalization has seen."""
+"""The distance of a data set from the statistics of BatchNormalization."""
 
 import keras
 import numpy as np
@@ -14,22 +14,21 @@ _BATCH_SIZE = 32
 def statistics_distance(backbone, dataset, num_images=256):
     """The distance of a data set's statistics from those that a backbone was trained with.
 
-    Each channel that a BatchNormalization layer normalises has a mean and a variance there,
-    from the source pictures. The distance is the Kullback-Leibler divergence of the Gaussian
-    with the mean and variance on these pictures from that Gaussian, averaged over the channels
-    of a layer; and of all layers it is the median.
+    A BatchNormalization layer holds the mean and the variance of each channel on the source
+    images. The distance is the Kullback-Leibler divergence between the Gaussian of each channel
+    on these images and on the source, averaged over the channels of a layer; the median over
+    the layers.
 
     Args:
         backbone: a `Backbone`.
-        dataset: a `tf.data.Dataset` of batches of pictures or of tuples that start with them.
-        num_images: how many pictures are looked at. Defaults to 256.
+        dataset: a `tf.data.Dataset` of batches of images or of tuples that start with them.
+        num_images: the number of images to use. Defaults to 256.
 
     Returns:
-        A float in nats, 0 for pictures like the source's; None for a backbone without
+        A float in nats, 0 for images like those of the source; None for a backbone without
         BatchNormalization.
 
-    Reference: the divergence of two Gaussians, as Ioffe and Szegedy, Batch Normalization, 2015,
-    model the activations of a channel.
+    Reference: Ioffe and Szegedy, Batch Normalization, 2015, for a Gaussian per channel.
     """
     layers = [
         operation
@@ -47,7 +46,7 @@ def statistics_distance(backbone, dataset, num_images=256):
 
 
 def _moments(backbone, layers, dataset, num_images):
-    """The mean and the variance of each channel before each layer, over the pictures."""
+    """The mean and the variance of each channel before each layer, over the images."""
     network = keras.Model(backbone.input, [layer.input for layer in layers])
 
     @tf.function(reduce_retracing=True)
@@ -62,7 +61,7 @@ def _moments(backbone, layers, dataset, num_images):
         ]
 
     source = source_of(unaugmented(dataset))
-    # From all over the data set: pictures may come class by class.
+    # From all over the data set: images may be sorted by class.
     step = max(1, source.num_images // num_images)
     pictures = source.examples().shard(step, 0).take(num_images)
     pictures = pictures.map(lambda *element: tf.nest.flatten(element)[0]).batch(_BATCH_SIZE)
