@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_transfer._statistics.linear_probe import check_features
+from keras_transfer._statistics.linear_models import check_features
 
 # In units of the mean variance.
 _LEAST_VARIANCE = 1e-9

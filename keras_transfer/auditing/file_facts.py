@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from keras_transfer._statistics.folds import stratified_folds
+from keras_transfer._statistics.linear_models import stratified_folds
 from keras_transfer.auditing.thumbnails import in_mode
 
 # The columns of `file_facts`, by what they are facts of.

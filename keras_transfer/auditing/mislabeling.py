@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_transfer._statistics.linear_probe import check_features, cross_validate
+from keras_transfer._statistics.linear_models import check_features, cross_validate
 
 # A class of fewer makes labels of other classes suspicious: 34 instead of 11 of 200 clean ones.
 _FEWEST = 3

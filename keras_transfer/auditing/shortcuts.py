@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_transfer._statistics.intervals import bootstrap_interval
-from keras_transfer._statistics.linear_probe import cross_validate
+from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.auditing import masked_pictures
 from keras_transfer.auditing.file_facts import file_facts, told_by_facts
 from keras_transfer.features.pooled import check_order, pooled_features

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_transfer._statistics.h_scores import h_score
 from keras_transfer._statistics.intervals import difference_interval
-from keras_transfer._statistics.linear_probe import cross_validate
+from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone, random_twin
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import pooled_features

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer._statistics.folds import stratified_folds
-from keras_transfer._statistics.multinomial_regression import (
-    FeatureBasis,
+from keras_transfer._statistics.linear_models import (
+    best_penalty,
     fit_regressions,
-    probabilities_of,
+    standardized,
+    stratified_folds,
 )
 from keras_transfer.features import CachedFeatures
 from keras_transfer.heads import SoftmaxHead
@@ -63,12 +63,15 @@ def solve_head(
             "A head needs pictures of two classes, and a weight that is not zero. Received: "
             f"{len(classes)} classes and class_weight={class_weight!r}"
         )
-    basis = FeatureBasis(x)
-    penalty = _best_penalty(basis, labels, weights)
-    (coefficients,) = fit_regressions(basis, labels, weights[None], [penalty])
-    # A class without a picture keeps a probability of zero.
+    rows, mean, deviation = standardized(x)
+    folds = stratified_folds(labels, _FOLDS)
+    penalty = best_penalty(rows, labels, _PENALTIES, folds, weights)
+    (((solution, constant),),) = fit_regressions(rows, labels, weights[None], [penalty])
+    # The head takes the features as they are.
+    solution = solution / deviation[:, None]
+    # A class without an image keeps a probability of zero.
     kernel, bias = np.zeros(dense.kernel.shape), np.full(dense.bias.shape, -100.0)
-    kernel[:, classes], bias[classes] = basis.kernel_and_bias(coefficients)
+    kernel[:, classes], bias[classes] = solution, constant - mean @ solution
     dense.set_weights([kernel, bias])
     return penalty
 
@@ -108,24 +111,3 @@ def _only_dense(model):
             f"backbone. Received: a model that trains {[layer.name for layer in trained]}"
         )
     return trained[0]
-
-
-def _best_penalty(basis, labels, weights):
-    if np.bincount(labels).max() < 2:  # nothing to validate on: a strong one is safe
-        return _PENALTIES[-1]
-    folds = [held_out for _, held_out in stratified_folds(labels, _FOLDS)]
-    shares = np.tile(weights, (len(folds), 1))
-    for share, held_out in zip(shares, folds, strict=True):
-        share[held_out] = 0
-
-    def accuracy(penalty):
-        fitted = fit_regressions(basis, labels, shares, [penalty] * len(folds))
-        return np.mean(
-            [
-                np.mean(probabilities_of(basis, one, rows).argmax(axis=1) == labels[rows])
-                for one, rows in zip(fitted, folds, strict=True)
-            ]
-        )
-
-    # Of equals the strongest.
-    return max((accuracy(penalty), penalty) for penalty in _PENALTIES)[1]

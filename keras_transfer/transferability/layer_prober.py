@@ -5,7 +5,7 @@ import itertools
 import math
 
 from keras_transfer._statistics.cka import linear_cka
-from keras_transfer._statistics.linear_probe import cross_validate
+from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import (
     num_megabytes,

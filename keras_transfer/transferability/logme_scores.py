@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_transfer._statistics.linear_probe import check_features
+from keras_transfer._statistics.linear_models import check_features
 
 _MOST_ITERATIONS, _TOLERANCE = 100, 1e-3
 # Directions of so small a part of the largest variance are rounding.

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_transfer._statistics.intervals import paired_interval
+from keras_transfer._statistics.linear_models import stratified_folds
 from keras_transfer.features import source_of
 from keras_transfer.features.pooled import unaugmented
 from keras_transfer.freezing import FreezeNone
@@ -52,7 +53,7 @@ def check_negative_transfer(
         raise ValueError(f"`plan` must be a `Plan` or None. Received: plan={plan!r}")
     started = time.perf_counter()
     images, labels = _draw(dataset, num_images, num_folds, seed)
-    folds = _folds(labels, num_folds, seed)
+    folds = stratified_folds(labels, num_folds, seed)
     plans = {
         name: dataclasses.replace(
             plan or _plan(backbone, len(folds[0][0]), batch_norm), from_scratch=name == "random"
@@ -105,13 +106,6 @@ def _draw(dataset, num_images, num_folds, seed):
             f"Received: num_folds={num_folds}, num_images={num_images}"
         )
     return images[enough], labels
-
-
-def _folds(labels, num_folds, seed):
-    from sklearn.model_selection import StratifiedKFold
-
-    splitter = StratifiedKFold(num_folds, shuffle=True, random_state=seed)
-    return list(splitter.split(labels, labels))
 
 
 def _train_and_test(backbone, images, labels, fold, plan, seed, cache):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_transfer._statistics.linear_probe import cross_validate
+from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import stage_features
 from keras_transfer.transferability import Truncation, probe_layers

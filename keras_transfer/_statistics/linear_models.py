@@ -1,0 +1,230 @@
+"""Linear classifiers on features: folds, a penalty chosen on the data, cross-validation."""
+
+import concurrent.futures
+import dataclasses
+import os
+import warnings
+
+import numpy as np
+
+from keras_transfer._statistics.intervals import bootstrap_interval, wilson_interval
+
+# Strengths of the L2 penalty that `cross_validate` tries, for standardized features.
+_PENALTIES = (1e-3, 1e-2, 1e-1)
+# Images that are enough to choose between three penalties.
+_MOST_TO_CHOOSE_ON = 1000
+_MOST_ITERATIONS = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeResult:
+    """Cross-validated predictions of a linear probe.
+
+    Attributes:
+        probabilities: float array of shape `(images, classes)`; the probe that predicts a row
+            was fitted without its image.
+        correct: bool array of shape `(images,)`.
+        accuracy: the share of correct predictions.
+        interval: `(low, high)`, the 95% bootstrap interval of the accuracy.
+        penalty: the strength of the L2 penalty that was chosen.
+    """
+
+    probabilities: np.ndarray
+    correct: np.ndarray
+    accuracy: float
+    interval: tuple
+    penalty: float
+
+
+def cross_validate(features, labels, num_folds=5, seed=0):
+    """Fits a multinomial logistic regression in each fold and predicts the validation part.
+
+    Args:
+        features: array of shape `(images, features)`; they are standardized here.
+        labels: integers of shape `(images,)`.
+        num_folds: see `stratified_folds`. Defaults to 5.
+        seed: of the folds. Defaults to 0.
+
+    Returns:
+        A `ProbeResult`.
+
+    Raises:
+        ValueError: if the features are not a finite matrix, the labels do not match, there are
+            fewer than two classes, or no class has two images.
+    """
+    features, labels = check_features(features, labels)
+    if np.bincount(labels).max() < 2:
+        raise ValueError(
+            "Cross-validation needs a class with at least two images. "
+            f"Received: {len(labels)} images, each of another class"
+        )
+    rows, _, _ = standardized(features)
+    present, numbers = np.unique(labels, return_inverse=True)
+    folds = stratified_folds(labels, num_folds, seed)
+    penalty = _quick_penalty(rows, numbers, folds[0][0], seed)
+    probabilities = np.zeros((len(labels), labels.max() + 1), "float32")
+    fitted = fit_regressions(rows, numbers, _fold_weights(folds, len(labels)), [penalty])
+    for (_, validation), ((kernel, bias),) in zip(folds, fitted, strict=True):
+        found = softmax(rows[validation] @ kernel + bias)
+        probabilities[np.ix_(validation, present)] = found
+    correct = probabilities.argmax(axis=1) == labels
+    interval = bootstrap_interval(correct, seed=seed)
+    if correct.all() or not correct.any():  # each bootstrap sample has the same mean
+        interval = wilson_interval(int(correct.sum()), len(correct))
+    return ProbeResult(probabilities, correct, float(correct.mean()), interval, penalty)
+
+
+def check_features(features, labels):
+    """Returns features as a float32 matrix and labels as integers, or raises `ValueError`."""
+    features, labels = np.asarray(features, "float32"), np.asarray(labels)
+    if features.ndim != 2 or not np.isfinite(features).all():
+        raise ValueError(
+            "`features` must be a matrix of finite numbers with one row for each image. "
+            f"Received: features of shape {features.shape}"
+        )
+    is_integer = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
+    if not is_integer or len(labels) != len(features) or labels.min(initial=0) < 0:
+        raise ValueError(
+            "`labels` must be one class index for each image. Received: labels of shape "
+            f"{labels.shape} and type {labels.dtype} for {len(features)} images"
+        )
+    if len(np.unique(labels)) < 2:
+        raise ValueError(
+            "`labels` must contain at least two classes. "
+            f"Received: {len(np.unique(labels))} in {len(labels)} images"
+        )
+    return features, labels
+
+
+def stratified_folds(labels, num_folds, seed=None):
+    """Stratified folds; a class with fewer images than folds is missing in some of them.
+
+    Args:
+        labels: integers of shape `(images,)`.
+        num_folds: at least 2; reduced to the size of the largest class.
+        seed: shuffles the images before they are divided. Defaults to None, their order.
+
+    Returns:
+        A list of `(train, validation)`, arrays of indices; empty if no class has two images.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    num_folds = min(num_folds, int(np.bincount(labels).max()))
+    if num_folds < 2:
+        return []
+    splitter = StratifiedKFold(num_folds, shuffle=seed is not None, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        return list(splitter.split(labels, labels))
+
+
+def standardized(features):
+    """Returns features with mean 0 and variance 1, their means and standard deviations.
+
+    A feature that is constant up to rounding stays near zero and has a deviation of 1.
+    """
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(features)
+    return scaler.transform(features), scaler.mean_, scaler.scale_
+
+
+def best_penalty(rows, labels, penalties, folds, weights=1.0):
+    """The penalty with the highest mean accuracy on the validation parts of the folds.
+
+    Args:
+        rows: standardized features of shape `(images, features)`.
+        labels: integers of shape `(images,)`.
+        penalties: the candidates.
+        folds: see `stratified_folds`; without folds the largest penalty is chosen.
+        weights: of the images in the fits. Defaults to 1.
+
+    Returns:
+        One of `penalties`; of equally good ones the largest.
+    """
+    if not folds:
+        return max(penalties)
+    penalties = sorted(penalties, reverse=True)
+    weights = weights * _fold_weights(folds, len(labels))
+    labels = np.unique(labels, return_inverse=True)[1]
+    accuracies = [
+        [
+            np.mean((rows[validation] @ kernel + bias).argmax(axis=1) == labels[validation])
+            for kernel, bias in path
+        ]
+        for (_, validation), path in zip(
+            folds, fit_regressions(rows, labels, weights, penalties), strict=True
+        )
+    ]
+    return penalties[int(np.mean(accuracies, axis=0).argmax())]
+
+
+def fit_regressions(rows, labels, weights, penalties):
+    """Multinomial logistic regressions: one for each row of weights and each penalty.
+
+    Each minimizes the weighted mean of the cross-entropy plus `penalty / 2` times the sum of
+    the squared kernel; the bias is not penalized.
+
+    Args:
+        rows: standardized features of shape `(images, features)`.
+        labels: integers of shape `(images,)`, from 0 without gaps.
+        weights: of shape `(regressions, images)`; 0 leaves an image out.
+        penalties: positive numbers; each fit starts at the solution of the one before, which
+            is fastest in descending order.
+
+    Returns:
+        For each row of weights a list of `(kernel, bias)`, of shapes `(features, classes)` and
+        `(classes,)`, for each penalty.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    # One thread for each regression: its matrix products are too small for several BLAS
+    # threads, which would mostly wait for each other.
+    with (
+        threadpool_limits(1, user_api="blas"),
+        warnings.catch_warnings(),
+        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return list(pool.map(lambda row: _fit_path(rows, labels, row, penalties), weights))
+
+
+def softmax(scores):
+    """Probabilities of the classes, along the last axis."""
+    from scipy.special import softmax
+
+    return softmax(scores, axis=-1)
+
+
+def _fit_path(rows, labels, weights, penalties):
+    from sklearn.linear_model import LogisticRegression
+
+    model, path = LogisticRegression(max_iter=_MOST_ITERATIONS, warm_start=True), []
+    # Of two classes scikit-learn fits the difference of the columns, whose square is twice the
+    # sum of theirs.
+    is_binary = labels.max() == 1
+    for penalty in penalties:
+        model.set_params(C=(2 if is_binary else 1) / (penalty * weights.sum()))
+        model.fit(rows, labels, sample_weight=weights)
+        kernel, bias = model.coef_.T, model.intercept_
+        if is_binary:
+            kernel, bias = np.hstack([-kernel, kernel]) / 2, np.append(-bias, bias) / 2
+        path.append((kernel.copy(), bias.copy()))
+    return path
+
+
+def _quick_penalty(rows, labels, training, seed):
+    """The best of three penalties, on one fold of a part of the training images."""
+    chosen = np.random.default_rng(seed).permutation(training)[:_MOST_TO_CHOOSE_ON]
+    if len(np.unique(labels[chosen])) < len(np.unique(labels[training])):
+        chosen = training
+    folds = stratified_folds(labels[chosen], 4, seed)[:1]
+    return best_penalty(rows[chosen], labels[chosen], _PENALTIES, folds)
+
+
+def _fold_weights(folds, num_images):
+    weights = np.zeros((len(folds), num_images))
+    for row, (train, _) in zip(weights, folds, strict=True):
+        row[train] = 1
+    return weights
