@@ -1,1 +1,1 @@
-"""Statistics that several packages stand on."""
+"""Statistics that several packages use."""

@@ -1,69 +1,61 @@
-"""Whether two sets differ by more than chance: statistics for many labelings at once."""
+"""Two-sample statistics for many labelings at once, and their permutation p-values."""
 
 import numpy as np
 
 _NUM_FOLDS, _MOST_COMPONENTS = 5, 64
-# Of the mean variance of a component: enough that no fold is without a solution.
+# In units of the mean variance of a component: keeps every fold's system solvable.
 _RIDGE = 0.01
 
 
 def permutation_p_value(statistics):
-    """The share of labelings whose statistic is at least that of the true one, which counts.
+    """The share of labelings with a statistic of at least the true one's, which is the first.
 
-    It is at most `p` with a probability of at most `p` if the pictures are exchangeable.
-
-    Args:
-        statistics: floats, first that of the true labeling, then those of random ones.
-
-    Reference: Phipson and Smyth, Permutation P-values Should Never Be Zero, Statistical
-        Applications in Genetics and Molecular Biology, 2010.
+    Reference:
+        Phipson and Smyth, Permutation P-values Should Never Be Zero, Statistical Applications
+        in Genetics and Molecular Biology, 2010.
     """
     statistics = np.asarray(statistics)
     return float(np.mean(statistics >= statistics[0]))
 
 
 def labelings(is_first, num_permutations, random):
-    """Columns of bools: the true labeling and `num_permutations` random ones."""
+    """Bools of shape `(images, 1 + permutations)`: the true labeling, then random ones."""
     others = [random.permutation(is_first) for _ in range(num_permutations)]
     return np.stack([is_first, *others], axis=1)
 
 
 def classifier_aucs(rows, labels):
-    """How well linear classifiers tell the sets apart on pictures they were not fitted on.
+    """The cross-validated area under the ROC curve of a linear classifier, for each labeling.
 
-    They are Fisher's discriminants by ridge regression on the principal components of both sets
-    together: linear in the labels, so that a thousand labelings cost about as much as one.
+    The classifiers are Fisher discriminants, fitted by ridge regression on the principal
+    components of both sets. They are linear in the labels, so a thousand labelings cost about
+    as much as one.
 
     Args:
-        rows: float array of shape `(pictures, features)`, in an order that has nothing to do
-            with the sets: folds go by it.
-        labels: bools of shape `(pictures, labelings)`.
+        rows: floats of shape `(images, features)`, in random order: folds follow it.
+        labels: bools of shape `(images, labelings)`.
 
     Returns:
-        The area under the ROC curve for each labeling.
+        Floats of shape `(labelings,)`.
 
-    Reference: Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, exercise 4.2.
+    Reference:
+        Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, exercise 4.2.
     """
     components = _principal_components(rows)
     targets = labels - labels.mean(axis=0)
     scores = np.zeros(labels.shape)
     for fold in range(_NUM_FOLDS):
-        held_out = np.arange(len(rows)) % _NUM_FOLDS == fold
-        fitted = components[~held_out]
+        validation = np.arange(len(rows)) % _NUM_FOLDS == fold
+        fitted = components[~validation]
         penalty = max(_RIDGE * np.sum(fitted**2) / fitted.shape[1], 1e-12)
         gram = fitted.T @ fitted + penalty * np.eye(fitted.shape[1])
-        weights = np.linalg.solve(gram, fitted.T @ targets[~held_out])
-        scores[held_out] = components[held_out] @ weights
+        weights = np.linalg.solve(gram, fitted.T @ targets[~validation])
+        scores[validation] = components[validation] @ weights
     return areas_under_curve(scores, labels)
 
 
 def areas_under_curve(scores, labels):
-    """The area under the ROC curve of each column of scores.
-
-    Args:
-        scores: floats of shape `(pictures, labelings)`.
-        labels: bools of the same shape.
-    """
+    """The area under the ROC curve of each column of scores, for the same column of bools."""
     from scipy.stats import rankdata
 
     ranks = rankdata(scores, axis=0)
@@ -74,16 +66,19 @@ def areas_under_curve(scores, labels):
 
 
 def squared_discrepancies(rows, labels):
-    """The squared maximum mean discrepancy between the sets, for each labeling.
+    """The unbiased squared maximum mean discrepancy between the sets, for each labeling.
 
-    The kernel is Gaussian, as wide as the median distance; the estimate has no bias, so that it
-    may be negative.
+    The kernel is Gaussian; its width is the median distance.
 
     Args:
-        rows: float array of shape `(pictures, features)`.
-        labels: bools of shape `(pictures, labelings)`.
+        rows: floats of shape `(images, features)`.
+        labels: bools of shape `(images, labelings)`.
 
-    Reference: Gretton et al., A Kernel Two-Sample Test, JMLR 2012, equation (3).
+    Returns:
+        Floats of shape `(labelings,)`; they may be negative.
+
+    Reference:
+        Gretton et al., A Kernel Two-Sample Test, JMLR 2012, equation (3).
     """
     kernel = _gaussian_kernel(rows)
     np.fill_diagonal(kernel, 0.0)
@@ -102,15 +97,15 @@ def squared_discrepancies(rows, labels):
 
 
 def _gaussian_kernel(rows):
-    rows = rows.astype("float32")
-    squares = np.sum(rows**2, axis=1)
-    distances = np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0.0)
+    from sklearn.metrics.pairwise import euclidean_distances
+
+    distances = euclidean_distances(rows.astype("float32"), squared=True)
     width = np.median(distances[np.triu_indices(len(rows), 1)])
     return np.exp(-distances / (2 * max(float(width), 1e-12)))
 
 
 def _principal_components(rows):
-    """The rows in the directions of most variance, few enough to fit a classifier in."""
+    """The leading principal components, at most a quarter as many as there are rows."""
     rows = rows - rows.mean(axis=0)
     most = max(1, min(_MOST_COMPONENTS, len(rows) // 4))
     if len(rows) < rows.shape[1]:

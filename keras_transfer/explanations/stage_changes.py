@@ -6,7 +6,7 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_transfer._statistics.cka import linear_cka
+from keras_transfer._statistics.feature_measures import linear_cka
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import check_order, stage_features

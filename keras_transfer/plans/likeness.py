@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer._statistics.h_scores import h_score
+from keras_transfer._statistics.feature_measures import h_score
 from keras_transfer._statistics.intervals import difference_interval
 from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone, random_twin

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from keras_transfer._statistics.h_scores import h_score
+from keras_transfer._statistics.feature_measures import h_score
 from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache

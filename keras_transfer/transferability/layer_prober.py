@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 
-from keras_transfer._statistics.cka import linear_cka
+from keras_transfer._statistics.feature_measures import linear_cka
 from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import (

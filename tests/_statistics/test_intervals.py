@@ -2,21 +2,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_transfer._statistics.intervals import paired_interval, wilson_interval
+from keras_transfer._statistics.intervals import (
+    bootstrap_interval,
+    paired_interval,
+    wilson_interval,
+)
 
 
 def test_share_s_interval_is_wilsons():
     # Wilson 1927: its ends are where (p - q)^2 = z^2 q (1 - q) / n
     for hits, size in [(0, 5), (3, 4), (50, 50), (7, 90)]:
-        for end in wilson_interval(hits, size, level=0.9):
-            square = stats.norm.ppf(0.95) ** 2 * end * (1 - end) / size
+        for end in wilson_interval(hits, size):
+            square = stats.norm.ppf(0.975) ** 2 * end * (1 - end) / size
             np.testing.assert_allclose((hits / size - end) ** 2, square, atol=1e-12)
-
-
-@pytest.mark.parametrize("arguments", [(3, 2), (-1, 2), (0, 0), (1, 2, 1.0)])
-def test_what_is_no_share_is_refused(arguments):
-    with pytest.raises(ValueError, match="Received: hits="):
-        wilson_interval(*arguments)
 
 
 @pytest.mark.parametrize(("gained", "lost"), [(0.02, 0.0), (0.1, 0.05), (0.3, 0.3)])
@@ -34,7 +32,16 @@ def test_no_difference_among_few_pictures_is_not_known_for_sure():
     assert high == -low == pytest.approx(1.95996 / 22, rel=1e-5)
 
 
-@pytest.mark.parametrize("arguments", [([],), ([[1]],), ([1], 1.0)])
-def test_what_is_no_row_of_gains_is_refused(arguments):
-    with pytest.raises(ValueError, match="Received: gains of shape"):
-        paired_interval(*arguments)
+def test_bootstrap_interval_is_the_binomial_one():
+    correct = np.arange(400) < 300
+    low, high = bootstrap_interval(correct)
+    deviation = np.sqrt(0.75 * 0.25 / 400)
+    assert low == pytest.approx(0.75 - 1.96 * deviation, abs=0.005)
+    assert high == pytest.approx(0.75 + 1.96 * deviation, abs=0.005)
+
+
+def test_bootstrap_interval_of_any_numbers_is_the_normal_one():
+    values = np.random.default_rng(0).normal(size=1000)
+    low, high = bootstrap_interval(values)
+    half = 1.96 * values.std() / 1000**0.5
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.01)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_transfer._statistics.cka import linear_cka
+from keras_transfer._statistics.feature_measures import linear_cka
 from keras_transfer.backbones import Backbone
 from keras_transfer.explanations import compare_stages
 from keras_transfer.explanations.stage_changes import (

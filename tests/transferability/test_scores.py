@@ -5,10 +5,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
-from keras_transfer._statistics import intervals
-from keras_transfer._statistics.cka import linear_cka
-from keras_transfer._statistics.h_scores import h_score
-from keras_transfer._statistics.intervals import bootstrap_interval
+from keras_transfer._statistics.feature_measures import h_score
 from keras_transfer.transferability import intrinsic_dimension, leep, logme, nce
 
 RANDOM = np.random.default_rng(0)
@@ -54,31 +51,6 @@ def test_features_that_never_vary_are_no_obstacle():
     labels = np.arange(60) % 2
     assert np.isfinite(logme(features, labels))
     assert np.isfinite(h_score(features, labels))
-
-
-@pytest.mark.parametrize("shrinkage", [True, False])
-def test_h_score_of_two_gaussians_is_the_variance_between_over_the_whole(shrinkage):
-    # Means at -2 and 2 along one axis, unit variance: B = 4 there, S = 5, tr(S^-1 B) = 0.8.
-    labels = np.arange(20_000) % 2
-    features = RANDOM.normal(size=(20_000, 3))
-    features[:, 0] += 4 * labels - 2
-    assert h_score(features, labels, shrinkage) == pytest.approx(0.8, abs=0.01)
-
-
-@pytest.mark.parametrize("scale", [1e-12, 1e6])
-def test_h_score_does_not_depend_on_the_scale(scale):
-    labels = np.arange(60) % 3
-    features = RANDOM.normal(size=(60, 8)) + 2 * np.eye(3, 8)[labels]
-    for shrinkage in (True, False):
-        expected = h_score(features, labels, shrinkage)
-        assert h_score(scale * features, labels, shrinkage) == pytest.approx(expected, rel=1e-4)
-
-
-def test_shrinkage_keeps_h_score_honest_with_few_pictures():
-    # 40 pictures in 200 directions can be told apart by chance.
-    labels, noise = np.arange(40) % 2, RANDOM.normal(size=(40, 200))
-    assert h_score(noise, labels, shrinkage=False) == pytest.approx(1.0)
-    assert h_score(noise, labels) < 0.3
 
 
 LABELS = np.array([0, 0, 0, 1, 1, 1, 1, 1])
@@ -149,48 +121,3 @@ def test_intrinsic_dimension_needs_pictures_that_differ():
     assert intrinsic_dimension(np.eye(2)) == 0
     with pytest.raises(ValueError, match="must be a matrix"):
         intrinsic_dimension(np.ones(5))
-
-
-def test_cka_does_not_see_rotation_and_scale():
-    features = RANDOM.normal(size=(60, 20))
-    rotation = np.linalg.qr(RANDOM.normal(size=(20, 20)))[0]
-    assert linear_cka(features, 1e9 * features @ rotation + 3) == pytest.approx(1)
-    stretched = features * np.geomspace(1, 100, 20)
-    assert linear_cka(features, stretched) < 0.9
-
-
-@pytest.mark.parametrize("num_features", [4, 100], ids=["features", "pictures"])
-def test_cka_by_its_definition(num_features):
-    first, second = RANDOM.normal(size=(2, 30, num_features))
-    first, second = first - first.mean(axis=0), second - second.mean(axis=0)
-    k, l = first @ first.T, second @ second.T  # noqa: E741  the paper's names
-    expected = np.trace(k @ l) / np.sqrt(np.trace(k @ k) * np.trace(l @ l))
-    assert linear_cka(first, second) == pytest.approx(expected)
-
-
-def test_cka_of_a_constant_is_zero_and_other_pictures_are_refused():
-    assert linear_cka(np.ones((5, 2)), RANDOM.normal(size=(5, 2))) == 0
-    with pytest.raises(ValueError, match=r"Received: shapes \(5, 2\) and \(4, 2\)"):
-        linear_cka(np.ones((5, 2)), np.ones((4, 2)))
-
-
-def test_bootstrap_interval_is_the_binomial_one():
-    correct = np.arange(400) < 300
-    low, high = bootstrap_interval(correct)
-    deviation = np.sqrt(0.75 * 0.25 / 400)
-    assert low == pytest.approx(0.75 - 1.96 * deviation, abs=0.005)
-    assert high == pytest.approx(0.75 + 1.96 * deviation, abs=0.005)
-
-
-def test_bootstrap_interval_of_any_numbers_is_the_normal_one_in_bounded_memory(monkeypatch):
-    monkeypatch.setattr(intervals, "_MOST_AT_ONCE", 3000)
-    values = RANDOM.normal(size=1000)
-    low, high = bootstrap_interval(values)
-    half = 1.96 * values.std() / 1000**0.5
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.01)
-
-
-@pytest.mark.parametrize("values", [[], [[1.0]], [1.0, np.nan]])
-def test_bootstrap_interval_needs_values(values):
-    with pytest.raises(ValueError, match="finite numbers in a row"):
-        bootstrap_interval(values)

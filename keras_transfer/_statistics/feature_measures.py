@@ -1,0 +1,99 @@
+"""Measures of feature matrices: how well they separate classes, how similar two of them are."""
+
+import numpy as np
+
+from keras_transfer._statistics.linear_models import check_features
+
+# In units of the mean variance: added to features that never vary.
+_LEAST_VARIANCE = 1e-9
+
+
+def h_score(features: np.ndarray, labels: np.ndarray, shrinkage: bool = True) -> float:
+    """H-score: the variance between classes relative to the covariance of the features.
+
+    It is `tr(S⁻¹ B)` with the covariance S of the features and the covariance B of the class
+    means. It lies between 0 and the number of classes minus 1; higher is better.
+
+    Args:
+        features: array of shape `(images, features)`.
+        labels: integers of shape `(images,)`.
+        shrinkage: whether to use the Ledoit-Wolf estimate of S, which is needed for fewer
+            images than features. Defaults to True; False uses the pseudo-inverse of S.
+
+    Returns:
+        The score.
+
+    Raises:
+        ValueError: if the features are not a finite matrix, the labels do not match, or there
+            are fewer than two classes.
+
+    Example:
+        >>> features = np.array([[0.0, 1.0], [0.2, 0.0], [1.0, 0.9], [0.9, 0.1]])
+        >>> round(transferability.h_score(features, np.array([0, 0, 1, 1]), shrinkage=False), 2)
+        0.97
+
+    Reference:
+        Bao et al., An Information-Theoretic Approach to Transferability in Task Transfer
+        Learning, ICIP 2019, definition 2; with shrinkage Ibrahim et al., Newer is not always
+        better: Rethinking transferability metrics, ECML 2022, equation 4.
+    """
+    features, labels = check_features(features, labels)
+    features = features.astype("float64")
+    features -= features.mean(axis=0)
+    # The score does not depend on the scale, and features of random networks may be tiny.
+    features /= np.sqrt(np.mean(features**2)) or 1.0
+    classes, counts = np.unique(labels, return_counts=True)
+    means = np.stack([features[labels == number].mean(axis=0) for number in classes])
+    # One row for each class; B is the product of the matrix with itself.
+    roots = np.sqrt(counts / len(labels))[:, np.newaxis] * means
+    if not shrinkage:
+        covariance = features.T @ features / len(features)
+        return float(np.sum(roots.T * (np.linalg.pinv(covariance, hermitian=True) @ roots.T)))
+    covariance, intensity = _shrunk_covariance(features)
+    return float((1 - intensity) * np.sum(roots.T * np.linalg.solve(covariance, roots.T)))
+
+
+def linear_cka(first, second):
+    """Linear centered kernel alignment of two representations of the same images.
+
+    It is 1 if the representations differ by a rotation and a scale only, and 0 if they are
+    uncorrelated. The estimate is biased upwards for fewer images than features.
+
+    Args:
+        first: array of shape `(images, features)`.
+        second: array of shape `(images, other features)`, in the same order.
+
+    Returns:
+        A float in [0, 1]; 0 if one representation is constant.
+
+    Reference:
+        Kornblith et al., Similarity of Neural Network Representations Revisited, ICML 2019,
+        equation 4 with linear kernels.
+    """
+    first, second = (_centered(rows) for rows in (first, second))
+    scale = _norm_of_product(first, first) * _norm_of_product(second, second)
+    return _norm_of_product(first, second) ** 2 / scale if scale else 0.0
+
+
+def _shrunk_covariance(features):
+    from sklearn.covariance import ledoit_wolf
+
+    covariance, intensity = ledoit_wolf(features, assume_centered=True)
+    least = _LEAST_VARIANCE * max(np.trace(covariance) / len(covariance), _LEAST_VARIANCE)
+    return covariance + least * np.eye(len(covariance)), intensity
+
+
+def _centered(rows):
+    rows = np.asarray(rows, "float64")
+    rows = rows - rows.mean(axis=0)
+    # Fourth powers would overflow or vanish; the scale has no effect on the result.
+    largest = np.abs(rows).max(initial=0.0)
+    return rows / largest if largest else rows
+
+
+def _norm_of_product(first, second):
+    """The Frobenius norm of `firstᵀ second`, by the smaller of two products."""
+    num_images = len(first)
+    if first.shape[1] * second.shape[1] <= num_images**2:
+        return np.linalg.norm(first.T @ second)
+    return np.sqrt(max(np.sum((first @ first.T) * (second @ second.T)), 0.0))
