@@ -5,6 +5,7 @@ import re
 from keras_transfer import backbones, transferability
 from keras_transfer.cli.inputs import cache_of, read_images, show_findings
 from keras_transfer.runs.folder import check_output
+from keras_transfer.transferability.rankings import source_classifier
 
 
 def run(options):
@@ -56,7 +57,7 @@ def _candidate(text, size):
         )
     backbone = backbones.Backbone(name, (size, size, 3), weights, **alpha)
     if classifier is not None:
-        classifier = transferability.source_classifier(
+        classifier = source_classifier(
             name, (size, size, 3), classifier, **alpha
         )
     return backbone, classifier

@@ -1,17 +1,31 @@
-"""What each stage of a backbone knows of a data set."""
+"""Linear probes of every stage: where general features end and specialized ones begin."""
 
 import dataclasses
+import itertools
+import math
 
 import numpy as np
+import tensorflow as tf
 
+from keras_transfer._statistics.feature_measures import linear_cka
 from keras_transfer._statistics.intervals import paired_interval
-from keras_transfer.transferability.truncation import Truncation
+from keras_transfer._statistics.linear_models import cross_validate
+from keras_transfer.backbones import Backbone
+from keras_transfer.features import FeatureCache
+from keras_transfer.features.pooled import (
+    num_megabytes,
+    pooled_network,
+    stage_features,
+    unaugmented,
+)
+from keras_transfer.transferability.scores import intrinsic_dimension, logme
 
-# Share of pictures; on 244 of them, dropping stages that might have cost 9 points cost 8.
+# The accuracy that a cut may cost. With 244 images, dropping stages whose interval allowed a
+# loss of 9 points did cost 8.
 _MOST_LOSS = 0.03
 
-_HEADS = (
-    "stage", "ends at", "accuracy", "95%", "more after it", "LogME", "dimension", "of",
+_HEADER = (
+    "stage", "ends at", "accuracy", "95% CI", "gain after it", "LogME", "dimension", "of",
     "CKA to the next", "parameters",
 )  # fmt: skip
 
@@ -22,16 +36,15 @@ class StageProbe:
 
     Attributes:
         stage: the name of the stage.
-        boundary: the name of the boundary where it ends.
-        accuracy: of a linear probe, cross-validated.
-        interval: `(low, high)`, 95% of that accuracy.
-        correct: a bool for each picture, whether the probe was right.
+        boundary: the name of the boundary at its end.
+        accuracy: cross-validated accuracy of a linear probe.
+        interval: `(low, high)`, the 95% confidence interval of that accuracy.
+        correct: bool array of shape `(images,)`, whether the probe was correct.
         logme: see `logme`.
-        dimension: see `intrinsic_dimension`.
+        dimension: the intrinsic dimension of the features.
         num_features: the length of a feature vector.
-        cka_to_next: see `linear_cka`; how alike the next stage's features are. None for the
-            last stage.
-        num_parameters: of all layers up to this boundary.
+        cka_to_next: the linear CKA with the features of the next stage; None for the last.
+        num_parameters: of all layers up to the boundary.
     """
 
     stage: str
@@ -45,41 +58,34 @@ class StageProbe:
     cka_to_next: float | None
     num_parameters: int
 
-    def to_json(self):
-        """The figures as numbers, strings and lists, without those of single pictures."""
-        values = dataclasses.asdict(self)
-        del values["correct"]
-        return values
-
 
 @dataclasses.dataclass(frozen=True)
 class LayerProbes:
-    """The stages of a backbone on a data set, from the input on.
+    """The probes of a backbone's stages, from the input on.
 
     Attributes:
-        stages: a tuple of `StageProbe`.
-        num_images: how many pictures they were probed on.
+        stages: tuple of `StageProbe`.
+        num_images: the number of images that were probed.
         backbone: the name of the backbone.
-        truncation: a `Truncation` at the freeze point, or None where it was not measured or
-            nothing can be dropped.
+        images_per_second: the rate of inference of the whole and of the truncated backbone on
+            this machine; None if no stage can be dropped.
+        megabytes: the size of the weights of the two, or None.
     """
 
     stages: tuple
     num_images: int
     backbone: str
-    truncation: Truncation | None = None
+    images_per_second: tuple | None = None
+    megabytes: tuple | None = None
 
     @property
     def gains_after(self):
-        """For each stage `(low, high)`, 95% of what is gained after it; None for the last.
+        """For each stage `(low, high)`, a 95% interval for the gain of later ones, or None.
 
-        Each end is the highest one of all later stages, on the same pictures: what is hard for
-        both does not count.
+        Each end is the largest one over all later stages, compared on the same images. The last
+        stage has None.
         """
-        return (
-            *(self._gain_after(place) for place in range(len(self.stages) - 1)),
-            None,
-        )
+        return (*(self._gain_after(place) for place in range(len(self.stages) - 1)), None)
 
     def _gain_after(self, place):
         kept, *later = (probe.correct.astype(int) for probe in self.stages[place:])
@@ -88,11 +94,11 @@ class LayerProbes:
 
     @property
     def freeze_point(self):
-        """The earliest boundary after which features no longer get better for these pictures.
+        """The earliest boundary after which features no longer improve.
 
-        It is the first after which no stage is surely better, and none can be by more than 3
-        points: of few pictures neither may be known, and then nothing is given up. What is
-        before it can stay frozen; what follows adds nothing to pictures like these.
+        No later stage is significantly better, and the interval excludes a gain of more than 3
+        points. With few images neither may hold before the last boundary. Layers before it can
+        stay frozen; those after it can be dropped.
         """
         pairs = zip(self.stages, self.gains_after, strict=True)
         return next(
@@ -110,9 +116,9 @@ class LayerProbes:
 
     @property
     def unclear_boundary(self):
-        """The first boundary of which too few pictures cannot tell whether to cut there.
+        """The first boundary at which more images might allow a cut, or None.
 
-        None where stages are dead, or each is surely better than those before it.
+        None if stages are dead, or each one is significantly better than those before it.
         """
         pairs = zip(self.stages[:-1], self.gains_after, strict=False)
         unclear = (probe.boundary for probe, (low, _) in pairs if low <= 0)
@@ -120,60 +126,147 @@ class LayerProbes:
 
     @property
     def conclusion(self):
-        """Where to cut, and what it gains."""
-        if not self.dead_stages:
-            if self.unclear_boundary is not None:
-                return (
-                    f"From {self.num_images} pictures it cannot be told whether features get "
-                    f"better after '{self.unclear_boundary}': keep all stages of "
-                    f"{self.backbone}."
-                )
+        """Where to cut, and what that gains."""
+        number = f"n = {self.num_images}"
+        if self.unclear_boundary is not None:
             return (
-                f"Every stage of {self.backbone} makes features better for these pictures: "
-                "keep all of them."
+                f"It is not clear whether features improve after '{self.unclear_boundary}' "
+                f"({number}): keep all stages of {self.backbone}."
+            )
+        if not self.dead_stages:
+            return (
+                f"Every stage of {self.backbone} improves the features ({number}): keep all "
+                "stages."
             )
         place = [probe.boundary for probe in self.stages].index(self.freeze_point)
         kept, loss = self.stages[place], self.gains_after[place][1]
-        share = 1 - kept.num_parameters / self.stages[-1].num_parameters
-        gain = f" {self.truncation}" if self.truncation else ""
+        share = int(100 * (1 - kept.num_parameters / self.stages[-1].num_parameters))
         return (
-            f"After '{self.freeze_point}' features no longer get better for these pictures: "
-            f"{', '.join(self.dead_stages)} and {int(100 * share)}% of the parameters can be "
-            f"dropped with truncate_at='{self.freeze_point}'.{gain} From {self.num_images} "
-            f"pictures, a loss of up to {loss:.1%} cannot be ruled out."
+            f"Features no longer improve after '{self.freeze_point}': "
+            f"truncate_at='{self.freeze_point}' drops {', '.join(self.dead_stages)} and "
+            f"{share}% of the parameters.{self._gain_in_speed()} The loss of accuracy is at "
+            f"most {100 * loss:.1f} points (upper end of the 95% CI, {number})."
+        )
+
+    def _gain_in_speed(self):
+        if self.images_per_second is None:
+            return ""
+        (rate, truncated_rate), (size, truncated_size) = self.images_per_second, self.megabytes
+        return (
+            f" The truncated backbone is {truncated_rate / rate:.2g} times as fast on this "
+            f"machine ({truncated_rate:,.0f} instead of {rate:,.0f} images/s) and takes "
+            f"{truncated_size:.1f} MB instead of {size:.1f} MB."
         )
 
     def to_json(self):
-        """The probes as numbers, strings, lists and dicts."""
+        """The probes as a dict, without the results for single images."""
+        stages = []
+        for probe, gain in zip(self.stages, self.gains_after, strict=True):
+            stages.append({**dataclasses.asdict(probe), "gain_after": gain and list(gain)})
+            del stages[-1]["correct"]
         return {
             "backbone": self.backbone,
             "num_images": self.num_images,
             "freeze_point": self.freeze_point,
             "dead_stages": list(self.dead_stages),
             "conclusion": self.conclusion,
-            "truncation": self.truncation and dataclasses.asdict(self.truncation),
-            "stages": [
-                {**probe.to_json(), "gain_after": gain and list(gain)}
-                for probe, gain in zip(self.stages, self.gains_after, strict=True)
-            ],
+            "images_per_second": self.images_per_second,
+            "megabytes": self.megabytes,
+            "stages": stages,
         }
 
     def rows(self):
-        """The table as a list of tuples of strings, the first one its heads."""
+        """The table as a list of tuples of strings, the header first."""
         pairs = zip(self.stages, self.gains_after, strict=True)
-        return [_HEADS, *(_row(probe, gain) for probe, gain in pairs)]
+        return [_HEADER, *(_row(probe, gain) for probe, gain in pairs)]
+
+
+def probe_layers(
+    backbone: Backbone,
+    dataset: tf.data.Dataset,
+    cache: FeatureCache | None = None,
+    seed: int = 0,
+) -> LayerProbes:
+    """Fits a linear probe on the features at the end of every stage, from one pass.
+
+    Where accuracy stops improving, `models.TransferModel(truncate_at=)` can drop the rest of
+    the backbone.
+
+    Args:
+        backbone: a `Backbone`.
+        dataset: a `tf.data.Dataset` of batches `(images, labels)`.
+        cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
+        seed: of the folds, which are the same for all stages. Defaults to 0.
+
+    Returns:
+        `LayerProbes`; its `freeze_point` is where to cut.
+
+    Raises:
+        ValueError: if the images do not have one label each.
+
+    Example:
+        >>> probes = transferability.probe_layers(backbone, train)
+        >>> [probe.stage for probe in probes.stages]
+        ['stage1', 'stage2', 'stage3']
+
+    Reference:
+        Alain and Bengio, Understanding intermediate layers using linear classifier probes,
+        2016; Yosinski et al., How transferable are features in deep neural networks?, NeurIPS
+        2014.
+    """
+    cache = FeatureCache() if cache is None else cache
+    found = stage_features(backbone, dataset, cache)
+    if found[0].labels is None:
+        raise ValueError("`probe_layers` needs labels. Received: a dataset without labels")
+    ckas = [linear_cka(a.features, b.features) for a, b in itertools.pairwise(found)]
+    counts = itertools.accumulate(_num_parameters(backbone))
+    stages = []
+    for stage, part, cka, count in zip(
+        backbone.stages, found, [*ckas, None], counts, strict=True
+    ):
+        probe = cross_validate(part.features, part.labels, seed=seed)
+        stages.append(
+            StageProbe(
+                stage=stage.name,
+                boundary=stage.boundary,
+                accuracy=probe.accuracy,
+                interval=probe.interval,
+                correct=probe.correct,
+                logme=logme(part.features, part.labels),
+                dimension=intrinsic_dimension(part.features),
+                num_features=part.features.shape[1],
+                cka_to_next=cka,
+                num_parameters=count,
+            )
+        )
+    probes = LayerProbes(tuple(stages), len(found[0].features), backbone.name)
+    if not probes.dead_stages:
+        return probes
+    networks = [backbone, backbone.truncated(probes.freeze_point)]
+    images = unaugmented(dataset)
+    return dataclasses.replace(
+        probes,
+        images_per_second=tuple(
+            cache.images_per_second(pooled_network(network), images) for network in networks
+        ),
+        megabytes=tuple(map(num_megabytes, networks)),
+    )
+
+
+def _num_parameters(backbone):
+    """The number of parameters of each stage."""
+    layers = {layer.name: layer for layer in backbone.layers}
+    for stage in backbone.stages:
+        weights = [w for name in stage.layers if name in layers for w in layers[name].weights]
+        yield sum(math.prod(weight.shape) for weight in weights)
 
 
 def _row(probe, gain):
     return (
-        probe.stage,
-        probe.boundary,
-        f"{probe.accuracy:.1%}",
+        probe.stage, probe.boundary, f"{probe.accuracy:.1%}",
         "{:.1%} to {:.1%}".format(*probe.interval),
         "{:+.1%} to {:+.1%}".format(*gain) if gain else "-",
-        f"{probe.logme:.3f}",
-        f"{probe.dimension:.1f}",
-        str(probe.num_features),
+        f"{probe.logme:.3f}", f"{probe.dimension:.1f}", str(probe.num_features),
         "-" if probe.cka_to_next is None else f"{probe.cka_to_next:.2f}",
         f"{probe.num_parameters:,}",
-    )
+    )  # fmt: skip

@@ -1,115 +1,156 @@
-"""Does transfer help, or hurt?"""
+"""Whether transfer helps, by experiment."""
 
 import dataclasses
 import time
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_transfer._statistics.intervals import paired_interval
 from keras_transfer._statistics.linear_models import stratified_folds
-from keras_transfer.features import source_of
+from keras_transfer.backbones import Backbone
+from keras_transfer.features import FeatureCache, source_of
 from keras_transfer.features.pooled import unaugmented
 from keras_transfer.freezing import FreezeNone
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Plan
 from keras_transfer.plans.chooser import head_phase, tuning_phase
-from keras_transfer.training.fine_tuning import fine_tune
-from keras_transfer.transferability.negative_transfer import NegativeTransfer
+from keras_transfer.training import fine_tune
+
+
+@dataclasses.dataclass(frozen=True)
+class NegativeTransfer:
+    """Trainings from pretrained and from random weights, on the same folds.
+
+    Attributes:
+        pretrained: the accuracy of each fold from pretrained weights.
+        random: the accuracy of each fold from random weights.
+        difference: `(low, high)`, the 95% confidence interval of the gain by pretraining.
+        num_images: the number of images.
+        seconds: the duration.
+    """
+
+    pretrained: tuple
+    random: tuple
+    difference: tuple
+    num_images: int
+    seconds: float
+
+    @property
+    def conclusion(self):
+        """Whether transfer helps, hurts or makes no significant difference, in a sentence."""
+        low, high = self.difference
+        effect = "helps" if low > 0 else "hurts" if high < 0 else "has no significant effect"
+        pretrained, random = (sum(one) / len(one) for one in (self.pretrained, self.random))
+        return (
+            f"Transfer {effect}: accuracy of {pretrained:.1%} from pretrained and {random:.1%} "
+            f"from random weights, a gain of {low:+.1%} to {high:+.1%} (95% CI, n = "
+            f"{self.num_images})."
+        )
+
+    def to_json(self):
+        """The figures as a dict."""
+        return {**dataclasses.asdict(self), "conclusion": self.conclusion}
 
 
 def check_negative_transfer(
-    dataset, backbone, plan=None, num_folds=2, num_images=600, seed=0, cache=None
-):
-    """Trains from pretrained and from random weights, on the same folds.
+    dataset: tf.data.Dataset,
+    backbone: Backbone,
+    plan: Plan | None = None,
+    num_folds: int = 2,
+    num_images: int = 600,
+    seed: int = 0,
+    cache: FeatureCache | None = None,
+) -> NegativeTransfer:
+    """Compares training from pretrained with training from random weights, on the same folds.
 
     Args:
         dataset: a `tf.data.Dataset` of batches `(images, labels)`.
-        backbone: a `Backbone` with pretrained weights; it stays as it is.
-        plan: the `plans.Plan` for both, as it is: one that freezes BatchNormalization
-            leaves the random network with statistics of no pictures, which is no help to it.
-            Defaults to None: the head, and then the whole backbone, with BatchNormalization
-            frozen in the pretrained network and following the pictures in the random one.
-        num_folds: in how many parts the pictures are divided; each is tested on once. Defaults
-            to 2.
-        num_images: at most so many pictures, drawn at random, which bounds time and memory.
-            Defaults to 600.
-        seed: of the draw, the folds and the trainings, for which Keras' global seed is set;
-            the random weights are the same for all. Defaults to 0.
-        cache: as in `fine_tune`. Defaults to None, one in the user's cache folder.
+        backbone: a `Backbone` with pretrained weights; it is not changed.
+        plan: the `plans.Plan` for both trainings; it should not freeze BatchNormalization,
+            whose random moving statistics would then handicap the random backbone. Defaults to
+            None: the head, then the whole backbone, with BatchNormalization frozen from
+            pretrained weights and trainable from random ones.
+        num_folds: the number of folds; each image is tested once. Defaults to 2.
+        num_images: the most images, drawn at random; it bounds time and memory. Defaults to
+            600.
+        seed: of the draw, the folds and the trainings; Keras' global seed is set to it. The
+            random weights are the same in all folds. Defaults to 0.
+        cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
 
     Returns:
         A `NegativeTransfer`.
 
     Raises:
-        ValueError: for what is no plan, fewer than two folds, or fewer than two classes with as
-            many pictures as folds; smaller classes are left out.
+        ValueError: if the plan is not a `Plan`, there are fewer than two folds, or fewer than
+            two classes have as many images as folds. Smaller classes are left out.
 
-    Reference: Rosenstein et al., To transfer or not to transfer, NIPS workshop 2005; Wang et
-    al., Characterizing and avoiding negative transfer, CVPR 2019, definition 1.
+    Example:
+        >>> plan = plans.Plan([plans.Phase(freezing.FreezeAll(), epochs=1, learning_rate=1e-3)])
+        >>> found = transferability.check_negative_transfer(train, backbone, plan)
+        >>> len(found.pretrained), found.num_images
+        (2, 18)
+
+    Reference:
+        Rosenstein et al., To transfer or not to transfer, NIPS workshop 2005; Wang et al.,
+        Characterizing and avoiding negative transfer, CVPR 2019, definition 1.
     """
     if plan is not None and not isinstance(plan, Plan):
         raise ValueError(f"`plan` must be a `Plan` or None. Received: plan={plan!r}")
     started = time.perf_counter()
     images, labels = _draw(dataset, num_images, num_folds, seed)
     folds = stratified_folds(labels, num_folds, seed)
-    plans = {
-        name: dataclasses.replace(
-            plan or _plan(backbone, len(folds[0][0]), batch_norm), from_scratch=name == "random"
-        )
-        for name, batch_norm in (("pretrained", "frozen"), ("random", "trainable"))
-    }
-    correct = {
-        name: [
+    correct = {}
+    for name, batch_norm in (("pretrained", "frozen"), ("random", "trainable")):
+        chosen = plan or _default_plan(backbone, len(folds[0][0]), batch_norm)
+        chosen = dataclasses.replace(chosen, from_scratch=name == "random")
+        correct[name] = [
             _train_and_test(backbone, images, labels, fold, chosen, seed, cache)
             for fold in folds
         ]
-        for name, chosen in plans.items()
-    }
-    gains = np.concatenate(correct["pretrained"]).astype(int) - np.concatenate(
-        correct["random"]
-    )
+    hits = {name: np.concatenate(found).astype(int) for name, found in correct.items()}
     return NegativeTransfer(
         pretrained=tuple(float(found.mean()) for found in correct["pretrained"]),
         random=tuple(float(found.mean()) for found in correct["random"]),
-        difference=paired_interval(gains),
+        difference=paired_interval(hits["pretrained"] - hits["random"]),
         num_images=len(labels),
         seconds=time.perf_counter() - started,
     )
 
 
 def _draw(dataset, num_images, num_folds, seed):
-    """Pictures from anywhere in the data set, and their labels, as arrays."""
-    if not isinstance(dataset.element_spec, tuple):
-        raise ValueError("Labels are needed. Received: a dataset of pictures without labels")
-    source = source_of(unaugmented(dataset))  # in an order that never changes
-    chosen = np.zeros(source.num_images, bool)
-    random = np.random.default_rng(seed)
-    chosen[random.permutation(source.num_images)[:num_images]] = True
-    images, labels = [], []
-    for is_chosen, (image, label, *_) in zip(chosen, source.examples(), strict=True):
-        if is_chosen:
-            images.append(image.numpy())
-            labels.append(int(np.argmax(label) if np.size(label) > 1 else np.ravel(label)[0]))
-    images, labels = np.stack(images), np.array(labels)
+    """Images from anywhere in the data set and their labels, as arrays."""
     if not isinstance(num_folds, int) or num_folds < 2:
         raise ValueError(
             f"`num_folds` must be an integer of at least 2. Received: num_folds={num_folds!r}"
         )
-    # By chance too few may have been drawn of a small class.
+    if not isinstance(dataset.element_spec, tuple):
+        raise ValueError(
+            "`check_negative_transfer` needs labels. Received: a dataset without labels"
+        )
+    source = source_of(unaugmented(dataset))  # its order never changes
+    chosen = np.random.default_rng(seed).permutation(source.num_images)[:num_images]
+    chosen, images, labels = set(chosen.tolist()), [], []
+    for number, (image, label, *_) in enumerate(source.examples()):
+        if number in chosen:
+            images.append(image.numpy())
+            labels.append(int(np.argmax(label) if np.size(label) > 1 else np.ravel(label)[0]))
+    images, labels = np.stack(images), np.array(labels)
+    # The draw may leave too few images of a small class.
     enough = np.bincount(labels)[labels] >= num_folds
     names, labels = np.unique(labels[enough], return_inverse=True)
     if len(names) < 2:
         raise ValueError(
-            f"Fewer than two classes have {num_folds} pictures among those that were drawn. "
+            f"Fewer than two classes have {num_folds} images among those that were drawn. "
             f"Received: num_folds={num_folds}, num_images={num_images}"
         )
     return images[enough], labels
 
 
 def _train_and_test(backbone, images, labels, fold, plan, seed, cache):
-    """Whether each picture of the fold's second part is recognised."""
+    """Whether each image of the fold's second part is classified correctly."""
     train, test = fold
     keras.utils.set_random_seed(seed)
     model = TransferModel(backbone.copy(), SoftmaxHead(int(labels.max()) + 1))
@@ -117,7 +158,7 @@ def _train_and_test(backbone, images, labels, fold, plan, seed, cache):
     return model.predict(images[test], verbose=0).argmax(axis=1) == labels[test]
 
 
-def _plan(backbone, num_images, batch_norm):
+def _default_plan(backbone, num_images, batch_norm):
     num_stages = len(backbone.stages)
     tuning = tuning_phase(num_stages, num_stages, num_images)
     tuning = dataclasses.replace(tuning, freeze_policy=FreezeNone(batch_norm=batch_norm))

@@ -5,8 +5,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
-from keras_transfer._statistics.feature_measures import h_score
-from keras_transfer.transferability import intrinsic_dimension, leep, logme, nce
+from keras_transfer.transferability import h_score, leep, logme, nce, scores
+from keras_transfer.transferability.scores import intrinsic_dimension
 
 RANDOM = np.random.default_rng(0)
 
@@ -88,7 +88,7 @@ def test_leep_by_hand():
     [
         (np.ones((3, 2)), np.zeros(3, int), r"sums to 1.*shape \(3, 2\)"),
         (np.eye(3)[0], np.zeros(3, int), r"sums to 1.*shape \(3,\)"),
-        (np.eye(3), np.zeros(2, int), r"for each picture.*shape \(2,\)"),
+        (np.eye(3), np.zeros(2, int), r"for each image.*shape \(2,\)"),
         (np.eye(3), np.zeros(3), "type float64"),
     ],
 )
@@ -111,13 +111,12 @@ def test_copies_count_once_for_the_intrinsic_dimension():
     assert intrinsic_dimension(np.concatenate([points, copies])) > 0.9 * alone
 
 
-def test_intrinsic_dimension_of_many_pictures_is_that_of_some():
+def test_intrinsic_dimension_of_many_images_is_that_of_some(monkeypatch):
+    monkeypatch.setattr(scores, "_MOST_ROWS", 500)
     points = RANDOM.uniform(size=(1000, 2)) @ RANDOM.normal(size=(2, 10))
-    assert intrinsic_dimension(points, most_pictures=500) == pytest.approx(2, rel=0.2)
+    assert intrinsic_dimension(points) == pytest.approx(2, rel=0.2)
 
 
-def test_intrinsic_dimension_needs_pictures_that_differ():
+def test_intrinsic_dimension_needs_images_that_differ():
     assert intrinsic_dimension(np.ones((50, 4))) == 0
     assert intrinsic_dimension(np.eye(2)) == 0
-    with pytest.raises(ValueError, match="must be a matrix"):
-        intrinsic_dimension(np.ones(5))

@@ -6,7 +6,7 @@ from keras_transfer.features import FeatureCache
 from keras_transfer.freezing import FreezeAll
 from keras_transfer.plans import Phase, Plan
 from keras_transfer.transferability import check_negative_transfer, transfer_check
-from keras_transfer.transferability.negative_transfer import NegativeTransfer
+from keras_transfer.transferability.transfer_check import NegativeTransfer
 from tests.networks import residual_backbone
 
 RANDOM = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def test_negative_transfer_is_settled_on_the_same_folds(tmp_path):
     assert len(found.pretrained) == len(found.random) == 2
     gain = np.mean(found.pretrained) - np.mean(found.random)
     assert found.difference[0] <= gain <= found.difference[1]
-    assert found.to_json()["verdict"] == found.verdict
+    assert found.to_json()["conclusion"] == found.conclusion
     for weights, expected in zip(backbone.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weights, expected)
 
@@ -66,13 +66,16 @@ def test_number_of_folds_is_checked(num_folds):
 
 
 @pytest.mark.parametrize(
-    ("difference", "verdict"),
-    [((0.01, 0.1), "helps"), ((-0.1, -0.01), "hurts"), ((-0.1, 0.1), "not settled")],
+    ("difference", "effect"),
+    [
+        ((0.01, 0.1), "helps"),
+        ((-0.1, -0.01), "hurts"),
+        ((-0.1, 0.1), "has no significant effect"),
+    ],
 )
-def test_verdict_follows_from_the_interval(difference, verdict):
+def test_conclusion_follows_from_the_interval(difference, effect):
     found = NegativeTransfer((0.5, 0.7), (0.4, 0.4), difference, 100, 1.0)
-    assert found.verdict == verdict
-    assert "60.0% from pretrained weights, 40.0% from random ones" in found.conclusion
+    assert found.conclusion.startswith(f"Transfer {effect}: accuracy of 60.0% from pretrained")
 
 
 @pytest.mark.parametrize("labels", [LABELS[:, np.newaxis], np.eye(3)[LABELS]])

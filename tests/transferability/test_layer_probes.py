@@ -7,9 +7,8 @@ import tensorflow as tf
 from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import stage_features
-from keras_transfer.transferability import Truncation, probe_layers
-from keras_transfer.transferability.layer_probes import LayerProbes, StageProbe
-from keras_transfer.transferability.probes_figure import plot_probes
+from keras_transfer.transferability import LayerProbes, plot_probes, probe_layers
+from keras_transfer.transferability.layer_probes import StageProbe
 from tests.networks import residual_backbone
 
 RANDOM = np.random.default_rng(0)
@@ -46,23 +45,21 @@ def test_what_a_cut_gains_is_measured(tmp_path):
     probes = probe_layers(backbone, pictures, FeatureCache(tmp_path))
     cut = backbone.truncated(probes.freeze_point)
     assert probes.dead_stages
-    assert probes.truncation.boundary == probes.freeze_point
-    assert probes.truncation.megabytes == pytest.approx(
+    assert probes.megabytes == pytest.approx(
         (4e-6 * backbone.count_params(), 4e-6 * cut.count_params())
     )
-    assert min(probes.truncation.images_per_second) > 0
+    assert min(probes.images_per_second) > 0
     assert f"{4e-6 * backbone.count_params():.1f} MB." in probes.conclusion
-    assert probes.to_json()["truncation"]["boundary"] == probes.freeze_point
+    assert probes.to_json()["megabytes"] == probes.megabytes
 
 
 def test_gain_is_in_the_conclusion():
     found = dataclasses.replace(
-        probes_of(0.5, 0.9, 0.9), truncation=Truncation("end2", (1000.0, 2500.0), (7.5, 2.0))
+        probes_of(0.5, 0.9, 0.9), images_per_second=(1000.0, 2500.0), megabytes=(7.5, 2.0)
     )
-    assert found.truncation.speed_up == 2.5
     assert (
-        "Without them it is 2.5 times as fast (2,500 pictures a second on this machine "
-        "instead of 1,000) and takes 2.0 MB instead of 7.5 MB. From 200 pictures"
+        "The truncated backbone is 2.5 times as fast on this machine (2,500 instead of 1,000 "
+        "images/s) and takes 2.0 MB instead of 7.5 MB. The loss"
     ) in found.conclusion
 
 
@@ -101,9 +98,9 @@ def test_cut_is_where_no_later_stage_is_better(shares, freeze_point, dead):
     probes = probes_of(*shares)
     assert probes.freeze_point == freeze_point
     assert probes.dead_stages == dead
-    assert ("keep all" in probes.conclusion) == (not dead)
+    assert (": keep all" in probes.conclusion) == (not dead)
     is_unclear = shares == (0.5, 0.89, 0.905)
-    assert ("cannot be told" in probes.conclusion) == is_unclear
+    assert ("It is not clear" in probes.conclusion) == is_unclear
     assert probes.unclear_boundary == ("end2" if is_unclear else None)
     assert f"truncate_at='{freeze_point}'" in probes.conclusion or not dead
 
@@ -112,7 +109,7 @@ def test_conclusion_says_how_much_can_be_dropped_and_what_it_may_cost():
     conclusion = probes_of(0.5, 0.9, 0.9).conclusion
     assert "33% of the parameters" in conclusion
     # No picture tells the two apart: 1.96 / 202.
-    assert conclusion.endswith("From 200 pictures, a loss of up to 1.0% cannot be ruled out.")
+    assert conclusion.endswith("at most 1.0 points (upper end of the 95% CI, n = 200).")
 
 
 def test_what_follows_a_stage_gains_as_much_as_the_best_of_it():
@@ -135,6 +132,10 @@ def test_probes_as_json_and_as_a_table():
 
 
 @pytest.mark.parametrize("shares", [(0.5,), (0.5, 0.9, 0.9), (0.5, 0.89, 0.905)])
-def test_probes_are_drawn(tmp_path, shares):
-    plot_probes(probes_of(*shares), tmp_path / "probe.png")
-    assert (tmp_path / "probe.png").read_bytes().startswith(b"\x89PNG")
+def test_probes_are_drawn(shares):
+    probes = probes_of(*shares)
+    accuracy, similarity = plot_probes(probes).axes
+    assert len(accuracy.get_xticklabels()) == len(shares)
+    assert len(similarity.patches) == len(shares) - 1
+    is_cut = [line.get_linestyle() for line in accuracy.lines].count("--")
+    assert is_cut == bool(probes.dead_stages)

@@ -7,10 +7,8 @@ import tensorflow as tf
 
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
-from keras_transfer.transferability import rank_backbones, source_classifier
-from keras_transfer.transferability.candidate_score import CandidateScore
-from keras_transfer.transferability.ranking import Ranking
-from keras_transfer.transferability.ranking_figure import plot_ranking
+from keras_transfer.transferability import Ranking, plot_ranking, rank_backbones
+from keras_transfer.transferability.rankings import CandidateScore, source_classifier
 from tests.networks import residual_backbone
 
 RANDOM = np.random.default_rng(0)
@@ -71,7 +69,7 @@ def test_source_classifier_gives_leep_and_nce(tmp_path):
 
 @pytest.mark.parametrize(
     ("candidates", "told"),
-    [([], "at least one"), ("twice", "another name"), (["MobileNetV9"], "MobileNetV2")],
+    [([], "at least one"), ("twice", "names must differ"), (["MobileNetV9"], "MobileNetV2")],
 )
 def test_wrong_candidates_are_told(tmp_path, candidates, told):
     if candidates == "twice":
@@ -81,7 +79,7 @@ def test_wrong_candidates_are_told(tmp_path, candidates, told):
 
 
 def test_classifier_of_no_candidate_is_told(tmp_path):
-    with pytest.raises(ValueError, match=r"must name candidates.*Received: 'other'"):
+    with pytest.raises(ValueError, match=r"must be names of candidates.*Received: 'other'"):
         rank_backbones(
             residual_backbone(), dataset(), FeatureCache(tmp_path), {"other": keras.Model()}
         )
@@ -121,17 +119,23 @@ def test_overlapping_intervals_are_a_tie():
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({}, "Of 500 pictures: a and b cannot be told apart on these pictures."),
-        ({"scores": RANKING.scores[::3]}, "Of 500 pictures: a is surely the best one."),
-        ({"scores": RANKING.scores[:1]}, "Of 500 pictures: a reaches 88.0% to 92.0%."),
-        ({"chance": 0.88}, "no network is surely better than always naming the largest class"),
+        ({}, "a and b do not differ significantly (n = 500)."),
+        (
+            {"scores": RANKING.scores[::3]},
+            "a is significantly better than the others (n = 500).",
+        ),
+        (
+            {"scores": RANKING.scores[:1]},
+            "a: expected accuracy of 88.0% to 92.0% (n = 500).",
+        ),
+        ({"chance": 0.88}, "No backbone is significantly better than always predicting"),
     ],
 )
-def test_conclusion_says_what_can_be_told(tmp_path, changed, told):
+def test_conclusion_follows_from_the_intervals(changed, told):
     ranking = dataclasses.replace(RANKING, **changed)
     assert told in ranking.conclusion
     assert ranking.to_json()["conclusion"] == ranking.conclusion
-    plot_ranking(ranking, tmp_path / "rank.png")
+    plot_ranking(ranking).draw_without_rendering()
 
 
 def test_front_holds_what_none_is_faster_and_better_than():
@@ -146,9 +150,11 @@ def test_ranking_as_json_and_as_a_table():
     assert rows[0][:4] == ("1", "a", "90.0%", "88.0% to 92.0%")
 
 
-def test_ranking_is_drawn(tmp_path):
-    plot_ranking(RANKING, tmp_path / "rank.png")
-    assert (tmp_path / "rank.png").read_bytes().startswith(b"\x89PNG")
+def test_ranking_is_drawn():
+    accuracies, speeds = plot_ranking(RANKING).axes
+    assert next(label.get_text() for label in accuracies.get_yticklabels()) == "a  1"
+    (front,) = (line for line in speeds.lines if len(line.get_xdata()) > 1)
+    assert list(front.get_xdata()) == [100.0, 300.0, 900.0]
 
 
 def test_classifier_is_read_from_a_file_and_takes_raw_pictures(tmp_path):
