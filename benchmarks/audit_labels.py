@@ -4,6 +4,7 @@ import numpy as np
 
 from benchmarks import audited, child, library_models
 from keras_transfer import auditing
+from keras_transfer.auditing.audited_sets import features_in_order
 
 
 def measure(row, data_set, network, image_size, share, seed=0, limit=None):
@@ -13,7 +14,7 @@ def measure(row, data_set, network, image_size, share, seed=0, limit=None):
     """
     with audited.opened(data_set, image_size, limit) as splits, audited.cache() as cache:
         backbone = library_models.backbone(network, image_size)
-        features = auditing.features_in_order(splits, "train", backbone, cache)
+        features = features_in_order(splits, "train", backbone, cache)
         labels, names = np.array(splits.labels["train"]), splits.class_names
     random = np.random.default_rng(seed)
     wrong = random.choice(len(labels), max(1, round(share * len(labels))), replace=False)

@@ -6,6 +6,8 @@ from PIL import Image
 
 from benchmarks import audited, changed_pictures, child, library_models
 from keras_transfer import auditing
+from keras_transfer.auditing.audited_sets import features_in_order, image_statistics
+from keras_transfer.features.pooled import pooled_features
 
 _LEVEL = 0.05
 
@@ -17,8 +19,8 @@ def measure(row, data_set, network, image_size, splits, most, seed=0, limit=None
     """
     with audited.opened(data_set, image_size, limit) as opened, audited.cache() as cache:
         backbone = library_models.backbone(network, image_size)
-        features = auditing.features_in_order(opened, "train", backbone, cache)
-        looks = auditing.picture_statistics(opened.train_in_order)
+        features = features_in_order(opened, "train", backbone, cache)
+        looks = image_statistics(opened.train_in_order)
         random = np.random.default_rng(seed)
         alarms = 0
         for _ in range(splits):
@@ -31,8 +33,8 @@ def measure(row, data_set, network, image_size, splits, most, seed=0, limit=None
             images = _images(opened.paths["train"], other, change, image_size, random)
             changed = tf.data.Dataset.from_tensor_slices(images).batch(32)
             second = (
-                features.pooled_features(backbone, changed, cache).features,
-                auditing.picture_statistics(changed),
+                pooled_features(backbone, changed, cache).features,
+                image_statistics(changed),
             )
             told = _alarms((features[one], looks[one]), second)
             values[f"found_{change.__name__}"] = int(any(told))

@@ -26,14 +26,12 @@ class ProbeResult:
         correct: bool array of shape `(images,)`.
         accuracy: the share of correct predictions.
         interval: `(low, high)`, the 95% bootstrap interval of the accuracy.
-        penalty: the strength of the L2 penalty that was chosen.
     """
 
     probabilities: np.ndarray
     correct: np.ndarray
     accuracy: float
     interval: tuple
-    penalty: float
 
 
 def cross_validate(features, labels, num_folds=5, seed=0):
@@ -71,7 +69,7 @@ def cross_validate(features, labels, num_folds=5, seed=0):
     interval = bootstrap_interval(correct, seed=seed)
     if correct.all() or not correct.any():  # each bootstrap sample has the same mean
         interval = wilson_interval(int(correct.sum()), len(correct))
-    return ProbeResult(probabilities, correct, float(correct.mean()), interval, penalty)
+    return ProbeResult(probabilities, correct, float(correct.mean()), interval)
 
 
 def check_features(features, labels):

@@ -1,95 +1,181 @@
-"""Pictures that are in a data set twice, though not byte for byte."""
+"""Images that are in a data set twice, though not byte for byte."""
 
 import dataclasses
+import os
+from collections.abc import Sequence
 
 import numpy as np
 
-from keras_transfer.auditing.candidate_pairs import candidate_pairs
-from keras_transfer.auditing.duplicate_pair import DuplicatePair
-from keras_transfer.auditing.thumbnails import detail_correlation, thumbnails
+from keras_transfer.auditing.thumbnails import (
+    WINDOWS,
+    correlation_rows,
+    detail_correlation,
+    perceptual_hashes,
+    thumbnails,
+    windows_of,
+)
+
+# Two images of which a crop was made have hashes that differ in at most so many of 64 bits.
+_RADIUS = 10
+# Unrelated photographs stay below this cosine of their features, so few pairs are added.
+_LEAST_COSINE = 0.9
+# Correlations of copies: of thumbnails of 16 pixels, which excludes most candidates at once,
+# and of details, which takes milliseconds a pair.
+_LEAST_COARSE, _LEAST_CORRELATION = 0.92, 0.95
+_BITS, _COARSE_SIDE = 64, 16
+# Images, and pairs of them, that are compared at once: blocks of some megabytes.
+_BLOCK, _PAIRS = 1024, 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class DuplicatePair:
+    """Two images of which one was made from the other, or both from a third.
+
+    Attributes:
+        first: the index of one image.
+        second: the index of the other, greater than `first`.
+        names: their paths; of arrays their indices as strings.
+        evidence: "same file", byte for byte; "same picture", resized, compressed or cropped; or
+            "mirrored".
+        hash_distance: the number of 64 bits in which the perceptual hashes differ.
+        correlation: of the details of the aligned images, at most 1.
+        cosine: of the features, or None.
+        splits: the split of each image, or None.
+        labels: the label of each image, None for one without; or None.
+    """
+
+    first: int
+    second: int
+    names: tuple
+    evidence: str
+    hash_distance: int
+    correlation: float
+    cosine: float | None = None
+    splits: tuple | None = None
+    labels: tuple | None = None
+
+    @property
+    def across_splits(self):
+        """Whether the two lie in different splits."""
+        return self.splits is not None and self.splits[0] != self.splits[1]
+
+    @property
+    def contradicts(self):
+        """Whether the two have different labels."""
+        return None not in (self.labels or (None,)) and self.labels[0] != self.labels[1]
 
 
 @dataclasses.dataclass(frozen=True)
 class NearDuplicates:
-    """The pictures of a data set that are in it more than once.
+    """The images of a data set that are in it more than once.
 
     Attributes:
-        pairs: a tuple of `DuplicatePair`, those across splits first.
-        clusters: a tuple of tuples, the numbers of pictures that are copies of each other.
-        num_pictures: how many pictures were compared.
+        pairs: tuple of `DuplicatePair`, those across splits first.
+        clusters: tuple of tuples, the indices of images that are copies of each other.
+        num_images: the number of images that were compared.
     """
 
     pairs: tuple
     clusters: tuple
-    num_pictures: int
+    num_images: int
 
     @property
     def across_splits(self):
-        """The pairs whose pictures lie in different splits."""
+        """The pairs whose images lie in different splits."""
         return tuple(pair for pair in self.pairs if pair.across_splits)
 
     @property
     def contradictions(self):
-        """The pairs whose pictures have different labels."""
+        """The pairs whose images have different labels."""
         return tuple(pair for pair in self.pairs if pair.contradicts)
 
+    @property
+    def severity(self):
+        """The severity of the finding: an alarm if pairs cross splits or contradict."""
+        is_harmful = self.across_splits or self.contradictions
+        return "alarm" if is_harmful else "warning" if self.pairs else "note"
+
+    @property
+    def conclusion(self):
+        """How many copies there are, and whether they affect the evaluation."""
+        if not self.pairs:
+            return f"No copies among {self.num_images} images."
+        copies = sum(len(cluster) - 1 for cluster in self.clusters)
+        text = f"Copies among {self.num_images} images: {copies}."
+        if self.across_splits:
+            text += (
+                f" Pairs across splits: {len(self.across_splits)}, which make the measured "
+                "accuracy too high; keep all copies of an image in one split."
+            )
+        if self.contradictions:
+            text += f" Pairs with different labels: {len(self.contradictions)}; one is wrong."
+        return text
+
     def to_json(self):
-        """The pairs and clusters as dicts and lists."""
-        return {
-            "num_pictures": self.num_pictures,
-            "pairs": [pair.to_json() for pair in self.pairs],
-            "clusters": [list(cluster) for cluster in self.clusters],
-        }
+        """The pairs and clusters as a dict."""
+        return dataclasses.asdict(self)
 
 
 def near_duplicates(
-    pictures, features=None, splits=None, labels=None, radius=10, least_correlation=0.95
-):
-    """Finds copies of pictures that were resized, compressed again, mirrored or cropped by 5%.
+    images: Sequence[str | os.PathLike] | Sequence[np.ndarray],
+    features: np.ndarray | None = None,
+    splits: Sequence[str] | None = None,
+    labels: Sequence | None = None,
+) -> NearDuplicates:
+    """Finds copies of images that were resized, compressed again, mirrored or cropped by 5%.
 
-    Perceptual hashes of each picture, of its mirror image and of what crops would leave of it
-    name the pairs that may be copies; with features, so does their cosine. Both are then laid
-    upon each other as small grey pictures, one cropped as fits best, and what counts is the
-    correlation of their details. A cosine alone decides nothing: two X-rays of different
-    people have a higher one than a photograph and its crop.
+    Perceptual hashes of each image, of its mirror image and of crops of it propose pairs; so
+    does the cosine of their features. A pair counts if the details of the two aligned
+    thumbnails correlate. The cosine alone decides nothing: X-rays of two people have a higher
+    one than a photograph and a crop of it.
 
     Args:
-        pictures: a list of paths, or of uint8 arrays of shape `(height, width, channels)`.
-        features: an array of shape `(pictures, features)`. Defaults to None, none.
-        splits: the name of each picture's split. Defaults to None, not known.
-        labels: each picture's label, or None for one without. Defaults to None, not known.
-        radius: in how many of 64 bits two hashes may differ. Defaults to 10.
-        least_correlation: of the details of two copies. Defaults to 0.95.
+        images: paths, or uint8 arrays of shape `(height, width, channels)`.
+        features: array of shape `(images, features)`. Defaults to None.
+        splits: the name of each image's split. Defaults to None.
+        labels: the label of each image, or None for one without. Defaults to None.
 
     Returns:
         `NearDuplicates`.
 
     Raises:
-        ImportError: without imagehash.
+        ImportError: if imagehash is not installed.
         OSError: if a file cannot be read.
-        ValueError: for features, splits or labels of another number than the pictures.
+        ValueError: if features, splits or labels do not have one row for each image.
 
-    Reference: Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010.
+    Example:
+        >>> photos = list(images.astype("uint8"))
+        >>> auditing.near_duplicates([*photos, photos[2]]).clusters
+        ((2, 9),)
+
+    Reference:
+        Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010.
     """
-    pictures = list(pictures)
-    splits, labels = map(_plain, (splits, labels))
+    images = list(images)
+    splits, labels = map(_without_numpy, (splits, labels))
     for name, values in (("features", features), ("splits", splits), ("labels", labels)):
-        if values is not None and len(values) != len(pictures):
+        if values is not None and len(values) != len(images):
             raise ValueError(
-                f"`{name}` must have a row for each picture. "
-                f"Received: {len(values)} for {len(pictures)} pictures"
+                f"`{name}` must have one row for each image. "
+                f"Received: {len(values)} for {len(images)} images"
             )
-    small, digests = thumbnails(pictures)
-    unit = None if features is None else _unit(features)
+    small, digests = thumbnails(images)
+    unit = None
+    if features is not None:
+        unit = np.asarray(features, "float32")
+        unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
     found = _same_files(digests)
-    for pair in candidate_pairs(small, unit, radius):
-        key = pair.first, pair.second
-        if key not in found:
-            correlation = _correlation(small, pair)
-            if correlation >= least_correlation:
-                evidence = "mirrored" if pair.mirrored else "same picture"
-                found[key] = (evidence, pair.hash_distance, correlation)
-    names = [str(i) if isinstance(p, np.ndarray) else str(p) for i, p in enumerate(pictures)]
+    for i, j, is_mirrored, distance, crop_first in candidate_pairs(small, unit):
+        if (i, j) not in found:
+            first = small[i][:, ::-1] if is_mirrored else small[i]
+            pair = (first, small[j]) if crop_first else (small[j], first)
+            correlation = detail_correlation(*pair)
+            if correlation >= _LEAST_CORRELATION:
+                evidence = "mirrored" if is_mirrored else "same picture"
+                found[i, j] = (evidence, distance, correlation)
+    names = [
+        str(i) if isinstance(one, np.ndarray) else str(one) for i, one in enumerate(images)
+    ]
     pairs = [
         DuplicatePair(
             i, j, (names[i], names[j]), evidence, distance, round(correlation, 4),
@@ -100,18 +186,61 @@ def near_duplicates(
         for (i, j), (evidence, distance, correlation) in found.items()
     ]  # fmt: skip
     pairs.sort(key=lambda pair: (not pair.across_splits, -pair.correlation, pair.first))
-    return NearDuplicates(tuple(pairs), _clusters(found, len(pictures)), len(pictures))
+    return NearDuplicates(tuple(pairs), _clusters(found, len(images)), len(images))
 
 
-def _plain(values):
-    """The same without NumPy's types, which JSON does not know."""
-    if values is None:
-        return None
-    return [one.item() if isinstance(one, np.generic) else one for one in values]
+def candidate_pairs(small, unit=None):
+    """The pairs of thumbnails with similar hashes or features (of length 1) that look alike.
+
+    Yields the two indices, whether the first is mirrored, the number of differing bits, and
+    whether the first, not the second, has to be cropped.
+    """
+    if len(small) < 2:
+        return
+    hashes, coarse = (np.stack(rows) for rows in zip(*map(_described, small), strict=True))
+    for is_mirrored in (False, True):
+        whole_hash, whole = hashes[:, 0], coarse[:, 0]
+        if is_mirrored:
+            rows = [_described(one[:, ::-1], WINDOWS[:1]) for one in small]
+            whole_hash, whole = (np.concatenate(part) for part in zip(*rows, strict=True))
+        for start in range(0, len(small), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            distances = _hash_distances(whole_hash, hashes, block)
+            is_candidate = distances <= _RADIUS
+            if unit is not None:
+                is_candidate |= unit[block] @ unit.T >= _LEAST_COSINE
+            rows, columns = np.nonzero(np.triu(is_candidate, start + 1))
+            for i, j, crop_first in _similar(whole, coarse, rows + start, columns):
+                yield i, j, is_mirrored, int(distances[i - start, j]), crop_first
+
+
+def _described(small, windows=WINDOWS):
+    coarse = correlation_rows(windows_of(small, windows, _COARSE_SIDE))
+    return perceptual_hashes(small, windows), coarse
+
+
+def _hash_distances(whole, hashes, block):
+    """The fewest differing bits between one image and any window of the other."""
+    nearest = np.full((len(whole[block]), len(whole)), -_BITS, "float32")
+    for window in range(len(WINDOWS)):
+        np.maximum(nearest, whole[block] @ hashes[:, window].T, out=nearest)
+        np.maximum(nearest, hashes[block, window] @ whole.T, out=nearest)
+    return (_BITS - nearest) / 2
+
+
+def _similar(whole, coarse, rows, columns):
+    """The pairs whose coarse thumbnails correlate, and whether the first one is larger."""
+    for start in range(0, len(rows), _PAIRS):
+        i, j = rows[start : start + _PAIRS], columns[start : start + _PAIRS]
+        first = np.einsum("pwd,pd->pw", coarse[i], whole[j]).max(axis=1)
+        second = np.einsum("pwd,pd->pw", coarse[j], whole[i]).max(axis=1)
+        kept = np.maximum(first, second) >= _LEAST_COARSE
+        columns_of = (i[kept], j[kept], (first >= second)[kept])
+        yield from zip(*(column.tolist() for column in columns_of), strict=True)
 
 
 def _same_files(digests):
-    """Dict from the pairs of equal files to what is known of them."""
+    """Dict from the pairs of equal files to evidence, hash distance and correlation."""
     first, found = {}, {}
     for number, digest in enumerate(digests):
         earlier = first.setdefault(digest, number)
@@ -120,28 +249,23 @@ def _same_files(digests):
     return found
 
 
-def _correlation(small, pair):
-    first, second = small[pair.first], small[pair.second]
-    first = first[:, ::-1] if pair.mirrored else first
-    cropped, whole = (first, second) if pair.crop_first else (second, first)
-    return detail_correlation(cropped, whole)
-
-
-def _unit(features):
-    features = np.asarray(features, "float32")
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-
-
-def _clusters(found, num_pictures):
+def _clusters(found, num_images):
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     if not found:
         return ()
     rows, columns = zip(*found, strict=True)
-    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(num_pictures,) * 2)
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(num_images,) * 2)
     _, component = connected_components(graph, directed=False)
     members = {}
     for number in sorted({*rows, *columns}):
         members.setdefault(int(component[number]), []).append(number)
     return tuple(map(tuple, members.values()))
+
+
+def _without_numpy(values):
+    """The values as Python's types, which JSON needs."""
+    if values is None:
+        return None
+    return [one.item() if isinstance(one, np.generic) else one for one in values]

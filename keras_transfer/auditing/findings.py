@@ -1,150 +1,185 @@
-"""What the parts of an audit come to, each as a sentence."""
+"""What the parts of an audit mean: findings with a severity, and a report in Markdown."""
 
+import dataclasses
 import os
 
-from keras_transfer.auditing.finding import Finding
+from keras_transfer._text import markdown_table
 
-# A shift beyond chance that a classifier hardly sees is worth a look, not an alarm.
+SEVERITIES = ("alarm", "warning", "note")
+# A significant shift with a lower AUC is a warning, not an alarm.
 _SMALL_AUC = 0.65
-# Files in a sentence.
-_MOST_NAMED = 3
+# Files in a sentence, and rows of a table.
+_MOST_NAMED, _MOST_ROWS = 3, 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One finding of an audit.
+
+    Attributes:
+        kind: "classes", "duplicates", "labels", "shift", "shortcuts", "groups" or "unreadable".
+        severity: "note", "warning", or "alarm" if it makes a score or a model misleading.
+        conclusion: what was found, in words.
+    """
+
+    kind: str
+    severity: str
+    conclusion: str
 
 
 def all_findings(audit):
-    """The findings of an audit, alarms first.
+    """The findings of an `Audit`, alarms first."""
+    parts = {
+        "classes": audit.classes["train"],
+        "duplicates": audit.duplicates,
+        "labels": audit.labels,
+        "shortcuts": audit.confounds,
+    }
+    found = [Finding(kind, part.severity, part.conclusion) for kind, part in parts.items()]
+    found += [*_shifts(audit), *_groups(audit), *_unreadable(audit)]
+    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
 
-    Args:
-        audit: an `Audit`.
-    """
-    found = [
-        *unreadable(audit.unreadable),
-        classes(audit.classes["train"]),
-        duplicates(audit.duplicates),
-        labels(audit.labels),
-        *(shift(name, *pair) for name, pair in audit.shifts.items()),
-        *(too_few(name, count) for name, count in _untested(audit)),
-        shortcuts(audit.confounds),
-        *groups(audit.groups, len(audit.labels.correct)),
+
+def markdown(audit):
+    """An `Audit` as Markdown: the findings, then tables with the main details."""
+    sizes = ", ".join(f"{count} {name}" for name, count in audit.sizes.items())
+    parts = [
+        f"# Audit\n\nImages: {sizes}.",
+        markdown_table(audit.rows()),
+        _section(
+            "Copies", ("evidence", "correlation", "splits", "image", "copy"), _copies(audit)
+        ),
+        _section(
+            "Labels that are likely wrong",
+            ("image", "label", "prediction", "probability of the label", "of the prediction"),
+            _errors(audit),
+        ),
+        _section(
+            "Shift against train",
+            ("set", "of", "AUC", "p", "squared discrepancy", "p", "drifted", "alarm"),
+            _shift_rows(audit),
+        ),
+        _section(
+            "Shortcut features",
+            ("feature", "accuracy", "95% CI", "p", "share of the whole image's"),
+            _shortcut_rows(audit),
+        ),
+        _section(
+            "Groups",
+            ("group", "images", "accuracy", "95% CI", "p", "below the rest"),
+            _group_rows(audit),
+        ),
+        _section("Files that cannot be read", ("file", "reason"), audit.unreadable),
     ]
-    order = ("alarm", "warning", "note")
-    return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def unreadable(files):
-    """Files that were left out."""
-    if not files:
-        return []
-    names = ", ".join(f"'{os.path.basename(path)}'" for path, _ in files[:_MOST_NAMED])
-    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
-    sentence = f"Files that cannot be read and were left out: {names}{more}."
-    return [Finding("unreadable", "warning", sentence, {"files": len(files)})]
+def _shifts(audit):
+    for name, count in audit.sizes.items():
+        if name in audit.shifts:
+            yield _shift(name, *audit.shifts[name])
+        elif name != "train":
+            text = f"Too few images to test for a shift from train to {name} (n = {count})."
+            yield Finding("shift", "note", text)
 
 
-def classes(counted):
-    """How even the classes are."""
-    numbers = {"ratio": counted.to_json()["ratio"], "majority": counted.majority}
-    numbers["effective_classes"] = counted.effective_classes
-    severity = "warning" if counted.is_strong else "note"
-    return Finding("classes", severity, counted.sentence, numbers)
-
-
-def duplicates(found):
-    """Copies, and where they lie."""
-    across, contradicting = len(found.across_splits), len(found.contradictions)
-    copies = sum(len(cluster) - 1 for cluster in found.clusters)
-    numbers = {"copies": copies, "across_splits": across, "contradicting": contradicting}
-    if not found.pairs:
-        sentence = f"None of {found.num_pictures} pictures is a copy of another one."
-        return Finding("duplicates", "note", sentence, numbers)
-    sentence = f"Copies among {found.num_pictures} pictures: {copies}."
-    if across:
-        sentence += (
-            f" Pairs in different splits: {across}; a score on these is too good. Keep the "
-            "copies of a picture in one split."
-        )
-    if contradicting:
-        sentence += (
-            f" Pairs with different labels: {contradicting}; one of the labels is wrong."
-        )
-    severity = "alarm" if across or contradicting else "warning"
-    return Finding("duplicates", severity, sentence, numbers)
-
-
-def labels(found):
-    """Labels that are likely to be wrong."""
-    numbers = {"errors": len(found.errors), "judged": found.num_judged, "share": found.share}
-    numbers["accuracy"] = found.accuracy
-    severity = "warning" if found.errors else "note"
-    return Finding("labels", severity, found.sentence, numbers)
-
-
-def shift(name, of_features, of_looks):
-    """How a set differs from the pictures to train on."""
-    numbers = {
-        "auc": of_features.auc, "p_value": _p_value(of_features),
-        "looks_auc": of_looks.auc, "looks_p_value": _p_value(of_looks),
-    }  # fmt: skip
-    told = (
-        f"AUC {of_features.auc:.2f} by what is on them (p = {numbers['p_value']:.2g}), "
-        f"{of_looks.auc:.2f} by light, colour and sharpness (p = "
-        f"{numbers['looks_p_value']:.2g})"
+def _shift(name, content, appearance):
+    figures = (
+        f"AUC {content.auc:.2f} for content (p = {content.p_value:.2g}), {appearance.auc:.2f} "
+        f"for brightness, colour and sharpness (p = {appearance.p_value:.2g})"
     )
-    raised = [part for part in (of_features, of_looks) if part.alarm]
+    raised = {"content": content, "appearance": appearance}
+    raised = {kind: shift for kind, shift in raised.items() if shift.alarm}
     if not raised:
-        sentence = f"The {name} pictures do not differ from train beyond chance: {told}."
-        return Finding("shift", "note", sentence, numbers)
-    what = {
-        (True, True): "in what is on them and in how they were taken",
-        (True, False): "in what is on them",
-        (False, True): "in how they were taken: light, colour or sharpness",
-    }[of_features.alarm, of_looks.alarm]
-    sentence = f"The {name} pictures differ from train {what}: {told}."
-    if of_features.alarm:
-        sentence += " Another mix of classes is such a difference, too."
-    large = max(part.auc for part in raised) >= _SMALL_AUC
-    return Finding("shift", "alarm" if large else "warning", sentence, numbers)
+        text = f"No significant shift from train to {name}: {figures}."
+        return Finding("shift", "note", text)
+    text = f"Shift of {' and '.join(raised)} from train to {name}: {figures}."
+    if content.alarm:
+        text += " Another mix of classes is a shift of content, too."
+    is_large = max(shift.auc for shift in raised.values()) >= _SMALL_AUC
+    return Finding("shift", "alarm" if is_large else "warning", text)
 
 
-def too_few(name, count):
-    """A set whose shift cannot be told."""
-    sentence = f"Too few pictures to tell whether {name} ({count}) differs from train."
-    return Finding("shift", "note", sentence, {"pictures": count})
-
-
-def shortcuts(found):
-    """What tells the classes apart though it should not."""
-    numbers = {"whole": found.whole, "chance": found.chance}
-    numbers |= {one.name: one.accuracy for one in found.shortcuts}
-    severity = "alarm" if found.large else "warning" if found.found else "note"
-    return Finding("shortcuts", severity, found.sentence, numbers)
-
-
-def groups(found, num_pictures):
-    """Groups whose pictures are told worse than the rest."""
-    if not found:
-        return []
-    below = [group for group in found if group.below]
-    numbers = {group.group: group.accuracy for group in found}
-    without = num_pictures - sum(group.num_pictures for group in found)
-    rest = f" Pictures without a group: {without} of {num_pictures}." if without else ""
-    if not below:
-        sentence = f"None of {len(found)} groups is below the rest beyond chance.{rest}"
-        return [Finding("groups", "note", sentence, numbers)]
-    named = ", ".join(
-        f"'{group.group}' {group.accuracy:.0%} of {group.num_pictures}" for group in below
-    )
-    sentence = f"Below the rest beyond chance: {named}.{rest}"
-    return [Finding("groups", "warning", sentence, numbers)]
-
-
-def _untested(audit):
-    return [
-        (name, count)
-        for name, count in audit.sizes.items()
-        if name != "train" and name not in audit.shifts
+def _groups(audit):
+    if not audit.groups:
+        return
+    total = len(audit.labels.correct)
+    without = total - sum(group.num_images for group in audit.groups)
+    rest = f" Images without a group: {without} of {total}." if without else ""
+    below = [
+        f"'{group.group}' {group.accuracy:.0%} (n = {group.num_images})"
+        for group in audit.groups
+        if group.below
     ]
+    if below:
+        text = f"Significantly less accurate than the rest: {', '.join(below)}.{rest}"
+        yield Finding("groups", "warning", text)
+    else:
+        text = (
+            f"None of {len(audit.groups)} groups is significantly less accurate than the rest."
+        )
+        yield Finding("groups", "note", f"{text}{rest}")
 
 
-def _p_value(found):
-    """The smaller one, corrected for two tests."""
-    return min(1.0, 2 * min(found.auc_p_value, found.discrepancy_p_value))
+def _unreadable(audit):
+    if audit.unreadable:
+        files = audit.unreadable
+        names = ", ".join(f"'{os.path.basename(path)}'" for path, _ in files[:_MOST_NAMED])
+        more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+        text = f"Files that cannot be read were left out: {names}{more}."
+        yield Finding("unreadable", "warning", text)
+
+
+def _copies(audit):
+    for pair in audit.duplicates.pairs:
+        splits = " and ".join(dict.fromkeys(pair.splits))
+        names = (audit.names[pair.first], audit.names[pair.second])
+        yield pair.evidence, f"{pair.correlation:.2f}", splits, *names
+
+
+def _errors(audit):
+    for error in audit.labels.errors:
+        yield (
+            audit.names[error.index], error.given, error.suggested,
+            f"{error.given_probability:.2f}", f"{error.suggested_probability:.2f}",
+        )  # fmt: skip
+
+
+def _shift_rows(audit):
+    for name, pair in audit.shifts.items():
+        for kind, shift in zip(("content", "appearance"), pair, strict=True):
+            yield (
+                name, kind, f"{shift.auc:.2f}", f"{shift.auc_p_value:.3f}",
+                f"{shift.discrepancy:.4f}", f"{shift.discrepancy_p_value:.3f}",
+                f"{shift.num_drifted} of {shift.num_features}", "yes" if shift.alarm else "no",
+            )  # fmt: skip
+
+
+def _shortcut_rows(audit):
+    found = audit.confounds
+    yield "whole image", f"{found.whole:.1%}", _interval(found.whole_interval), "", ""
+    for one in found.shortcuts:
+        figures = f"{one.p_value:.2g}", f"{one.share:.0%}"
+        yield one.name, f"{one.accuracy:.1%}", _interval(one.interval), *figures
+    yield "largest class", f"{found.chance:.1%}", "", "", ""
+
+
+def _group_rows(audit):
+    for group in audit.groups:
+        yield (
+            group.group, str(group.num_images), f"{group.accuracy:.1%}",
+            _interval(group.interval), f"{group.p_value:.2g}", "yes" if group.below else "no",
+        )  # fmt: skip
+
+
+def _interval(interval):
+    return f"{interval[0]:.1%} to {interval[1]:.1%}"
+
+
+def _section(title, header, rows):
+    rows = list(rows)
+    if not rows:
+        return ""
+    more = len(rows) - _MOST_ROWS
+    rest = f"\n\nAnd {more} more." if more > 0 else ""
+    return f"## {title}\n\n{markdown_table([header, *rows[:_MOST_ROWS]])}{rest}"

@@ -1,30 +1,31 @@
-"""Pictures whose label is likely to be wrong."""
+"""Images whose label is likely wrong."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from keras_transfer._statistics.linear_models import check_features, cross_validate
 
-# A class of fewer makes labels of other classes suspicious: 34 instead of 11 of 200 clean ones.
+# With smaller classes, labels of other classes become suspicious: 34 instead of 11 of 200 clean
+# ones.
 _FEWEST = 3
-# Of the way from always naming the largest class to being right: a probe that knows less than
-# this calls hard pictures wrong.
+# Of the way from chance to an accuracy of 1: a worse probe calls difficult images wrong.
 _LEAST_SKILL = 0.5
-# The most precise of cleanlab's filters, and of about the best recall, on real pictures.
+# The most precise filter of cleanlab on photographs, with about the best recall.
 _FILTER = "low_self_confidence"
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelError:
-    """A picture that looks like one of another class.
+    """An image that looks like one of another class.
 
     Attributes:
-        index: the number of the picture.
-        given: the class that it has.
-        suggested: the class that it looks like.
-        given_probability: what a probe that has not seen it gives the one class.
-        suggested_probability: and what it gives the other.
+        index: the index of the image.
+        given: the class of its label.
+        suggested: the predicted class.
+        given_probability: the cross-validated probability of the label's class.
+        suggested_probability: the probability of the predicted class.
     """
 
     index: int
@@ -36,15 +37,15 @@ class LabelError:
 
 @dataclasses.dataclass(frozen=True)
 class LabelErrors:
-    """Which labels are likely to be wrong.
+    """Labels that are likely wrong.
 
     Attributes:
-        errors: a tuple of `LabelError`, the likeliest first; empty where the probes are less
-            than halfway from chance to being right, which is no ground to judge by.
-        num_judged: how many pictures were judged: those of classes with at least three, or with
-            two where fewer than two classes have three.
-        correct: a bool for each picture: whether a probe that has not seen it tells its label;
-            False for those that were not judged.
+        errors: tuple of `LabelError`, the most likely first; empty if the probes' accuracy is
+            less than halfway from chance to 1, which is too low to judge labels.
+        num_judged: the number of images in classes of at least three, or of at least two if
+            fewer than two classes have three.
+        correct: bool array of shape `(images,)`, whether the cross-validated prediction is the
+            label; False for images that were not judged.
         chance: the share of the largest class among those judged.
     """
 
@@ -55,36 +56,40 @@ class LabelErrors:
 
     @property
     def share(self):
-        """The errors as a share of the pictures."""
+        """The errors as a share of the judged images."""
         return len(self.errors) / max(self.num_judged, 1)
 
     @property
     def accuracy(self):
-        """The share of the judged pictures that the probes are right about."""
+        """The cross-validated accuracy of the probes on the judged images."""
         return float(np.sum(self.correct) / max(self.num_judged, 1))
 
     @property
     def can_judge(self):
-        """Whether the probes know enough to call a label wrong."""
+        """Whether the probes are accurate enough to call a label wrong."""
         return self.accuracy - self.chance >= _LEAST_SKILL * (1 - self.chance)
 
     @property
-    def sentence(self):
-        """What was found, in words."""
+    def severity(self):
+        """The severity of the finding."""
+        return "warning" if self.errors else "note"
+
+    @property
+    def conclusion(self):
+        """How many labels are likely wrong, or why that cannot be judged."""
         if not self.can_judge:
             return (
-                "Whether labels are wrong cannot be told: linear probes are right in "
-                f"{self.accuracy:.0%} of the pictures that they have not seen, always naming "
-                f"the largest class in {self.chance:.0%}."
+                "The labels cannot be judged: linear probes have a cross-validated accuracy of "
+                f"{self.accuracy:.0%}, chance is {self.chance:.0%}."
             )
         return (
-            f"{len(self.errors)} of {self.num_judged} labels ({self.share:.1%}) are likely to "
-            f"be wrong, or their pictures hard: linear probes, right in {self.accuracy:.0%} of "
-            "the pictures that they have not seen, see another class in them."
+            f"{len(self.errors)} of {self.num_judged} labels ({self.share:.1%}) are likely "
+            "wrong, or their images difficult: linear probes with a cross-validated accuracy "
+            f"of {self.accuracy:.0%} predict another class."
         )
 
     def to_json(self):
-        """The errors as a list of dicts, and how many pictures were judged."""
+        """The errors and figures as a dict."""
         return {
             "num_judged": self.num_judged,
             "accuracy": self.accuracy,
@@ -94,31 +99,46 @@ class LabelErrors:
         }
 
 
-def label_errors(features, labels, class_names, num_folds=5, seed=0):
-    """Finds labels that are likely to be wrong, by confident learning.
+def label_errors(
+    features: np.ndarray, labels: np.ndarray, class_names: Sequence[str]
+) -> LabelErrors:
+    """Finds labels that are likely wrong, by confident learning.
 
-    Linear probes are fitted and asked in turn, so that each picture is judged by one that has
-    not seen it. A label counts as wrong where the probe is as sure of another class as it is
-    of that class' own pictures on average, and prefers it.
+    Linear probes predict each image in a fold that they were not fitted on. A label counts as
+    wrong if the predicted class is another one and has at least the mean probability that
+    images of that class have for it.
 
     Args:
-        features: an array of shape `(pictures, features)`.
-        labels: integers, indices into `class_names`.
+        features: array of shape `(images, features)`.
+        labels: integers of shape `(images,)`, indices into `class_names`.
         class_names: the names of the classes.
-        num_folds: how many probes; see `stratified_folds`. Defaults to 5.
-        seed: of the folds. Defaults to 0.
 
     Returns:
         `LabelErrors`.
 
     Raises:
-        ImportError: without cleanlab.
-        ValueError: for features and labels that do not fit, or with fewer than two classes of
-            two pictures.
+        ImportError: if cleanlab is not installed.
+        ValueError: if the features are not a finite matrix, the labels do not match, or fewer
+            than two classes have two images.
 
-    Reference: Northcutt, Jiang, Chuang, Confident Learning, JAIR 2021.
+    Example:
+        >>> features = np.repeat(np.eye(3), 20, axis=0)
+        >>> labels = np.repeat(np.arange(3), 20)
+        >>> labels[4] = 1
+        >>> (error,) = auditing.label_errors(features, labels, ["red", "green", "blue"]).errors
+        >>> error.index, error.given, error.suggested
+        (4, 'green', 'red')
+
+    Reference:
+        Northcutt, Jiang, Chuang, Confident Learning: Estimating Uncertainty in Dataset Labels,
+        JAIR 2021.
     """
-    cleanlab = _cleanlab()
+    try:
+        from cleanlab.filter import find_label_issues
+    except ImportError as error:
+        raise ImportError(
+            "Label errors need cleanlab: pip install 'keras-transfer[audit]'"
+        ) from error
     features, labels = check_features(features, labels)
     if labels.max() >= len(class_names):
         raise ValueError(
@@ -128,45 +148,29 @@ def label_errors(features, labels, class_names, num_folds=5, seed=0):
     counts = np.bincount(labels)
     fewest = _FEWEST if np.sum(counts >= _FEWEST) > 1 else 2
     judged = np.flatnonzero(counts[labels] >= fewest)
-    if len(np.unique(labels[judged])) < 2:
+    present, given = np.unique(labels[judged], return_inverse=True)
+    if len(present) < 2:
         raise ValueError(
-            "`labels` must name at least two classes of two pictures. "
-            f"Received: counts {counts.tolist()}"
+            "At least two classes must have two images. "
+            f"Received: {counts.tolist()} images in the classes"
         )
-    present, own = np.unique(labels[judged], return_inverse=True)
-    probe = cross_validate(features[judged], own, num_folds, seed)
-    order = cleanlab.filter.find_label_issues(
-        own, probe.probabilities, return_indices_ranked_by="self_confidence", n_jobs=1,
-        filter_by=_FILTER
+    probe = cross_validate(features[judged], given)
+    order = find_label_issues(
+        given, probe.probabilities, return_indices_ranked_by="self_confidence", n_jobs=1,
+        filter_by=_FILTER,
     )  # fmt: skip
+    errors = []
+    for row in order:
+        probabilities = probe.probabilities[row]
+        own, other = given[row], int(probabilities.argmax())
+        errors.append(
+            LabelError(
+                int(judged[row]), class_names[present[own]], class_names[present[other]],
+                round(float(probabilities[own]), 4), round(float(probabilities[other]), 4),
+            )
+        )  # fmt: skip
     correct = np.zeros(len(labels), bool)
     correct[judged] = probe.correct
-    errors = tuple(
-        _error(judged[row], own[row], probe.probabilities[row], class_names, present)
-        for row in order
-    )
-    chance = float(np.bincount(own).max() / len(own))
-    found = LabelErrors(errors, len(judged), correct, chance)
+    chance = float(np.bincount(given).max() / len(given))
+    found = LabelErrors(tuple(errors), len(judged), correct, chance)
     return found if found.can_judge else dataclasses.replace(found, errors=())
-
-
-def _error(index, given, probabilities, class_names, present):
-    suggested = int(probabilities.argmax())
-    return LabelError(
-        int(index),
-        class_names[present[given]],
-        class_names[present[suggested]],
-        round(float(probabilities[given]), 4),
-        round(float(probabilities[suggested]), 4),
-    )
-
-
-def _cleanlab():
-    try:
-        import cleanlab
-        import cleanlab.filter
-    except ImportError as error:
-        raise ImportError(
-            "Label errors need cleanlab: pip install 'keras-transfer[audit]'"
-        ) from error
-    return cleanlab

@@ -1,4 +1,4 @@
-"""Whether two sets of pictures come from the same source."""
+"""Whether two sets of images come from the same distribution."""
 
 import dataclasses
 
@@ -11,29 +11,27 @@ from keras_transfer._statistics.permutation_tests import (
     squared_discrepancies,
 )
 
-# Pictures of a set: of fewer nothing can be told.
+# Images of a set: fewer are not tested.
 FEWEST = 10
 _NUM_TESTS = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class DomainShift:
-    """What two sets of features tell of their sources.
-
-    Two tests may raise the alarm, that of the classifier and that of the discrepancy, each at
-    half the level: sets from one source raise it with a probability of at most `level`.
+    """Two tests of whether two sets of features come from the same distribution.
 
     Attributes:
-        auc: how well a linear classifier tells unseen pictures apart; 0.5 is chance.
+        auc: cross-validated area under the ROC curve of a linear classifier between the sets;
+            0.5 is chance.
         auc_p_value: of its permutation test.
-        discrepancy: the squared maximum mean discrepancy, without bias.
+        discrepancy: the unbiased squared maximum mean discrepancy.
         discrepancy_p_value: of its permutation test.
-        num_drifted: features whose distributions differ, at a false discovery rate of `level`.
-            They raise no alarm.
-        num_features: of how many.
-        level: of the alarm.
-        sizes: how many pictures of each set were compared.
-        given: how many there were; where they are more, those compared were drawn at random.
+        num_drifted: the number of features whose distributions differ, at a false discovery
+            rate of `level`. It has no effect on the alarm.
+        num_features: the number of features.
+        level: the significance level of both tests together.
+        sizes: the number of images of each set that were compared.
+        given: the number of images of each set; of more than were compared a sample was drawn.
     """
 
     auc: float
@@ -47,74 +45,86 @@ class DomainShift:
     given: tuple
 
     @property
-    def alarm(self):
-        """Whether one of the two tests rejects at half the level."""
-        return min(self.auc_p_value, self.discrepancy_p_value) <= self.level / _NUM_TESTS
+    def p_value(self):
+        """The smaller p-value, corrected for two tests."""
+        return min(1.0, _NUM_TESTS * min(self.auc_p_value, self.discrepancy_p_value))
 
     @property
-    def sentence(self):
-        """What was found, in words."""
-        found = "differ beyond chance" if self.alarm else "do not differ beyond chance"
+    def alarm(self):
+        """Whether the sets differ significantly."""
+        return self.p_value <= self.level
+
+    @property
+    def conclusion(self):
+        """Whether the sets differ significantly, with the figures."""
+        effect = "differ significantly" if self.alarm else "do not differ significantly"
         drawn = "" if self.sizes == self.given else f", of {self.given[0]} and {self.given[1]}"
         return (
-            f"The sets {found} ({self.sizes[0]} and {self.sizes[1]} pictures{drawn}): a linear "
-            f"classifier tells them apart with an AUC of {self.auc:.2f} (p = "
-            f"{self.auc_p_value:.3g}), the squared discrepancy is {self.discrepancy:.2g} (p = "
-            f"{self.discrepancy_p_value:.3g}); the alarm has a level of {self.level:.2g} in "
-            f"all. {self.num_drifted} of {self.num_features} features drifted."
+            f"The sets {effect} ({self.sizes[0]} and {self.sizes[1]} images{drawn}, level "
+            f"{self.level:.2g}): a linear classifier separates them with an AUC of "
+            f"{self.auc:.2f} (p = {self.auc_p_value:.3g}), the squared maximum mean "
+            f"discrepancy is {self.discrepancy:.2g} (p = {self.discrepancy_p_value:.3g}). "
+            f"{self.num_drifted} of {self.num_features} features drifted."
         )
 
     def to_json(self):
         """The figures as a dict."""
-        return {**dataclasses.asdict(self), "alarm": self.alarm, "sentence": self.sentence}
+        return {**dataclasses.asdict(self), "alarm": self.alarm, "conclusion": self.conclusion}
 
 
 def domain_shift(
-    features_a, features_b, level=0.05, num_permutations=999, most_pictures=2000, seed=0
-):
-    """Tests whether the features of two sets of pictures are of one distribution.
+    features_a: np.ndarray,
+    features_b: np.ndarray,
+    level: float = 0.05,
+    num_permutations: int = 999,
+    max_images: int = 2000,
+    seed: int = 0,
+) -> DomainShift:
+    """Tests whether the features of two sets of images come from the same distribution.
 
-    Two tests, declared beforehand and corrected for being two (Bonferroni): the AUC of a linear
-    classifier, and the maximum mean discrepancy, each compared with what random divisions of
-    the same pictures give. They are exact where the pictures are exchangeable: series of
-    pictures of one thing that lie in one of the sets are a shift to them.
+    Two permutation tests, with Bonferroni correction: the AUC of a linear classifier, and the
+    maximum mean discrepancy. They are exact if the images are exchangeable; a series of images
+    of one object that lies in one set counts as a shift.
 
-    A shift of the classes is a shift, too: compare sets with the same mix of classes, or the
-    pictures of one class.
+    Another mix of classes is a shift, too: compare sets with the same mix, or the images of one
+    class.
 
     Args:
-        features_a: an array of shape `(pictures, features)`.
-        features_b: the same of another set.
-        level: the probability of an alarm where there is no shift. Defaults to 0.05.
-        num_permutations: random divisions. Defaults to 999.
-        most_pictures: of each set; of more, so many are drawn. Defaults to 2000.
-        seed: of all draws. Defaults to 0.
+        features_a: array of shape `(images, features)`.
+        features_b: array of shape `(other images, features)`.
+        level: the probability of a false alarm. Defaults to 0.05.
+        num_permutations: the number of random divisions. Defaults to 999.
+        max_images: the most images of a set; of more a sample is drawn. Defaults to 2000.
+        seed: of the draws and permutations. Defaults to 0.
 
     Returns:
         `DomainShift`.
 
     Raises:
-        ValueError: for features of another shape or that are not finite, fewer than 10
-            pictures, or so few permutations that no alarm could be raised.
+        ValueError: if the shapes do not match, a feature is not finite, a set has fewer than 10
+            images, or no alarm is possible with so few permutations.
 
-    Reference: Gretton et al., A Kernel Two-Sample Test, JMLR 2012; Lopez-Paz and Oquab,
-        Revisiting Classifier Two-Sample Tests, ICLR 2017; Rabanser et al., Failing Loudly,
-        NeurIPS 2019.
+    Example:
+        >>> random = np.random.default_rng(0)
+        >>> indoors, outdoors = random.normal(0, 1, (50, 8)), random.normal(1, 1, (50, 8))
+        >>> auditing.domain_shift(indoors, outdoors).alarm
+        True
+
+    Reference:
+        Gretton et al., A Kernel Two-Sample Test, JMLR 2012; Lopez-Paz and Oquab, Revisiting
+        Classifier Two-Sample Tests, ICLR 2017; Rabanser et al., Failing Loudly, NeurIPS 2019.
     """
     sets = [np.asarray(features, "float64") for features in (features_a, features_b)]
     _check(sets, level, num_permutations)
     random = np.random.default_rng(seed)
     drawn = [
-        rows[random.permutation(len(rows))[:most_pictures]]
-        if len(rows) > most_pictures
-        else rows
+        rows[random.permutation(len(rows))[:max_images]] if len(rows) > max_images else rows
         for rows in sets
     ]
     rows = _standardized(np.concatenate(drawn))
-    # Mixed, so that folds and components know nothing of the sets.
+    # Shuffled, since folds follow the order.
     order = random.permutation(len(rows))
-    is_first = order < len(drawn[0])
-    labels = labelings(~is_first, num_permutations, random)
+    labels = labelings(order >= len(drawn[0]), num_permutations, random)
     aucs = classifier_aucs(rows[order], labels)
     discrepancies = squared_discrepancies(rows[order], labels)
     return DomainShift(
@@ -131,24 +141,14 @@ def domain_shift(
 
 
 def feature_drift(features_a, features_b):
-    """How surely each feature is distributed otherwise in another set.
+    """Kolmogorov-Smirnov p-values of the features, adjusted for the false discovery rate.
 
-    Args:
-        features_a: an array of shape `(pictures, features)`.
-        features_b: the same of another set.
-
-    Returns:
-        A p-value for each feature, of the Kolmogorov-Smirnov test, adjusted: at most a share of
-        `q` of the features with values up to `q` has not drifted, on average.
-
-    Reference: Benjamini and Hochberg, Controlling the False Discovery Rate, JRSS B 1995.
+    Reference:
+        Benjamini and Hochberg, Controlling the False Discovery Rate, JRSS B 1995.
     """
     from scipy.stats import false_discovery_control, ks_2samp
 
-    values = [
-        ks_2samp(one, other, method="asymp").pvalue
-        for one, other in zip(np.transpose(features_a), np.transpose(features_b), strict=True)
-    ]
+    values = ks_2samp(features_a, features_b, method="asymp", axis=0).pvalue
     return false_discovery_control(np.clip(values, 0.0, 1.0))
 
 
@@ -156,24 +156,23 @@ def _check(sets, level, num_permutations):
     shapes = [rows.shape for rows in sets]
     if any(rows.ndim != 2 for rows in sets) or shapes[0][1:] != shapes[1][1:]:
         raise ValueError(
-            "`features_a` and `features_b` must be of shape (pictures, features) with the same "
-            f"features. Received: shapes {shapes[0]} and {shapes[1]}"
+            "`features_a` and `features_b` must be matrices with the same features. "
+            f"Received: shapes {shapes[0]} and {shapes[1]}"
         )
     if min(map(len, sets)) < FEWEST or not all(np.isfinite(rows).all() for rows in sets):
         raise ValueError(
-            f"A shift can be told of at least {FEWEST} pictures in each set, all features "
-            f"finite. Received: {shapes[0][0]} and {shapes[1][0]} pictures"
+            f"Each set must have at least {FEWEST} images with finite features. "
+            f"Received: {shapes[0][0]} and {shapes[1][0]} images"
         )
     if not 0 < level < 1 or (num_permutations + 1) * level / _NUM_TESTS < 1:
         raise ValueError(
-            "`level` must lie between 0 and 1, and no test reaches half of it with fewer than "
-            f"2 / level - 1 permutations. Received: level={level}, "
-            f"num_permutations={num_permutations}"
+            "`level` must lie between 0 and 1, and an alarm needs at least 2 / level - 1 "
+            f"permutations. Received: level={level}, num_permutations={num_permutations}"
         )
 
 
 def _standardized(rows):
-    """Columns of unit variance; those that are constant stay out."""
+    """Columns of unit variance, without constant ones."""
     deviation = rows.std(axis=0)
     varies = deviation > 1e-9 * np.maximum(np.abs(rows).max(axis=0), 1e-12)
     if not varies.any():

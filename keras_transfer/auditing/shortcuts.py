@@ -1,32 +1,56 @@
-"""What tells the classes apart though it should not."""
+"""Shortcut features: what predicts the class though it is not the subject."""
 
+import concurrent.futures
 import dataclasses
+import os
+import warnings
+from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
+from PIL import Image
 
 from keras_transfer._statistics.intervals import bootstrap_interval
-from keras_transfer._statistics.linear_models import cross_validate
-from keras_transfer.auditing import masked_pictures
-from keras_transfer.auditing.file_facts import file_facts, told_by_facts
+from keras_transfer._statistics.linear_models import cross_validate, stratified_folds
+from keras_transfer.auditing.thumbnails import in_mode
+from keras_transfer.backbones import Backbone
+from keras_transfer.data import LabeledDataset
+from keras_transfer.data.image_source import ImageSource
+from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import check_order, pooled_features
 
-# Of what the whole picture tells beyond chance: from here on a shortcut would be worth it.
+# Of all tests together.
+_LEVEL = 0.05
+# A shortcut this large, as a share of the whole image's accuracy above chance, is an alarm.
 _LARGE_SHARE = 0.5
-# A dress reaches to the border, and a ripe apple is red.
+# A dress reaches the border, and a ripe apple is red.
 _MAY_BE_SUBJECT = ("border", "brightness", "colour")
+# Shares of a side: the width of the frame, and the side of a corner.
+_FRAME, _CORNER = 1 / 8, 1 / 5
+_GREY = 127.5
+# The columns of `file_facts`, grouped into shortcuts.
+FACTS = {
+    "image size": ("width", "height", "aspect ratio"),
+    "file": ("bytes", "bytes per pixel", "format"),
+    "brightness": ("brightness", "contrast"),
+    "colour": ("saturation", "grey"),
+}
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "MPO")
+_SIDE = 64
+_NUM_TREES, _NUM_FOLDS = 50, 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Shortcut:
-    """How well the classes are told apart by something that should not tell them.
+    """How well the class is predicted from something other than the subject.
 
     Attributes:
-        name: of what: "border", "corners", "image size", "file", "brightness", "colour".
-        accuracy: of a classifier on pictures that it has not seen.
-        interval: `(low, high)`, 95% of the accuracy over pictures that are drawn anew.
+        name: "border", "corners", "image size", "file", "brightness" or "colour".
+        accuracy: cross-validated.
+        interval: `(low, high)`, the 95% bootstrap interval of the accuracy.
         p_value: of the test that the accuracy is that of the largest class, corrected for the
             number of shortcuts.
-        share: of what the whole picture tells beyond chance, how much this does.
+        share: the accuracy above chance, as a share of the whole image's.
         least_share: the same at the lower end of the interval.
         above_chance: whether the test rejects.
     """
@@ -41,36 +65,36 @@ class Shortcut:
 
     @property
     def is_large(self):
-        """Whether it is beyond chance and surely worth at least half of the whole picture."""
+        """Whether it significantly reaches half of the whole image's accuracy above chance."""
         return self.above_chance and self.least_share >= _LARGE_SHARE
 
 
 @dataclasses.dataclass(frozen=True)
 class Confounds:
-    """How well shortcuts tell the classes apart, beside the whole picture.
+    """The accuracies of shortcuts beside that of the whole image.
 
     Attributes:
-        whole: the accuracy of a linear probe on the whole pictures.
-        whole_interval: `(low, high)` of it.
+        whole: the cross-validated accuracy of a linear probe on whole images.
+        whole_interval: `(low, high)`, the 95% confidence interval of it.
         chance: the share of the largest class.
-        shortcuts: a tuple of `Shortcut`, the most accurate first.
-        num_pictures: how many pictures the classifiers were fitted and tested on.
+        shortcuts: tuple of `Shortcut`, the most accurate first.
+        num_images: the number of images that the classifiers were fitted and tested on.
     """
 
     whole: float
     whole_interval: tuple
     chance: float
     shortcuts: tuple
-    num_pictures: int
+    num_images: int
 
     @property
     def found(self):
-        """The shortcuts beyond chance, the most accurate first."""
+        """The shortcuts that are significantly better than chance."""
         return tuple(shortcut for shortcut in self.shortcuts if shortcut.above_chance)
 
     @property
     def large(self):
-        """Those surely worth at least half of the whole picture, and never the subject."""
+        """The large shortcuts that cannot be part of the subject."""
         return tuple(
             shortcut
             for shortcut in self.shortcuts
@@ -78,112 +102,194 @@ class Confounds:
         )
 
     @property
-    def sentence(self):
-        """What was found, in words."""
-        beside = f"whole pictures {self.whole:.0%}, the largest class alone {self.chance:.0%}"
+    def severity(self):
+        """The severity of the finding."""
+        return "alarm" if self.large else "warning" if self.found else "note"
+
+    @property
+    def conclusion(self):
+        """Whether shortcuts predict the class, and what to do about it."""
+        beside = f"whole images {self.whole:.0%}, chance {self.chance:.0%}"
         if not self.found:
-            return f"No shortcut tells the classes apart beyond chance ({beside})."
+            return f"No shortcut predicts the class better than chance ({beside})."
         named = ", ".join(f"{one.name} {one.accuracy:.0%}" for one in self.found)
         if not self.large:
             return (
-                f"Some of what tells the classes apart is not in the middle: {named} "
-                f"({beside}). In photographs that may be a subject that reaches to the border, "
-                "its light and colour, or the background that goes with a class."
+                f"Parts other than the centre predict the class better than chance: {named} "
+                f"({beside}). In photographs this may be a subject that reaches the border, "
+                "its brightness and colour, or a typical background."
             )
         return (
-            f"Something other than the subject separates the classes: {named} ({beside}). "
-            "That may be how the pictures were made, such as a hospital, a camera or a mark in "
-            "a corner, or in photographs the background that goes with a class. A model may "
-            "learn that instead: test it on pictures from another source."
+            f"Shortcuts predict the class: {named} ({beside}). The classes may differ in how "
+            "the images were made, such as a hospital, a camera or a mark in a corner, or in "
+            "their background. A model may learn that instead of the subject: test it on "
+            "images from another source."
         )
 
     def to_json(self):
-        """The figures as dicts."""
+        """The figures as a dict."""
         return dataclasses.asdict(self)
 
 
 def confounds(
-    dataset, backbone, cache=None, paths=None, features=None, level=0.05, most_pictures=2000
-):
-    """Tries to tell the classes without a look at the middle of the pictures.
+    dataset: tf.data.Dataset,
+    backbone: Backbone,
+    cache: FeatureCache | None = None,
+    paths: Sequence[str | os.PathLike] | None = None,
+    features: np.ndarray | None = None,
+    max_images: int = 2000,
+) -> Confounds:
+    """Tests whether the class can be predicted without the centre of the images.
 
-    Linear probes on features of the frame alone and of the corners alone, all else grey, and
-    random forests on facts about the files, each tested on pictures that it has not seen. They
-    are compared with the share of the largest class by a binomial test, corrected for their
-    number (Bonferroni), and with a linear probe on the whole pictures.
+    Linear probes see the border or the corners alone, the rest is grey; random forests see
+    facts about the files. Their cross-validated accuracies are compared with the share of the
+    largest class by binomial tests with Bonferroni correction, and with that of a linear probe
+    on whole images.
 
-    What is found need not be a fault: bees sit on flowers, and flowers reach to the border.
+    A shortcut need not be an error: bees sit on flowers, and flowers reach the border.
 
     Args:
         dataset: a `tf.data.Dataset` of batches `(images, labels)` in a fixed order.
         backbone: a `Backbone`.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
-        paths: the pictures' files in the order of the dataset. Defaults to None: then nothing
-            is told about sizes, files, brightness and colour.
-        features: those of the whole pictures, where they are known. Defaults to None.
-        level: of all tests together. Defaults to 0.05.
-        most_pictures: to fit and test on; of more, so many are drawn. Defaults to 2000.
+        paths: the images' files in the order of the dataset. Defaults to None: sizes, files,
+            brightness and colour are not tested.
+        features: those of the whole images. Defaults to None, they are computed.
+        max_images: of more images a sample is drawn. Defaults to 2000.
 
     Returns:
         `Confounds`.
 
     Raises:
-        ValueError: for paths or features of another number than the pictures, fewer than two
-            classes, or pictures that come in another order in each pass.
+        ValueError: if paths or features do not have one row for each image, there are fewer
+            than two classes, or the order of the images changes in each pass.
 
-    Reference: Zech et al., Variable Generalization Performance of a Deep Learning Model to
-        Detect Pneumonia in Chest Radiographs, PLOS Medicine 2018; Geirhos et al., Shortcut
-        Learning in Deep Neural Networks, Nature Machine Intelligence 2020.
+    Example:
+        >>> found = auditing.confounds(splits.train_in_order, backbone)
+        >>> [shortcut.name for shortcut in found.shortcuts]
+        ['border', 'corners']
+
+    Reference:
+        Zech et al., Variable Generalization Performance of a Deep Learning Model to Detect
+        Pneumonia in Chest Radiographs, PLOS Medicine 2018; Geirhos et al., Shortcut Learning in
+        Deep Neural Networks, Nature Machine Intelligence 2020.
     """
     check_order(dataset)
     parts = {
-        part.__name__: pooled_features(backbone, masked_pictures.masked(dataset, part), cache)
-        for part in (masked_pictures.border, masked_pictures.corners)
+        part.__name__: pooled_features(backbone, masked(dataset, part), cache)
+        for part in (border, corners)
     }
     labels = parts["border"].labels
     if features is None:
         features = pooled_features(backbone, dataset, cache).features
-    _check(labels, paths, features)
-    kept = _drawn(labels, most_pictures)
+    for name, rows in (("paths", paths), ("features", features)):
+        if rows is not None and len(rows) != len(labels):
+            raise ValueError(
+                f"`{name}` must have one row for each image of the dataset. "
+                f"Received: {len(rows)} for {len(labels)} images"
+            )
+    kept = np.sort(np.random.default_rng(0).permutation(len(labels))[:max_images])
     whole = cross_validate(np.asarray(features)[kept], labels[kept])
     correct = {
         name: cross_validate(part.features[kept], labels[kept]).correct
         for name, part in parts.items()
     }
     if paths is not None:
-        facts = file_facts([paths[row] for row in kept])
-        correct |= told_by_facts(facts, labels[kept])
+        correct |= correct_by_facts(file_facts([paths[row] for row in kept]), labels[kept])
     chance = float(np.bincount(labels[kept]).max() / len(kept))
     beyond = max(whole.accuracy - chance, 1 / len(kept))
     shortcuts = [
-        _shortcut(name, right, chance, beyond, level, len(correct))
-        for name, right in correct.items()
+        _shortcut(name, hits, chance, beyond, len(correct)) for name, hits in correct.items()
     ]
     shortcuts.sort(key=lambda shortcut: -shortcut.accuracy)
     return Confounds(whole.accuracy, whole.interval, chance, tuple(shortcuts), len(kept))
 
 
-def _check(labels, paths, features):
-    for name, rows in (("paths", paths), ("features", features)):
-        if rows is not None and len(rows) != len(labels):
-            raise ValueError(
-                f"`{name}` must have a row for each picture of the dataset. "
-                f"Received: {len(rows)} for {len(labels)} pictures"
-            )
+def border(height, width):
+    """A bool array of shape `(height, width)`, True in the frame of an image."""
+    rows, columns = (max(1, round(_FRAME * side)) for side in (height, width))
+    kept = np.ones((height, width), bool)
+    kept[rows : height - rows, columns : width - columns] = False
+    return kept
 
 
-def _drawn(labels, most):
-    """The numbers of the pictures to look at, in order."""
-    if len(labels) <= most:
-        return np.arange(len(labels))
-    return np.sort(np.random.default_rng(0).permutation(len(labels))[:most])
+def corners(height, width):
+    """A bool array of shape `(height, width)`, True in the four corners of an image."""
+    rows, columns = (max(1, round(_CORNER * side)) for side in (height, width))
+    y, x = np.arange(height), np.arange(width)
+    return np.outer((y < rows) | (y >= height - rows), (x < columns) | (x >= width - columns))
 
 
-def _shortcut(name, correct, chance, beyond, level, number):
+def masked(dataset, part):
+    """The dataset with all but a part of the images grey, `border` or `corners`."""
+
+    def hide(images, *labels):
+        kept = part(*images.shape[-3:-1])[..., np.newaxis].astype("float32")
+        images = images * kept + (1 - kept) * _GREY
+        return (images, *labels) if labels else images
+
+    source = getattr(dataset, "source", None)
+    if source is None or source.draws_differ:
+        return dataset.map(hide)
+    hidden = ImageSource(
+        lambda start=0: source.examples(start).map(hide),
+        source.num_images,
+        f"{source.fingerprint}-{part.__name__}",
+        source.batch_size,
+        source.shuffle,
+        source.seed,
+        fixed_order=source.fixed_order,
+    )
+    return LabeledDataset(dataset.map(hide), dataset.class_names, source.num_images, hidden)
+
+
+def file_facts(paths):
+    """A float array of shape `(files, columns)`, the columns of `FACTS` in order."""
+    with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+        return np.array(list(pool.map(_facts, paths)), "float64")
+
+
+def correct_by_facts(facts, labels):
+    """For each group of `FACTS` that varies, which labels a random forest predicts."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.model_selection import cross_val_predict
+
+    correct, start = {}, 0
+    folds = stratified_folds(labels, _NUM_FOLDS, seed=0)
+    for name, columns in FACTS.items():
+        chosen = facts[:, start : start + len(columns)]
+        start += len(columns)
+        if np.ptp(chosen, axis=0).any():
+            forest = RandomForestClassifier(_NUM_TREES, min_samples_leaf=5, random_state=0)
+            with warnings.catch_warnings():
+                # Raised for few images in each class.
+                warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+                correct[name] = cross_val_predict(forest, chosen, labels, cv=folds) == labels
+    return correct
+
+
+def _shortcut(name, correct, chance, beyond, number):
     from scipy.stats import binomtest
 
     test = binomtest(int(correct.sum()), len(correct), min(chance, 1.0), alternative="greater")
     p_value = min(1.0, float(test.pvalue) * number)
     accuracy, interval = float(correct.mean()), bootstrap_interval(correct)
     share, least_share = (max(0.0, one - chance) / beyond for one in (accuracy, interval[0]))
-    return Shortcut(name, accuracy, interval, p_value, share, least_share, p_value <= level)
+    return Shortcut(name, accuracy, interval, p_value, share, least_share, p_value <= _LEVEL)
+
+
+def _facts(path):
+    size = os.path.getsize(path)
+    with Image.open(path) as image:
+        width, height = image.size
+        kind = _FORMATS.index(image.format) if image.format in _FORMATS else len(_FORMATS)
+        image.draft("RGB", (_SIDE, _SIDE))
+        small = in_mode(image, "RGB").resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+    pixels = np.asarray(small, "float64")
+    saturation = float(np.mean(pixels.max(axis=2) - pixels.min(axis=2)))
+    return (
+        width, height, width / height,
+        size, size / (width * height), kind,
+        pixels.mean(), pixels.std(),
+        saturation, saturation < 1.0,
+    )  # fmt: skip

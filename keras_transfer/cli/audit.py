@@ -1,8 +1,6 @@
 """`keras-transfer audit`."""
 
 from keras_transfer import auditing
-from keras_transfer._text import one_line
-from keras_transfer.auditing.group_table import groups_from_csv
 from keras_transfer.cli.inputs import cache_of, read_inputs, show_findings
 
 
@@ -16,12 +14,11 @@ def run(options):
     backbone, splits = read_inputs(options)
     groups = None
     if options.metadata is not None:
-        groups = groups_from_csv(options.metadata, options.group, splits, options.data)
+        groups = auditing.groups_from_csv(options.metadata, options.group, splits, options.data)
     found = auditing.audit(
         splits, new=options.new, backbone=backbone, cache=cache_of(options), groups=groups
     )
-    rows = [(one.severity, one.kind, one_line(one.sentence)) for one in found.findings]
     show_findings(
-        options, [("severity", "about", "finding"), *rows], [], auditing.plot_audit(found),
-        found.to_json(), found.to_markdown(),
+        options, found.rows(), [], auditing.plot_audit(found), found.to_json(),
+        found.to_markdown(),
     )  # fmt: skip

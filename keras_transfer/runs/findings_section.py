@@ -50,9 +50,9 @@ def _sentences(content, run):
     if isinstance(data, str) and data != run.settings.get("data"):
         warned.insert(0, (f"This is about other images: {data}.", "warning"))
     found = [
-        (finding["sentence"], None if finding["severity"] == "note" else finding["severity"])
+        (finding["conclusion"], None if finding["severity"] == "note" else finding["severity"])
         for finding in _listed(content.get("findings"))
-        if isinstance(finding, dict) and {"sentence", "severity"} <= finding.keys()
+        if isinstance(finding, dict) and {"conclusion", "severity"} <= finding.keys()
     ]
     return [*plain, *warned, *found]
 

@@ -85,7 +85,7 @@ def test_a_shift_is_found(change):
     assert shift.alarm
     assert shift.discrepancy_p_value == pytest.approx(1 / 200)
     assert shift.num_drifted >= 4 and shift.num_features == 5
-    assert "differ beyond chance" in shift.sentence
+    assert "differ significantly" in shift.conclusion
     assert shift.to_json()["alarm"] is True
 
 
@@ -97,16 +97,16 @@ def test_a_move_is_seen_by_the_classifier_and_a_spread_is_not():
     assert moved.auc > 0.9 > 0.7 > spreading.auc
 
 
-def test_more_pictures_than_are_needed_are_drawn_and_it_is_said():
+def test_of_many_images_a_sample_is_drawn_and_the_conclusion_says_so():
     first, second = normal(0, 90, 3), normal(1, 40, 3)
     one, other, again = (
-        domain_shift(first, second, most_pictures=50, num_permutations=99, seed=seed)
+        domain_shift(first, second, max_images=50, num_permutations=99, seed=seed)
         for seed in (0, 1, 0)
     )
     assert (one.sizes, one.given) == ((50, 40), (90, 40))
-    assert "50 and 40 pictures, of 90 and 40" in one.sentence
+    assert "50 and 40 images, of 90 and 40" in one.conclusion
     assert one == again != other
-    assert "of 90" not in domain_shift(first, second).sentence
+    assert "of 90" not in domain_shift(first, second).conclusion
 
 
 def test_constant_features_tell_nothing():
@@ -129,8 +129,8 @@ def test_drift_controls_the_rate_of_false_discoveries():
 REFUSED = {
     "other features": ({"features_b": np.zeros((20, 4))}, r"shapes \(20, 3\) and \(20, 4\)"),
     "no matrix": ({"features_b": np.zeros(20)}, r"shapes \(20, 3\) and \(20,\)"),
-    "few": ({"features_b": np.zeros((9, 3))}, "20 and 9 pictures"),
-    "not finite": ({"features_b": np.full((20, 3), np.nan)}, "all features finite"),
+    "few": ({"features_b": np.zeros((9, 3))}, "20 and 9 images"),
+    "not finite": ({"features_b": np.full((20, 3), np.nan)}, "finite features"),
     "level": ({"level": 1.0}, "level=1.0"),
     "permutations": ({"num_permutations": 38}, "num_permutations=38"),
 }

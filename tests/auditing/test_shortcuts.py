@@ -4,9 +4,17 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_transfer import data
-from keras_transfer.auditing import Confounds, Shortcut, confounds
-from keras_transfer.auditing.file_facts import FACTS, file_facts, told_by_facts
-from keras_transfer.auditing.masked_pictures import border, corners, masked
+from keras_transfer.auditing import confounds
+from keras_transfer.auditing.shortcuts import (
+    FACTS,
+    Confounds,
+    Shortcut,
+    border,
+    corners,
+    correct_by_facts,
+    file_facts,
+    masked,
+)
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import pooled_features
 from tests.networks import residual_backbone
@@ -43,8 +51,8 @@ def test_a_mark_is_found_where_it_is(tmp_path, place, found):
     # What reaches to the border may be the subject.
     assert {shortcut.name for shortcut in told.large} == found - {"border"}
     assert told.chance == 0.5
-    assert told.num_pictures == 60
-    assert ("Something other than the subject" in told.sentence) is ("corners" in found)
+    assert told.num_images == 60
+    assert ("Shortcuts predict the class" in told.conclusion) is ("corners" in found)
     assert (told.whole > 0.7) is (place is not None)
     for shortcut in told.found:
         low, high = shortcut.interval
@@ -130,7 +138,7 @@ def compressed(image, label, path):
 )
 def test_facts_about_files_are_found(tmp_path, write, name):
     paths, labels = folder(tmp_path, write)
-    correct = told_by_facts(file_facts(paths), labels)
+    correct = correct_by_facts(file_facts(paths), labels)
     assert correct[name].mean() > 0.9
     if write is not smaller:
         assert "image size" not in correct  # all are equal
@@ -162,14 +170,16 @@ def test_pictures_must_come_in_one_order(tmp_path):
 
 def test_many_pictures_are_drawn_from(tmp_path):
     told = confounds(
-        dataset(pictures()), residual_backbone(), FeatureCache(tmp_path), most_pictures=40
+        dataset(pictures()), residual_backbone(), FeatureCache(tmp_path), max_images=40
     )
-    assert told.num_pictures == 40
+    assert told.num_images == 40
 
 
 @pytest.mark.parametrize("argument", ["paths", "features"])
 def test_rows_belong_to_pictures(tmp_path, argument):
-    with pytest.raises(ValueError, match=rf"`{argument}` must have a row.*Received: 3 for 60"):
+    with pytest.raises(
+        ValueError, match=rf"`{argument}` must have one row.*Received: 3 for 60"
+    ):
         confounds(
             dataset(pictures()), residual_backbone(), FeatureCache(tmp_path),
             **{argument: np.zeros((3, 1))},

@@ -3,7 +3,7 @@ import pytest
 
 from benchmarks import audit_copies, audit_labels, audit_shift, changed_pictures
 from benchmarks.networks import NETWORKS
-from keras_transfer.auditing import DuplicatePair, NearDuplicates
+from keras_transfer.auditing.duplicates import DuplicatePair, NearDuplicates
 from tests.photographs import made_up
 
 

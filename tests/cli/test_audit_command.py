@@ -33,8 +33,8 @@ def test_audit_prints_findings_and_writes_them(photos, tmp_path, capsys):
     assert {group["group"] for group in content["groups"]} == {"trai", "test"}
     text = (run / "audit.md").read_text()
     for finding in content["findings"]:
-        assert finding["sentence"] in printed
-        assert finding["sentence"] in text
+        assert finding["conclusion"] in printed
+        assert finding["conclusion"] in text
     assert (run / "audit.png").read_bytes().startswith(b"\x89PNG")
 
 

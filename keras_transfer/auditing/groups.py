@@ -1,0 +1,179 @@
+"""Accuracy by group: hospital, camera, place, or whatever an image comes from."""
+
+import csv
+import dataclasses
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_transfer._statistics.intervals import wilson_interval
+from keras_transfer.data import ImageSplits
+
+# Of all tests together.
+_LEVEL = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupAccuracy:
+    """The accuracy in one group of images.
+
+    Attributes:
+        group: its name.
+        num_images: the number of images in it.
+        num_correct: the number of correct predictions.
+        interval: `(low, high)`, the 95% Wilson interval of the accuracy.
+        p_value: of the test that the rest is not more accurate, corrected for the number of
+            groups; 1 without a rest.
+        below: whether it is significantly less accurate than the rest.
+    """
+
+    group: str
+    num_images: int
+    num_correct: int
+    interval: tuple
+    p_value: float
+    below: bool
+
+    @property
+    def accuracy(self):
+        """The share of correct predictions."""
+        return self.num_correct / self.num_images
+
+    def to_json(self):
+        """The figures as a dict."""
+        return {**dataclasses.asdict(self), "accuracy": self.accuracy}
+
+
+def group_accuracy(
+    correct: Sequence[bool] | np.ndarray, groups: Sequence[str | None]
+) -> tuple[GroupAccuracy, ...]:
+    """The accuracy in each group, and which groups are significantly below the rest.
+
+    Each group is compared with all other images by a one-sided Fisher's exact test. With the
+    Bonferroni correction the probability of any false alarm is at most 5%.
+
+    Args:
+        correct: for each image whether its prediction is correct.
+        groups: the name of each image's group; images with None are left out.
+
+    Returns:
+        A tuple of `GroupAccuracy`, the least accurate first.
+
+    Raises:
+        ValueError: if the two have different lengths.
+
+    Example:
+        >>> correct = [True] * 30 + [False] * 10
+        >>> found = auditing.group_accuracy(correct, ["north"] * 25 + ["south"] * 15)
+        >>> [(one.group, round(one.accuracy, 2), one.below) for one in found]
+        [('south', 0.33, True), ('north', 1.0, False)]
+
+    Reference:
+        Wilson, Probable Inference, JASA 1927; Fisher, The Logic of Inductive Inference, JRSS
+        1935.
+    """
+    correct, groups = np.asarray(correct, bool), list(groups)
+    if correct.shape != (len(groups),):
+        raise ValueError(
+            "`groups` must have one name for each of `correct`. "
+            f"Received: {len(groups)} for shape {correct.shape}"
+        )
+    known = np.array([group is not None for group in groups], bool)
+    names = np.array([str(group) for group in groups])[known]
+    correct, distinct = correct[known], np.unique(names)
+    found = [_compared(str(name), correct, names == name, len(distinct)) for name in distinct]
+    return tuple(sorted(found, key=lambda group: (group.accuracy, group.group)))
+
+
+def groups_from_csv(
+    file: str | os.PathLike,
+    column: str,
+    splits: ImageSplits,
+    directory: str | os.PathLike | None = None,
+) -> dict[str, list]:
+    """The group of each image, from a CSV file with a column `path`.
+
+    Args:
+        file: the CSV file in UTF-8, with a header and with commas, semicolons or tabs between
+            the cells. Paths in it are absolute, or relative to `directory` or to the file.
+        column: the name of the column with the groups.
+        splits: an `ImageSplits` of files.
+        directory: the folder that `splits` was read from. Defaults to None.
+
+    Returns:
+        A dict from split to a list with the group of each image; None for an image that is not
+        in the file or whose cell is empty.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is not such a file, names none of the images, or one image in two
+            groups.
+
+    Example:
+        >>> with open("cameras.csv", "w") as file:
+        ...     lines = ["path,camera", *(f"{path},one" for path in splits.paths["train"])]
+        ...     _ = file.write("\\n".join(lines))
+        >>> set(auditing.groups_from_csv("cameras.csv", "camera", splits)["train"])
+        {'one'}
+    """
+    file = pathlib.Path(file)
+    bases = [file.parent, *([] if directory is None else [directory])]
+    found: dict[str, str] = {}
+    for row in _rows(file, column):
+        for base in bases:
+            path = os.path.realpath(os.path.join(base, row["path"]))
+            group = row[column] or found.get(path)
+            if found.setdefault(path, group) not in (None, group):
+                raise ValueError(
+                    f"'{file}' names {row['path']!r} in two groups: {found[path]!r} and "
+                    f"{group!r}. Received: column={column!r}"
+                )
+            found[path] = group
+    groups = {
+        split: [found.get(os.path.realpath(path)) for path in paths]
+        for split, paths in splits.paths.items()
+    }
+    if not any(group is not None for named in groups.values() for group in named):
+        example = next((path for paths in splits.paths.values() for path in paths), None)
+        raise ValueError(
+            f"'{file}' assigns a group to none of the images: its column 'path' must hold "
+            "paths relative to the folder of the images or to the file, and its column "
+            f"{column!r} must not be empty. An image: {example!r}. "
+            f"Received: file={os.fspath(file)!r}"
+        )
+    return groups
+
+
+def _compared(name, correct, belongs, num_groups):
+    from scipy.stats import fisher_exact
+
+    hits, size = int(correct[belongs].sum()), int(belongs.sum())
+    other_hits, others = int(correct[~belongs].sum()), int((~belongs).sum())
+    table = [[hits, size - hits], [other_hits, others - other_hits]]
+    p_value = fisher_exact(table, alternative="less").pvalue if others else 1.0
+    p_value = min(1.0, float(p_value) * num_groups)
+    return GroupAccuracy(
+        name, size, hits, wilson_interval(hits, size), p_value, p_value <= _LEVEL
+    )
+
+
+def _rows(file, column):
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as opened:
+            header = opened.readline()
+            opened.seek(0)
+            table = csv.DictReader(opened, delimiter=max(",;\t", key=header.count))
+            rows, columns = list(table), table.fieldnames or []
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"'{file}' is not a CSV file in UTF-8: {error}. Received: file={os.fspath(file)!r}"
+        ) from error
+    missing = [name for name in ("path", column) if name not in columns]
+    if missing:
+        raise ValueError(
+            f"'{file}' has no column {missing[0]!r}; its columns are {columns}. "
+            f"Received: column={column!r}"
+        )
+    return [row for row in rows if row["path"]]
