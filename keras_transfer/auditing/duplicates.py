@@ -117,7 +117,7 @@ class NearDuplicates:
 
 
 def near_duplicates(
-    images: Sequence[str | os.PathLike] | Sequence[np.ndarray],
+    images: Sequence[str | os.PathLike | np.ndarray],
     features: np.ndarray | None = None,
     splits: Sequence[str] | None = None,
     labels: Sequence | None = None,

@@ -120,7 +120,7 @@ def groups_from_csv(
     """
     file = pathlib.Path(file)
     bases = [file.parent, *([] if directory is None else [directory])]
-    found: dict[str, str] = {}
+    found: dict[str, str | None] = {}
     for row in _rows(file, column):
         for base in bases:
             path = os.path.realpath(os.path.join(base, row["path"]))

@@ -57,9 +57,7 @@ def _candidate(text, size):
         )
     backbone = backbones.Backbone(name, (size, size, 3), weights, **alpha)
     if classifier is not None:
-        classifier = source_classifier(
-            name, (size, size, 3), classifier, **alpha
-        )
+        classifier = source_classifier(name, (size, size, 3), classifier, **alpha)
     return backbone, classifier
 
 

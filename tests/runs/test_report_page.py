@@ -146,7 +146,7 @@ def test_findings_from_before_are_shown(run):
     finding = {
         "kind": "shift",
         "severity": "alarm",
-        "sentence": "A <u>shift</u>.",
+        "conclusion": "A <u>shift</u>.",
         "numbers": {},
     }
     (run / "audit.json").write_text(json.dumps({"findings": [finding]}))
