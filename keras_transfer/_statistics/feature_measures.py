@@ -57,14 +57,7 @@ def linear_cka(first, second):
     """Linear centered kernel alignment of two representations of the same images.
 
     It is 1 if the representations differ by a rotation and a scale only, and 0 if they are
-    uncorrelated. The estimate is biased upwards for fewer images than features.
-
-    Args:
-        first: array of shape `(images, features)`.
-        second: array of shape `(images, other features)`, in the same order.
-
-    Returns:
-        A float in [0, 1]; 0 if one representation is constant.
+    uncorrelated or one is constant. It is biased upwards for fewer images than features.
 
     Reference:
         Kornblith et al., Similarity of Neural Network Representations Revisited, ICML 2019,

@@ -95,15 +95,10 @@ def check_features(features, labels):
 
 
 def stratified_folds(labels, num_folds, seed=None):
-    """Stratified folds; a class with fewer images than folds is missing in some of them.
+    """Stratified folds, a list of `(train, validation)` indices; a seed shuffles the images.
 
-    Args:
-        labels: integers of shape `(images,)`.
-        num_folds: at least 2; reduced to the size of the largest class.
-        seed: shuffles the images before they are divided. Defaults to None, their order.
-
-    Returns:
-        A list of `(train, validation)`, arrays of indices; empty if no class has two images.
+    There are no more folds than images in the largest class, and none if no class has two;
+    classes with fewer images than folds are missing in some of them.
     """
     from sklearn.model_selection import StratifiedKFold
 
@@ -128,17 +123,10 @@ def standardized(features):
 
 
 def best_penalty(rows, labels, penalties, folds, weights=1.0):
-    """The penalty with the highest mean accuracy on the validation parts of the folds.
+    """The penalty with the highest mean accuracy on the folds' validation parts.
 
-    Args:
-        rows: standardized features of shape `(images, features)`.
-        labels: integers of shape `(images,)`.
-        penalties: the candidates.
-        folds: see `stratified_folds`; without folds the largest penalty is chosen.
-        weights: of the images in the fits. Defaults to 1.
-
-    Returns:
-        One of `penalties`; of equally good ones the largest.
+    Of equally good ones, or without folds, it is the largest. The weights of the images count
+    in the fits only.
     """
     if not folds:
         return max(penalties)

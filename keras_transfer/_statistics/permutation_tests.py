@@ -1,4 +1,7 @@
-"""Two-sample statistics for many labelings at once, and their permutation p-values."""
+"""Two-sample statistics for many labelings at once, and their permutation p-values.
+
+Features are of shape `(images, features)`, labelings bools of shape `(images, labelings)`.
+"""
 
 import numpy as np
 
@@ -29,14 +32,7 @@ def classifier_aucs(rows, labels):
 
     The classifiers are Fisher discriminants, fitted by ridge regression on the principal
     components of both sets. They are linear in the labels, so a thousand labelings cost about
-    as much as one.
-
-    Args:
-        rows: floats of shape `(images, features)`, in random order: folds follow it.
-        labels: bools of shape `(images, labelings)`.
-
-    Returns:
-        Floats of shape `(labelings,)`.
+    as much as one. The rows must be in random order, which the folds follow.
 
     Reference:
         Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, exercise 4.2.
@@ -69,13 +65,6 @@ def squared_discrepancies(rows, labels):
     """The unbiased squared maximum mean discrepancy between the sets, for each labeling.
 
     The kernel is Gaussian; its width is the median distance.
-
-    Args:
-        rows: floats of shape `(images, features)`.
-        labels: bools of shape `(images, labelings)`.
-
-    Returns:
-        Floats of shape `(labelings,)`; they may be negative.
 
     Reference:
         Gretton et al., A Kernel Two-Sample Test, JMLR 2012, equation (3).

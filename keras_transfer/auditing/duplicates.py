@@ -35,7 +35,7 @@ class DuplicatePair:
         first: the index of one image.
         second: the index of the other, greater than `first`.
         names: their paths; of arrays their indices as strings.
-        evidence: "same file", byte for byte; "same picture", resized, compressed or cropped; or
+        evidence: "same file", byte for byte; "same image", resized, compressed or cropped; or
             "mirrored".
         hash_distance: the number of 64 bits in which the perceptual hashes differ.
         correlation: of the details of the aligned images, at most 1.
@@ -171,7 +171,7 @@ def near_duplicates(
             pair = (first, small[j]) if crop_first else (small[j], first)
             correlation = detail_correlation(*pair)
             if correlation >= _LEAST_CORRELATION:
-                evidence = "mirrored" if is_mirrored else "same picture"
+                evidence = "mirrored" if is_mirrored else "same image"
                 found[i, j] = (evidence, distance, correlation)
     names = [
         str(i) if isinstance(one, np.ndarray) else str(one) for i, one in enumerate(images)

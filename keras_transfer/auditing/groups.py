@@ -108,8 +108,8 @@ def groups_from_csv(
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: if it is not such a file, names none of the images, or one image in two
-            groups.
+        ValueError: if it is not a CSV file with these columns, contains none of the images, or
+            assigns two groups to an image.
 
     Example:
         >>> with open("cameras.csv", "w") as file:

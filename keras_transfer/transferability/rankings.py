@@ -1,7 +1,6 @@
 """Backbones ranked by the accuracy that a head is expected to reach on them."""
 
 import dataclasses
-import os
 import time
 from collections.abc import Iterable
 
@@ -219,27 +218,10 @@ def rank_backbones(
     return Ranking(tuple(scores), len(pooled.labels), seconds, float(chance))
 
 
-def source_classifier(
-    application: str, input_shape: tuple, weights: str | os.PathLike, **application_arguments
-) -> keras.Model:
-    """A network of `keras.applications` with its ImageNet classifier, for raw images.
-
-    Args:
-        application: the name of the network.
-        input_shape: `(height, width, 3)`.
-        weights: the path of the weights, those of the classifier included.
-        **application_arguments: arguments of the application's function, such as `alpha`.
-
-    Returns:
-        A functional `keras.Model` from images in [0, 255] to probabilities.
-
-    Raises:
-        FileNotFoundError, ValueError: if the file does not exist or does not match.
-    """
+def source_classifier(application, input_shape, weights, **arguments):
+    """A network of `keras.applications` from images in [0, 255] to ImageNet probabilities."""
     row = find_application(application)
-    network = row.function(
-        include_top=True, weights=None, input_shape=input_shape, **application_arguments
-    )
+    network = row.function(include_top=True, weights=None, input_shape=input_shape, **arguments)
     load_weights(network, weights)
     return Backbone.from_model(network, row.preprocessing)
 

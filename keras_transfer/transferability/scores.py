@@ -120,17 +120,11 @@ def nce(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def intrinsic_dimension(features):
-    """The dimension of the manifold that features lie on, from two nearest neighbours.
+    """The dimension of the manifold that features lie on; 0 for fewer than ten images.
 
     If features fill d dimensions evenly, the ratio of the distances to the second and the first
     neighbour has the distribution `1 - r⁻ᵈ`. The estimate of d is the maximum-likelihood one
     without the largest tenth of the ratios. Copies of an image count once.
-
-    Args:
-        features: array of shape `(images, features)`; 3000 of more images are drawn.
-
-    Returns:
-        A float; 0 if fewer than ten images have two neighbours that differ from them.
 
     Reference:
         Facco et al., Estimating the intrinsic dimension of datasets by a minimal neighborhood

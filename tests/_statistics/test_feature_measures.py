@@ -24,8 +24,8 @@ def test_h_score_does_not_depend_on_the_scale(scale):
         assert h_score(scale * features, labels, shrinkage) == pytest.approx(expected, rel=1e-4)
 
 
-def test_shrinkage_keeps_h_score_honest_with_few_pictures():
-    # 40 pictures in 200 directions can be told apart by chance.
+def test_shrinkage_keeps_h_score_honest_with_few_images():
+    # 40 images in 200 directions can be separated by chance.
     labels, noise = np.arange(40) % 2, RANDOM.normal(size=(40, 200))
     assert h_score(noise, labels, shrinkage=False) == pytest.approx(1.0)
     assert h_score(noise, labels) < 0.3
@@ -39,7 +39,7 @@ def test_cka_does_not_see_rotation_and_scale():
     assert linear_cka(features, stretched) < 0.9
 
 
-@pytest.mark.parametrize("num_features", [4, 100], ids=["features", "pictures"])
+@pytest.mark.parametrize("num_features", [4, 100], ids=["features", "images"])
 def test_cka_by_its_definition(num_features):
     first, second = RANDOM.normal(size=(2, 30, num_features))
     first, second = first - first.mean(axis=0), second - second.mean(axis=0)

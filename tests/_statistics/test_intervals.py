@@ -26,7 +26,7 @@ def test_interval_of_a_paired_difference_holds_it_about_as_often_as_it_says(gain
     assert 0.935 <= held.mean() <= 0.965
 
 
-def test_no_difference_among_few_pictures_is_not_known_for_sure():
+def test_no_difference_among_few_images_is_not_certain():
     low, high = paired_interval([0] * 20)
     # 1.96 * (1 / 22 / 22) ** 0.5
     assert high == -low == pytest.approx(1.95996 / 22, rel=1e-5)

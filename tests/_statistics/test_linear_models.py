@@ -28,7 +28,7 @@ def test_probe_finds_what_is_there():
     assert probe.correct.mean() == probe.accuracy
 
 
-def test_probe_does_not_learn_noise_by_heart():
+def test_probe_does_not_overfit_noise():
     features, labels = gaussians(0.0, num_features=400)
     probe = cross_validate(features, labels)
     assert probe.interval[0] < 0.5 < probe.interval[1]
@@ -52,7 +52,7 @@ def test_rows_are_probabilities_and_the_same_again_for_a_seed():
 
 
 @pytest.mark.filterwarnings("error")
-def test_class_of_one_picture_is_no_obstacle():
+def test_class_of_one_image_is_allowed():
     features, labels = gaussians(3.0)
     labels[0] = 2
     probe = cross_validate(features, labels)
@@ -67,13 +67,13 @@ def test_a_small_class_leaves_the_others_all_their_folds():
     for train, held_out in folds:
         assert np.bincount(labels[held_out])[:4].tolist() == [2, 2, 2, 2]
         assert sorted([*train, *held_out]) == list(range(41))
-    # No more than the largest class has pictures.
+    # No more than the largest class has images.
     assert len(stratified_folds(np.array([0, 0, 0, 1]), 5)) == 3
     assert stratified_folds(np.arange(4), 5) == []
 
 
 @pytest.mark.parametrize(
-    ("features", "labels", "told"),
+    ("features", "labels", "message"),
     [
         (np.ones(3), np.arange(3), r"must be a matrix.*shape \(3,\)"),
         (np.full((3, 2), np.nan), np.arange(3), "finite"),
@@ -84,25 +84,25 @@ def test_a_small_class_leaves_the_others_all_their_folds():
         (np.ones((3, 2)), np.arange(3), "a class with at least two images"),
     ],
 )
-def test_wrong_data_are_refused(features, labels, told):
-    with pytest.raises(ValueError, match=told):
+def test_invalid_data_is_refused(features, labels, message):
+    with pytest.raises(ValueError, match=message):
         cross_validate(features, labels)
 
 
-def test_all_right_is_no_certainty():
+def test_an_accuracy_of_1_is_not_certain():
     probe = cross_validate(*gaussians(50.0, per_class=15, num_features=1))
     assert probe.accuracy == 1.0
     assert probe.interval[0] < 0.95
 
 
 @pytest.mark.parametrize("labels", [[0] * 9 + [1], [0, 0, 1, 1, 2, 2], [0, 0, 1]])
-def test_very_few_pictures_are_no_obstacle(labels):
+def test_very_few_images_are_allowed(labels):
     labels = np.array(labels)
     probe = cross_validate(RANDOM.normal(size=(len(labels), 4)), labels)
     assert probe.probabilities.shape == (len(labels), labels.max() + 1)
 
 
-def test_numbers_of_classes_that_no_picture_has_are_never_expected():
+def test_classes_without_images_are_never_predicted():
     features, labels = gaussians(2.0)
     near, far = (cross_validate(features, labels * top) for top in (1, 5000))
     assert far.probabilities.shape == (200, 5001)

@@ -11,14 +11,14 @@ STATISTICS = (
 )  # fmt: skip
 
 
-def told(images):
+def statistics_of(images):
     rows = image_statistics(tf.data.Dataset.from_tensor_slices(images).batch(3))
     assert rows.shape == (len(images), len(STATISTICS))
     return [dict(zip(STATISTICS, row, strict=True)) for row in rows]
 
 
 def test_statistics_of_one_colour():
-    (one,) = told(np.full((1, 8, 8, 3), (200.0, 100.0, 50.0)))
+    (one,) = statistics_of(np.full((1, 8, 8, 3), (200.0, 100.0, 50.0)))
     assert [one[name] for name in ("red", "green", "blue")] == [200, 100, 50]
     assert (one["saturation"], one["warmth"]) == (150, 150)
     assert one["darkest"] == one["lightest"] == pytest.approx(350 / 3)
@@ -30,14 +30,16 @@ def test_stripes_are_sharp_and_noise_is_noise():
     stripes = np.zeros((8, 8, 3))
     stripes[:, 4:] = 100
     noise = np.random.default_rng(0).uniform(0, 100, (8, 8, 3))
-    one, other = told(np.stack([stripes, noise]))
+    one, other = statistics_of(np.stack([stripes, noise]))
     assert one["sharpness"] == pytest.approx(np.log(100 / 7 + 1))  # one edge of 7 neighbours
     assert one["noise"] == 0 < other["noise"]
     assert one["contrast"] == 50
 
 
-def test_grey_pictures_have_no_colour():
-    (one,) = told(np.random.default_rng(0).uniform(0, 255, (1, 8, 8, 1)).astype("float32"))
+def test_grey_images_have_no_colour():
+    (one,) = statistics_of(
+        np.random.default_rng(0).uniform(0, 255, (1, 8, 8, 1)).astype("float32")
+    )
     assert one["red"] == one["green"] == one["blue"]
     assert one["saturation"] == one["warmth"] == 0
 

@@ -21,7 +21,7 @@ from tests.pictures import COLOURS
 
 
 def photo(path, label, seed):
-    """A picture of a class: the shapes are chance, the tint is the class'."""
+    """An image of a class: the shapes are chance, the tint is the class'."""
     tint = np.array(list(COLOURS.values())[label]) / 2
     pixels = np.asarray(made_up(seed, (48, 40))) / 2 + tint
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def photo(path, label, seed):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Three classes of 14 pictures, 12 more to test on; a copy, a wrong label."""
+    """Three classes of 14 images, 12 more to test on; a copy, a wrong label."""
     directory = tmp_path_factory.mktemp("audit") / "photos"
     for label, name in enumerate(COLOURS):
         for number in range(14):
@@ -55,7 +55,7 @@ def new_folder(tmp_path_factory):
         path = photo(directory / f"{number}.png", number % 3, 5000 + number)
         with Image.open(path) as image:
             image.point(lambda value: value * 0.5).save(path)
-    (directory / "broken.png").write_bytes(b"no picture")
+    (directory / "broken.png").write_bytes(b"not an image")
     return directory
 
 
@@ -112,10 +112,10 @@ def test_findings_have_a_severity_and_a_conclusion(found):
 
 
 def test_it_becomes_json_and_markdown(found):
-    told = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert told["labels"]["errors"][0]["name"].endswith("wrong.png")
-    assert told["shifts"]["new"]["appearance"]["alarm"] is True
-    assert len(told["findings"]) == len(found.findings)
+    content = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert content["labels"]["errors"][0]["name"].endswith("wrong.png")
+    assert content["shifts"]["new"]["appearance"]["alarm"] is True
+    assert len(content["findings"]) == len(found.findings)
     text = found.to_markdown()
     for finding in found.findings:
         assert finding.conclusion in text
@@ -212,7 +212,7 @@ def test_unnamed_classes_are_those_of_all_sets_and_any_level_can_be_asked_for(tm
     assert {shift.level for pair in found.shifts.values() for shift in pair} == {0.001}
 
 
-def test_a_level_that_is_none_is_refused(tmp_path):
+def test_a_level_of_zero_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`level` must lie between 0 and 1"):
         audit(
             noise(2, 0), noise(2, 1), backbone=residual_backbone(),
@@ -220,7 +220,7 @@ def test_a_level_that_is_none_is_refused(tmp_path):
         )  # fmt: skip
 
 
-def test_pictures_must_come_in_one_order(tmp_path):
+def test_images_must_come_in_one_order(tmp_path):
     shuffled = noise(2, 0).unbatch().shuffle(24).batch(8)
     with pytest.raises(ValueError, match="in the same order in each pass"):
         audit(shuffled, backbone=residual_backbone(), cache=FeatureCache(tmp_path))
@@ -255,7 +255,7 @@ def test_what_does_not_fit_is_refused(folder, tmp_path, case):
         )  # fmt: skip
 
 
-def test_a_new_folder_must_be_there_and_hold_pictures(folder, tmp_path):
+def test_a_new_folder_must_be_there_and_contain_images(folder, tmp_path):
     splits, cache = splits_of(folder), FeatureCache(tmp_path / "cache")
     with pytest.raises(FileNotFoundError, match="Received: new="):
         audit(splits, new=tmp_path / "none", backbone=residual_backbone(), cache=cache)
@@ -263,6 +263,6 @@ def test_a_new_folder_must_be_there_and_hold_pictures(folder, tmp_path):
     with pytest.raises(ValueError, match="The folder contains no image"):
         audit(splits, new=tmp_path / "empty", backbone=residual_backbone(), cache=cache)
     assert not cache.entries(), "nothing was computed before"
-    (tmp_path / "empty/broken.png").write_bytes(b"no picture")
+    (tmp_path / "empty/broken.png").write_bytes(b"not an image")
     with pytest.raises(ValueError, match="No image in the folder"):
         audit(splits, new=tmp_path / "empty", backbone=residual_backbone(), cache=cache)

@@ -17,13 +17,13 @@ def cropped(image, left, top, right, bottom):
 
 
 COPIES = {
-    "resized": (lambda image: image.resize((50, 40)), "same picture"),
-    "compressed": (compressed, "same picture"),
+    "resized": (lambda image: image.resize((50, 40)), "same image"),
+    "compressed": (compressed, "same image"),
     "mirrored": (ImageOps.mirror, "mirrored"),
-    "cropped at each side": (lambda i: cropped(i, 0.05, 0.05, 0.05, 0.05), "same picture"),
-    "cropped at a corner": (lambda i: cropped(i, 0.05, 0.05, 0, 0), "same picture"),
-    "cropped by little": (lambda i: cropped(i, 0.03, 0, 0, 0.01), "same picture"),
-    "grey": (lambda image: image.convert("L").convert("RGB"), "same picture"),
+    "cropped at each side": (lambda i: cropped(i, 0.05, 0.05, 0.05, 0.05), "same image"),
+    "cropped at a corner": (lambda i: cropped(i, 0.05, 0.05, 0, 0), "same image"),
+    "cropped by little": (lambda i: cropped(i, 0.03, 0, 0, 0.01), "same image"),
+    "grey": (lambda image: image.convert("L").convert("RGB"), "same image"),
     "all of it": (
         lambda i: compressed(ImageOps.mirror(cropped(i, 0.04, 0, 0.02, 0.05)).resize((70, 60))),
         "mirrored",
@@ -35,15 +35,15 @@ OTHERS = [np.asarray(made_up(seed)) for seed in range(12)]
 @pytest.mark.parametrize("kind", COPIES)
 def test_a_copy_is_found_and_nothing_else(kind):
     change, evidence = COPIES[kind]
-    pictures = [*OTHERS, *(np.asarray(change(made_up(seed))) for seed in (3, 7))]
-    found = near_duplicates(pictures)
+    images = [*OTHERS, *(np.asarray(change(made_up(seed))) for seed in (3, 7))]
+    found = near_duplicates(images)
     assert {(pair.first, pair.second) for pair in found.pairs} == {(3, 12), (7, 13)}
     assert {pair.evidence for pair in found.pairs} == {evidence}
     assert found.clusters == ((3, 12), (7, 13))
     assert found.num_images == 14
 
 
-def test_equal_files_are_told_by_their_bytes(tmp_path):
+def test_equal_files_are_found_by_their_bytes(tmp_path):
     paths = [tmp_path / f"{number}.png" for number in range(3)]
     for path, seed in zip(paths, (0, 1, 0), strict=True):
         made_up(seed).save(path)
@@ -53,12 +53,12 @@ def test_equal_files_are_told_by_their_bytes(tmp_path):
 
 
 def test_files_and_their_pixels_give_the_same(tmp_path):
-    picture = compressed(made_up(0))
-    picture.save(tmp_path / "a.png")
+    image = compressed(made_up(0))
+    image.save(tmp_path / "a.png")
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
-    picture.transpose(Image.Transpose.ROTATE_180).save(tmp_path / "b.png", exif=exif)
-    files, _ = thumbnails([tmp_path / "a.png", tmp_path / "b.png", np.asarray(picture)])
+    image.transpose(Image.Transpose.ROTATE_180).save(tmp_path / "b.png", exif=exif)
+    files, _ = thumbnails([tmp_path / "a.png", tmp_path / "b.png", np.asarray(image)])
     np.testing.assert_array_equal(files[0], files[1])
     np.testing.assert_array_equal(files[0], files[2])
 
@@ -81,29 +81,29 @@ def test_transparent_pixels_lie_on_white(tmp_path):
     assert thumbnails([tmp_path / "a.png"])[0].min() == 255
 
 
-def test_clusters_join_all_copies_of_a_picture():
+def test_clusters_join_all_copies_of_an_image():
     first = made_up(0)
     copies = [first, *(COPIES[kind][0](first) for kind in ("resized", "mirrored", "grey"))]
     found = near_duplicates([*map(np.asarray, copies), *OTHERS[1:4]])
     assert found.clusters == ((0, 1, 2, 3),)
 
 
-def test_pairs_across_splits_come_first_and_contradictions_are_told():
-    pictures = [OTHERS[0], OTHERS[0], OTHERS[1], np.asarray(compressed(made_up(1)))]
+def test_pairs_across_splits_come_first_and_contradictions_are_counted():
+    images = [OTHERS[0], OTHERS[0], OTHERS[1], np.asarray(compressed(made_up(1)))]
     splits, labels = ["train", "train", "train", "test"], [0, 1, 2, 2]
-    found = near_duplicates(pictures, splits=splits, labels=labels)
+    found = near_duplicates(images, splits=splits, labels=labels)
     assert [(pair.first, pair.second) for pair in found.pairs] == [(2, 3), (0, 1)]
     assert [pair.first for pair in found.across_splits] == [2]
     assert [pair.first for pair in found.contradictions] == [0]
-    told = json.loads(json.dumps(found.to_json()))
-    assert told["pairs"][0]["splits"] == ["train", "test"]
-    assert told["clusters"] == [[0, 1], [2, 3]]
+    content = json.loads(json.dumps(found.to_json()))
+    assert content["pairs"][0]["splits"] == ["train", "test"]
+    assert content["clusters"] == [[0, 1], [2, 3]]
 
 
 def test_labels_of_numpy_go_into_json():
     found = near_duplicates([OTHERS[0]] * 2, splits=np.array(["a", "b"]), labels=np.arange(2))
-    told = json.loads(json.dumps(found.to_json()))["pairs"][0]
-    assert (told["splits"], told["labels"]) == (["a", "b"], [0, 1])
+    content = json.loads(json.dumps(found.to_json()))["pairs"][0]
+    assert (content["splits"], content["labels"]) == (["a", "b"], [0, 1])
 
 
 def test_arrays_of_another_shape_are_not_the_same_file():
@@ -115,24 +115,24 @@ def test_arrays_of_another_shape_are_not_the_same_file():
 def test_features_add_a_cosine_and_find_no_pair_by_themselves():
     features = np.ones((12, 5), "float32")
     assert near_duplicates(OTHERS, features).pairs == ()
-    pictures = [*OTHERS, np.asarray(compressed(made_up(2)))]
-    (pair,) = near_duplicates(pictures, np.eye(13)[[*range(12), 2]]).pairs
+    images = [*OTHERS, np.asarray(compressed(made_up(2)))]
+    (pair,) = near_duplicates(images, np.eye(13)[[*range(12), 2]]).pairs
     assert pair.cosine == pytest.approx(1.0)
 
 
 def test_features_propose_pairs_that_hashes_miss(monkeypatch):
     monkeypatch.setattr(duplicates, "_RADIUS", -1)
-    pictures = [*OTHERS, np.asarray(cropped(made_up(2), 0.05, 0, 0.02, 0.05))]
+    images = [*OTHERS, np.asarray(cropped(made_up(2), 0.05, 0, 0.02, 0.05))]
     features = np.eye(13)[[*range(12), 2]]
-    assert near_duplicates(pictures).pairs == ()
-    assert len(near_duplicates(pictures, features).pairs) == 1
+    assert near_duplicates(images).pairs == ()
+    assert len(near_duplicates(images, features).pairs) == 1
 
 
 def test_blocks_miss_no_pair(monkeypatch):
     monkeypatch.setattr(duplicates, "_BLOCK", 4)
     monkeypatch.setattr(duplicates, "_PAIRS", 2)
-    pictures = [np.asarray(made_up(seed % 7)) for seed in range(14)]
-    small, _ = thumbnails(pictures)
+    images = [np.asarray(made_up(seed % 7)) for seed in range(14)]
+    small, _ = thumbnails(images)
     expected = {(seed, seed + 7) for seed in range(7)}
     pairs = duplicates.candidate_pairs(small)
     found = {(first, second) for first, second, is_mirrored, *_ in pairs if not is_mirrored}
@@ -141,24 +141,24 @@ def test_blocks_miss_no_pair(monkeypatch):
 
 def test_a_hash_product_is_the_number_of_differing_bits():
     small, _ = thumbnails(OTHERS[:2])
-    one, other = (perceptual_hashes(picture)[0] for picture in small)
+    one, other = (perceptual_hashes(image)[0] for image in small)
     assert (64 - one @ other) / 2 == (one != other).sum()
 
 
-def test_blank_pictures_are_not_copies_of_each_other():
+def test_blank_images_are_not_copies_of_each_other():
     blank = [np.full((20, 20, 3), value, "uint8") for value in (0, 100, 255)]
     assert near_duplicates(blank).pairs == ()
     assert detail_correlation(*thumbnails(blank[:2])[0]) == 0.0
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_fewer_than_two_pictures_have_no_copies(number):
+def test_fewer_than_two_images_have_no_copies(number):
     found = near_duplicates(OTHERS[:number])
     assert (found.pairs, found.clusters, found.num_images) == ((), (), number)
 
 
 @pytest.mark.parametrize("argument", ["features", "splits", "labels"])
-def test_rows_belong_to_pictures(argument):
+def test_rows_belong_to_images(argument):
     with pytest.raises(ValueError, match=rf"`{argument}` must have one row.*Received: 3 for 2"):
         near_duplicates(OTHERS[:2], **{argument: np.zeros((3, 1))})
 

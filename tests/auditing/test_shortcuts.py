@@ -23,7 +23,7 @@ from tests.pictures import colour_folder
 LABELS = np.arange(60) % 2
 
 
-def pictures(place=None):
+def noisy_images(place=None):
     """Grey noise; those of class 1 are lighter at a place."""
     images = np.random.default_rng(0).uniform(60, 140, (60, 16, 16, 3)).astype("float32")
     if place is not None:
@@ -46,24 +46,24 @@ EDGE = slice(6, 10), slice(0, 2)
 )
 def test_a_mark_is_found_where_it_is(tmp_path, place, found):
     backbone, cache = residual_backbone(), FeatureCache(tmp_path)
-    told = confounds(dataset(pictures(place)), backbone, cache)
-    assert {shortcut.name for shortcut in told.shortcuts if shortcut.is_large} == found
+    result = confounds(dataset(noisy_images(place)), backbone, cache)
+    assert {shortcut.name for shortcut in result.shortcuts if shortcut.is_large} == found
     # What reaches to the border may be the subject.
-    assert {shortcut.name for shortcut in told.large} == found - {"border"}
-    assert told.chance == 0.5
-    assert told.num_images == 60
-    assert ("Shortcuts predict the class" in told.conclusion) is ("corners" in found)
-    assert (told.whole > 0.7) is (place is not None)
-    for shortcut in told.found:
+    assert {shortcut.name for shortcut in result.large} == found - {"border"}
+    assert result.chance == 0.5
+    assert result.num_images == 60
+    assert ("Shortcuts predict the class" in result.conclusion) is ("corners" in found)
+    assert (result.whole > 0.7) is (place is not None)
+    for shortcut in result.found:
         low, high = shortcut.interval
         assert low <= shortcut.accuracy <= high
         assert shortcut.p_value < 0.05
-    assert told.to_json()["chance"] == 0.5
+    assert result.to_json()["chance"] == 0.5
 
 
 @pytest.mark.parametrize(
     ("accuracy", "low", "large"),
-    # Of whole pictures' 0.8 and chance's 0.5, a half is from 0.65 on.
+    # Of whole images' 0.8 and chance's 0.5, a half is from 0.65 on.
     [(0.7, 0.66, True), (0.7, 0.64, False), (0.6, 0.55, False)],
 )
 def test_a_shortcut_is_large_where_that_is_sure(accuracy, low, large):
@@ -83,7 +83,7 @@ def test_the_masks_are_the_frame_and_the_corners():
         assert part(1, 1).all()
 
 
-def test_masked_pictures_are_grey_elsewhere_and_found_again(tmp_path):
+def test_masked_images_are_grey_elsewhere_and_found_again(tmp_path):
     photos = data.image_folder(colour_folder(tmp_path / "photos"), image_size=16)
     plain = photos.train_in_order
     hidden = masked(plain, border)
@@ -101,8 +101,8 @@ def test_masked_pictures_are_grey_elsewhere_and_found_again(tmp_path):
     assert (first.features != other.features).any()
 
 
-def test_datasets_of_pictures_alone_are_masked():
-    (batch,) = masked(tf.data.Dataset.from_tensors(pictures()[:2]), corners)
+def test_datasets_of_images_alone_are_masked():
+    (batch,) = masked(tf.data.Dataset.from_tensors(noisy_images()[:2]), corners)
     assert batch.shape == (2, 16, 16, 3)
 
 
@@ -146,41 +146,41 @@ def test_facts_about_files_are_found(tmp_path, write, name):
 
 def test_files_are_shortcuts_beside_the_parts(tmp_path):
     paths, labels = folder(tmp_path / "photos", darker)
-    images = tf.data.Dataset.from_tensor_slices((pictures()[:40], labels)).batch(16)
-    told = confounds(images, residual_backbone(), FeatureCache(tmp_path / "cache"), paths)
-    assert "brightness" in {shortcut.name for shortcut in told.found}
-    assert {shortcut.name for shortcut in told.shortcuts} > {"border", "corners"}
+    images = tf.data.Dataset.from_tensor_slices((noisy_images()[:40], labels)).batch(16)
+    result = confounds(images, residual_backbone(), FeatureCache(tmp_path / "cache"), paths)
+    assert "brightness" in {shortcut.name for shortcut in result.found}
+    assert {shortcut.name for shortcut in result.shortcuts} > {"border", "corners"}
 
 
 def test_facts_are_of_the_file(tmp_path):
     Image.new("RGB", (30, 20), (200, 100, 50)).save(tmp_path / "a.png")
     (row,) = file_facts([tmp_path / "a.png"])
-    told = dict(zip(sum(FACTS.values(), ()), row, strict=True))
-    assert (told["width"], told["height"], told["aspect ratio"]) == (30, 20, 1.5)
-    assert told["bytes"] == (tmp_path / "a.png").stat().st_size
-    assert told["brightness"] == pytest.approx(350 / 3)
-    assert (told["saturation"], told["grey"]) == (150, False)
+    values = dict(zip(sum(FACTS.values(), ()), row, strict=True))
+    assert (values["width"], values["height"], values["aspect ratio"]) == (30, 20, 1.5)
+    assert values["bytes"] == (tmp_path / "a.png").stat().st_size
+    assert values["brightness"] == pytest.approx(350 / 3)
+    assert (values["saturation"], values["grey"]) == (150, False)
 
 
-def test_pictures_must_come_in_one_order(tmp_path):
-    shuffled = dataset(pictures()).unbatch().shuffle(60).batch(16)
+def test_images_must_come_in_one_order(tmp_path):
+    shuffled = dataset(noisy_images()).unbatch().shuffle(60).batch(16)
     with pytest.raises(ValueError, match="in the same order in each pass"):
         confounds(shuffled, residual_backbone(), FeatureCache(tmp_path))
 
 
-def test_many_pictures_are_drawn_from(tmp_path):
-    told = confounds(
-        dataset(pictures()), residual_backbone(), FeatureCache(tmp_path), max_images=40
+def test_many_images_are_drawn_from(tmp_path):
+    result = confounds(
+        dataset(noisy_images()), residual_backbone(), FeatureCache(tmp_path), max_images=40
     )
-    assert told.num_images == 40
+    assert result.num_images == 40
 
 
 @pytest.mark.parametrize("argument", ["paths", "features"])
-def test_rows_belong_to_pictures(tmp_path, argument):
+def test_rows_belong_to_images(tmp_path, argument):
     with pytest.raises(
         ValueError, match=rf"`{argument}` must have one row.*Received: 3 for 60"
     ):
         confounds(
-            dataset(pictures()), residual_backbone(), FeatureCache(tmp_path),
+            dataset(noisy_images()), residual_backbone(), FeatureCache(tmp_path),
             **{argument: np.zeros((3, 1))},
         )  # fmt: skip

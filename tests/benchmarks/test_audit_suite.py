@@ -33,7 +33,7 @@ def test_a_copy_is_found_when_it_is_paired_with_its_source():
     origin = [0, 1, *[0, 1] * kinds]
     pairs = [(0, 2), (1, 3), (0, 4), (0, 5), (2, 4)]  # 5 is a copy of 1
     found = NearDuplicates(
-        tuple(DuplicatePair(i, j, ("", ""), "same picture", 0, 1.0) for i, j in pairs), (), 12
+        tuple(DuplicatePair(i, j, ("", ""), "same image", 0, 1.0) for i, j in pairs), (), 12
     )
     recall = dict(audit_copies._recall(found, origin, 2))
     assert list(recall.values()) == [1.0, 0.5, 0.0, 0.0, 0.0]

@@ -40,9 +40,9 @@ def test_what_a_cut_gains_is_measured(tmp_path):
     # Every probe is right: the first stage is as good as the last one.
     images = np.concatenate([IMAGES, IMAGES[:, ::-1]])
     labels = (images.mean((1, 2, 3)) > 65).astype(int)
-    pictures = tf.data.Dataset.from_tensor_slices((images, labels)).batch(16)
+    data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(16)
     backbone = residual_backbone()
-    probes = probe_layers(backbone, pictures, FeatureCache(tmp_path))
+    probes = probe_layers(backbone, data, FeatureCache(tmp_path))
     cut = backbone.truncated(probes.freeze_point)
     assert probes.dead_stages
     assert probes.megabytes == pytest.approx(
@@ -63,13 +63,13 @@ def test_gain_is_in_the_conclusion():
     ) in found.conclusion
 
 
-def test_pictures_without_labels_are_told(tmp_path):
+def test_images_without_labels_are_refused(tmp_path):
     with pytest.raises(ValueError, match="without labels"):
         probe_layers(residual_backbone(), dataset(), FeatureCache(tmp_path))
 
 
 def probes_of(*shares):
-    """Stages whose probes are right for the first part of 200 pictures."""
+    """Stages whose probes are right for the first part of 200 images."""
     stages = []
     for number, share in enumerate(shares, start=1):
         correct = np.arange(200) < share * 200
@@ -83,7 +83,7 @@ def probes_of(*shares):
 @pytest.mark.parametrize(
     ("shares", "freeze_point", "dead"),
     [
-        # 1 of 200 pictures more is no difference, 10 of the same 200 are.
+        # 1 of 200 images more is not significant, 10 of the same 200 are.
         ((0.5, 0.9, 0.905), "end2", ("stage3",)),
         ((0.5, 0.85, 0.9), "end3", ()),
         ((0.9, 0.7, 0.6), "end1", ("stage2", "stage3")),
@@ -108,7 +108,7 @@ def test_cut_is_where_no_later_stage_is_better(shares, freeze_point, dead):
 def test_conclusion_says_how_much_can_be_dropped_and_what_it_may_cost():
     conclusion = probes_of(0.5, 0.9, 0.9).conclusion
     assert "33% of the parameters" in conclusion
-    # No picture tells the two apart: 1.96 / 202.
+    # The two never differ: 1.96 / 202.
     assert conclusion.endswith("at most 1.0 points (upper end of the 95% CI, n = 200).")
 
 

@@ -68,24 +68,24 @@ def test_source_classifier_gives_leep_and_nce(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("candidates", "told"),
+    ("candidates", "message"),
     [([], "at least one"), ("twice", "names must differ"), (["MobileNetV9"], "MobileNetV2")],
 )
-def test_wrong_candidates_are_told(tmp_path, candidates, told):
+def test_wrong_candidates_are_refused(tmp_path, candidates, message):
     if candidates == "twice":
         candidates = [residual_backbone(), residual_backbone()]
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         rank_backbones(candidates, dataset(), FeatureCache(tmp_path))
 
 
-def test_classifier_of_no_candidate_is_told(tmp_path):
+def test_classifier_of_no_candidate_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"must be names of candidates.*Received: 'other'"):
         rank_backbones(
             residual_backbone(), dataset(), FeatureCache(tmp_path), {"other": keras.Model()}
         )
 
 
-def test_pictures_without_labels_are_told(tmp_path):
+def test_images_without_labels_are_refused(tmp_path):
     unlabelled = tf.data.Dataset.from_tensor_slices(IMAGES).batch(16)
     with pytest.raises(ValueError, match="without labels"):
         rank_backbones(residual_backbone(), unlabelled, FeatureCache(tmp_path))
@@ -111,13 +111,13 @@ RANKING = Ranking(
 
 
 def test_overlapping_intervals_are_a_tie():
-    # c overlaps b in one point, but is surely worse than a.
+    # c overlaps b in one point, but its interval lies below that of a.
     assert RANKING.ranks == (1, 1, 2, 4)
     assert RANKING.ties == ("a", "b")
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({}, "a and b do not differ significantly (n = 500)."),
         (
@@ -131,9 +131,9 @@ def test_overlapping_intervals_are_a_tie():
         ({"chance": 0.88}, "No backbone is significantly better than always predicting"),
     ],
 )
-def test_conclusion_follows_from_the_intervals(changed, told):
+def test_conclusion_follows_from_the_intervals(changed, message):
     ranking = dataclasses.replace(RANKING, **changed)
-    assert told in ranking.conclusion
+    assert message in ranking.conclusion
     assert ranking.to_json()["conclusion"] == ranking.conclusion
     plot_ranking(ranking).draw_without_rendering()
 
@@ -157,7 +157,7 @@ def test_ranking_is_drawn():
     assert list(front.get_xdata()) == [100.0, 300.0, 900.0]
 
 
-def test_classifier_is_read_from_a_file_and_takes_raw_pictures(tmp_path):
+def test_classifier_is_read_from_a_file_and_takes_raw_images(tmp_path):
     network = keras.applications.MobileNet(
         input_shape=(32, 32, 3), alpha=0.25, weights=None, classes=1000
     )
@@ -165,9 +165,9 @@ def test_classifier_is_read_from_a_file_and_takes_raw_pictures(tmp_path):
     classifier = source_classifier(
         "MobileNet", (32, 32, 3), tmp_path / "top.weights.h5", alpha=0.25
     )
-    pictures = RANDOM.uniform(0, 255, (2, 32, 32, 3)).astype("float32")
+    images = RANDOM.uniform(0, 255, (2, 32, 32, 3)).astype("float32")
     np.testing.assert_allclose(
-        classifier(pictures), network(pictures / 127.5 - 1, training=False), atol=1e-6
+        classifier(images), network(images / 127.5 - 1, training=False), atol=1e-6
     )
     images = tf.data.Dataset.from_tensor_slices((np.resize(IMAGES, (60, 32, 32, 3)), LABELS))
     backbone = Backbone("MobileNet", (32, 32, 3), None, alpha=0.25)

@@ -12,7 +12,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def log_evidence(features, targets):
-    """The highest log evidence for a picture, by direct search over alpha and beta."""
+    """The highest log evidence per image, by direct search over alpha and beta."""
     size = len(targets)
 
     def negative(logs):
@@ -23,7 +23,7 @@ def log_evidence(features, targets):
     return -minimize(negative, [0.0, 0.0], method="Nelder-Mead").fun
 
 
-@pytest.mark.parametrize("num_features", [5, 50], ids=["fewer than pictures", "more"])
+@pytest.mark.parametrize("num_features", [5, 50], ids=["fewer than images", "more"])
 def test_logme_is_the_maximum_of_the_evidence(num_features):
     features = RANDOM.normal(size=(40, num_features)).astype("float32")
     labels = (features[:, 0] + 0.5 * RANDOM.normal(size=40) > 0).astype(int)
@@ -46,7 +46,7 @@ def test_features_without_any_variance_say_nothing():
     )
 
 
-def test_features_that_never_vary_are_no_obstacle():
+def test_features_that_never_vary_are_allowed():
     features = np.column_stack([RANDOM.normal(size=(60, 3)), np.zeros((60, 2))])
     labels = np.arange(60) % 2
     assert np.isfinite(logme(features, labels))
@@ -70,7 +70,7 @@ def test_source_classes_that_say_nothing_leave_the_entropy_of_the_labels():
 
 def test_nce_is_the_conditional_entropy_of_the_labels():
     source = np.array([0, 0, 1, 1, 1, 1, 1, 1])
-    # Class 0 of the source holds two pictures of label 0; class 1 holds one and five.
+    # Class 0 of the source holds two images of label 0; class 1 holds one and five.
     expected = 6 / 8 * (1 / 6 * np.log(1 / 6) + 5 / 6 * np.log(5 / 6))
     assert nce(np.eye(2)[source], LABELS) == pytest.approx(expected)
 
@@ -84,7 +84,7 @@ def test_leep_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "labels", "told"),
+    ("probabilities", "labels", "message"),
     [
         (np.ones((3, 2)), np.zeros(3, int), r"sums to 1.*shape \(3, 2\)"),
         (np.eye(3)[0], np.zeros(3, int), r"sums to 1.*shape \(3,\)"),
@@ -92,8 +92,8 @@ def test_leep_by_hand():
         (np.eye(3), np.zeros(3), "type float64"),
     ],
 )
-def test_wrong_probabilities_are_refused(probabilities, labels, told):
-    with pytest.raises(ValueError, match=told):
+def test_wrong_probabilities_are_refused(probabilities, labels, message):
+    with pytest.raises(ValueError, match=message):
         leep(probabilities, labels)
 
 

@@ -38,7 +38,7 @@ def test_negative_transfer_is_settled_on_the_same_folds(tmp_path):
         np.testing.assert_array_equal(weights, expected)
 
 
-def test_random_network_of_a_check_has_statistics_that_follow_the_pictures(monkeypatch):
+def test_random_network_of_a_check_has_statistics_that_follow_the_images(monkeypatch):
     module = transfer_check
     plans = []
 
