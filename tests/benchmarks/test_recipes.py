@@ -17,6 +17,7 @@ def test_hits_are_those_of_the_accuracy(data_set):
     assert row["values"]["epochs"] == len(row["plan"]["phases"])
 
 
+@pytest.mark.slow
 def test_a_network_is_compared_with_its_part(data_set, monkeypatch):
     # Of so few pictures no stage is dead for sure.
     monkeypatch.setattr(layer_probes, "_MOST_LOSS", 1.0)

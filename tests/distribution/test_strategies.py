@@ -242,7 +242,7 @@ kernel = model.get_layer("conv_2").kernel.numpy()
 model.freeze_policy = freezing.UnfreezeLast(1)
 model.fit(dataset, verbose=0)
 assert not np.array_equal(kernel, model.get_layer("conv_2").kernel.numpy())
-from keras_transfer import features, training
+from keras_transfer import features, plans, training
 plan = plans.Plan([
     plans.Phase(freezing.FreezeAll(), 2, 1e-3),
     plans.Phase(freezing.UnfreezeLast(1), 2, 1e-3, layerwise_decay=0.5),
