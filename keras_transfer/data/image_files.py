@@ -5,7 +5,7 @@ Pillow decodes the rest.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -24,7 +24,7 @@ from keras_transfer.data.scanning import scan
 
 
 def read_images(
-    paths: Sequence[str | os.PathLike],
+    paths: Iterable[str | os.PathLike],
     image_size: int | tuple[int, int],
     channels: int = 3,
     batch_size: int = 32,

@@ -78,10 +78,10 @@ def from_tfds(
         for split, instruction in splits.items()
     }
     labels, digests = {}, {}
-    for split, dataset in records.items():
+    for split in records:
         rows = [
             (int(label), hashlib.sha256(contents).hexdigest())
-            for contents, label in dataset.as_numpy_iterator()
+            for contents, label in records[split].as_numpy_iterator()
         ]
         labels[split] = [label for label, _ in rows]
         digests[split] = [digest for _, digest in rows]

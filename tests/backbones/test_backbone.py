@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_transfer.backbones import Backbone, list_backbones, split
-from keras_transfer.backbones.channels import adapt_weights
+from keras_transfer.backbones.preprocessing import adapt_weights
 from keras_transfer.backbones.registry import APPLICATIONS
 from tests.networks import residual_network
 

@@ -84,10 +84,10 @@ ARRAYS = {
     "float16": (of_type("float16"), None),
     "integers": (of_type("int32"), None),
     "flags": (of_type("bool"), None),
-    "complex": (of_type("complex64"), "holds no real numbers"),
-    "bytes": (lambda array: np.full(array.shape, b"ab"), "holds no real numbers"),
+    "complex": (of_type("complex64"), "instead of real numbers"),
+    "bytes": (lambda array: np.full(array.shape, b"ab"), "instead of real numbers"),
     "strings": (
-        lambda array: np.full(array.shape, "x", h5py.string_dtype()), "holds no real numbers"
+        lambda array: np.full(array.shape, "x", h5py.string_dtype()), "instead of real numbers"
     ),
     "transposed": (lambda array: array.T, "layer 'first' expects"),
     "empty": (lambda array: array[:0], "layer 'first' expects"),

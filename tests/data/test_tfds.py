@@ -184,7 +184,7 @@ def test_a_dataset_without_train_raises(tmp_path):
         ({"splits": ["train"]}, "`splits` must be a dict with keys among"),
         ({"splits": {"test": "test"}}, "No training split"),
         ({"splits": {"train": "train", "test": "test[:0]"}}, "Cannot read the split"),
-        ({"data_dir": "elsewhere"}, "A builder has its own folder"),
+        ({"data_dir": "elsewhere"}, "A builder has its own data folder"),
         ({"image_size": 0}, "`image_size` must"),
         ({"batch_size": 0}, "`batch_size` must"),
         ({"seed": -1}, "`seed` must"),
