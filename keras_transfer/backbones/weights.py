@@ -180,7 +180,7 @@ def _load_keras_3(model, path):
     if not path.name.endswith((".weights.h5", ".keras")):
         raise ValueError(
             "Keras 3 wrote this file, and reads it only if its name ends in '.weights.h5': "
-            f"rename it. Received: weights={str(path)!r}"
+            f"rename the file. Received: weights={str(path)!r}"
         )
     try:
         model.load_weights(path)

@@ -49,11 +49,10 @@ def build(
     """
     with get_strategy("one_device" if strategy is None else strategy).scope():
         model = TransferModel(backbone, heads, freeze_policy)
-        if learning_rate is not None or layerwise_decay is not None:
-            optimizer = keras.optimizers.get(optimizer)
         if learning_rate is not None:
-            config = {**optimizer.get_config(), "learning_rate": learning_rate}
-            optimizer = type(optimizer).from_config(config)
+            plain = keras.optimizers.get(optimizer)
+            config = {**plain.get_config(), "learning_rate": learning_rate}
+            optimizer = type(plain).from_config(config)
         if layerwise_decay is not None:
             multipliers = optimizers.layerwise_decay(model, decay=layerwise_decay)
             optimizer = optimizers.LearningRateMultiplier(optimizer, multipliers)

@@ -208,8 +208,8 @@ class TransferModel(FollowsTrainedSet):
         """Configures training; the defaults fit the heads.
 
         Args:
-            optimizer: as in Keras. Defaults to `"adamw"` with a learning rate of 1e-3. An optimizer
-                that was built for other trainable variables keeps its state.
+            optimizer: as in Keras. Defaults to `"adamw"` with a learning rate of 1e-3. A built
+                optimizer keeps its state if other variables have become trainable.
             loss: as in Keras. Defaults to None, the losses of the heads.
             loss_weights: as in Keras. Defaults to None, the weights of the heads if there are
                 several.

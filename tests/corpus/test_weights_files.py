@@ -232,7 +232,7 @@ NAMES_OF_FILES = ["weights", "weights.H5", "weights.hdf5", "weights.npz", "weigh
 @pytest.mark.parametrize("name", NAMES_OF_FILES)
 def test_other_names_are_told(saved, tmp_path, name):
     shutil.copy(saved / "whole.weights.h5", tmp_path / name)
-    with pytest.raises(ValueError, match=r"ends in '\.h5', '\.weights\.h5' or '\.keras'"):
+    with pytest.raises(ValueError, match=r"end in '\.h5', '\.weights\.h5' or '\.keras'"):
         load_weights(network(), tmp_path / name)
 
 
