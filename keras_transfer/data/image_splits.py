@@ -50,6 +50,7 @@ class ImageSplits:
 
     Example:
         >>> splits = data.image_folder("photos", image_size=16)
+        >>> model.compile()
         >>> history = model.fit(splits.train, validation_data=splits.validation, verbose=0)
         >>> splits.class_names
         ('blue', 'green', 'red')

@@ -9,6 +9,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from keras_transfer import data, serving
+from keras_transfer._figures import save_figure
 from keras_transfer.calibration.measures import confusion_table
 from keras_transfer.data.image_folders import find_classes
 from keras_transfer.runs.run_figures import confusion_figure
@@ -141,7 +142,7 @@ def test_names_are_drawn_beside_the_matrix(tmp_path):
     for start in range(0, len(ODD_NAMES), 20):
         names = ODD_NAMES[start : start + 20]
         counts = [[1] * len(names)] * len(names)
-        confusion_figure(counts, names, tmp_path / f"{start}.png")
+        save_figure(confusion_figure(counts, names), tmp_path / f"{start}.png")
         assert (tmp_path / f"{start}.png").stat().st_size > 1000
 
 

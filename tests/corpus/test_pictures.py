@@ -132,7 +132,7 @@ def test_pictures_that_cannot_be_read_leave_no_run(tmp_path):
     write_all(tmp_path / "data/bees", WHOLE)
     arguments = ["fit", tmp_path / "data", "--output", tmp_path / "run", "--weights", "none"]
     told = assert_told(arguments, tmp_path)
-    assert f"{len(UNREADABLE)} of {len(UNREADABLE) + len(WHOLE)} pictures" in told
+    assert f"{len(UNREADABLE)} of {len(UNREADABLE) + len(WHOLE)} images" in told
 
 
 def test_predict_answers_for_all_it_can_read(tmp_path, finished_run):
