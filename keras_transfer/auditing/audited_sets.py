@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.auditing.thumbnails import SIDE
-from keras_transfer.data import ImageSplits, read_pictures
+from keras_transfer.data import ImageSplits, read_images
 from keras_transfer.data.pipeline import mixed_order
-from keras_transfer.data.scanning import find_pictures
+from keras_transfer.data.scanning import find_images
 from keras_transfer.features.pooled import check_order, pooled_features, unaugmented
 
 NEW = "new"
@@ -61,7 +61,7 @@ def audited_sets(given, backbone, cache):
     if is_folder:  # before anything is computed
         if not pathlib.Path(new).is_dir():
             raise FileNotFoundError(f"No such folder. Received: new={os.fspath(new)!r}")
-        if not find_pictures(new):
+        if not find_images(new):
             raise ValueError(f"The folder contains no image. Received: new={os.fspath(new)!r}")
     if isinstance(train, ImageSplits):
         if given["validation"] is not None or given["test"] is not None:
@@ -175,8 +175,8 @@ def _of_dataset(name, dataset, backbone, cache):
 
 def _of_folder(folder, backbone, cache):
     height, width, channels = backbone.input_shape[-3:]
-    dataset, paths, unreadable = read_pictures(
-        find_pictures(folder), (height, width), channels=channels
+    dataset, paths, unreadable = read_images(
+        find_images(folder), (height, width), channels=channels
     )
     if dataset is None:
         raise ValueError(

@@ -15,7 +15,7 @@ from keras_transfer._statistics.linear_models import cross_validate, stratified_
 from keras_transfer.auditing.thumbnails import in_mode
 from keras_transfer.backbones import Backbone
 from keras_transfer.data import LabeledDataset
-from keras_transfer.data.image_source import ImageSource
+from keras_transfer.data.labeled_dataset import ImageSource
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import check_order, pooled_features
 

@@ -1,9 +1,8 @@
-"""What is transferred: pretrained networks, their stages and their boundaries."""
+"""Pretrained networks, their stages and their boundaries."""
 
-from keras_transfer.backbones.backbone import Backbone
+from keras_transfer.backbones.backbone import Backbone, random_twin
 from keras_transfer.backbones.graph import split
 from keras_transfer.backbones.preprocessing import Preprocessing
-from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.backbones.registry import list_backbones
 from keras_transfer.backbones.stages import Stage
 

@@ -1,24 +1,30 @@
-"""The network that is transferred."""
+"""The pretrained network that is transferred."""
 
 import functools
+import os
+import random
 
 import keras
 
-from keras_transfer.backbones import channels, graph
+from keras_transfer.backbones import graph
 from keras_transfer.backbones import weights as weights_files
 from keras_transfer.backbones.frozen_mode import follow_trainable
-from keras_transfer.backbones.preprocessing import Preprocessing
+from keras_transfer.backbones.preprocessing import (
+    Preprocessing,
+    adapt_weights,
+    colorless_config,
+)
 from keras_transfer.backbones.registry import find_application
-from keras_transfer.backbones.stages import compute_stages
+from keras_transfer.backbones.stages import Stage, compute_stages
 
 _RESERVED = {
-    "include_top": "a backbone has no classifier; heads are attached by `TransferModel`",
-    "classes": "the number of classes is a head's",
-    "classifier_activation": "the activation of the classifier is a head's",
-    "pooling": "pooling is a head's",
-    "input_tensor": "a backbone makes its own input; use `Backbone.from_model` for others",
+    "include_top": "a backbone has no classifier; `TransferModel` attaches heads",
+    "classes": "the head sets the number of classes",
+    "classifier_activation": "the head sets the activation",
+    "pooling": "the head sets the pooling",
+    "input_tensor": "a backbone creates its own input; `Backbone.from_model` takes any model",
     "include_preprocessing": "a backbone always takes raw images and preprocesses them",
-    "name": "a backbone is named after its application",
+    "name": "a backbone has the name of its application",
 }
 
 
@@ -26,40 +32,44 @@ _RESERVED = {
 class Backbone(keras.Model):
     """A pretrained network without its classifier, for raw images.
 
-    It is a functional `keras.Model` with a flat graph: every layer is reached by `get_layer`,
-    and the preprocessing is a layer of its own, named `preprocessing`. Its output equals
-    `preprocess_input` followed by the application, to the last bit. Frozen layers run in
-    inference mode whatever `training` says, dropout and stochastic depth included.
+    It is a functional `keras.Model` with a flat graph: `get_layer` reaches every layer, and the
+    preprocessing is the layer `preprocessing`. Its output is bit-identical to that of the
+    application after `preprocess_input`. Frozen layers run in inference mode for every value of
+    `training`, dropout and stochastic depth included.
 
     Args:
-        application: the name of a network in `keras.applications`; `list_backbones()` has all.
-        input_shape: `(height, width, channels)`. Height and width may be None and differ from
-            those the weights were trained at. With 1 channel the first convolution is summed
-            over the colours, with n it is repeated and rescaled. Defaults to the size of the
-            ImageNet weights and 3 channels.
-        weights: `"imagenet"` (from Keras' cache, or downloaded), the path of an `.h5`,
-            `.weights.h5` or `.keras` file, or None for random ones.
-        **application_arguments: what the application's function takes, such as `alpha`.
+        application: the name of a network in `keras.applications`; `list_backbones()` returns
+            all names.
+        input_shape: `(height, width, channels)`. Height and width may be None, and may differ
+            from the size in pretraining. For channels other than 3, the kernel of the first
+            convolution is summed over the colors (1 channel) or repeated and rescaled. Defaults
+            to None: the size of the ImageNet weights and 3 channels.
+        weights: `"imagenet"` (the default; from Keras' cache, or downloaded), the path of an
+            `.h5`, `.weights.h5` or `.keras` file, or None for random weights.
+        **application_arguments: further arguments of the application, such as `alpha`.
 
     Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255].
     Output shape: `(batch, rows, columns, features)`.
 
     Raises:
-        ValueError: for an unknown name or argument, too small a picture, a file that does not
-            fit.
-        FileNotFoundError: where the weights are not there.
+        ValueError: if a name or an argument is unknown, the image size is too small, or the
+            weights file does not fit.
+        FileNotFoundError: if the weights are not available.
 
     Example:
-
-    >>> backbone = Backbone("MobileNetV2", input_shape=(96, 96, 3), weights=None, alpha=0.35)
-    >>> backbone.output_shape
-    (None, 3, 3, 1280)
-    >>> [stage.boundary for stage in backbone.stages][-2:]
-    ['block_12_add', 'out_relu']
+        >>> backbone = backbones.Backbone("MobileNetV2", (96, 96, 3), weights=None, alpha=0.35)
+        >>> backbone.output_shape
+        (None, 3, 3, 1280)
+        >>> [stage.boundary for stage in backbone.stages][-2:]
+        ['block_12_add', 'out_relu']
     """
 
     def __init__(
-        self, application, input_shape=None, weights="imagenet", **application_arguments
+        self,
+        application: str,
+        input_shape: tuple[int | None, int | None, int] | None = None,
+        weights: str | os.PathLike | None = "imagenet",
+        **application_arguments,
     ):
         row = find_application(application)
         _check_arguments(row, application_arguments)
@@ -68,22 +78,26 @@ class Backbone(keras.Model):
         self._assemble(network, shape, row.preprocessing, application=application)
 
     @classmethod
-    def from_model(cls, model, preprocessing="none", application=None):
-        """Makes a backbone of any functional or sequential model.
+    def from_model(
+        cls, model: keras.Model, preprocessing: str = "none", application: str | None = None
+    ) -> "Backbone":
+        """Makes a backbone from any functional or sequential model.
 
-        The model is copied, weights included: its layers and their `trainable` flags stay as
-        they are. Nested models are dissolved, so that the graph is flat, and layers that Keras
-        named by itself are numbered anew.
+        The backbone is a copy with the same weights; `model` does not change. The copy has a
+        flat graph without nested models, and new numbers in the names that Keras chose.
 
         Args:
             model: a `keras.Model` with one input and one output tensor, such as a KerasHub
                 backbone or a network of your own, without a classifier.
-            preprocessing: what its input needs: `"none"`, `"tf"`, `"caffe"` or `"torch"`, as in
-                `keras.applications.imagenet_utils.preprocess_input`.
-            application: what to call it where it is described. Defaults to its name.
+            preprocessing: the preprocessing that `model` needs: `"none"` (the default),
+                `"tf"`, `"caffe"` or `"torch"`, as in `imagenet_utils.preprocess_input`.
+            application: name in summaries and reports. Defaults to the name of `model`.
+
+        Returns:
+            A `Backbone`.
 
         Raises:
-            ValueError: for a subclassed model, or several inputs or outputs.
+            ValueError: if `model` is subclassed, or has several inputs or outputs.
         """
         if isinstance(model, cls):
             return model.copy()
@@ -104,12 +118,12 @@ class Backbone(keras.Model):
         inputs = keras.Input(input_shape, name="images")
         images = Preprocessing(preprocessing, name="preprocessing")(inputs)
         num_channels = input_shape[-1]
-        changes_colour = num_channels != graph.as_functional(network).inputs[0].shape[-1]
+        is_adapted = num_channels != graph.as_functional(network).inputs[0].shape[-1]
         output, copies = graph.flat_copy(
-            network, images, channels.colourless_config if changes_colour else None
+            network, images, colorless_config if is_adapted else None
         )
-        if changes_colour:
-            channels.adapt_weights(copies, num_channels)
+        if is_adapted:
+            adapt_weights(copies, num_channels)
         self._from_tensors(inputs, output, application, name=network.name)
 
     def _from_tensors(self, inputs, output, application, name):
@@ -120,25 +134,25 @@ class Backbone(keras.Model):
 
     @classmethod
     def from_tensors(cls, inputs, output, application, name):
-        """The backbone that reaches from one tensor of a flat graph to another.
+        """The backbone between two tensors of a flat graph, with the layers of that graph.
 
-        Its layers are those of the graph. This is how a reloaded model finds its backbone.
+        A reloaded model finds its backbone this way.
         """
         backbone = cls.__new__(cls)
         backbone._from_tensors(inputs, output, application, name)
         return backbone
 
-    def copy(self):
-        """A backbone with layers and weights of its own, equal to this one.
+    def copy(self) -> "Backbone":
+        """A copy with layers and weights of its own.
 
-        Two models made of the same `Backbone` share its layers, and with them what is frozen.
+        Two models made from one `Backbone` share its layers and which of them are frozen.
         """
         copy = type(self).from_config(self.get_config())
         for original, layer in zip(self.layers, copy.layers, strict=True):
             graph.set_layer_weights(layer, original.get_weights())
         return copy
 
-    def truncated(self, boundary):
+    def truncated(self, boundary: str) -> "Backbone":
         """The backbone up to a boundary, without the layers after it.
 
         Args:
@@ -148,26 +162,26 @@ class Backbone(keras.Model):
             A `Backbone` that shares its layers with this one.
 
         Raises:
-            ValueError: if it is no boundary, or nothing before it learns.
+            ValueError: if it is not a boundary, or no layer before it has weights.
         """
         tensor = graph.boundary_tensor(self, boundary)
         kept = type(self).from_tensors(self.inputs[0], tensor, self.application, self.name)
         if not kept.weights:
             raise ValueError(
-                f"Nothing before '{boundary}' has weights: there is nothing to transfer. "
+                f"No layer before '{boundary}' has weights, so there is nothing to transfer. "
                 f"The stages end at {[stage.boundary for stage in self.stages]}. "
                 f"Received: boundary={boundary!r}"
             )
         return kept
 
     @functools.cached_property
-    def stages(self):
-        """A tuple of `Stage`: where the resolution changes; where it does not, blocks."""
+    def stages(self) -> tuple[Stage, ...]:
+        """The parts of one resolution each; blocks if the resolution never changes."""
         return compute_stages(self)
 
     @functools.cached_property
-    def boundaries(self):
-        """The names of the boundaries, where the graph can be cut in two, in order."""
+    def boundaries(self) -> tuple[str, ...]:
+        """The names of the tensors where the graph can be cut in two, in order."""
         return tuple(graph.boundaries(self))
 
     def get_config(self):
@@ -183,6 +197,37 @@ class Backbone(keras.Model):
         return cls.from_tensors(
             plain.inputs[0], plain.outputs[0], config["application"], config["name"]
         )
+
+
+def random_twin(backbone: Backbone, seed: int = 0) -> Backbone:
+    """A backbone with the same graph and random weights.
+
+    The difference in accuracy between a network and its twin is what the pretraining is worth.
+    The statistics of a `Normalization` layer are part of the preprocessing and are kept.
+
+    Args:
+        backbone: a `Backbone`; it does not change.
+        seed: seed of the weights. Defaults to 0.
+
+    Returns:
+        A `Backbone` with layers of its own, initialized by their own initializers.
+
+    Example:
+        >>> twin = backbones.random_twin(backbone)
+        >>> twin.count_params() == backbone.count_params()
+        True
+    """
+    # Initializers without a seed draw theirs from `random`.
+    state = random.getstate()
+    random.seed(f"twin {seed}")  # unlike a seed that a script set before it built the original
+    try:
+        twin = type(backbone).from_config(backbone.get_config())
+    finally:
+        random.setstate(state)
+    for original, layer in zip(backbone.layers, twin.layers, strict=True):
+        if isinstance(layer, keras.layers.Normalization):
+            graph.set_layer_weights(layer, original.get_weights())
+    return twin
 
 
 def _check_arguments(row, arguments):
@@ -213,7 +258,7 @@ def _check_input_shape(row, input_shape):
         )
     if any(size is not None and size < row.min_size for size in input_shape[:2]):
         raise ValueError(
-            f"{row.name} needs pictures of at least {row.min_size} pixels in height and "
+            f"{row.name} needs images of at least {row.min_size} pixels in height and "
             f"width. Received: input_shape={tuple(input_shape)}"
         )
     return tuple(input_shape)

@@ -1,4 +1,4 @@
-"""Frozen layers run in inference mode, whatever `training` says."""
+"""Frozen layers run in inference mode for every value of `training`."""
 
 import functools
 
@@ -6,21 +6,21 @@ import keras
 
 
 def leaf_layers(layer):
-    """The layers inside a layer that have no layers inside, or the layer itself."""
-    return [inner for inner in layer._flatten_layers() if not _children(inner)]
-
-
-def _children(layer):
-    return list(layer._flatten_layers(include_self=False, recursive=False))
+    """The layers inside a layer that contain no layers, or the layer itself."""
+    return [
+        inner
+        for inner in layer._flatten_layers()
+        if not list(inner._flatten_layers(include_self=False, recursive=False))
+    ]
 
 
 def follow_trainable(layer):
     """Makes a layer ignore `training=True` while it is frozen.
 
-    Keras does this for BatchNormalization only. Dropout and stochastic depth go on drawing
-    random numbers in a frozen network (and `base(x, training=False)` does not reach them in
-    `fit`), so the frozen part would not be a function of its input. The layer's own `call` is
-    wrapped, on the instance: its class, config and weights stay what they were.
+    Keras does this only for BatchNormalization. Dropout and stochastic depth still draw random
+    numbers in a frozen network (and `base(x, training=False)` does not reach them in `fit`), so
+    the output of the frozen part would be random. This wraps `call` of the instance; the class,
+    config and weights do not change.
     """
     for leaf in leaf_layers(layer):
         takes_training = "training" in leaf._call_signature.parameters
@@ -40,7 +40,7 @@ def _inference_while_frozen(layer):
 
 
 def is_random(layer):
-    """Whether a layer computes something else in training than in inference, now."""
+    """Whether the output of a layer in training now differs from that in inference."""
     return any(
         leaf.trainable
         and "training" in leaf._call_signature.parameters

@@ -1,7 +1,6 @@
 """The graph of a functional model: its nodes, where it can be cut in two, and its flat copy.
 
-Keras has no public view of a model's nodes. Everything that reads `_nodes_by_depth` and
-`_keras_history` is in this file.
+Keras has no public view of the nodes of a model: only this file reads `_nodes_by_depth`.
 """
 
 import difflib
@@ -12,7 +11,7 @@ from keras import tree
 
 
 def forward_nodes(model):
-    """The calls that make up `model`, inputs included, every call after those it depends on."""
+    """The calls in the graph of `model`, inputs included, in topological order."""
     by_depth = model._nodes_by_depth
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
@@ -26,15 +25,15 @@ def forward_operations(model):
 def boundaries(model):
     """The tensors where the graph can be cut in two, by the name of their operation.
 
-    A tensor is a boundary when every path from the input to the output goes through it, so
-    that it alone carries all that the rest needs. Bare operations (the additions of ConvNeXt
-    and MobileNetV3) count as layers do.
+    A tensor is a boundary if every path from the input to the output goes through it: the rest
+    of the graph needs no other tensor. Bare operations (the additions of ConvNeXt and
+    MobileNetV3) count like layers.
 
     Args:
         model: a functional `keras.Model` with one input and one output tensor.
 
     Returns:
-        A dict of name to `KerasTensor`, in the order of the graph, the output included.
+        A dict from name to `KerasTensor`, in the order of the graph, the output included.
     """
     nodes = [node for node in forward_nodes(model) if not node.is_input]
     last_reader = {}
@@ -55,19 +54,26 @@ def boundaries(model):
     return found
 
 
-def split(model, at):
+def split(model: keras.Model, at: str) -> tuple[keras.Model, keras.Model]:
     """Cuts a model in two at a boundary.
+
+    Use it to run or to export a part of a network alone.
 
     Args:
         model: a functional `keras.Model` with one input tensor.
         at: the name of a boundary.
 
     Returns:
-        `(stem, tail)`, two models that share their layers with `model`, so that
-        `tail(stem(x))` computes what `model(x)` computes.
+        `(stem, tail)`, two models that share their layers with `model`; `tail(stem(x))` equals
+        `model(x)`.
 
     Raises:
-        ValueError: if `at` is no boundary; the message names the nearest ones.
+        ValueError: if `at` is not a boundary; the message names the nearest ones.
+
+    Example:
+        >>> stem, tail = backbones.split(backbone, backbone.boundaries[3])
+        >>> stem.output_shape == tail.input_shape
+        True
     """
     tensor = boundary_tensor(model, at)
     stem = keras.Model(model.input, tensor, name=f"{model.name}_stem")
@@ -94,8 +100,8 @@ def boundary_tensor(model, at):
     before = next((name for name in reversed(names[:here]) if name in found), None)
     after = next((name for name in names[here:] if name in found), None)
     raise ValueError(
-        f"Cannot cut at '{at}': another path, such as a residual connection, bypasses it, so "
-        f"that the part before it would not be closed. Nearest boundaries: {before!r} "
+        f"Cannot cut at '{at}': another path, such as a residual connection, bypasses it. "
+        f"Nearest boundaries: {before!r} "
         f"(earlier), {after!r} (later); `boundaries` lists them all. Received: at={at!r}"
     )
 
@@ -107,15 +113,15 @@ def output_of(model, name):
 
 
 def replay(model, inputs, clone):
-    """Calls copies of the operations of `model` on new inputs, nested models dissolved.
+    """Calls copies of the operations of `model` on new inputs, those of nested models included.
 
-    A `training` flag that was baked into a nested model's call (`base(x, training=False)`) is
-    dropped: what a frozen layer does is for the freeze policy to say.
+    It drops a `training` flag in the call of a nested model (`base(x, training=False)`): the
+    freeze policy decides the mode of a frozen layer.
 
     Args:
         model: a functional or sequential `keras.Model`.
         inputs: `KerasTensor`s in the structure of `model.input`.
-        clone: a function that takes an operation and gives the one to call in its place.
+        clone: function from an operation to the operation to call in its place.
 
     Returns:
         The output tensors, in the structure of `model.output`.
@@ -136,7 +142,7 @@ def replay(model, inputs, clone):
 
 
 def as_functional(model):
-    """The functional model that a functional or sequential model is, or an error."""
+    """The functional model behind a functional or sequential model."""
     if isinstance(model, keras.Sequential):
         if not model.built:
             raise ValueError(
@@ -154,7 +160,7 @@ def as_functional(model):
 
 
 def leaf_operations(model):
-    """The operations of `model` with those of nested models in their place."""
+    """The operations of `model`, with those of nested models in place of the models."""
     found = []
     for operation in forward_operations(as_functional(model)):
         nested = isinstance(operation, keras.Model)
@@ -163,17 +169,17 @@ def leaf_operations(model):
 
 
 def stable_names(operations):
-    """A name for each operation that does not depend on what was built before.
+    """Names of operations that do not depend on the models built before.
 
-    Keras numbers its automatic names through the whole process (`conv2d`, then `conv2d_94`
-    for the second model). Those are numbered anew in the order of the graph; names that
-    somebody chose stay, unless two operations have the same one.
+    Keras counts its automatic names through the whole process (`conv2d`, then `conv2d_94` in
+    the second model). These get new numbers in the order of the graph; names that a user chose
+    stay, unless two operations share one.
 
     Args:
         operations: the operations of one graph, in order.
 
     Returns:
-        A dict of operation (by id) to name.
+        A dict from the id of an operation to its name.
     """
     chosen, automatic = {}, {}
     taken = set()
@@ -200,23 +206,23 @@ def _unused(name, taken):
 
 
 def snake_case(name):
-    """`Conv2D` to `conv2d`, as Keras makes its automatic names."""
+    """`Conv2D` to `conv2d`, as in the automatic names of Keras."""
     name = re.sub(r"\W+", "", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def flat_copy(model, inputs, change_config=None):
-    """Builds `model` anew on `inputs`, flat, with stable names and the same weights.
+    """Builds a flat copy of `model` on `inputs`, with stable names and the same weights.
 
     Args:
         model: a functional or sequential `keras.Model`, nested models allowed.
-        inputs: one `KerasTensor`, which may come out of another layer.
-        change_config: an optional function that takes a layer and its config and returns the
-            config for the copy. Where it changes a weight's shape the caller sets the weight.
+        inputs: one `KerasTensor`, which may be the output of another layer.
+        change_config: optional function from a layer and its config to the config of the copy.
+            If it changes the shape of a weight, the caller sets the weight.
 
     Returns:
-        `(output, copies)`: the output tensor, and a dict of original operation to copy.
+        `(output, copies)`: the output tensor, and a dict from operation to copy.
     """
     originals = leaf_operations(model)
     names = stable_names(originals)
@@ -235,7 +241,7 @@ def flat_copy(model, inputs, change_config=None):
 
 
 def set_layer_weights(layer, values):
-    """Sets a layer's weights; `Normalization` computes from them, so it is told."""
+    """Sets the weights of a layer, and what `Normalization` computes from them."""
     layer.set_weights(values)
     if isinstance(layer, keras.layers.Normalization):
         layer.finalize_state()
@@ -256,8 +262,8 @@ def _copy_operation(operation, name, change_config):
     except (NotImplementedError, TypeError, ValueError) as error:
         raise ValueError(
             f"Cannot copy '{operation.name}' (of type {type(operation).__name__}): {error} "
-            "A backbone is copied when its graph must change (another input, preprocessing "
-            "in front, nested models to dissolve); its layers need `get_config`."
+            "A backbone is a copy with another input and a flat graph, so its layers need "
+            "`get_config`."
         ) from error
     copy.name = name
     return copy

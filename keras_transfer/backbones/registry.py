@@ -8,15 +8,15 @@ import keras
 
 @dataclasses.dataclass(frozen=True)
 class Application:
-    """What must be known of a network of `keras.applications` to transfer it.
+    """One network of `keras.applications`.
 
     Attributes:
         name: the function in `keras.applications`.
         preprocessing: the convention of its `preprocess_input`: `"caffe"`, `"tf"`, `"torch"`,
-            or `"none"` where the network holds its preprocessing itself.
-        default_size: height and width in pixels that its ImageNet weights were trained at.
-        min_size: the smallest height and width in pixels that it accepts.
-        arguments: what its function takes beyond weights and shapes.
+            or `"none"` if the network contains its preprocessing.
+        default_size: height and width in pixels of its ImageNet training.
+        min_size: smallest height and width in pixels that it accepts.
+        arguments: further arguments of its function, beside weights and shapes.
     """
 
     name: str
@@ -65,13 +65,21 @@ _TABLE = (
 APPLICATIONS = {application.name: application for application in _TABLE}
 
 
-def list_backbones():
-    """The names that `Backbone` takes, in alphabetical order."""
+def list_backbones() -> list[str]:
+    """The names that `Backbone` accepts, in alphabetical order.
+
+    Returns:
+        The names of the networks in `keras.applications`.
+
+    Example:
+        >>> backbones.list_backbones()[:2]
+        ['ConvNeXtBase', 'ConvNeXtLarge']
+    """
     return sorted(APPLICATIONS)
 
 
 def find_application(name):
-    """The table's row for a name, or an error with the closest names."""
+    """The `Application` of a name; the error names the closest ones."""
     if name in APPLICATIONS:
         return APPLICATIONS[name]
     by_lower_case = {known.lower(): known for known in APPLICATIONS}

@@ -14,36 +14,39 @@ class Stage:
     """A run of layers that ends at a boundary.
 
     Attributes:
-        name: `stage1`, `stage2`, … from the input on.
+        name: `stage1`, `stage2` and so on, from the input.
         layers: the names of its layers and bare operations, in the order of the graph.
         boundary: the name of the boundary where it ends.
-        output_shape: the shape there, batch dimension first.
+        output_shape: the shape of the boundary, batch dimension first.
+
+    Example:
+        >>> backbone.stages[0].name, backbone.stages[-1].boundary == backbone.boundaries[-1]
+        ('stage1', True)
     """
 
     name: str
-    layers: tuple
+    layers: tuple[str, ...]
     boundary: str
-    output_shape: tuple
+    output_shape: tuple[int | None, ...]
 
 
-# A boundary that is this many times wider than the narrowest of its resolution belongs to the
-# next stage: inverted bottlenecks (MobileNetV2) expand before they stride.
+# A boundary with this many times the channels of the narrowest of its resolution belongs to the
+# next stage: inverted bottlenecks (MobileNetV2) expand before their stride.
 _EXPANSION = 3
 
 
 def compute_stages(model, reference_size=256):
     """The stages of a functional model, computed from its graph.
 
-    A stage ends where the resolution changes: at the last boundary of that resolution which
-    closes a block. Where a network keeps one resolution throughout (a transformer, a small
-    dense network) it is divided block by block instead.
+    A stage ends at the last boundary of a resolution that closes a block. If a network keeps
+    one resolution (a transformer, a small dense network), each block is a stage.
 
     Args:
         model: a functional `keras.Model` with one input and one output tensor.
-        reference_size: height and width in pixels that stand for unknown ones.
+        reference_size: height and width in pixels that replace unknown ones. Defaults to 256.
 
     Returns:
-        A tuple of `Stage`, which together hold every operation once. Each has weights.
+        A tuple of `Stage`. Together they contain every operation once, and each has weights.
     """
     operations = graph.forward_operations(model)
     position = {operation.name: index for index, operation in enumerate(operations)}
@@ -73,7 +76,7 @@ def compute_stages(model, reference_size=256):
 
 @dataclasses.dataclass(frozen=True)
 class _Point:
-    """A boundary, its place in the graph, and its shape with known height and width."""
+    """A boundary, its position in the graph, and its shape with known height and width."""
 
     name: str
     position: int
@@ -81,18 +84,18 @@ class _Point:
     operation: object
 
     @property
-    def is_picture(self):
+    def is_image(self):
         return len(self.shape) == 4
 
     @property
     def closes_block(self):
-        """Whether tensors of one resolution are joined here: an addition or concatenation."""
+        """Whether it joins tensors of one resolution: an addition or a concatenation."""
         inputs = keras.tree.flatten(self.operation.input)
         return len(inputs) > 1 and len({tensor.shape[1:-1] for tensor in inputs}) == 1
 
 
 def _has_weights(operation):
-    """Whether an operation learns. `Normalization` only keeps the statistics of ImageNet."""
+    """Whether it has weights to learn. `Normalization` only holds statistics of ImageNet."""
     is_layer = isinstance(operation, keras.Layer)
     fixed = isinstance(operation, keras.layers.Normalization)
     return is_layer and not fixed and bool(operation.weights)
@@ -117,11 +120,10 @@ def _boundary_shapes(model, reference_size):
 
 
 def _resolution_ends(points, weighted, input_size):
-    """The last point of each resolution; the resolution is rounded to a power of two of the
-    input's, so that a padding layer is no change of resolution."""
-    if not all(point.is_picture for point in points[:-1]) or not weighted:
+    """The last point of each resolution, in powers of two so that padding changes nothing."""
+    if not all(point.is_image for point in points[:-1]) or not weighted:
         return []
-    points = [point for point in points if point.is_picture and point.position >= weighted[0]]
+    points = [point for point in points if point.is_image and point.position >= weighted[0]]
 
     def level(point):
         return round(math.log2(input_size / max(point.shape[1], 1)))
@@ -133,7 +135,7 @@ def _resolution_ends(points, weighted, input_size):
 def _last_of_run(run, weighted):
     blocks = [point for point in run if point.closes_block]
     if blocks:
-        # What follows the last block without weights (its activation) is still part of it.
+        # Operations without weights after the last block (its activation) belong to it.
         after = next((i for i in weighted if i > blocks[-1].position), math.inf)
         return [point for point in run if point.position < after][-1]
     smallest = min(point.shape[1] for point in run)
@@ -148,7 +150,7 @@ def _block_ends(points):
 
 
 def _layer_ends(points, weighted):
-    """Each layer with weights, with the activation that follows it."""
+    """The end of each layer with weights and its activation."""
     groups = {}
     for point in points:
         layers_so_far = sum(index <= point.position for index in weighted)
@@ -158,7 +160,7 @@ def _layer_ends(points, weighted):
 
 
 def _with_weights_each(ends, weighted, last):
-    """Drops the ends of stages without weights, and makes the last one end at the output."""
+    """Drops the ends of stages without weights; the last stage ends at the output."""
     kept, start = [], 0
     for end in ends:
         if end.position < last.position and any(start <= i <= end.position for i in weighted):

@@ -15,10 +15,10 @@ from keras_transfer._text import reason_of
 from keras_transfer.backbones import graph
 
 _MEMBER = "model.weights.h5"
-# Weights are noise to a compressor: what unpacks to more than this is a bomb, or a dataset that
-# was declared and never written.
+# Weights hardly compress: a higher ratio means a decompression bomb, or a dataset that was
+# declared and never written.
 _LARGEST_RATIO = 100
-# Floats, integers and flags; h5py reads bfloat16 as bytes.
+# Floats, integers and booleans; h5py reads bfloat16 as bytes.
 _NUMBERS = "fiubV"
 
 
@@ -26,8 +26,8 @@ def build_with_imagenet(application, **arguments):
     """Builds a network with its ImageNet weights, through Keras' own cache and download.
 
     Raises:
-        FileNotFoundError: if the file is neither cached nor to be downloaded; the message
-            names the file and where Keras looks for it.
+        FileNotFoundError: if the file is neither in the cache nor available for download; the
+            message names the file and the cache folder.
     """
     try:
         return application.function(include_top=False, weights="imagenet", **arguments)
@@ -46,7 +46,7 @@ def build_with_imagenet(application, **arguments):
 
 
 def cache_directory():
-    """Where Keras looks for weights files: `models` in `$KERAS_HOME` or `~/.keras`."""
+    """Keras' folder of weights files: `models` in `$KERAS_HOME` or `~/.keras`."""
     home = os.environ.get("KERAS_HOME", os.path.join(os.path.expanduser("~"), ".keras"))
     return os.path.join(home, "models")
 
@@ -54,20 +54,19 @@ def cache_directory():
 def load_weights(model, path):
     """Loads a weights file into a network without its classifier.
 
-    Numbers of another type are converted. Of a `.keras` file nothing but the weights is read:
-    whatever layers it describes, none is made, and no code in it is run.
+    It converts numbers of another type. It reads only the weights of a `.keras` file: it builds
+    none of its layers and runs no code in it.
 
     Args:
         model: a functional `keras.Model`.
-        path: a file in one of three formats: `.h5` as `keras.applications` distributes them
-            (layers in the order of the graph; a classifier at the end is left out),
-            `.weights.h5`, or `.keras`.
+        path: a file in one of three formats: `.h5` as of `keras.applications` (layers in the
+            order of the graph; a classifier at the end is ignored), `.weights.h5`, or
+            `.keras`.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is none of these, or if it does not fit; the message names the
-            first layer that differs, and both shapes. Also if it holds NaN or infinity; the
-            message names the layer.
+        ValueError: if the file has another format, does not fit, or contains NaN or infinity.
+            The message names the first layer concerned, and both shapes.
     """
     path = pathlib.Path(path).expanduser()
     if not path.is_file():
@@ -77,8 +76,8 @@ def load_weights(model, path):
         )
     if not path.name.endswith((".h5", ".keras")):
         raise ValueError(
-            "The name of a weights file ends in '.h5', '.weights.h5' or '.keras', which says "
-            f"how it is read. Received: weights={str(path)!r}"
+            "The name of a weights file must end in '.h5', '.weights.h5' or '.keras', which "
+            f"determines its format. Received: weights={str(path)!r}"
         )
     saved = _legacy_layers(path) if path.suffix == ".h5" else None
     if saved is None:
@@ -89,21 +88,18 @@ def load_weights(model, path):
 
 
 def check_finite(model, source):
-    """Raises unless all weights are finite numbers.
+    """Raises `ValueError` with the name of the layer if a weight is NaN or infinite.
 
     Args:
         model: a `keras.Model`.
-        source: where the weights come from, in words.
-
-    Raises:
-        ValueError: if one is NaN or infinite; the message names the layer.
+        source: origin of the weights, for the message.
     """
     for layer in model.layers:
         for weight in layer.weights:
             if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
                 raise ValueError(
-                    f"{source} holds NaN or infinity for layer '{layer.name}', in "
-                    f"'{weight.name}': a training that failed wrote it, or it is damaged."
+                    f"{source} contains NaN or infinity for layer '{layer.name}', in "
+                    f"'{weight.name}': it is corrupt, or from a training that diverged."
                 )
 
 
@@ -123,25 +119,25 @@ def _legacy_layers(path):
                 for name, group in layers
                 if keys[name]
             ]
-    # Damage is met with whatever h5py ran into.
+    # h5py may raise anything at a corrupt file.
     except Exception as error:
         raise ValueError(_unreadable(path, error)) from error
 
 
 def _values(dataset, file):
-    """The array in a dataset, if it is one of numbers that lie in this file."""
+    """The array of a dataset, if the file itself contains its numbers."""
     if not isinstance(dataset, h5py.Dataset):
-        raise ValueError(f"'{dataset.name}' is no array")
+        raise ValueError(f"'{dataset.name}' is not an array")
     _check_numbers(dataset)
     is_elsewhere = dataset.file != file or dataset.external or dataset.is_virtual
     if is_elsewhere or dataset.nbytes > _LARGEST_RATIO * file.id.get_filesize():
-        raise ValueError(f"the numbers of '{dataset.name}' do not lie in it")
+        raise ValueError(f"it does not contain the numbers of '{dataset.name}'")
     return np.asarray(dataset)
 
 
 def _check_numbers(dataset):
     if dataset.dtype.kind not in _NUMBERS:
-        raise ValueError(f"'{dataset.name}' holds no real numbers, but {dataset.dtype}")
+        raise ValueError(f"'{dataset.name}' contains {dataset.dtype} instead of real numbers")
 
 
 def _text(name):
@@ -150,7 +146,7 @@ def _text(name):
 
 def _unreadable(path, error):
     return (
-        f"'{path}' is not a readable weights file; it may be damaged or only partly "
+        f"'{path}' is not a readable weights file; it may be corrupt or incompletely "
         f"downloaded ({reason_of(error)}). Received: weights={str(path)!r}"
     )
 
@@ -177,14 +173,14 @@ def _load_legacy(model, saved, path):
 
 
 def _load_keras_3(model, path):
-    # Compared first: Keras would load what fits, and warn of each layer that does not.
+    # First, since Keras would load the layers that fit and warn about the others.
     layer, ours, theirs = _first_difference(model, _shapes_in(path))
     if layer is not None:
         raise ValueError(_misfit(model, path, layer, ours, theirs, ""))
     if not path.name.endswith((".weights.h5", ".keras")):
         raise ValueError(
-            "These are weights as Keras 3 writes them, which it reads from a name that ends in "
-            f"'.weights.h5': rename the file. Received: weights={str(path)!r}"
+            "Keras 3 wrote this file, and reads it only if its name ends in '.weights.h5': "
+            f"rename the file. Received: weights={str(path)!r}"
         )
     try:
         model.load_weights(path)
@@ -223,7 +219,7 @@ def _shapes_in(path):
             source = path
         with h5py.File(source, "r") as file:
             file.visititems(note)
-    # Damage is met with whatever zipfile, the decompressor or h5py ran into.
+    # zipfile, the decompressor and h5py may raise anything at a corrupt file.
     except Exception as error:
         raise ValueError(_unreadable(path, error)) from error
     return shapes
@@ -233,13 +229,13 @@ def _unpacked(archive):
     member = archive.getinfo(_MEMBER)
     if member.file_size > _LARGEST_RATIO * member.compress_size:
         raise ValueError(
-            f"{member.compress_size} bytes that unpack to {member.file_size} are no weights"
+            f"{member.compress_size} bytes unpack to {member.file_size}, unlike weights"
         )
     return archive.read(member)
 
 
 def _names_by_saved_key(model):
-    """Keras 3 saves layers by class and number; this maps those keys to layer names."""
+    """From the keys of Keras 3 files (class and number of a layer) to layer names."""
     counts, names = {}, {}
     for layer in model.layers:
         kind = graph.snake_case(type(layer).__name__)
@@ -258,6 +254,6 @@ def _saved_order(key, names):
 def _misfit(model, path, layer, ours, theirs, their_name):
     return (
         f"The weights file does not fit {model.name}: layer '{layer}' expects {ours}, the file "
-        f"holds {theirs}{their_name}. Was it made for another network, another width "
+        f"contains {theirs}{their_name}. Is it for another network, another width "
         f"(`alpha`) or another number of channels? Received: weights={str(path)!r}"
     )

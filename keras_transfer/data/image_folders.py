@@ -1,88 +1,81 @@
-"""Pictures from a folder of class folders."""
+"""Images from a folder of class folders."""
 
+import hashlib
 import os
 import pathlib
 import warnings
 
-from keras_transfer.data.checks import check_splits
-from keras_transfer.data.data_warning import DataWarning
-from keras_transfer.data.decoding import check_image_size
-from keras_transfer.data.folder_layout import find_classes, find_splits
-from keras_transfer.data.image_source import ImageSource
-from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.picture_files import examples_of, loader
-from keras_transfer.data.pipeline import (
-    batched,
-    channels_of,
-    check_batches,
-    check_validation_split,
-    fingerprint,
-    loaded_from,
-    mixed_order,
-    shuffled,
-)
-from keras_transfer.data.scanning import scan
-from keras_transfer.data.splitting import stratified_split
+from keras_transfer.data.image_files import examples_of, make_loader
+from keras_transfer.data.image_splits import DataWarning, ImageSplits, check_splits
+from keras_transfer.data.pipeline import ReadingOptions, mixed_order
+from keras_transfer.data.scanning import find_images, is_image, scan
 
+_SPLITS = ("train", "validation", "test")
+_SPLIT_FOLDERS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
 _MOST_LISTED = 20
 
 
 def image_folder(
-    directory,
-    image_size,
-    batch_size=32,
-    validation_split=0.2,
-    seed=0,
-    on_unreadable="raise",
-    shuffle=True,
-    color_mode="rgb",
-    reduced_decoding=True,
-):
-    """Reads pictures from a folder that has one subfolder for each class.
+    directory: str | os.PathLike,
+    image_size: int | tuple[int, int],
+    batch_size: int = 32,
+    validation_split: float | None = 0.2,
+    seed: int = 0,
+    on_unreadable: str = "raise",
+    shuffle: bool = True,
+    color_mode: str = "rgb",
+    reduced_decoding: bool = True,
+) -> ImageSplits:
+    """Reads images from a folder with one subfolder for each class.
 
-    The class folders lie in `directory` itself, or in `directory/train` with `validation`
-    (or `val`, `valid`) and `test` beside it. Where there is no validation folder, a part of
-    each class is set aside: the same part for the same seed and pictures, whatever the
-    order or the names of the files.
+    The class folders are in `directory` itself, or in `directory/train` with `validation` (or
+    `val`, `valid`) and `test` beside it. If there is no validation folder, a part of each class
+    becomes the validation set: the same part for the same seed and images, whatever the order
+    and the names of the files.
 
-    Every file is decoded once before anything is returned, so that a damaged one is named
-    now and not met in the middle of an epoch; one that has not changed since the last time is
-    not read again for that. JPEG, PNG, BMP, GIF (first frame) and WebP are read; hidden files
-    and files that are no pictures are passed over. Pictures are turned upright by their EXIF
-    orientation, transparent pixels are laid on white.
+    The function decodes every file once before it returns, so it reports corrupt files now and
+    not in the middle of an epoch. It does not read files again that have not changed since the
+    last time. It reads JPEG, PNG, BMP, GIF (first frame) and WebP, and ignores hidden files and
+    files with other suffixes. It rotates images upright by their EXIF orientation and blends
+    transparent pixels with white.
 
     Args:
         directory: the folder.
-        image_size: `(height, width)`, or one integer for both; pictures are stretched.
-        batch_size: pictures in a batch.
-        validation_split: the part of each class to set aside, between 0 and 1, where there
-            is no validation folder. None sets nothing aside.
-        seed: integer for the split and for the order of the training pictures.
-        on_unreadable: "raise" stops with a list of the files that cannot be read; "skip"
-            leaves them out and warns.
-        shuffle: whether `train` comes in another order in each epoch.
-        color_mode: "rgb" or "grayscale".
-        reduced_decoding: whether a large JPEG may be decoded at a part of its size, as
-            `decode_and_resize` does it: faster, and the pixels differ a little.
+        image_size: `(height, width)`, or one integer for both, in pixels; images are
+            stretched.
+        batch_size: images in a batch. Defaults to 32.
+        validation_split: fraction of each class, between 0 and 1, for the validation set if
+            there is no validation folder. Defaults to 0.2. None makes no validation set.
+        seed: integer for the split and for the order of the training images. Defaults to 0.
+        on_unreadable: "raise" (the default) raises an error that lists the unreadable files;
+            "skip" leaves them out with a warning.
+        shuffle: whether `train` has another order in each epoch. Defaults to True.
+        color_mode: "rgb" (the default) or "grayscale".
+        reduced_decoding: whether a large JPEG may be decoded at a reduced size, which is faster
+            and changes the pixels slightly. Defaults to True.
 
     Returns:
         An `ImageSplits`.
 
     Raises:
-        FileNotFoundError, NotADirectoryError: there is no such folder.
-        ValueError: an argument is wrong; a file cannot be read; there are fewer than two
-            classes with pictures; a class to validate or test on has no training pictures.
+        FileNotFoundError, NotADirectoryError: if there is no such folder.
+        ValueError: if an argument is invalid, a file is unreadable, fewer than two classes have
+            images, or a class of the validation or test set has no training images.
 
     Example:
-        >>> from keras_transfer import data
-        >>> splits = data.image_folder("photos", image_size=160)  # doctest: +SKIP
-        >>> splits.class_names  # doctest: +SKIP
-        ('ants', 'bees')
+        >>> splits = data.image_folder("photos", image_size=160)
+        >>> splits.num_images
+        {'train': 18, 'validation': 18, 'test': 18}
     """
-    image_size = check_image_size(image_size)
-    channels = channels_of(color_mode)
-    check_batches(batch_size, seed)
-    check_validation_split(validation_split)
+    options = ReadingOptions(
+        image_size, batch_size, validation_split, seed, color_mode, reduced_decoding
+    )
     if on_unreadable not in ("raise", "skip"):
         raise ValueError(
             "`on_unreadable` must be 'raise' or 'skip'. "
@@ -90,12 +83,12 @@ def image_folder(
         )
     directory = _existing(directory)
 
-    folders, sentences = find_splits(directory)
-    files, unreadable, more = _scan_folders(folders, directory, on_unreadable)
-    sentences += more
-    class_names, more = _class_names(files, directory)
-    sentences += more
-    labels, files = _flatten(files, class_names)
+    folders, messages = _find_splits(directory)
+    by_class, unreadable, more = _scan_folders(folders, directory, on_unreadable)
+    messages += more
+    class_names, more = _class_names(by_class, directory)
+    messages += more
+    labels, files = _flatten(by_class, class_names)
     if "validation" not in files and validation_split is not None:
         _set_aside(labels, files, validation_split, seed)
     digests = {split: [file.digest for file in files[split]] for split in files}
@@ -103,39 +96,31 @@ def image_folder(
         split: [os.path.relpath(file.path, directory) for file in files[split]]
         for split in files
     }
-    sentences += check_splits(labels, digests, places, class_names)
-    for sentence in sentences:
-        warnings.warn(sentence, DataWarning, stacklevel=2)
+    messages += check_splits(labels, digests, places, class_names)
+    for message in messages:
+        warnings.warn(message, DataWarning, stacklevel=2)
 
-    all_native = all(file.native for found in files.values() for file in found)
-    load = loader(image_size, channels, all_native, reduced_decoding)
-
+    every_file = [file for split in files.values() for file in split]
+    load = make_loader(options.image_size, options.channels, every_file, reduced_decoding)
     fingerprints = {
-        split: fingerprint(labels[split], digests[split], image_size, channels)
-        + ("-reduced" if reduced_decoding else "")
-        for split in files
+        split: options.fingerprint(labels[split], digests[split]) for split in files
     }
 
     def dataset(split, shuffle=False):
         if split not in files:
             return None
-        found, targets = files[split], labels[split]
-        order = mixed_order(len(found)) if shuffle else range(len(found))
+        number = len(files[split])
+        order = mixed_order(number) if shuffle else range(number)
 
-        def examples(start=0):
+        def examples(start):
             kept = order[start:]
-            return examples_of([found[i] for i in kept], [targets[i] for i in kept])
+            return examples_of(
+                [files[split][i] for i in kept], [labels[split][i] for i in kept]
+            )
 
-        source = ImageSource(
-            loaded_from(examples, load),
-            num_images=len(found),
-            fingerprint=fingerprints[split] + ("-mixed" if shuffle else ""),
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-        )
-        shown = shuffled(examples(), len(found), seed) if shuffle else examples()
-        return batched(shown, load, class_names, source, reduced_decoding)
+        fingerprint = fingerprints[split] + ("-mixed" if shuffle else "")
+        buffer = number if shuffle else None
+        return options.dataset(examples, load, class_names, number, fingerprint, buffer)
 
     return ImageSplits(
         train=dataset("train", shuffle),
@@ -146,9 +131,65 @@ def image_folder(
         labels={split: tuple(labels[split]) for split in files},
         paths={split: tuple(file.path for file in files[split]) for split in files},
         fingerprints=fingerprints,
-        warnings=tuple(sentences),
+        warnings=tuple(messages),
         unreadable=tuple(unreadable),
     )
+
+
+def stratified_split(labels, digests, fraction, seed):
+    """Sets aside `fraction` of each class, at least one image and never all of them.
+
+    The draw hashes the seed with the contents of each image. It depends neither on names nor on
+    the file system, an added image moves hardly any other, and copies of an image stay in one
+    split.
+
+    Args:
+        labels: the label of each image.
+        digests: a string for each image, equal for equal images.
+        fraction: fraction of each class to set aside, between 0 and 1.
+        seed: integer.
+
+    Returns:
+        `(kept, set_aside)`, two ascending lists of indices.
+
+    Example:
+        >>> stratified_split([0, 0, 0, 1], ["a", "b", "c", "d"], 0.4, seed=0)
+        ([0, 1, 3], [2])
+    """
+    members = {}
+    for index, (label, digest) in enumerate(zip(labels, digests, strict=True)):
+        members.setdefault(label, {}).setdefault(digest, []).append(index)
+    set_aside = set()
+    for by_digest in members.values():
+        drawn = sorted(
+            by_digest, key=lambda digest: hashlib.sha256(f"{seed}/{digest}".encode()).digest()
+        )
+        count = min(max(1, round(fraction * len(drawn))), len(drawn) - 1)
+        for digest in drawn[:count]:
+            set_aside.update(by_digest[digest])
+    kept = [index for index in range(len(labels)) if index not in set_aside]
+    return kept, sorted(set_aside)
+
+
+def find_classes(folder):
+    """The images of each class folder: dict from the name of the class to sorted paths.
+
+    Subfolders of a class folder belong to the class. A class folder may be empty.
+
+    Returns:
+        `(classes, messages)`, the latter for warnings.
+
+    Raises:
+        ValueError: if a name is not valid Unicode.
+    """
+    classes = {_checked_name(path): find_images(path) for path in _subfolders(folder)}
+    loose = _loose_images(folder)
+    if loose and classes:
+        return classes, [
+            f"Ignored, since they are not in a class folder: {len(loose)} images directly in "
+            f"'{folder}'."
+        ]
+    return classes, []
 
 
 def _existing(directory):
@@ -163,15 +204,75 @@ def _existing(directory):
     return path
 
 
+def _find_splits(directory):
+    """Dict from split to folder, and messages; a folder without splits is all "train".
+
+    `train/` counts as a split if it contains class folders and no images: it may also be a
+    class of trains.
+    """
+    splits, others = {}, []
+    for folder in _subfolders(directory):
+        split = _SPLIT_FOLDERS.get(folder.name.lower())
+        if split is None or not _subfolders(folder) or _loose_images(folder):
+            others.append(folder.name)
+        elif split in splits:
+            raise ValueError(
+                f"Found two folders for the {split} split, '{splits[split].name}' and "
+                f"'{folder.name}': rename or remove one. Received: directory='{directory}'"
+            )
+        else:
+            splits[split] = folder
+    if "train" not in splits:
+        if splits and not others:
+            raise ValueError(
+                f"Found {sorted(folder.name for folder in splits.values())}, but no 'train' "
+                f"folder beside them. Received: directory='{directory}'"
+            )
+        return {"train": directory}, []
+    messages = []
+    if others:
+        messages.append(
+            "Ignored, since they are beside 'train' and are not splits with class folders: "
+            f"{', '.join(repr(name) for name in others)}."
+        )
+    return {split: splits[split] for split in _SPLITS if split in splits}, messages
+
+
+def _subfolders(directory):
+    folders = [entry for entry in pathlib.Path(directory).iterdir() if entry.is_dir()]
+    visible = [
+        folder
+        for folder in folders
+        if not folder.name.startswith(".") and folder.name != "__MACOSX"
+    ]
+    return sorted(visible, key=lambda folder: folder.name)
+
+
+def _checked_name(folder):
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            "The name of a class folder must be valid Unicode, since it becomes a label: "
+            f"rename the folder. Received: {str(folder)!r}"
+        ) from error
+    return folder.name
+
+
+def _loose_images(directory):
+    with os.scandir(directory) as entries:
+        return [entry.name for entry in entries if entry.is_file() and is_image(entry.name)]
+
+
 def _scan_folders(folders, directory, on_unreadable):
-    """The readable files by split and class, the unreadable ones, and what to warn of."""
-    classes, sentences = {}, []
+    """The readable files by split and class, the unreadable ones, and messages."""
+    classes, messages = {}, []
     for split, folder in folders.items():
         classes[split], more = find_classes(folder)
-        sentences += more
+        messages += more
     if not classes["train"]:
         raise ValueError(
-            "Found no class folder: each class needs a subfolder with its pictures. "
+            "Found no class folder: each class needs a subfolder with its images. "
             f"Received: directory='{directory}'"
         )
     paths = [path for split in classes.values() for found in split.values() for path in found]
@@ -180,8 +281,8 @@ def _scan_folders(folders, directory, on_unreadable):
     if unreadable and on_unreadable == "raise":
         raise ValueError(_list_unreadable(unreadable, len(paths), directory))
     if unreadable:
-        sentences.append(
-            f"Skipped {len(unreadable)} of {len(paths)} pictures that cannot be read; "
+        messages.append(
+            f"Skipped {len(unreadable)} of {len(paths)} images that cannot be read; "
             "`unreadable` lists them."
         )
     files = {
@@ -191,7 +292,7 @@ def _scan_folders(folders, directory, on_unreadable):
         }
         for split, by_class in classes.items()
     }
-    return files, unreadable, sentences
+    return files, unreadable, messages
 
 
 def _list_unreadable(unreadable, num_files, directory):
@@ -202,16 +303,15 @@ def _list_unreadable(unreadable, num_files, directory):
     if len(unreadable) > _MOST_LISTED:
         lines.append(f"  and {len(unreadable) - _MOST_LISTED} more")
     return (
-        f"{len(unreadable)} of {num_files} pictures cannot be read:\n"
+        f"{len(unreadable)} of {num_files} images cannot be read:\n"
         + "\n".join(lines)
         + "\nRepair or remove them, or pass `on_unreadable='skip'` (--on-unreadable skip) to "
-        "go on without them. "
-        f"Received: directory='{directory}'"
+        f"leave them out. Received: directory='{directory}'"
     )
 
 
 def _class_names(files, directory):
-    """The classes that have pictures to train on, and a warning about those without."""
+    """The names of the classes with training images, and a message about the empty ones."""
     names = tuple(sorted(name for name, found in files["train"].items() if found))
     empty = sorted(set(files["train"]) - set(names))
     for split, by_class in files.items():
@@ -220,41 +320,41 @@ def _class_names(files, directory):
         )
         if unknown:
             raise ValueError(
-                f"The {split} split has classes without a picture to train on, which no model "
-                f"could predict: {unknown}. Classes to train on: {list(names)}. "
+                f"The {split} split has classes without training images, which no model could "
+                f"predict: {unknown}. Classes with training images: {list(names)}. "
                 f"Received: directory='{directory}'"
             )
     if len(names) < 2:
         others = f", and none for {empty}" if empty else ""
         raise ValueError(
-            "At least two classes with pictures are needed. Found pictures for "
+            "At least two classes with images are needed. Found images for "
             f"{list(names)} alone{others}. Received: directory='{directory}'"
         )
     listed = ", ".join(f"'{name}'" for name in empty)
-    return names, [f"Left out, since they hold no picture: {listed}."] if empty else []
+    return names, [f"Left out, since they contain no image: {listed}."] if empty else []
 
 
-def _flatten(files, class_names):
+def _flatten(by_class, class_names):
     """Dicts from split to labels and to files, class by class."""
-    labels, flat = {}, {}
-    for split, by_class in files.items():
+    labels, files = {}, {}
+    for split, found in by_class.items():
         rows = [
             (label, file)
             for label, name in enumerate(class_names)
-            for file in by_class.get(name, [])
+            for file in found.get(name, [])
         ]
         if rows:
             labels[split] = [label for label, _ in rows]
-            flat[split] = [file for _, file in rows]
-    return labels, flat
+            files[split] = [file for _, file in rows]
+    return labels, files
 
 
 def _set_aside(labels, files, validation_split, seed):
-    """Moves a part of the training pictures into a validation split, in place."""
+    """Moves a part of the training images into a validation split, in place."""
     digests = [file.digest for file in files["train"]]
-    parts = stratified_split(labels["train"], digests, validation_split, seed)
-    train_labels, train_files = labels["train"], files["train"]
-    for split, part in zip(("train", "validation"), parts, strict=True):
-        if part:
-            labels[split] = [train_labels[index] for index in part]
-            files[split] = [train_files[index] for index in part]
+    kept, moved = stratified_split(labels["train"], digests, validation_split, seed)
+    for rows in (labels, files):
+        train = rows["train"]
+        rows["train"] = [train[index] for index in kept]
+        if moved:
+            rows["validation"] = [train[index] for index in moved]

@@ -1,72 +1,88 @@
-"""What every source of pictures returns."""
+"""What every source of images returns, and the warnings about it."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 
 from keras_transfer.data.labeled_dataset import LabeledDataset
 
-# From here on the rare classes are likely to be ignored by an unweighted loss: with ten to
-# one, always answering the large class is right in 91% of a two-class task.
+# From here on, an unweighted loss tends to ignore the rare class: at ten to one, always
+# predicting the frequent class reaches an accuracy of 91% in a two-class task.
 STRONG_IMBALANCE = 10.0
+
+_MOST_PAIRS = 3
+
+
+class DataWarning(UserWarning):
+    """Category of the warnings about images and labels, to check before training.
+
+    Python's own filters silence it or turn it into an error.
+
+    Example:
+        >>> import warnings
+        >>> warnings.simplefilter("ignore", data.DataWarning)
+    """
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageSplits:
-    """Pictures for training, validation and test, and what is known about them.
+    """Images for training, validation and test, with their labels and paths.
 
-    An element of each dataset is `(images, labels)`: float32 of shape
-    `(batch, height, width, channels)` in `[0, 255]`, not normalized, and int32 labels of
-    shape `(batch,)`, indices into `class_names`. `train` is shuffled anew in each epoch;
-    `validation` and `test` keep the order of `labels` and `paths`.
+    `image_folder` and `from_tfds` return it. An element of each dataset is `(images, labels)`:
+    float32 of shape `(batch, height, width, channels)` in `[0, 255]`, not normalized, and int32
+    labels of shape `(batch,)`, indices into `class_names`. `train` is shuffled anew in each
+    epoch; `validation` and `test` keep the order of `labels` and `paths`.
 
     Attributes:
         train: the `LabeledDataset` to train on.
-        validation: the one to choose by, or None.
-        test: the one to report, or None.
+        validation: the validation set, or None.
+        test: the test set, or None.
         train_in_order: `train` without shuffling, in the order of `labels["train"]`.
         class_names: tuple of names; a label is an index into it.
-        labels: dict from "train", "validation" and "test" (those there are) to a tuple of
+        labels: dict from the splits that exist ("train", "validation", "test") to a tuple of
             labels.
-        paths: the same for the files' paths; empty for data that are not files.
-        fingerprints: the same for a string that changes when a picture, a label, their
-            order, the size, the number of channels or the decoding does: the key of a cache.
-        warnings: tuple of sentences, each given as a `DataWarning` too.
-        unreadable: tuple of `(path, reason)`, the files that were skipped.
+        paths: the same for the paths of the files; empty if the images are not files.
+        fingerprints: the same for a string that changes with the images, the labels, their
+            order, the size, the channels and the decoding: the key of a cache.
+        warnings: tuple of messages, each raised as a `DataWarning` too.
+        unreadable: tuple of `(path, reason)` for skipped files.
 
     Example:
-        >>> from keras_transfer import data
-        >>> splits = data.image_folder("photos", image_size=160)  # doctest: +SKIP
-        >>> model.fit(splits.train, validation_data=splits.validation)  # doctest: +SKIP
+        >>> splits = data.image_folder("photos", image_size=16)
+        >>> model.compile()
+        >>> history = model.fit(splits.train, validation_data=splits.validation, verbose=0)
+        >>> splits.class_names
+        ('blue', 'green', 'red')
     """
 
     train: LabeledDataset
     validation: LabeledDataset | None
     test: LabeledDataset | None
     train_in_order: LabeledDataset
-    class_names: tuple
-    labels: dict = dataclasses.field(repr=False)
-    paths: dict = dataclasses.field(repr=False)
-    fingerprints: dict = dataclasses.field(repr=False)
-    warnings: tuple = ()
-    unreadable: tuple = ()
+    class_names: tuple[str, ...]
+    labels: dict[str, tuple[int, ...]] = dataclasses.field(repr=False)
+    paths: dict[str, tuple[str, ...]] = dataclasses.field(repr=False)
+    fingerprints: dict[str, str] = dataclasses.field(repr=False)
+    warnings: tuple[str, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()
 
     @property
-    def num_images(self):
-        """Dict from the split's name to its number of pictures."""
+    def num_images(self) -> dict[str, int]:
+        """Number of images in each split."""
         return {split: len(labels) for split, labels in self.labels.items()}
 
     @property
-    def class_counts(self):
-        """Dict from the split's name to a dict from the class to its number of pictures."""
+    def class_counts(self) -> dict[str, dict[str, int]]:
+        """Number of images of each class in each split."""
         return {
             split: count_classes(labels, self.class_names)
             for split, labels in self.labels.items()
         }
 
     @property
-    def balanced_class_weight(self):
-        """Dict from label to weight for `fit`: each class weighs the same in `train`."""
+    def balanced_class_weight(self) -> dict[int, float]:
+        """Weight of each label for `fit` that gives all classes of `train` the same weight."""
         counts = self.class_counts["train"].values()
         num_present = sum(count > 0 for count in counts)
         return {
@@ -75,23 +91,95 @@ class ImageSplits:
         }
 
     @property
-    def class_weight(self):
-        """`balanced_class_weight` where `train` is strongly imbalanced, None elsewhere.
-
-        Strongly: the largest class has at least ten times the pictures of the smallest.
-        """
+    def class_weight(self) -> dict[int, float] | None:
+        """`balanced_class_weight` if the largest class is ten times the smallest, else None."""
         if imbalance(self.class_counts["train"]) < STRONG_IMBALANCE:
             return None
         return self.balanced_class_weight
 
 
 def count_classes(labels, class_names):
-    """How many of `labels` fall on each class: dict from name to count."""
+    """Number of labels of each class: dict from name to count."""
     counts = np.bincount(np.asarray(labels, dtype="int64"), minlength=len(class_names))
     return {name: int(count) for name, count in zip(class_names, counts, strict=True)}
 
 
 def imbalance(counts):
-    """The largest count over the smallest; a class without a picture is no part of it."""
+    """The largest count over the smallest, among the classes with images."""
     present = [count for count in counts.values() if count]
     return max(present) / min(present)
+
+
+def check_splits(labels, digests, places, class_names):
+    """The warnings about a data set.
+
+    Args:
+        labels: dict from split to the label of each image.
+        digests: dict from split to a string for each image, equal for equal images.
+        places: dict from split to a name of each image, to show to the user.
+        class_names: names of the classes.
+
+    Returns:
+        A list of messages.
+    """
+    found = _check_counts(labels, class_names)
+    for one, other in itertools.combinations(labels, 2):
+        known = dict(zip(digests[one], places[one], strict=True))
+        shared = [
+            (known[digest], place)
+            for digest, place in zip(digests[other], places[other], strict=True)
+            if digest in known
+        ]
+        if shared:
+            found.append(
+                f"Images of the {other} split that are also in the {one} split, so that its "
+                f"score will be too high: {len(shared)}, {_pairs(shared)}."
+            )
+    seen, contradictions = {}, []
+    for split in labels:
+        rows = zip(labels[split], digests[split], places[split], strict=True)
+        for label, digest, place in rows:
+            first_label, first_place = seen.setdefault(digest, (label, place))
+            if first_label != label:
+                contradictions.append((first_place, place))
+    if contradictions:
+        found.append(
+            f"Images in two classes, one of which is wrong: {len(contradictions)}, "
+            f"{_pairs(contradictions)}."
+        )
+    return found
+
+
+def _check_counts(labels, class_names):
+    """Absent classes, classes with one image, and strong imbalance."""
+    found = []
+    counts = count_classes(labels["train"], class_names)
+    single = [name for name, count in counts.items() if count == 1]
+    if single:
+        found.append(f"Only one training image for {_listed(single)}.")
+    for split, split_labels in labels.items():
+        present = count_classes(split_labels, class_names)
+        absent = [name for name, count in present.items() if count == 0]
+        # A class with one image cannot be divided; the message above says so.
+        absent = [name for name in absent if split == "train" or name not in single]
+        if absent:
+            found.append(f"No image in the {split} split for {_listed(absent)}.")
+    if imbalance(counts) >= STRONG_IMBALANCE:
+        largest = max(counts, key=counts.get)
+        smallest = min((name for name in counts if counts[name]), key=counts.get)
+        found.append(
+            f"The classes are strongly imbalanced: '{largest}' has {counts[largest]} training "
+            f"images, '{smallest}' has {counts[smallest]}. Pass `class_weight` to `fit` "
+            "(--balance) to give each class the same weight."
+        )
+    return found
+
+
+def _listed(names):
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _pairs(pairs):
+    text = ", ".join(f"'{first}' = '{second}'" for first, second in pairs[:_MOST_PAIRS])
+    more = len(pairs) - _MOST_PAIRS
+    return f"{text} and {more} more" if more > 0 else text

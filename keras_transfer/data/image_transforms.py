@@ -1,9 +1,9 @@
-"""Random changes to a batch of pictures, each a pure function of the batch and a seed.
+"""Random changes to a batch of images, each a pure function of the batch and a seed.
 
-They are stateless: the same seed gives the same pictures in whatever order the batches are
-worked on. (Keras' own layers count their draws in a variable, which parallel batches reach
-in any order.) Pictures are float32 of shape `(batch, height, width, channels)` in
-`[0, 255]`; a seed is an integer tensor of shape `(2,)`.
+The same seed gives the same images, in whatever order the batches are processed. (Keras' own
+layers count their draws in a variable, which parallel batches reach in any order.) Images are
+float32 of shape `(batch, height, width, channels)` in `[0, 255]`; a seed is an integer tensor
+of shape `(2,)`.
 """
 
 import math
@@ -21,10 +21,7 @@ def split_seed(seed, count):
 
 
 def affine(images, seed, flip, rotation, zoom, crop, translation):
-    """Flip, turn, zoom, crop and shift in one resampling; see `Augmentation`.
-
-    One resampling instead of one for each: faster, and blurs only once.
-    """
+    """Flips, rotates, zooms, crops and shifts in one resampling, which blurs only once."""
     batch_size, height, width = tf.unstack(tf.cast(tf.shape(images)[:3], "float32"))
     batch_size = tf.cast(batch_size, "int32")
     flip_seed, angle_seed, zoom_seed, crop_seed, shift_seed = split_seed(seed, 5)
@@ -37,7 +34,7 @@ def affine(images, seed, flip, rotation, zoom, crop, translation):
 
     scale_x, scale_y = scale * box[0] * signs[0], scale * box[1] * signs[1]
     shift_x, shift_y = (shift[0] + center[0]) * width, (shift[1] + center[1]) * height
-    # From a pixel of the result, seen from the middle, to the pixel to read.
+    # From a pixel of the result, relative to the center, to the pixel to read.
     matrix = [
         [scale_x * tf.cos(angle), -scale_x * tf.sin(angle)],
         [scale_y * tf.sin(angle), scale_y * tf.cos(angle)],
@@ -46,7 +43,7 @@ def affine(images, seed, flip, rotation, zoom, crop, translation):
 
 
 def resample(images, matrix, shift):
-    """Reads each pixel from `matrix @ pixel + shift`, with the picture's middle as origin.
+    """Reads each pixel from `matrix @ pixel + shift`, with the center as origin.
 
     Args:
         images: the batch.
@@ -71,7 +68,7 @@ def resample(images, matrix, shift):
 
 
 def color(images, seed, brightness, contrast, saturation):
-    """Changes brightness, contrast and saturation of each picture; see `Augmentation`."""
+    """Changes brightness, contrast and saturation of each image."""
     shape = (tf.shape(images)[0], 1, 1, 1)
     seeds = split_seed(seed, 3)
     added = 255.0 * _uniform(seeds[0], shape, -brightness, brightness)
@@ -81,24 +78,24 @@ def color(images, seed, brightness, contrast, saturation):
 
 
 def adjust_color(images, brightness, contrast, saturation):
-    """Adds `brightness`; multiplies the distance to grey and to the mean by the others."""
-    grey = luminance(images)
-    mean = tf.reduce_mean(grey, axis=(1, 2), keepdims=True)
-    # mean + contrast * (grey + saturation * (images - grey) - mean) + brightness, in an
-    # order that needs few passes over the whole batch.
-    of_grey = contrast * (1.0 - saturation) * grey + (1.0 - contrast) * mean + brightness
-    return tf.clip_by_value(contrast * saturation * images + of_grey, 0.0, 255.0)
+    """Adds `brightness`; scales the distances to the mean and to gray by the others."""
+    gray = luminance(images)
+    mean = tf.reduce_mean(gray, axis=(1, 2), keepdims=True)
+    # mean + contrast * (gray + saturation * (images - gray) - mean) + brightness, in an
+    # order that needs few passes over the batch.
+    of_gray = contrast * (1.0 - saturation) * gray + (1.0 - contrast) * mean + brightness
+    return tf.clip_by_value(contrast * saturation * images + of_gray, 0.0, 255.0)
 
 
 def luminance(images):
-    """The grey of each pixel, with one channel."""
+    """The luminance of each pixel, with one channel."""
     if images.shape[-1] == 1:
         return images
     return tf.tensordot(images, tf.constant(_LUMINANCE, shape=(3, 1)), axes=1)
 
 
 def mixup(images, targets, seed, alpha):
-    """Blends each picture, and its target, with another of the batch.
+    """Blends each image and its target with another of the batch.
 
     Reference:
         Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
@@ -113,7 +110,7 @@ def mixup(images, targets, seed, alpha):
 
 
 def cutmix(images, targets, seed, alpha):
-    """Pastes a box of another picture of the batch; the targets mix by area.
+    """Pastes a box of another image of the batch; the targets mix by area.
 
     Reference:
         Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with
@@ -127,7 +124,7 @@ def cutmix(images, targets, seed, alpha):
     rows, kept_height = _interval(middle[0], side, height)
     columns, kept_width = _interval(middle[1], side, width)
     pasted = (rows[:, :, None] & columns[:, None, :])[..., None]
-    # The box may reach over the edge: what counts is the area that was pasted.
+    # The box may reach over the edge: only the pasted area counts.
     area = tf.cast(kept_height * kept_width, "float32") / tf.cast(height * width, "float32")
     return (
         tf.where(pasted, tf.gather(images, order), images),
@@ -140,7 +137,7 @@ def _uniform(seed, shape, low, high):
 
 
 def _random_crop(seed, batch_size, crop):
-    """Sides and middles of boxes that cover at least `crop` of the picture, as fractions."""
+    """Sides and middles of boxes that cover at least `crop` of the image, as fractions."""
     area_seed, aspect_seed, place_seed = split_seed(seed, 3)
     area = _uniform(area_seed, (batch_size,), crop, 1.0)
     log_aspect = _LOG_ASPECT if crop < 1.0 else 0.0
@@ -152,12 +149,12 @@ def _random_crop(seed, batch_size, crop):
 
 
 def _random_signs(seed, batch_size, flip):
-    """-1 where a picture is mirrored, else 1: across, then up and down."""
+    """-1 for a flipped image, else 1: horizontally, then vertically."""
     signs = tf.sign(_uniform(seed, (2, batch_size), -1.0, 1.0))
     one = tf.ones((batch_size,))
     horizontal = flip in ("horizontal", "horizontal_and_vertical")
     vertical = flip in ("vertical", "horizontal_and_vertical")
-    # A draw of exactly 0 has the sign 0.
+    # A draw of exactly 0 has sign 0.
     signs = tf.where(signs == 0.0, 1.0, signs)
     return (signs[0] if horizontal else one), (signs[1] if vertical else one)
 
@@ -167,7 +164,7 @@ def _permutation(seed, count):
 
 
 def _beta(seed, count, alpha):
-    """Draws from Beta(alpha, alpha), made of two gamma draws."""
+    """Samples Beta(alpha, alpha) from two gamma samples."""
     draws = [
         tf.random.stateless_gamma((count,), one, alpha) + 1e-8 for one in split_seed(seed, 2)
     ]

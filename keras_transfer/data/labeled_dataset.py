@@ -1,14 +1,20 @@
-"""A `tf.data.Dataset` that remembers the names of its classes."""
+"""A `tf.data.Dataset` that keeps the names of its classes and the source of its images."""
 
+import collections.abc
+import dataclasses
 import functools
+import typing
 
 import tensorflow as tf
 
-# These change neither the pictures nor their order.
+if typing.TYPE_CHECKING:
+    from keras_transfer.data.augmentation import Augmentation
+
+# These change neither the images nor their order.
 _KEEP_SOURCE = ("cache", "prefetch", "with_options")
-# What each transformation does to the number of pictures is known for these alone.
-_KEEP_IMAGES = ("map", "rebatch", "shuffle", "unbatch")
-_CHANGE_IMAGES = (
+# These change the order or the images, but not their number.
+_KEEP_NUMBER = ("map", "rebatch", "shuffle", "unbatch")
+_CHANGE_NUMBER = (
     "apply", "batch", "bucket_by_sequence_length", "concatenate", "enumerate", "filter",
     "flat_map", "group_by_window", "ignore_errors", "interleave", "padded_batch",
     "ragged_batch", "rejection_resample", "repeat", "scan", "shard", "skip", "snapshot",
@@ -16,44 +22,82 @@ _CHANGE_IMAGES = (
 )  # fmt: skip
 
 
-class LabeledDataset(tf.data.Dataset):
-    """A dataset whose `class_names` survive `map`, `batch`, `take` and the rest.
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageSource:
+    """The single images of a dataset, in a fixed order, from any of them on.
 
-    Keras hangs `class_names` on a dataset as a plain attribute, and the first `map` loses
-    it (keras#16577). Here every method of `tf.data.Dataset` that gives a dataset gives a
-    `LabeledDataset` again. It *is* a `tf.data.Dataset`: `model.fit` and `tf.distribute`
-    take it as it is. A static method, such as `tf.data.Dataset.zip`, makes a new, plain
-    dataset.
+    A `tf.data.Dataset` cannot be compared with another one. Its source can, by the
+    fingerprint, so features computed from its images can be stored and found again.
+
+    Attributes:
+        examples: function from the index of the first example to a `tf.data.Dataset` of
+            `(image, label)` pairs, not augmented.
+        num_images: number of images.
+        fingerprint: string that changes with the images, the labels, their order and the
+            image size; None if every pass gives other images.
+        batch_size: images in a batch of the dataset.
+        shuffle: whether each epoch of the dataset has another order.
+        seed: seed of that order.
+        augmentation: the `Augmentation` of the dataset, or None.
+        fixed_order: whether every pass gives the images in the same order. Defaults to True.
+    """
+
+    examples: collections.abc.Callable
+    num_images: int
+    fingerprint: str | None
+    batch_size: int
+    shuffle: bool = False
+    seed: int = 0
+    augmentation: "Augmentation | None" = None
+    fixed_order: bool = True
+
+    @property
+    def draws_differ(self):
+        """Whether two passes give different images."""
+        return self.augmentation is not None or self.fingerprint is None
+
+    def augmented(self, augmentation):
+        """The same images with an augmentation; None if they already have one."""
+        if self.augmentation is not None:
+            return None
+        return dataclasses.replace(self, augmentation=augmentation)
+
+
+class LabeledDataset(tf.data.Dataset):
+    """A dataset whose `class_names` survive `map`, `batch`, `take` and so on.
+
+    Keras sets `class_names` as a plain attribute of a dataset, and the first `map` drops it
+    (keras#16577). Here, every method of `tf.data.Dataset` that returns a dataset returns a
+    `LabeledDataset`. It is a `tf.data.Dataset`: `model.fit` and `tf.distribute` accept it.
+    Static methods such as `tf.data.Dataset.zip` return a plain dataset.
 
     Args:
         dataset: the `tf.data.Dataset` to wrap.
-        class_names: the names of the classes, in the order of the labels.
-        num_images: how many pictures one pass over the dataset gives; None where that is
-            not known. A transformation that may drop or repeat pictures sets it to None.
-        source: the `ImageSource` of these pictures, by which features made of them are found
-            again; None where it is not known. A transformation that may change the pictures or
-            their order sets it to None.
-        unaugmented: the dataset of the same pictures before their random changes, or None. It
-            is kept where `source` is.
-        reduced_decoding: whether large JPEGs are decoded at a part of their size; None if not
-            known. It is kept as `class_names` is.
+        class_names: names of the classes, in the order of the labels.
+        num_images: number of images in one pass. Defaults to None, unknown. A transformation
+            that may drop or repeat images sets it to None.
+        source: the `ImageSource` of the images, by which cached features are found. Defaults
+            to None, unknown. A transformation that may change the images or their order sets
+            it to None.
+        unaugmented: the dataset of the same images before augmentation, or None. Kept where
+            `source` is kept.
+        reduced_decoding: whether large JPEGs are decoded at a reduced size. Defaults to None,
+            unknown. Always kept.
 
     Example:
-        >>> import tensorflow as tf
-        >>> from keras_transfer.data import LabeledDataset
-        >>> dataset = LabeledDataset(tf.data.Dataset.range(4), ["ants", "bees"], 4)
+        >>> dataset = data.LabeledDataset(tf.data.Dataset.range(4), ["ants", "bees"], 4)
         >>> dataset.map(lambda number: number + 1).take(2).class_names
         ('ants', 'bees')
     """
 
     def __init__(
         self,
-        dataset,
-        class_names,
-        num_images=None,
-        source=None,
-        unaugmented=None,
-        reduced_decoding=None,
+        dataset: tf.data.Dataset,
+        class_names: collections.abc.Sequence[str],
+        num_images: int | None = None,
+        source: ImageSource | None = None,
+        unaugmented: tf.data.Dataset | None = None,
+        reduced_decoding: bool | None = None,
     ):
         if not isinstance(dataset, tf.data.Dataset):
             raise ValueError(
@@ -74,7 +118,7 @@ class LabeledDataset(tf.data.Dataset):
         super().__init__(tf.data.experimental.to_variant(dataset))
 
     def _inputs(self):
-        # Every `tf.data.Dataset` names its inputs: options and `tf.distribute` follow them.
+        # Part of the interface of `tf.data.Dataset`: options and `tf.distribute` follow it.
         return [self._dataset]
 
     @property
@@ -82,27 +126,24 @@ class LabeledDataset(tf.data.Dataset):
         return self._dataset.element_spec
 
 
-def _keep_class_names(name, keep_images, keep_source):
+def _keep_class_names(name, keep_number, keep_source):
     method = getattr(tf.data.Dataset, name)
 
     @functools.wraps(method)
     def transformation(self, *args, **kwargs):
-        result = method(self, *args, **kwargs)
-        num_images = self.num_images if keep_images else None
-        source, unaugmented = (self.source, self.unaugmented) if keep_source else (None, None)
         return LabeledDataset(
-            result, self.class_names, num_images, source, unaugmented, self.reduced_decoding
+            method(self, *args, **kwargs),
+            self.class_names,
+            self.num_images if keep_number else None,
+            self.source if keep_source else None,
+            self.unaugmented if keep_source else None,
+            self.reduced_decoding,
         )
 
     return transformation
 
 
-for _names, _keep_images, _keep_source in (
-    (_KEEP_SOURCE, True, True),
-    (_KEEP_IMAGES, True, False),
-    (_CHANGE_IMAGES, False, False),
-):
-    for _name in _names:
-        if hasattr(tf.data.Dataset, _name):  # `ragged_batch` and others came one by one
-            _method = _keep_class_names(_name, _keep_images, _keep_source)
-            setattr(LabeledDataset, _name, _method)
+for _name in (*_KEEP_SOURCE, *_KEEP_NUMBER, *_CHANGE_NUMBER):
+    if hasattr(tf.data.Dataset, _name):  # TensorFlow added `ragged_batch` and others later
+        _method = _keep_class_names(_name, _name not in _CHANGE_NUMBER, _name in _KEEP_SOURCE)
+        setattr(LabeledDataset, _name, _method)

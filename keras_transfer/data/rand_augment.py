@@ -1,4 +1,4 @@
-"""RandAugment: two operations for each picture, drawn from fourteen."""
+"""RandAugment: two of fourteen operations, drawn for each image."""
 
 import math
 
@@ -10,15 +10,15 @@ NUM_OPERATIONS = 2
 
 
 def rand_augment(images, seed, magnitude):
-    """Applies two of fourteen operations to each picture, each drawn on its own.
+    """Applies two of fourteen operations, drawn for each image, and computes only these.
 
-    Only what was drawn is computed. (`keras.layers.RandAugment` computes every operation
-    for the whole batch and then picks, which is slower than a small network.)
+    (`keras.layers.RandAugment` computes every operation for the whole batch and then selects,
+    which is slower than a small network.)
 
     Args:
         images: float32 of shape `(batch, height, width, channels)` in `[0, 255]`.
         seed: integer tensor of shape `(2,)`.
-        magnitude: between 0 and 1; how strong the operations are.
+        magnitude: strength of the operations, between 0 and 1.
 
     Reference:
         Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced
@@ -59,19 +59,27 @@ def _rotate(image, strength):
 
 
 def _shear_x(image, strength):
-    return resample(image, [[_ones(), 0.3 * strength[None]], [_zeros(), _ones()]], (0.0, 0.0))
+    return _move(image, shear_x=0.3 * strength)
 
 
 def _shear_y(image, strength):
-    return resample(image, [[_ones(), _zeros()], [0.3 * strength[None], _ones()]], (0.0, 0.0))
+    return _move(image, shear_y=0.3 * strength)
 
 
 def _translate_x(image, strength):
-    return _translate(image, (0.45 * strength * _side(image, 2), 0.0))
+    width = tf.cast(tf.shape(image)[2], "float32")
+    return _move(image, shift=(0.45 * strength * width, 0.0))
 
 
 def _translate_y(image, strength):
-    return _translate(image, (0.0, 0.45 * strength * _side(image, 1)))
+    height = tf.cast(tf.shape(image)[1], "float32")
+    return _move(image, shift=(0.0, 0.45 * strength * height))
+
+
+def _move(image, shear_x=0.0, shear_y=0.0, shift=(0.0, 0.0)):
+    rows = [[1.0, shear_x], [shear_y, 1.0]]
+    matrix = [[tf.reshape(tf.cast(entry, "float32"), (1,)) for entry in row] for row in rows]
+    return resample(image, matrix, shift)
 
 
 def _brightness(image, strength):
@@ -87,7 +95,7 @@ def _saturation(image, strength):
 
 
 def _sharpness(image, strength):
-    # Pillow's smoothing kernel; the edges keep their pixels.
+    # Pillow's smoothing kernel.
     kernel = tf.constant([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13.0
     channels = image.shape[-1]
     kernel = tf.tile(kernel[:, :, None, None], (1, 1, channels, 1))
@@ -122,25 +130,9 @@ def _equalize_channel(channel):
     levels = tf.cast(tf.round(channel), "int32")
     histogram = tf.math.bincount(tf.reshape(levels, [-1]), minlength=256, maxlength=256)
     below = tf.cast(tf.cumsum(histogram, exclusive=True), "float32")
-    # The brightest level that occurs goes to 255.
+    # The brightest level that occurs becomes 255.
     top = tf.maximum(tf.reduce_max(tf.gather(below, levels)), 1.0)
     return tf.minimum(tf.gather(below, levels) * 255.0 / top, 255.0)
-
-
-def _translate(image, shift):
-    return resample(image, [[_ones(), _zeros()], [_zeros(), _ones()]], shift)
-
-
-def _side(image, axis):
-    return tf.cast(tf.shape(image)[axis], "float32")
-
-
-def _ones():
-    return tf.ones((1,))
-
-
-def _zeros():
-    return tf.zeros((1,))
 
 
 _OPERATIONS = (

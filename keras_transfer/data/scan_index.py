@@ -1,4 +1,8 @@
-"""What earlier scans found, so that a file that has not changed is not read again."""
+"""Results of earlier scans, so that unchanged files are not read again.
+
+SQLite rather than a file of our own: several processes may add to it at once, a scan of 100,000
+files looks up and adds a few thousand rows at a time, and an interrupted scan loses nothing.
+"""
 
 import contextlib
 import hashlib
@@ -10,34 +14,34 @@ try:
 except ImportError:  # Python can be built without it
     sqlite3 = None  # type: ignore[assignment]
 
-# Another layout gets another name: an older library beside a newer one then finds its own.
+# Change the name with the layout: an older version of the library beside this one uses its own.
 _TABLE = "scans_1"
-# SQLite took no more than 999 values in one statement before its version 3.32.
+# SQLite accepted at most 999 values in one statement before version 3.32.
 _KEYS_AT_ONCE = 500
 # About 90 bytes each.
 _MOST_ROWS = 2_000_000
 _SECONDS_TO_WAIT = 5.0
-# What a row of other types than were written ends in, or a message of SQLite that quotes one.
-_DAMAGE = (ValueError, TypeError, AttributeError)
-# A write right after the scan may leave the same times, since a file system's clock ticks
-# slowly: every few milliseconds on most, every second on some network shares, every two
-# seconds on FAT. It is one comparison, and a file so new is only read once more.
+# Raised by rows with unexpected types, or by an SQLite message that quotes one.
+_CORRUPT = (ValueError, TypeError, AttributeError)
+# Clocks of file systems tick every few milliseconds, on some network shares every second, on
+# FAT every two seconds: a later write may leave the same times on a file as new as this.
 _SETTLED_NANOSECONDS = 2_000_000_000
 
 
 class ScanIndex:
-    """A table of files that could be read, kept from one process to the next.
+    """A table of readable files, shared by processes; a context manager.
 
-    It is a help and no more: it never raises. Where it cannot be opened, read or written, it
-    knows nothing or keeps nothing, and a damaged one is deleted. Several processes may use it
-    at once. Of the files scanned it keeps the last two million.
+    It never raises. An index that cannot be opened, read or written finds or stores nothing; a
+    corrupt one is deleted. It keeps the last two million files.
 
     Args:
-        path: the SQLite database; it is made, and so is its folder.
+        path: the SQLite database; it is created with its folder.
 
     Example:
-        >>> with ScanIndex("scans.sqlite") as index:  # doctest: +SKIP
-        ...     index.add({key_of("ant.jpg", "rules", time.time_ns()): (digest, 1, True)})
+        >>> with ScanIndex("scans.sqlite") as index:
+        ...     index.add({b"key": ("ab" * 32, 1, True)})
+        ...     index.find([b"key", b"other"])[b"key"][1:]
+        (1, True)
     """
 
     def __init__(self, path):
@@ -48,64 +52,56 @@ class ScanIndex:
     def __enter__(self):
         if sqlite3 is not None:
             with self._closed_on_error():
-                self._open()
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._connection = sqlite3.connect(self.path, timeout=_SECONDS_TO_WAIT)
+                self._connection.execute(
+                    f"CREATE TABLE IF NOT EXISTS {_TABLE} (key BLOB NOT NULL UNIQUE, digest "
+                    "BLOB NOT NULL, orientation INTEGER NOT NULL, native INTEGER NOT NULL)"
+                )
         return self
 
     def __exit__(self, *exception):
-        self._close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def find(self, keys):
-        """What was added under these keys: a dict to `(digest, orientation, native)`."""
+        """What was added under these keys: dict to `(digest, orientation, native)`."""
         keys = [key for key in keys if key is not None]
         found = {}
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             if self._connection is None:
                 break
+            some = keys[start : start + _KEYS_AT_ONCE]
+            marks = ", ".join("?" * len(some))
             with self._closed_on_error():
-                found.update(self._select(keys[start : start + _KEYS_AT_ONCE]))
+                rows = self._connection.execute(
+                    f"SELECT key, digest, orientation, native FROM {_TABLE} "
+                    f"WHERE key IN ({marks})",
+                    some,
+                )
+                for key, digest, orientation, native in rows:
+                    found[key] = digest.hex(), orientation, bool(native)
         return found
 
     def add(self, rows):
-        """Keeps a dict as `find` gives it."""
+        """Stores a dict in the form that `find` returns."""
         if self._connection is None or not self._can_add or not rows:
             return
-        try:
-            with self._connection:
-                self._insert(rows)
-        except sqlite3.OperationalError:
-            # It cannot be written, but perhaps read. And to wait once for a lock is enough.
-            self._can_add = False
-        except (sqlite3.Error, *_DAMAGE) as error:
-            self._close(error)
-
-    def _open(self):
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(self.path, timeout=_SECONDS_TO_WAIT)
-        self._connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {_TABLE} (key BLOB NOT NULL UNIQUE, "
-            "digest BLOB NOT NULL, orientation INTEGER NOT NULL, native INTEGER NOT NULL)"
-        )
-
-    def _select(self, keys):
-        marks = ", ".join("?" * len(keys))
-        rows = self._connection.execute(
-            f"SELECT key, digest, orientation, native FROM {_TABLE} WHERE key IN ({marks})",
-            keys,
-        )
-        return {
-            key: (digest.hex(), orientation, bool(native))
-            for key, digest, orientation, native in rows
-        }
+        with self._closed_on_error():
+            try:
+                with self._connection:
+                    self._insert(rows)
+            except sqlite3.OperationalError:
+                # Locked or read-only: it may still be read, and one wait for a lock is enough.
+                self._can_add = False
 
     def _insert(self, rows):
         self._connection.executemany(
             f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?, ?, ?)",
-            (
-                (key, bytes.fromhex(digest), orientation, native)
-                for key, (digest, orientation, native) in rows.items()
-            ),
+            [(key, bytes.fromhex(digest), *rest) for key, (digest, *rest) in rows.items()],
         )
-        # Row numbers count up: the smallest are of the files that were scanned first.
+        # Row numbers count up: the smallest belong to the files scanned first.
         self._connection.execute(
             f"DELETE FROM {_TABLE} WHERE rowid <= (SELECT max(rowid) FROM {_TABLE}) - ?",
             (_MOST_ROWS,),
@@ -115,37 +111,28 @@ class ScanIndex:
     def _closed_on_error(self):
         try:
             yield
-        except (OSError, sqlite3.Error, *_DAMAGE) as error:
-            self._close(error)
-
-    def _close(self, error=None):
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        # A lock, a full disk and the like are subclasses; this is "malformed" or "not a
-        # database", which would stay so.
-        if error is not None and (
-            type(error) is sqlite3.DatabaseError or isinstance(error, _DAMAGE)
-        ):
-            for suffix in ("", "-journal"):
-                with contextlib.suppress(OSError):
-                    os.unlink(f"{self.path}{suffix}")
+        except (OSError, sqlite3.Error, *_CORRUPT) as error:
+            self.__exit__()
+            # "malformed" or "not a database"; a lock or a full disk is a subclass.
+            if type(error) is sqlite3.DatabaseError or isinstance(error, _CORRUPT):
+                for suffix in ("", "-journal"):
+                    with contextlib.suppress(OSError):
+                        os.unlink(f"{self.path}{suffix}")
 
 
 def key_of(path, rules, now):
-    """A hash of all that must be as it was for a file's row to count.
+    """A hash of the path, size, inode and times of a file, and of the rules of the scan.
 
-    That is its absolute path, its size, the times of its last changes and its inode. Whoever
-    writes as many bytes and sets the time back is still found out: on Unix by the second of
-    the times, which cannot be set.
+    A write of as many bytes with the modification time set back still changes the key: on Unix,
+    nobody can set the time of the last status change.
 
     Args:
         path: the file.
-        rules: a string that changes when the outcome of a scan may.
-        now: the time before the scan in nanoseconds, of `time.time_ns`.
+        rules: string that changes when the result of a scan may.
+        now: the time before the scan in nanoseconds, from `time.time_ns`.
 
     Returns:
-        bytes; None for a file that cannot be looked at or has only just been written.
+        bytes; None for a file that has no status or was written within the last two seconds.
     """
     try:
         status = os.stat(path)
@@ -161,5 +148,5 @@ def key_of(path, rules, now):
         status.st_ino,
         rules,
     )
-    # No part holds a zero. A name need not be valid Unicode.
+    # No part contains a zero byte. A name need not be valid Unicode.
     return hashlib.blake2b(os.fsencode("\0".join(map(str, parts))), digest_size=16).digest()

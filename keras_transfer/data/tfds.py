@@ -1,138 +1,124 @@
-"""Pictures from TensorFlow Datasets."""
+"""Images from TensorFlow Datasets."""
 
 import hashlib
+import os
+import typing
 import warnings
 
 import tensorflow as tf
 
-from keras_transfer.data.checks import check_splits
-from keras_transfer.data.data_warning import DataWarning
-from keras_transfer.data.decoding import check_image_size
-from keras_transfer.data.image_source import ImageSource
-from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.pipeline import (
-    batched,
-    channels_of,
-    check_batches,
-    check_validation_split,
-    fingerprint,
-    loaded_from,
-    shuffled,
-)
-from keras_transfer.data.reduced_decoding import decode_and_resize
+from keras_transfer.data.decoding import decode_and_resize
+from keras_transfer.data.image_splits import DataWarning, ImageSplits, check_splits
+from keras_transfer.data.pipeline import ReadingOptions
 
 _SPLIT_NAMES = {
     "train": ("train",),
     "validation": ("validation", "val", "valid", "dev"),
     "test": ("test",),
 }
-# Encoded pictures of 100 kB: one gigabyte of memory.
+# One gigabyte of memory for encoded images of 100 kB.
 _SHUFFLE_BUFFER = 10_000
 
 
 def from_tfds(
-    builder_or_name,
-    image_size,
-    batch_size=32,
-    splits=None,
-    validation_split=0.2,
-    seed=0,
-    data_dir=None,
-    color_mode="rgb",
-    reduced_decoding=True,
-):
-    """Reads a classification dataset of TensorFlow Datasets; downloads it where needed.
+    builder_or_name: typing.Any,
+    image_size: int | tuple[int, int],
+    batch_size: int = 32,
+    splits: dict[str, str] | None = None,
+    validation_split: float | None = 0.2,
+    seed: int = 0,
+    data_dir: str | os.PathLike | None = None,
+    color_mode: str = "rgb",
+    reduced_decoding: bool = True,
+) -> ImageSplits:
+    """Reads a classification dataset of TensorFlow Datasets and downloads it if needed.
 
-    Every record is read once before anything is returned, without decoding its picture, to
-    count the classes and to find pictures that two splits share.
+    The function reads every record once before it returns, without decoding the images, to
+    count the classes and to find images that two splits share.
 
     Args:
         builder_or_name: a name such as "tf_flowers", or a `tfds.core.DatasetBuilder`. Its
             features must have one image and one class label.
-        image_size: `(height, width)`, or one integer for both; pictures are stretched.
-        batch_size: pictures in a batch.
-        splits: dict from "train", "validation" and "test" to splits in the language of
-            TFDS, such as `{"train": "train[:90%]", "validation": "train[90%:]"}`. By default
-            those that the dataset has, and `validation_split` of "train" where it has none
-            to validate on.
-        validation_split: the part, between 0 and 1, to take from the end of "train"; None
-            takes nothing. TFDS writes records in random order, so the part is a random one.
-        seed: integer for the order of the training pictures.
-        data_dir: where TFDS keeps its data; None for its default. Only with a name.
-        color_mode: "rgb" or "grayscale".
-        reduced_decoding: whether a large JPEG may be decoded at a part of its size, as
-            `decode_and_resize` does it: faster, and the pixels differ a little.
+        image_size: `(height, width)`, or one integer for both, in pixels; images are
+            stretched.
+        batch_size: images in a batch. Defaults to 32.
+        splits: dict from "train", "validation" and "test" to TFDS split expressions, for
+            example `{"train": "train[:90%]", "validation": "train[90%:]"}`. Defaults to None:
+            the splits of the dataset, and `validation_split` of "train" if it has no
+            validation split.
+        validation_split: fraction, between 0 and 1, to take from the end of "train". Defaults
+            to 0.2. None takes nothing. TFDS writes records in random order, so the fraction is
+            a random sample.
+        seed: integer for the order of the training images. Defaults to 0.
+        data_dir: data folder of TFDS, only together with a name. Defaults to None, TFDS'
+            default.
+        color_mode: "rgb" (the default) or "grayscale".
+        reduced_decoding: whether a large JPEG may be decoded at a reduced size, which is faster
+            and changes the pixels slightly. Defaults to True.
 
     Returns:
-        An `ImageSplits`, its `paths` empty. `train` is shuffled in a buffer of 10,000
-        pictures.
+        An `ImageSplits` with empty `paths`. `train` is shuffled in a buffer of 10,000 images.
 
     Raises:
-        ValueError: an argument is wrong; the dataset has no such split, no image or no
+        ValueError: if an argument is invalid, or the dataset has no such split, no image or no
             class label.
-
-    Example:
-        >>> from keras_transfer import data
-        >>> splits = data.from_tfds("tf_flowers", image_size=160)  # doctest: +SKIP
     """
-    image_size = check_image_size(image_size)
-    channels = channels_of(color_mode)
-    check_batches(batch_size, seed)
-    check_validation_split(validation_split)
+    options = ReadingOptions(
+        image_size, batch_size, validation_split, seed, color_mode, reduced_decoding
+    )
     builder = _builder(builder_or_name, data_dir)
     image_key, label_key = _feature_keys(builder)
     class_names = tuple(builder.info.features[label_key].names)
     builder.download_and_prepare()
-    splits = _check_splits_exist(splits or _default_splits(builder, validation_split), builder)
+    splits = splits or _default_splits(builder, validation_split)
+    _check_splits_exist(splits, builder)
 
     records = {
         split: _records(builder, instruction, image_key, label_key)
         for split, instruction in splits.items()
     }
     labels, digests = {}, {}
-    for split, dataset in records.items():
-        labels[split], digests[split] = _read_through(dataset)
+    for split in records:
+        rows = [
+            (int(label), hashlib.sha256(contents).hexdigest())
+            for contents, label in records[split].as_numpy_iterator()
+        ]
+        labels[split] = [label for label, _ in rows]
+        digests[split] = [digest for _, digest in rows]
     places = {
         split: [f"{splits[split]} number {index}" for index in range(len(labels[split]))]
         for split in splits
     }
-    sentences = check_splits(labels, digests, places, class_names)
-    for sentence in sentences:
-        warnings.warn(sentence, DataWarning, stacklevel=2)
+    messages = check_splits(labels, digests, places, class_names)
+    for message in messages:
+        warnings.warn(message, DataWarning, stacklevel=2)
 
     @tf.function(autograph=False)
     def load(contents, label):
         image = decode_and_resize(
-            contents, image_size, channels, reduced_decoding=reduced_decoding
+            contents, options.image_size, options.channels, reduced_decoding=reduced_decoding
         )
         return image, tf.cast(label, "int32")
 
     fingerprints = {
-        split: fingerprint(labels[split], digests[split], image_size, channels)
-        + ("-reduced" if reduced_decoding else "")
-        for split in splits
+        split: options.fingerprint(labels[split], digests[split]) for split in splits
     }
 
-    def dataset(split, shuffle=False):
+    def dataset(split, shuffle_buffer=None):
         if split not in splits:
             return None
-        num_images = len(labels[split])
-        # TFDS wrote the records in random order: they need not be mixed again.
-        source = ImageSource(
-            loaded_from(lambda start=0: records[split].skip(start), load),
-            num_images=num_images,
-            fingerprint=fingerprints[split],
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
+        # TFDS wrote the records in random order: the source need not mix them again.
+        return options.dataset(
+            lambda start: records[split].skip(start),
+            load,
+            class_names,
+            len(labels[split]),
+            fingerprints[split],
+            shuffle_buffer,
         )
-        shown = records[split]
-        if shuffle:
-            shown = shuffled(shown, num_images, seed, _SHUFFLE_BUFFER)
-        return batched(shown, load, class_names, source, reduced_decoding)
 
     return ImageSplits(
-        train=dataset("train", shuffle=True),
+        train=dataset("train", _SHUFFLE_BUFFER),
         validation=dataset("validation"),
         test=dataset("test"),
         train_in_order=dataset("train"),
@@ -140,7 +126,7 @@ def from_tfds(
         labels={split: tuple(labels[split]) for split in splits},
         paths={},
         fingerprints=fingerprints,
-        warnings=tuple(sentences),
+        warnings=tuple(messages),
     )
 
 
@@ -150,7 +136,7 @@ def _builder(builder_or_name, data_dir):
     if isinstance(builder_or_name, tfds.core.DatasetBuilder):
         if data_dir is not None:
             raise ValueError(
-                "A builder has its own folder: pass `data_dir` to the builder. "
+                "A builder has its own data folder: pass `data_dir` to the builder. "
                 f"Received: data_dir={data_dir!r}"
             )
         return builder_or_name
@@ -173,7 +159,7 @@ def _feature_keys(builder):
     keys = []
     for kind, feature_type in kinds.items():
         found = [key for key, feature in features.items() if isinstance(feature, feature_type)]
-        # Of several, the one that `as_supervised=True` would give.
+        # Of several, the one that `as_supervised=True` returns.
         chosen = [key for key in found if key in supervised] if len(found) > 1 else found
         if len(chosen) != 1:
             raise ValueError(
@@ -184,7 +170,7 @@ def _feature_keys(builder):
     image = features[keys[0]]
     if image.tf_dtype != tf.uint8:
         raise ValueError(
-            f"The pictures must be stored as uint8. Found '{keys[0]}': {image}. "
+            f"The images must be stored as uint8. Found '{keys[0]}': {image}. "
             f"Received: builder_or_name={builder.info.full_name!r}"
         )
     return keys
@@ -212,14 +198,13 @@ def _check_splits_exist(splits, builder):
         )
     if "train" not in splits:
         raise ValueError(
-            f"No split to train on: the dataset has {sorted(builder.info.splits)}. Name one "
+            f"No training split: the dataset has {sorted(builder.info.splits)}. Name one "
             f"with `splits={{'train': ...}}`. Received: splits={splits!r}"
         )
-    return splits
 
 
 def _records(builder, instruction, image_key, label_key):
-    """`(encoded picture, label)` of each record, always in the same order."""
+    """`(encoded image, label)` of each record, always in the same order."""
     import tensorflow_datasets as tfds
 
     decoders = {image_key: tfds.decode.SkipDecoding()}
@@ -231,11 +216,3 @@ def _records(builder, instruction, image_key, label_key):
             f"{dict(builder.info.splits)}: {error}"
         ) from error
     return dataset.map(lambda record: (record[image_key], record[label_key]))
-
-
-def _read_through(records):
-    labels, digests = [], []
-    for contents, label in records.as_numpy_iterator():
-        labels.append(int(label))
-        digests.append(hashlib.sha256(contents).hexdigest())
-    return labels, digests

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.data import ImageSource
+from keras_transfer.data.labeled_dataset import ImageSource
 from keras_transfer.features.epochs import Epochs
 from keras_transfer.features.feature_datasets import (
     from_disk,

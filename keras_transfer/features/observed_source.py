@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.data import ImageSource
+from keras_transfer.data.labeled_dataset import ImageSource
 
 # A training asks for each of its phases.
 _OBSERVED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()

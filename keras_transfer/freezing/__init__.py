@@ -1,4 +1,4 @@
-"""What stays: freeze policies."""
+"""Freeze policies: which layers of the backbone train."""
 
 from keras_transfer.freezing.policies import (
     FreezeAll,

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Sequence
 
 import keras
 
@@ -13,7 +14,16 @@ _register = keras.saving.register_keras_serializable(package="keras_transfer")
 
 @_register
 class FreezeAll(FreezePolicy):
-    """Freezes the whole backbone: only the heads are trained."""
+    """Freezes the whole backbone: only the heads train.
+
+    Args:
+        batch_norm: has no effect, since everything is frozen.
+
+    Example:
+        >>> model = models.TransferModel(backbone, heads.SoftmaxHead(3), freezing.FreezeAll())
+        >>> [variable.path for variable in model.trainable_variables]
+        ['head_output/kernel', 'head_output/bias']
+    """
 
     def unfrozen_operations(self, backbone):
         return []
@@ -21,7 +31,11 @@ class FreezeAll(FreezePolicy):
 
 @_register
 class FreezeNone(FreezePolicy):
-    """Trains the whole backbone, BatchNormalization aside unless it is told otherwise."""
+    """Trains the whole backbone, except BatchNormalization by default.
+
+    Args:
+        batch_norm: see `FreezePolicy`.
+    """
 
     def unfrozen_operations(self, backbone):
         return [operation.name for operation in graph.forward_operations(backbone)]
@@ -29,19 +43,23 @@ class FreezeNone(FreezePolicy):
 
 @_register
 class FreezeUpTo(FreezePolicy):
-    """Freezes everything from the input to one place, that included.
+    """Freezes all layers from the input up to and including one boundary or stage.
 
     Args:
         at: the name of a boundary (`backbone.boundaries`) or of a stage (`backbone.stages`).
         batch_norm: see `FreezePolicy`.
+
+    Example:
+        >>> policy = freezing.FreezeUpTo(backbone.stages[-2].name)
+        >>> model = models.TransferModel(backbone, heads.SoftmaxHead(3), policy)
     """
 
-    def __init__(self, at, batch_norm="frozen"):
+    def __init__(self, at: str, batch_norm: str = "frozen"):
         super().__init__(batch_norm=batch_norm)
         if not isinstance(at, str):
             raise ValueError(
-                "`at` must be the name of a boundary or of a stage; a layer's index says "
-                f"nothing of what it is. Received: at={at!r}"
+                "`at` must be the name of a boundary or of a stage, not the index of a "
+                f"layer. Received: at={at!r}"
             )
         self.at = at
 
@@ -58,14 +76,18 @@ class FreezeUpTo(FreezePolicy):
 
 @_register
 class UnfreezeLast(FreezePolicy):
-    """Trains the last stages of the backbone and freezes those before.
+    """Trains the last stages of the backbone and freezes the others.
 
     Args:
-        num_stages: how many stages are trained, counted from the output; at least 1.
+        num_stages: number of stages to train, counted from the output; at least 1.
         batch_norm: see `FreezePolicy`.
+
+    Example:
+        >>> model = models.TransferModel(backbone, heads.SoftmaxHead(3))
+        >>> model.freeze_policy = freezing.UnfreezeLast(1)
     """
 
-    def __init__(self, num_stages, batch_norm="frozen"):
+    def __init__(self, num_stages: int, batch_norm: str = "frozen"):
         super().__init__(batch_norm=batch_norm)
         if not isinstance(num_stages, int) or isinstance(num_stages, bool) or num_stages < 1:
             raise ValueError(
@@ -89,13 +111,16 @@ class UnfreezeLast(FreezePolicy):
 
 @_register
 class FreezePatterns(FreezePolicy):
-    """Says for each layer by its name whether it is trained; the first pattern that fits wins.
+    """Freezes or trains each layer by its name; the first matching pattern decides.
 
     Args:
-        patterns: a list. An entry is a regular expression that must match the whole name of a
-            layer, which is then frozen, or a pair of such an expression and `"frozen"` or
-            `"trainable"`. A layer that no pattern matches is trained.
+        patterns: a list of regular expressions that match full names of layers, which freezes
+            these layers, or of pairs of an expression and `"frozen"` or `"trainable"`. Layers
+            that match no pattern train.
         batch_norm: see `FreezePolicy`.
+
+    Raises:
+        ValueError: if a pattern is invalid or, in `apply`, matches no layer.
 
     Example:
 
@@ -103,7 +128,7 @@ class FreezePatterns(FreezePolicy):
     [['block_1[0-6]_.*', 'trainable'], ['(Conv1|bn_Conv1|block_).*', 'frozen']]
     """
 
-    def __init__(self, patterns, batch_norm="frozen"):
+    def __init__(self, patterns: Sequence[str | Sequence[str]], batch_norm: str = "frozen"):
         super().__init__(batch_norm=batch_norm)
         if isinstance(patterns, str) or not isinstance(patterns, (list, tuple)) or not patterns:
             raise ValueError(
@@ -136,7 +161,7 @@ class FreezePatterns(FreezePolicy):
                 close = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3)
                 problem = f"matches no layer; closest names: {', '.join(map(repr, close))}"
             raise ValueError(
-                f"The pattern {pattern!r} {problem}. Patterns must match a whole name. "
+                f"The pattern {pattern!r} {problem}. Patterns must match a full name. "
                 f"Received: patterns with ({pattern!r}, {kind!r})"
             )
 

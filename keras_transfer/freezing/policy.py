@@ -1,4 +1,4 @@
-"""What a freeze policy is."""
+"""The base of all freeze policies."""
 
 import abc
 
@@ -8,19 +8,19 @@ from keras_transfer.backbones.frozen_mode import leaf_layers
 
 
 class FreezePolicy(abc.ABC):
-    """Says which layers of a backbone are trained.
+    """Decides which layers of a backbone train.
 
-    A policy is a value: it has no effect until it is applied, two policies with the same
-    arguments are equal, and it is saved with the model.
+    A policy is a value: it has no effect before `apply`, two policies with equal arguments are
+    equal, and a model saves its policy. For a policy of your own, override
+    `unfrozen_operations`.
 
     Args:
-        batch_norm: `"frozen"` keeps every BatchNormalization of the backbone frozen, in the
-            trained part as well: its scale, its offset and its moving statistics, which would
-            drift on small batches. `"trainable"` trains those in the trained part. Those in
-            the frozen part are frozen in any case.
+        batch_norm: `"frozen"` (the default) freezes every BatchNormalization of the backbone,
+            in the trained part too: scale, offset and the moving statistics, which would drift
+            on small batches. `"trainable"` trains those in the trained part.
     """
 
-    def __init__(self, batch_norm="frozen"):
+    def __init__(self, batch_norm: str = "frozen"):
         if batch_norm not in ("frozen", "trainable"):
             raise ValueError(
                 "`batch_norm` must be 'frozen' or 'trainable'. "
@@ -29,11 +29,11 @@ class FreezePolicy(abc.ABC):
         self.batch_norm = batch_norm
 
     @abc.abstractmethod
-    def unfrozen_operations(self, backbone):
+    def unfrozen_operations(self, backbone: keras.Model) -> list[str]:
         """The names of the operations outside the frozen part, BatchNormalization included."""
 
-    def trainable_layers(self, backbone):
-        """The names of the layers to train, in the order of the graph. Nothing is changed.
+    def trainable_layers(self, backbone: keras.Model) -> list[str]:
+        """The names of the layers to train, in the order of the graph; changes nothing.
 
         Args:
             backbone: a `Backbone`, or a model that has one.
@@ -48,10 +48,10 @@ class FreezePolicy(abc.ABC):
             and not self._keeps_frozen(layer)
         ]
 
-    def apply(self, backbone):
-        """Writes `trainable` on every layer of the backbone, down to the innermost ones.
+    def apply(self, backbone: keras.Model) -> None:
+        """Sets `trainable` of every layer of the backbone, nested ones included.
 
-        Applying one policy after another equals applying the last one alone.
+        The result does not depend on policies applied before.
 
         Args:
             backbone: a `Backbone`, or a model that has one.
@@ -60,7 +60,7 @@ class FreezePolicy(abc.ABC):
         trainable = set(self.trainable_layers(backbone))
         backbone.trainable = True
         for layer in backbone.layers:
-            # Keras does not pass on a value that the outer layer has already: write both.
+            # Keras passes on only a changed value to nested layers: set both values.
             layer.trainable = False
             layer.trainable = layer.name in trainable
             for leaf in leaf_layers(layer):

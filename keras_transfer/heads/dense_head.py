@@ -1,4 +1,6 @@
-"""A head of dense layers."""
+"""The head for regression, and the base of the other heads."""
+
+from collections.abc import Sequence
 
 import keras
 
@@ -13,37 +15,46 @@ _NORMALIZATIONS = {
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
 class DenseHead:
-    """Pooling, any number of hidden layers, and a dense output: for numbers to predict.
+    """A head for regression: pooling, hidden layers if wanted, and a dense output.
 
-    A head is a description; calling it on features adds its layers to their graph. The output
-    is float32 under every dtype policy.
+    A head is a description; a call on features adds its layers to their graph. The output is
+    float32 under every dtype policy.
 
     Args:
-        units: the number of outputs.
-        activation: the activation of the output. Defaults to None, which is linear.
-        hidden_units: the sizes of the hidden layers, in order. Defaults to none.
-        hidden_activation: the activation of the hidden layers. Defaults to `"relu"`.
-        normalization: `"batch"`, `"layer"` or None, between a hidden layer and its
-            activation. Defaults to None.
-        pooling: `"avg"`, `"max"`, `"avgmax"` (both, joined), `"gem"` (a generalized mean with
-            a learned exponent), `"flatten"` or `"none"`. Defaults to `"avg"`.
-        dropout: the share of features dropped before every dense layer. Defaults to 0.0.
-        loss_weight: the weight of this head's loss among several heads'. Defaults to 1.0.
+        units: number of outputs.
+        activation: activation of the output. Defaults to None, linear.
+        hidden_units: sizes of the hidden layers, in order. Defaults to `()`, none.
+        hidden_activation: activation of the hidden layers. Defaults to `"relu"`.
+        normalization: `"batch"`, `"layer"` or None, between a hidden layer and its activation.
+            Defaults to None.
+        pooling: `"avg"`, `"max"`, `"avgmax"` (both, concatenated), `"gem"` (a generalized mean
+            with a learned exponent), `"flatten"` or `"none"`. Defaults to `"avg"`.
+        dropout: dropout rate before every dense layer. Defaults to 0.0.
+        loss_weight: weight of this loss in a model with several heads. Defaults to 1.0.
 
-    Input shape: `(batch, rows, columns, features)`, or without rows, or without both.
-    Output shape: `(batch, units)`; with `pooling="none"` the positions are kept.
+    Input shape: `(batch, rows, columns, features)`, `(batch, positions, features)` or
+        `(batch, features)`.
+    Output shape: `(batch, units)`; `pooling="none"` keeps the positions.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> model = models.TransferModel(backbone, heads=heads.DenseHead(2, hidden_units=(8,)))
+        >>> model.output_shape
+        (None, 2)
     """
 
     def __init__(
         self,
-        units,
-        activation=None,
-        hidden_units=(),
-        hidden_activation="relu",
-        normalization=None,
-        pooling="avg",
-        dropout=0.0,
-        loss_weight=1.0,
+        units: int,
+        activation: str | None = None,
+        hidden_units: Sequence[int] = (),
+        hidden_activation: str = "relu",
+        normalization: str | None = None,
+        pooling: str = "avg",
+        dropout: float = 0.0,
+        loss_weight: float = 1.0,
     ):
         _check_positive_integer("units", units)
         for size in hidden_units:
@@ -73,8 +84,8 @@ class DenseHead:
 
         Args:
             features: a `KerasTensor`.
-            name: what the names of the head's layers start with.
-            output_name: the name of the last layer. Defaults to `{name}_output`.
+            name: prefix of the names of the layers. Defaults to "head".
+            output_name: name of the last layer. Defaults to `{name}_output`.
 
         Returns:
             The output, a float32 `KerasTensor`.
@@ -89,7 +100,7 @@ class DenseHead:
             activation = keras.activations.get(self.hidden_activation)
             x = keras.layers.Activation(activation, name=f"{name}_activation_{number}")(x)
         x = self._drop(x, f"{name}_dropout")
-        # Half precision has too few digits for a probability or a loss.
+        # Half precision is too coarse for probabilities and losses.
         return keras.layers.Dense(
             self.units,
             activation=self.activation,
@@ -101,11 +112,11 @@ class DenseHead:
         return keras.layers.Dropout(self.dropout, name=name)(x) if self.dropout else x
 
     def loss(self):
-        """The loss for this output: the mean squared error."""
+        """The default loss: the mean squared error."""
         return keras.losses.MeanSquaredError()
 
     def metrics(self):
-        """New metrics for this output: the mean absolute error."""
+        """New default metrics: the mean absolute error."""
         return [keras.metrics.MeanAbsoluteError(name="mean_absolute_error")]
 
     def get_config(self):

@@ -1,4 +1,4 @@
-"""From a map of features to one vector."""
+"""From a feature map to one vector."""
 
 import keras
 
@@ -9,21 +9,29 @@ POOLINGS = ("avg", "max", "avgmax", "gem", "flatten", "none")
 class GeneralizedMeanPooling(keras.layers.Layer):
     """Pools a feature map by a generalized mean with a learned exponent.
 
-    `(mean(x ** p)) ** (1 / p)` over the positions, one `p` for all features: 1 is the average,
-    infinity the maximum. It computes in float32, since powers overflow in half precision.
+    It computes `mean(x ** p) ** (1 / p)` over the positions, with one `p` for all features:
+    1 is the average, infinity the maximum. It computes in float32, since powers overflow in
+    half precision. `pooling="gem"` of a head uses it.
 
     Args:
-        p: the exponent that training starts from. Defaults to 3.0.
-        epsilon: the smallest feature, so that the power is defined. Defaults to 1e-6.
+        p: initial exponent. Defaults to 3.0.
+        epsilon: lower bound of the features, which makes the power defined. Defaults to 1e-6.
+        dtype: dtype or dtype policy of the layer. Defaults to "float32".
 
-    Input shape: `(batch, ..., features)`, not negative (it is clipped).
+    Input shape: `(batch, ..., features)`; values below `epsilon` are clipped.
     Output shape: `(batch, features)`.
 
-    Reference: Radenović et al., Fine-tuning CNN Image Retrieval with No Human Annotation,
-    2018, equation 3.
+    Example:
+        >>> layer = heads.GeneralizedMeanPooling(p=1.0)
+        >>> float(layer(np.array([[[1.0], [3.0]]]))[0, 0])
+        2.0
+
+    Reference:
+        Radenović et al., "Fine-tuning CNN Image Retrieval with No Human Annotation", 2018,
+        equation 3.
     """
 
-    def __init__(self, p=3.0, epsilon=1e-6, dtype="float32", **kwargs):
+    def __init__(self, p: float = 3.0, epsilon: float = 1e-6, dtype: str = "float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         self.p = p
         self.epsilon = epsilon
@@ -47,9 +55,9 @@ class GeneralizedMeanPooling(keras.layers.Layer):
 
 
 def pool(features, pooling, name):
-    """Applies one of `POOLINGS` to a tensor, with layers whose names start with `name`.
+    """Applies one of `POOLINGS`; `name` is the prefix of the names of the layers.
 
-    Features that have no positions, `(batch, features)`, are returned as they are.
+    It returns features without positions, `(batch, features)`, unchanged.
     """
     rank = len(features.shape)
     if pooling == "none" or rank == 2:

@@ -1,36 +1,39 @@
 """Builds and compiles a model in one call."""
 
 import keras
+import tensorflow as tf
 
 from keras_transfer import optimizers
+from keras_transfer.backbones import Backbone
 from keras_transfer.distribution import get_strategy
+from keras_transfer.freezing import FreezePolicy
+from keras_transfer.heads import DenseHead
 from keras_transfer.models.transfer_model import TransferModel
 
 
 def build(
-    backbone,
-    heads,
-    freeze_policy=None,
-    optimizer="adamw",
-    learning_rate=None,
-    layerwise_decay=None,
-    strategy=None,
-):
-    """Builds and compiles a `TransferModel`.
+    backbone: Backbone | keras.Model | str,
+    heads: DenseHead | dict[str, DenseHead],
+    freeze_policy: FreezePolicy | None = None,
+    optimizer: str | keras.optimizers.Optimizer = "adamw",
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule | None = None,
+    layerwise_decay: float | None = None,
+    strategy: str | tf.distribute.Strategy | None = None,
+) -> TransferModel:
+    """Builds and compiles a `TransferModel` in one call.
 
     Args:
         backbone: see `TransferModel`.
         heads: see `TransferModel`.
         freeze_policy: see `TransferModel`.
-        optimizer: the name of a Keras optimizer, or an instance. Defaults to `"adamw"`.
-        learning_rate: the base learning rate, a float or a schedule. Defaults to the
-            optimizer's own.
-        layerwise_decay: the factor in (0, 1] by which the learning rate falls from each stage
-            to the one before it, see `optimizers.layerwise_decay`. Defaults to None, one rate
-            for all.
-        strategy: `"auto"`, another name that `distribution.get_strategy` takes, or a
-            `tf.distribute.Strategy`. Defaults to None, the strategy whose scope this is
-            called in.
+        optimizer: name of a Keras optimizer, or an instance. Defaults to `"adamw"`.
+        learning_rate: base learning rate, a float or a schedule. Defaults to None, the default
+            of the optimizer.
+        layerwise_decay: factor in (0, 1] by which the learning rate falls from each stage to
+            the one before it, see `optimizers.layerwise_decay`. Defaults to None, one rate for
+            all layers.
+        strategy: a name for `distribution.get_strategy`, such as `"auto"`, or a
+            `tf.distribute.Strategy`. Defaults to None, the current strategy.
 
     Returns:
         The compiled model.
@@ -46,11 +49,10 @@ def build(
     """
     with get_strategy("one_device" if strategy is None else strategy).scope():
         model = TransferModel(backbone, heads, freeze_policy)
-        if learning_rate is not None or layerwise_decay is not None:
-            optimizer = keras.optimizers.get(optimizer)
         if learning_rate is not None:
-            config = {**optimizer.get_config(), "learning_rate": learning_rate}
-            optimizer = type(optimizer).from_config(config)
+            plain = keras.optimizers.get(optimizer)
+            config = {**plain.get_config(), "learning_rate": learning_rate}
+            optimizer = type(plain).from_config(config)
         if layerwise_decay is not None:
             multipliers = optimizers.layerwise_decay(model, decay=layerwise_decay)
             optimizer = optimizers.LearningRateMultiplier(optimizer, multipliers)

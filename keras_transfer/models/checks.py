@@ -1,4 +1,4 @@
-"""Whether the parts of a model are what they should be."""
+"""Checks of the parts of a model."""
 
 import keras
 
@@ -8,7 +8,7 @@ from keras_transfer.heads import DenseHead
 
 
 def as_backbone(backbone):
-    """The `Backbone` that is meant."""
+    """A `Backbone` from a name, a `Backbone` or a functional model."""
     if isinstance(backbone, Backbone):
         return backbone
     if isinstance(backbone, str):
@@ -22,7 +22,7 @@ def as_backbone(backbone):
 
 
 def check_heads(heads):
-    """Raises a `ValueError` unless it is a head or a dict of heads."""
+    """Raises a `ValueError` unless `heads` is a head or a dict of heads."""
     several = heads.values() if isinstance(heads, dict) else [heads]
     if not several or not all(isinstance(head, DenseHead) for head in several):
         raise ValueError(
@@ -32,7 +32,7 @@ def check_heads(heads):
 
 
 def check_policy(policy):
-    """Raises a `ValueError` unless it is a freeze policy."""
+    """Raises a `ValueError` unless `policy` is a `FreezePolicy`."""
     if not isinstance(policy, FreezePolicy):
         raise ValueError(
             "`freeze_policy` must be a freeze policy, such as `freezing.UnfreezeLast(2)`. "
@@ -41,7 +41,7 @@ def check_policy(policy):
 
 
 def check_multipliers(optimizer, variables):
-    """Patterns must fit the whole model: a stage that is frozen now may be trained later."""
+    """Checks patterns against all variables: a frozen stage may train later."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     for candidate in (optimizer, inner):
         if hasattr(candidate, "multiplier_for"):

@@ -1,13 +1,13 @@
-"""What Keras 3 lacks under `MultiWorkerMirroredStrategy`.
+"""Training under `MultiWorkerMirroredStrategy`, which fails in Keras 3.
 
 `fit`, `evaluate` and `predict` of Keras 3 fail on several machines (keras#20585), up to 3.15 at
 least, for two reasons:
 
-- Before the first step Keras takes the mean of a batch over all replicas, to have an example of
-  it; that fails for integers, and where a worker has one replica.
-- After each step it takes the mean of the logs along their first axis, but logs are scalars.
+- Before the first step, Keras reduces a batch to its mean over all replicas to get an example;
+  that fails for integers, and for a worker with one replica.
+- After each step, it reduces the logs to their mean along the first axis, but logs are scalars.
 
-The class below mends both, and nothing where Keras does neither.
+The class below works around both, and has no effect on a Keras that does neither.
 """
 
 import functools
@@ -22,9 +22,8 @@ from keras_transfer.distribution.workers import has_workers
 class MultiWorkerSteps(keras.Model):
     """A `keras.Model` that trains on several machines.
 
-    The logs of a step are the mean over the replicas of all workers, and of each batch every
-    worker takes its part: TensorFlow would rather give each worker files of its own, and fails
-    for data that come from elsewhere.
+    The logs of a step are the mean over the replicas of all workers, and each batch is split
+    among the workers: by default, TensorFlow splits the files, and fails for other sources.
     """
 
     def fit(self, x=None, *arguments, validation_data=None, **keyword_arguments):
@@ -59,7 +58,7 @@ class MultiWorkerSteps(keras.Model):
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         if iterator is not None and runs_on_workers(self) and _averages_the_example():
-            # What is built from it follows from its shapes: one replica's part will do.
+            # Keras needs only the shapes: the part of one replica is enough.
             iterator, data_batch = None, _part_of_a_batch(iterator, self.distribute_strategy)
         return super()._maybe_symbolic_build(iterator, data_batch)
 
@@ -70,7 +69,7 @@ class MultiWorkerSteps(keras.Model):
 
 
 def runs_on_workers(model):
-    """Whether a model was made for several machines."""
+    """Whether a model was built for several machines."""
     return has_workers(model.distribute_strategy)
 
 
@@ -81,7 +80,7 @@ def _part_of_a_batch(iterator, strategy):
         )
 
 
-# What Keras does can be seen in its source alone: to try it takes two machines.
+# From the source of Keras, since a trial takes two machines.
 @functools.cache
 def _averages_the_example():
     return "distribute_strategy.reduce(" in inspect.getsource(keras.Model._maybe_symbolic_build)

@@ -1,4 +1,4 @@
-"""A model in one line a stage."""
+"""A summary of a model with one line for each stage."""
 
 import math
 
@@ -11,9 +11,9 @@ def stage_summary(model):
     """A table of the stages of a `TransferModel` and of its heads.
 
     Returns:
-        A string with a line for each stage: its name, where it ends, the output shape there,
-        parameters, how many of them are trained, and the learning-rate multiplier (a range
-        where it differs within the stage, `-` where nothing is trained).
+        A string with a line for each stage: its name, its boundary, the output shape, the
+        number of parameters, how many of them train, and the learning-rate multiplier (a range
+        if it differs within the stage, `-` if nothing trains).
     """
     rows = [("stage", "ends at", "output shape", "parameters", "trained", "rate")]
     for stage in model.backbone.stages:
@@ -25,7 +25,7 @@ def stage_summary(model):
 
 
 def _layers_of_heads(model):
-    """The names of each head's layers, in order; a head's layers start with its name."""
+    """The names of the layers of each head, which all start with its name, in order."""
     backbone = {operation.name for operation in graph.forward_operations(model.backbone)}
     added = [op.name for op in graph.forward_operations(model) if op.name not in backbone]
     names = model.heads if isinstance(model.heads, dict) else ["head"]

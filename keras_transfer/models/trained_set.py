@@ -1,14 +1,11 @@
-"""A model that follows what is trained of it."""
+"""A model whose training step follows the trainable layers."""
 
 from keras_transfer.models.multi_worker import MultiWorkerSteps
 from keras_transfer.optimizers.slot_carry_over import carry_over
 
 
 class _Flags:
-    """What is trainable, of layers without layers of their own.
-
-    They are kept in an object that Keras does not track: they belong to the model's graph.
-    """
+    """The `trainable` flags of the leaf layers, in an object that Keras does not track."""
 
     def __init__(self, leaves):
         self.leaves = tuple(leaves)
@@ -25,15 +22,15 @@ class _Flags:
 
 
 class FollowsTrainedSet(MultiWorkerSteps):
-    """A `keras.Model` whose steps train what is trainable at the time.
+    """A `keras.Model` whose steps train the currently trainable variables.
 
-    Keras compiles a step for the set that was trainable then, and goes on training it; the
-    optimizer has slots for that set. Here a step is compiled anew where the set has changed,
-    and the optimizer goes on with its state for what it trained before.
+    Keras compiles a step for the variables that are trainable at that time, and continues to
+    train these; the optimizer has slots for them. This class recompiles the step after a
+    change, and the optimizer keeps its state for the variables that it trained before.
     """
 
     def _follow(self, leaves):
-        """Says which layers, those without layers of their own, can be frozen."""
+        """Sets the leaf layers whose `trainable` flags to watch."""
         self._flags = _Flags(leaves)
 
     def compile(self, optimizer, **keras_arguments):
@@ -51,7 +48,7 @@ class FollowsTrainedSet(MultiWorkerSteps):
             self.train_function = self._guarded(self.train_function)
 
     def _guarded(self, train_function):
-        """A train function that looks, before each step, whether other layers are trained."""
+        """A train function that checks the `trainable` flags before each step."""
 
         def step(iterator):
             if self._flags.have_changed():
@@ -63,10 +60,10 @@ class FollowsTrainedSet(MultiWorkerSteps):
         return step
 
     def follow_trainable_set(self):
-        """Brings the optimizer in step with what is trainable now.
+        """Adapts the optimizer to the currently trainable variables.
 
-        `fit` and `train_on_batch` do so by themselves; call it in a training loop of your own
-        after layers were frozen or unfrozen, and take `model.optimizer` anew.
+        `fit` and `train_on_batch` call it. In a custom training loop, call it after you freeze
+        or unfreeze layers, and read `model.optimizer` again.
         """
         if self.optimizer is not None and self._is_out_of_step(self.optimizer):
             with self.distribute_strategy.scope():

@@ -1,4 +1,4 @@
-"""A backbone with heads, a freeze policy, and a `fit` that follows it."""
+"""A backbone with heads and a freeze policy."""
 
 import dataclasses
 
@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_transfer.backbones import Backbone, graph
 from keras_transfer.backbones.frozen_mode import follow_trainable, is_random, leaf_layers
 from keras_transfer.freezing import FreezeAll, FreezePolicy
+from keras_transfer.heads import DenseHead
 from keras_transfer.models.checks import (
     as_backbone,
     check_heads,
@@ -17,21 +18,21 @@ from keras_transfer.models.checks import (
 from keras_transfer.models.stage_summary import stage_summary
 from keras_transfer.models.trained_set import FollowsTrainedSet
 
-# The rows of a batch that stands for any: one would be squeezed away.
+# Rows of an example batch: Keras would squeeze a single one.
 _FEW = 2
 
 
 @dataclasses.dataclass
 class _Parts:
-    """What a `TransferModel` is made of. Kept in one object that Keras does not track: the
-    layers in it belong to the model's graph already."""
+    """The parts of a `TransferModel`, in an object that Keras does not track: their layers
+    already belong to the graph of the model."""
 
     backbone: Backbone
     heads: object
     freeze_policy: FreezePolicy
     saved_with_slots: bool = False
     tails: dict = dataclasses.field(default_factory=dict)
-    # As they were passed to `compile`; functions and objects stay themselves.
+    # The arguments of `compile`, as passed.
     compiled_with: dict = dataclasses.field(default_factory=dict)
     own_optimizer: keras.optimizers.Optimizer | None = None
     class_names: tuple | None = None
@@ -40,49 +41,58 @@ class _Parts:
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
 class TransferModel(FollowsTrainedSet):
-    """A functional model: a backbone, a head or several, and what is trained of them.
+    """A functional model of a backbone, one or several heads, and a freeze policy.
 
     The graph is flat: `get_layer` reaches every layer of the backbone and of the heads, and
     `keras.Model(model.input, model.get_layer(name).output)` works. Frozen layers run in
-    inference mode whatever `training` says.
+    inference mode for every value of `training`.
 
-    After `compile`, changing what is trained, by `model.freeze_policy = ...` or by any layer's
-    `trainable`, takes effect in the next step of `fit`, also from a callback: the optimizer
-    goes on with its state for the layers it trained before. (Keras would go on training the
-    old set.)
+    After `compile`, a change of the trainable layers, by `model.freeze_policy = ...` or by
+    `trainable` of any layer, takes effect in the next step of `fit`, also from a callback. The
+    optimizer keeps its state for the layers that it trained before. (Keras continues to train
+    the old layers.)
 
     Args:
-        backbone: a `Backbone`, the name of a network in `keras.applications` (with its
-            ImageNet weights), or any functional `keras.Model`, which is copied. A `Backbone`
-            is not: its layers become the model's. Give each of several models one of its own
-            (`backbone.copy()`), or they share weights and what is frozen.
-        heads: a head, or a dict of name to head for several tasks at once; the outputs, the
-            labels and the losses then are dicts with these names.
-        freeze_policy: a `FreezePolicy`. Defaults to `FreezeAll()`.
-        name: the name of the model. Defaults to that of the backbone with `_transfer`.
-        truncate_at: the name of a boundary of the backbone after which its layers are left
-            out, such as the one that `transferability.probe_layers` finds. Defaults to
-            None, none are.
+        backbone: a `Backbone`, the name of a network in `keras.applications` (with its ImageNet
+            weights), or any functional `keras.Model`. A `keras.Model` is copied, a `Backbone`
+            is not: models made from one `Backbone` share its weights and which of its layers
+            are frozen, unless each gets a `backbone.copy()`.
+        heads: a head, or a dict from name to head for several tasks; the outputs, labels and
+            losses are then dicts with these names.
+        freeze_policy: a `FreezePolicy`. Defaults to None, `FreezeAll()`.
+        name: name of the model. Defaults to the name of the backbone with `_transfer`.
+        truncate_at: name of a boundary of the backbone after which its layers are dropped, for
+            example from `transferability.probe_layers`. Defaults to None, none.
 
-    Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255]. Instead of
-        pictures the model takes features that were computed before, in a dict under the name of
-        the boundary they come from: `model({"block_12_add": features})`.
-    Output: that of the head, or a dict of those of the heads, each of the head's shape.
+    Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255]. The model also
+        takes precomputed features, in a dict under the name of their boundary:
+        `model({"block_12_add": features})`.
+    Output shape: the shape of the head, or a dict of the shapes of the heads.
+
+    Raises:
+        ValueError: if the backbone, a head or the policy is of another kind, or `truncate_at`
+            is not a boundary.
 
     Example:
-
-    >>> backbone = Backbone("MobileNetV2", input_shape=(96, 96, 3), weights=None, alpha=0.35)
-    >>> model = TransferModel(backbone, heads=SoftmaxHead(10))
-    >>> model.compile()
-    >>> model.output_shape
-    (None, 10)
+        >>> backbone = backbones.Backbone("MobileNetV2", (96, 96, 3), weights=None, alpha=0.35)
+        >>> model = models.TransferModel(backbone, heads=heads.SoftmaxHead(10))
+        >>> model.compile()
+        >>> model.output_shape
+        (None, 10)
     """
 
-    # Not known of a loaded model, nor needed: its head is trained.
+    # Unknown for a loaded model, and not needed.
     truncate_at = None
     _has_own_optimizer = False
 
-    def __init__(self, backbone, heads, freeze_policy=None, name=None, truncate_at=None):
+    def __init__(
+        self,
+        backbone: Backbone | keras.Model | str,
+        heads: DenseHead | dict[str, DenseHead],
+        freeze_policy: FreezePolicy | None = None,
+        name: str | None = None,
+        truncate_at: str | None = None,
+    ):
         backbone = as_backbone(backbone)
         if truncate_at is not None:
             backbone = backbone.truncated(truncate_at)
@@ -103,21 +113,21 @@ class TransferModel(FollowsTrainedSet):
         self._follow(leaf for layer in self.layers for leaf in leaf_layers(layer))
         self._parts = _Parts(backbone, heads, freeze_policy)
 
-    # What it is made of.
+    # Parts.
 
     @property
     def backbone(self):
-        """The `Backbone`; its layers are this model's."""
+        """The `Backbone`, which shares its layers with this model."""
         return self._parts.backbone
 
     @property
     def heads(self):
-        """The head, or the dict of heads, as they were given."""
+        """The head, or the dict of heads."""
         return self._parts.heads
 
     @property
     def freeze_policy(self):
-        """The policy applied last. Assigning one applies it, in mid-training as well."""
+        """The policy applied last; assigning one applies it, also during training."""
         return self._parts.freeze_policy
 
     @freeze_policy.setter
@@ -131,24 +141,24 @@ class TransferModel(FollowsTrainedSet):
             self.follow_trainable_set()
 
     def copy(self):
-        """A model with layers and weights of its own, equal to this one, not compiled."""
+        """An uncompiled copy with layers and weights of its own."""
         heads = self.heads.values() if isinstance(self.heads, dict) else [self.heads]
         parts = [*self.layers, *heads, self.freeze_policy]
-        # The user's own classes need not be registered for a copy.
+        # A copy also works with the user's unregistered classes.
         classes = {type(part).__name__: type(part) for part in parts}
         copy = type(self).from_config(self.get_config(), classes)
         for original, layer in zip(self.layers, copy.layers, strict=True):
             graph.set_layer_weights(layer, original.get_weights())
         return copy
 
-    # Where the frozen part ends.
+    # The frozen part.
 
     @property
     def frozen_boundary(self):
-        """The name of the last boundary before which nothing is trained and nothing is random.
+        """The name of the last boundary before which no layer trains and none is random.
 
-        It may lie in the head: behind a pooling without weights, say. Where the first weights
-        are trained already it is the preprocessing.
+        It may be in the head, for example after a pooling without weights. If the first layer
+        with weights trains, it is the preprocessing.
         """
         operations = graph.forward_operations(self)
         active = next((i for i, op in enumerate(operations) if _is_active(op)), len(operations))
@@ -156,11 +166,11 @@ class TransferModel(FollowsTrainedSet):
         return [name for name in graph.boundaries(self) if name in inert][-1]
 
     def stem(self):
-        """The frozen prefix: a model from images to the features at `frozen_boundary`."""
+        """The frozen part: a model from images to the features at `frozen_boundary`."""
         return graph.split(self, self.frozen_boundary)[0]
 
     def tail(self):
-        """All that follows the frozen prefix, from the stem's features to the outputs."""
+        """The rest: a model from the features of the stem to the outputs."""
         return graph.split(self, self.frozen_boundary)[1]
 
     def __call__(self, inputs, *arguments, **keyword_arguments):
@@ -172,7 +182,7 @@ class TransferModel(FollowsTrainedSet):
         return super().__call__(inputs, *arguments, **keyword_arguments)
 
     def _tail_from(self, boundary):
-        """What follows a boundary; made once, since each `fit` and `evaluate` asks for it."""
+        """The model after a boundary; cached, since each `fit` and `evaluate` needs it."""
         if boundary not in self._parts.tails:
             self._parts.tails[boundary] = graph.split(self, boundary)[1]
         tail = self._parts.tails[boundary]
@@ -180,15 +190,14 @@ class TransferModel(FollowsTrainedSet):
         lost = [v.path for v in self.trainable_variables if id(v) not in reached]
         if lost:
             raise ValueError(
-                f"The features come from '{boundary}', but weights before it are trained, "
-                f"such as '{lost[0]}', which they cannot reach. Train on pictures, or freeze "
-                f"up to '{boundary}'."
+                f"Features from '{boundary}' cannot train the weights before it, such as "
+                f"'{lost[0]}', which are trainable. Train on images, or freeze up to "
+                f"'{boundary}'."
             )
         return tail
 
     def stage_summary(self, print_fn=print):
-        """Prints a line for each stage and head: output shape, parameters, whether it is
-        trained, and its learning-rate multiplier."""
+        """Prints the shape, parameters and learning-rate multiplier of each stage and head."""
         print_fn(stage_summary(self))
 
     # Training.
@@ -196,15 +205,16 @@ class TransferModel(FollowsTrainedSet):
     def compile(
         self, optimizer="adamw", loss=None, loss_weights=None, metrics=None, **keras_arguments
     ):
-        """Configures training; without arguments it is right for the model's heads.
+        """Configures training; the defaults fit the heads.
 
         Args:
-            optimizer: as in Keras. Defaults to `"adamw"` with Keras' learning rate of 1e-3. One
-                that was built for another trainable set keeps its state.
-            loss: as in Keras. Defaults to the heads' losses.
-            loss_weights: as in Keras. Defaults to the heads' weights where there are several.
-            metrics: as in Keras. Defaults to the heads' metrics, unless a loss is given.
-            **keras_arguments: what else `keras.Model.compile` takes.
+            optimizer: as in Keras. Defaults to `"adamw"` with a learning rate of 1e-3. A built
+                optimizer keeps its state if other variables have become trainable.
+            loss: as in Keras. Defaults to None, the losses of the heads.
+            loss_weights: as in Keras. Defaults to None, the weights of the heads if there are
+                several.
+            metrics: as in Keras. Defaults to None, the metrics of the heads if `loss` is None.
+            **keras_arguments: further arguments of `keras.Model.compile`.
         """
         own_optimizer = None if optimizer == "adamw" else keras.optimizers.get(optimizer)
         self._parts.own_optimizer = _unwrapped(own_optimizer)
@@ -214,7 +224,7 @@ class TransferModel(FollowsTrainedSet):
         self.recompile(own_optimizer or "adamw")
 
     def recompile(self, optimizer):
-        """Compiles with another optimizer; loss, metrics and all else stay.
+        """Compiles with another optimizer and the previous loss and metrics.
 
         Args:
             optimizer: as in Keras.
@@ -241,16 +251,16 @@ class TransferModel(FollowsTrainedSet):
 
     @property
     def own_optimizer(self):
-        """The optimizer that was passed to `compile`; None for the default one."""
+        """The optimizer passed to `compile`; None for the default one."""
         return self._parts.own_optimizer
 
-    # What it remembers of its data.
+    # Facts about the data.
 
     @property
     def class_names(self):
-        """The names of the classes: a tuple, or None if they are not known.
+        """The names of the classes: a tuple, or None if unknown.
 
-        `fit` and `fine_tune` take them from a `LabeledDataset`. Assign them for other data.
+        `fit` and `fine_tune` read them from a `LabeledDataset`. Assign them for other data.
         """
         return self._parts.class_names
 
@@ -260,13 +270,14 @@ class TransferModel(FollowsTrainedSet):
 
     @property
     def reduced_decoding(self):
-        """Whether large JPEGs were decoded at a part of their size; None if not known."""
+        """Whether training decoded large JPEGs at a reduced size; None if unknown."""
         return self._parts.reduced_decoding
 
     def remember(self, dataset):
-        """Takes over the class names and the decoding of a `LabeledDataset`.
+        """Stores the class names and the decoding of a `LabeledDataset`.
 
-        Has no effect for other datasets, and for names that do not fit the head.
+        It has no effect for other datasets, and for a number of names that differs from the
+        number of outputs.
         """
         names = getattr(dataset, "class_names", None)
         if names is not None and getattr(self.heads, "units", None) == len(names):
@@ -276,21 +287,21 @@ class TransferModel(FollowsTrainedSet):
     def fit(self, x=None, *arguments, **keyword_arguments):
         if isinstance(x, tf.data.Dataset):
             self.remember(x)
-            # Keras warns of its own default, that it cannot shuffle a dataset.
+            # Keras warns about its own default `shuffle=True` for a dataset.
             keyword_arguments.setdefault("shuffle", False)
             if self.compiled and not self.optimizer.built:
                 self._build_for(x.element_spec)
         return super().fit(x, *arguments, **keyword_arguments)
 
     def _build_for(self, element_spec):
-        """Makes the variables of the metrics and of the optimizer, by a batch of zeros.
+        """Creates the variables of the metrics and of the optimizer with a batch of zeros.
 
-        Keras makes them while it traces the first step, and then traces that step once more:
-        for a large network it takes as long as the first epoch on a few hundred features.
+        Keras creates them while it traces the first step, and then traces that step again: for
+        a large network this takes as long as an epoch on a few hundred features.
         """
         specs = tf.nest.flatten(element_spec)
         if self.distribute_strategy.num_replicas_in_sync > 1 or not all(map(_is_plain, specs)):
-            return  # Keras sees to it, or the step will tell what is wrong.
+            return  # Keras creates them, or reports what is wrong.
         zeros = [tf.zeros([_FEW if n is None else n for n in s.shape], s.dtype) for s in specs]
         batch = tf.nest.pack_sequence_as(element_spec, zeros)
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
@@ -303,7 +314,7 @@ class TransferModel(FollowsTrainedSet):
     # Config.
 
     def get_config(self):
-        # The model's own tensors in a plain functional model, which knows how to describe them.
+        # A plain functional model of the same tensors, which has a config.
         plain = keras.Model(self.input, self._outputs_struct, name=self.name)
         return {
             "name": self.name,
@@ -319,7 +330,7 @@ class TransferModel(FollowsTrainedSet):
             "class_names": self.class_names and list(self.class_names),
             "reduced_decoding": self.reduced_decoding,
             "has_own_optimizer": self.own_optimizer is not None,
-            # Without any step there are no slots in the file, and none to be made for it.
+            # Before any step, the file contains no slots, and loading must not create any.
             "optimizer_built": bool(self.compiled and self.optimizer.built),
         }
 
@@ -353,7 +364,7 @@ class TransferModel(FollowsTrainedSet):
     def get_compile_config(self):
         config = super().get_compile_config()
         if config:
-            # It may have followed the trainable set since `compile`.
+            # It may have changed with the trainable variables since `compile`.
             config["optimizer"] = keras.saving.serialize_keras_object(
                 _unwrapped(self.optimizer)
             )
@@ -368,7 +379,7 @@ class TransferModel(FollowsTrainedSet):
 
 
 def _unwrapped(optimizer):
-    """The optimizer within a `LossScaleOptimizer`, which `compile` adds by itself."""
+    """The optimizer inside a `LossScaleOptimizer`, which `compile` adds."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer.inner_optimizer
     return optimizer

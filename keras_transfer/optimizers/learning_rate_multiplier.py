@@ -1,4 +1,6 @@
-"""One optimizer, with a learning rate of its own for each variable."""
+"""One optimizer with a learning rate for each variable."""
+
+from collections.abc import Mapping, Sequence
 
 import keras
 
@@ -6,9 +8,9 @@ from keras_transfer.optimizers import patterns, rate_views
 
 
 def _of_inner_optimizer(name):
-    """A property that is the inner optimizer's attribute `name`.
+    """A property that reads and writes an attribute of the inner optimizer.
 
-    What Keras' base constructor assigns before there is an inner optimizer is dropped.
+    It ignores what Keras' base constructor assigns before there is an inner optimizer.
     """
 
     def get(self):
@@ -23,48 +25,42 @@ def _of_inner_optimizer(name):
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
 class LearningRateMultiplier(keras.optimizers.Optimizer):
-    """Trains each variable with the inner optimizer at a multiple of its learning rate.
+    """Trains each variable at a multiple of the learning rate of one inner optimizer.
 
-    Use it for layer-wise learning rate decay, for discriminative fine-tuning, or to let a new
-    head learn faster than the backbone under it. The *learning rate* is multiplied, never the
-    gradient, to which Adam and its relatives are invariant. A multiplier `m` is the same as
-    training the variable with the inner optimizer at `m` times the rate, decoupled weight
-    decay included; with all multipliers 1 the numbers are those of the inner optimizer to the
-    last bit. There is one inner optimizer, so `global_clipnorm` sees all gradients, there is
-    one `iterations`, and `learning_rate` is the base rate, which callbacks and schedules read
-    and write as usual.
+    Use it for layer-wise learning rate decay, for discriminative fine-tuning, or for a new head
+    that learns faster than its backbone. It multiplies the *learning rate* and not the
+    gradient, to whose scale Adam and its relatives are invariant. A multiplier `m` equals
+    training the variable with the inner optimizer at `m` times the rate, decoupled weight decay
+    included; with all multipliers 1 the result is bit-identical to the inner optimizer. There
+    is one inner optimizer: `global_clipnorm` uses all gradients, there is one `iterations`, and
+    callbacks and schedules read and write the base rate as `learning_rate`.
 
-    Every variable must be covered by a pattern and every pattern must be used; both are
-    checked when the optimizer is built. At that point only the trainable variables are known,
-    so that a pattern for layers that are frozen for now looks like a misspelled one: call
-    `check(model.variables)` before, as `keras_transfer.models.TransferModel` does in
-    `compile`.
+    A pattern must cover every variable, and every pattern must be used; `build` checks both. It
+    knows only the trainable variables, so a pattern for frozen layers looks like a misspelled
+    one: call `check(model.variables)` before, as `TransferModel.compile` does.
 
     Args:
-        inner_optimizer: A `keras.optimizers.Optimizer` that is not built yet, or a name or
-            config that `keras.optimizers.get` takes. Its own settings (`clipnorm`,
-            `weight_decay`, `use_ema`, `gradient_accumulation_steps`, ...) stay in force.
-        multipliers: Ordered mapping, or list of pairs, of pattern and positive float. A
-            pattern is a regular expression that must match all of `variable.path`; the first
-            one that matches wins.
-        patterns_checked: Whether all patterns are known to be used. `check` and `build` set
-            it, and it is saved, so that a model with frozen layers can be reloaded. Defaults
-            to `False`.
-        name: Name of the optimizer. Defaults to `None`, for an automatic one.
+        inner_optimizer: `keras.optimizers.Optimizer` that is not built yet, or a name or config
+            for `keras.optimizers.get`. Its settings (`clipnorm`, `weight_decay`, `use_ema`,
+            `gradient_accumulation_steps`, ...) apply.
+        multipliers: ordered mapping, or list of pairs, of pattern and positive float. A pattern
+            is a regular expression that must match the full `variable.path`; the first match
+            wins.
+        patterns_checked: whether all patterns are known to be used. `check` and `build` set it,
+            and the config contains it, which allows a model with frozen layers to be reloaded.
+            Defaults to False.
+        name: name of the optimizer. Defaults to None, an automatic name.
 
     Raises:
-        ValueError: For a multiplier that is not positive and finite, an inner optimizer that
-            is built already or has no update rule of its own, and, when built, for a variable
-            without a pattern or a pattern without a variable.
+        ValueError: if a multiplier is not positive and finite, or the inner optimizer is
+            already built or has no update rule of its own; and in `build`, if a variable has no
+            pattern or a pattern no variable.
 
     Example:
-
-    ```python
-    optimizer = LearningRateMultiplier(
-        keras.optimizers.AdamW(1e-3), [("head/.*", 1.0), (".*", 0.1)]
-    )
-    model.compile(optimizer=optimizer, loss="mse")
-    ```
+        >>> optimizer = optimizers.LearningRateMultiplier(
+        ...     keras.optimizers.AdamW(1e-3), [("head_.*", 1.0), (".*", 0.1)]
+        ... )
+        >>> model.compile(optimizer=optimizer)
 
     Reference:
         [Howard & Ruder, 2018](https://arxiv.org/abs/1801.06146), equation 2: discriminative
@@ -81,7 +77,7 @@ class LearningRateMultiplier(keras.optimizers.Optimizer):
     # `LossScaleOptimizer` sets it to `None`.
     loss_scale_factor = _of_inner_optimizer("loss_scale_factor")
     gradient_accumulation_steps = _of_inner_optimizer("gradient_accumulation_steps")
-    # Keras reads these of an optimizer it did not make: `SwapEMAWeights` all but the first two.
+    # Keras reads these from any optimizer; `SwapEMAWeights` all but the first two.
     _iterations = _of_inner_optimizer("_iterations")
     _learning_rate = _of_inner_optimizer("_learning_rate")
     _trainable_variables = _of_inner_optimizer("_trainable_variables")
@@ -89,47 +85,52 @@ class LearningRateMultiplier(keras.optimizers.Optimizer):
     _model_variables_moving_average = _of_inner_optimizer("_model_variables_moving_average")
     _distribution_strategy = _of_inner_optimizer("_distribution_strategy")
 
-    def __init__(self, inner_optimizer, multipliers, patterns_checked=False, name=None):
+    def __init__(
+        self,
+        inner_optimizer: keras.optimizers.Optimizer | str | dict,
+        multipliers: Mapping[str, float] | Sequence[Sequence],
+        patterns_checked: bool = False,
+        name: str | None = None,
+    ):
         inner_optimizer = keras.optimizers.get(inner_optimizer)
         _check_can_be_wrapped(inner_optimizer)
-        multipliers = patterns.validated(multipliers)
+        pairs = patterns.validated(multipliers).items()
         super().__init__(learning_rate=0.0, name=name)
         self.inner_optimizer = inner_optimizer
         # Pairs, since Keras would wrap a dict to track the variables in it.
-        self._multipliers = tuple(multipliers.items())
+        self._multipliers = tuple(pairs)
         self._multiplier_of_index = ()
         self.patterns_checked = patterns_checked
 
     @property
     def multipliers(self):
-        """The multipliers by pattern, in the order in which they are tried."""
+        """Dict from pattern to multiplier, in order."""
         return dict(self._multipliers)
 
     def pattern_for(self, variable):
-        """Returns the pattern that decides the multiplier of `variable`."""
+        """Returns the first pattern that matches `variable`."""
         path = _path(variable)
         patterns.check_covered(self.multipliers, [path])
         return patterns.first_matches(self.multipliers, [path])[0]
 
     def multiplier_for(self, variable):
-        """Returns the multiplier of a model's `variable`, as a float."""
+        """Returns the multiplier of `variable`, a float."""
         return self.multipliers[self.pattern_for(variable)]
 
     def check(self, variables):
         """Checks that every pattern is used by one of `variables`.
 
         Args:
-            variables: All variables of the model, whether they are trained or not:
-                `model.variables`.
+            variables: all variables of the model, trainable or not: `model.variables`.
 
         Raises:
-            ValueError: When a pattern is the first match of none of them.
+            ValueError: if a pattern is the first match of none of them.
         """
         patterns.check_used(self.multipliers, [_path(variable) for variable in variables])
         self.patterns_checked = True
 
     def build(self, variables):
-        """Checks the patterns against the variables to train, and makes the inner slots."""
+        """Checks the patterns for the trainable variables; builds the inner optimizer."""
         if self.built:
             return
         variables = list(variables)
@@ -219,7 +220,7 @@ def _check_can_be_wrapped(optimizer):
         )
     if isinstance(optimizer, LearningRateMultiplier):
         raise ValueError(
-            "`inner_optimizer` is a LearningRateMultiplier itself; write one list of "
+            "`inner_optimizer` is itself a LearningRateMultiplier; pass one list of "
             "multipliers for its `inner_optimizer` instead. "
             f"Received: inner_optimizer={optimizer}"
         )
@@ -246,10 +247,10 @@ def _check_can_be_wrapped(optimizer):
 
 
 def _track_all_variables(optimizer):
-    """Adds to `optimizer.variables` what is an attribute only.
+    """Adds variables that are mere attributes to `optimizer.variables`.
 
-    Keras does not do so while a `LossScaleOptimizer` builds what is in it, and Nadam's product
-    of momenta would not be saved.
+    Keras does not while a `LossScaleOptimizer` builds its inner optimizer: a saved file would
+    lack Nadam's product of momenta.
     """
     tracked = {id(variable) for variable in optimizer.variables}
     for value in list(vars(optimizer).values()):

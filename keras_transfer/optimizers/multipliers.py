@@ -1,35 +1,34 @@
-"""Multipliers by stage: how much slower the layers near the image learn than the head."""
+"""Multipliers by stage: layers near the input learn more slowly than the head."""
 
 import re
+
+import keras
 
 from keras_transfer.optimizers.patterns import first_matches
 
 
-def layerwise_decay(model, decay=0.75):
+def layerwise_decay(model: keras.Model, decay: float = 0.75) -> dict[str, float]:
     """Returns multipliers that fall by a factor from each stage to the one before it.
 
     The head has multiplier 1, the last stage of the backbone `decay`, the one before it
-    `decay**2`, and so on down to the first stage. Stages without weights are not counted. What
-    belongs to no stage is the head.
+    `decay**2`, and so on to the first stage. Stages without weights do not count. All layers
+    outside the stages belong to the head.
 
     Args:
-        model: A `keras_transfer.models.TransferModel`, or any model with `backbone.stages`.
-        decay: Float, above 0 and at most 1. Around 0.65 to 0.9 is usual; the fewer the stages,
-            the smaller. Defaults to 0.75.
+        model: a `TransferModel`, or any model with `backbone.stages`.
+        decay: factor above 0 and at most 1, usually 0.65 to 0.9; smaller for fewer stages.
+            Defaults to 0.75.
 
     Returns:
-        A `dict` of pattern to multiplier with a pattern for each layer, from the first stage
-        to the last, and at the end '.*' for the head.
+        Dict from pattern to multiplier: a pattern for each layer, from the first stage to the
+        last, and finally '.*' for the head.
 
     Raises:
-        ValueError: When `decay` is out of range or `model` has no stages.
+        ValueError: if `decay` is out of range or `model` has no stages.
 
     Example:
-
-    ```python
-    multipliers = layerwise_decay(model, decay=0.75)
-    model.compile(optimizer=LearningRateMultiplier("adamw", multipliers))
-    ```
+        >>> multipliers = optimizers.layerwise_decay(model, decay=0.75)
+        >>> model.compile(optimizer=optimizers.LearningRateMultiplier("adamw", multipliers))
 
     Reference:
         [Bao et al., 2021](https://arxiv.org/abs/2106.08254), whose code gives layer `i` of `n`
@@ -43,31 +42,28 @@ def layerwise_decay(model, decay=0.75):
     return _multipliers(model, stages, rates)
 
 
-def discriminative(model, lowest=0.01):
+def discriminative(model: keras.Model, lowest: float = 0.01) -> dict[str, float]:
     """Returns multipliers that rise geometrically from the first stage to the head.
 
-    The first stage has multiplier `lowest`, the head 1, and each stage between them the same
-    multiple of the one before. Stages without weights are not counted. What belongs to no
-    stage is the head.
+    The first stage has multiplier `lowest`, the head 1, and each stage between them a
+    constant multiple of the one before. Stages without weights do not count. All layers outside
+    the stages belong to the head.
 
     Args:
-        model: A `keras_transfer.models.TransferModel`, or any model with `backbone.stages`.
-        lowest: Float, above 0 and at most 1, the multiplier of the first stage. Defaults to
-            0.01.
+        model: a `TransferModel`, or any model with `backbone.stages`.
+        lowest: multiplier of the first stage, above 0 and at most 1. Defaults to 0.01.
 
     Returns:
-        A `dict` of pattern to multiplier with a pattern for each layer, from the first stage
-        to the last, and at the end '.*' for the head.
+        Dict from pattern to multiplier: a pattern for each layer, from the first stage to the
+        last, and finally '.*' for the head.
 
     Raises:
-        ValueError: When `lowest` is out of range or `model` has no stages.
+        ValueError: if `lowest` is out of range or `model` has no stages.
 
     Example:
-
-    ```python
-    multipliers = discriminative(model, lowest=0.01)
-    model.compile(optimizer=LearningRateMultiplier("adamw", multipliers))
-    ```
+        >>> multipliers = optimizers.discriminative(model, lowest=0.01)
+        >>> max(multipliers.values()) == multipliers[".*"] == 1.0
+        True
 
     Reference:
         [Howard & Ruder, 2018](https://arxiv.org/abs/1801.06146), section 3.2; the spacing
@@ -97,9 +93,9 @@ def _stage_patterns(model):
     stages = getattr(getattr(model, "backbone", None), "stages", None)
     if stages is None:
         raise ValueError(
-            "The model has no `backbone.stages`, so it is not known which layers belong "
-            "together. Use a keras_transfer.models.TransferModel, or give "
-            "LearningRateMultiplier your own list of (pattern, multiplier) pairs. "
+            "The model has no `backbone.stages`, which group the layers. Use a "
+            "keras_transfer.models.TransferModel, or pass your own list of (pattern, "
+            "multiplier) pairs to LearningRateMultiplier. "
             f"Received: model={model}"
         )
     patterns, seen = [], set()
@@ -117,15 +113,15 @@ def _stage_patterns(model):
 
 
 def _learned_weights(layer):
-    """Returns what of a layer is trained, now or when the layer is unfrozen."""
-    # Of a frozen layer, nothing says which weights it would train. A preprocessing layer, on
-    # the other hand, holds statistics that are never trained, and needs no pattern.
+    """Returns the weights of a layer that train, now or once the layer is unfrozen."""
+    # A frozen layer does not show which weights it would train. The statistics of a
+    # preprocessing layer never train and need no pattern.
     frozen = any(not sublayer.trainable for sublayer in layer._flatten_layers())
     return layer.weights if frozen else layer.trainable_weights
 
 
 def _pattern(layer_name, weight):
-    # A weight that was made by another layer, such as one shared by two, keeps its own path.
+    # A weight that another layer created keeps its own path.
     if weight.path.startswith(f"{layer_name}/"):
         return f"{re.escape(layer_name)}/.*"
     return re.escape(weight.path)

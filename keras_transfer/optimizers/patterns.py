@@ -1,4 +1,4 @@
-"""Ordered patterns over variable paths: what is valid, what matches, what is left over."""
+"""Ordered patterns over variable paths."""
 
 import difflib
 import math
@@ -12,7 +12,7 @@ def validated(multipliers):
     pairs = list(multipliers.items() if hasattr(multipliers, "items") else multipliers)
     if not pairs:
         raise ValueError(
-            "`multipliers` must hold at least one (pattern, multiplier) pair, such as "
+            "`multipliers` must contain at least one (pattern, multiplier) pair, such as "
             f"('.*', 1.0). Received: multipliers={multipliers}"
         )
     valid = {}
@@ -26,8 +26,8 @@ def validated(multipliers):
         _check_pattern(pattern)
         if pattern in valid:
             raise ValueError(
-                f"The pattern '{pattern}' is given twice in `multipliers`; only the first "
-                f"could ever be used. Received: multipliers={pairs}"
+                f"The pattern '{pattern}' is given twice in `multipliers`, which would "
+                f"ignore the second. Received: multipliers={pairs}"
             )
         valid[pattern] = _checked_multiplier(pattern, multiplier)
     return valid
@@ -52,7 +52,7 @@ def _checked_multiplier(pattern, multiplier):
     is_number = isinstance(multiplier, numbers.Real) and not isinstance(multiplier, bool)
     if not is_number or not math.isfinite(multiplier) or multiplier <= 0:
         raise ValueError(
-            "A multiplier must be a positive, finite number. To keep layers as they are, use "
+            "A multiplier must be a positive, finite number. To freeze layers, use "
             "a freeze policy (`keras_transfer.freezing`) or `layer.trainable = False`, which "
             "also saves their gradients and their optimizer state. "
             f"Received: multiplier={multiplier!r} for the pattern {pattern!r}"
@@ -61,7 +61,7 @@ def _checked_multiplier(pattern, multiplier):
 
 
 def first_matches(patterns, paths):
-    """Returns, for each path, the first pattern that matches all of it, or `None`."""
+    """Returns the first pattern that matches each full path, or `None`."""
     compiled = [(pattern, re.compile(pattern)) for pattern in patterns]
     return [
         next((pattern for pattern, regex in compiled if regex.fullmatch(path)), None)
@@ -70,7 +70,7 @@ def first_matches(patterns, paths):
 
 
 def check_covered(patterns, paths):
-    """Raises a `ValueError` when a path is matched by no pattern."""
+    """Raises a `ValueError` if no pattern matches a path."""
     uncovered = [
         path
         for path, pattern in zip(paths, first_matches(patterns, paths), strict=True)
@@ -78,16 +78,16 @@ def check_covered(patterns, paths):
     ]
     if uncovered:
         raise ValueError(
-            f"No pattern matches the variable '{uncovered[0]}', so its learning rate is not "
-            f"known ({len(uncovered)} of {len(paths)} variables are not covered). Closest "
-            f"patterns: {_closest(uncovered[0], patterns)}. Patterns must match the whole "
-            "path; a last pattern '.*' covers all that is left. "
+            f"No pattern matches the variable '{uncovered[0]}', so it has no learning rate "
+            f"({len(uncovered)} of {len(paths)} variables have none). Closest patterns: "
+            f"{_closest(uncovered[0], patterns)}. Patterns must match the full path; a last "
+            "pattern '.*' covers all other variables. "
             f"Received: patterns={reprlib.repr(list(patterns))}"
         )
 
 
 def check_used(patterns, paths):
-    """Raises a `ValueError` when a pattern is the first match of no path."""
+    """Raises a `ValueError` if a pattern is the first match of no path."""
     used = set(first_matches(patterns, paths))
     for position, pattern in enumerate(patterns):
         if pattern in used:
@@ -97,15 +97,15 @@ def check_used(patterns, paths):
         if matched:
             earlier = first_matches(list(patterns)[:position], matched[:1])[0]
             raise ValueError(
-                f"The pattern '{pattern}' is never used: the first match wins, and all it "
-                f"matches is taken by earlier patterns ('{matched[0]}' by '{earlier}'). Put "
-                f"it before them. Received: patterns={reprlib.repr(list(patterns))}"
+                f"The pattern '{pattern}' is never used: the first match wins, and earlier "
+                f"patterns match all its variables ('{matched[0]}' by '{earlier}'). Put it "
+                f"first. Received: patterns={reprlib.repr(list(patterns))}"
             )
         raise ValueError(
             f"The pattern '{pattern}' matches none of the {len(paths)} variables. Closest "
-            f"paths: {_closest(pattern, paths)}. If it is meant for layers that are frozen "
-            "for now, call `optimizer.check(model.variables)` first, which looks at frozen "
-            f"variables as well. Received: patterns={reprlib.repr(list(patterns))}"
+            f"paths: {_closest(pattern, paths)}. If it is for currently frozen layers, call "
+            "`optimizer.check(model.variables)` first, which includes frozen variables. "
+            f"Received: patterns={reprlib.repr(list(patterns))}"
         )
 
 

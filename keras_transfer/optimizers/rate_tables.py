@@ -1,4 +1,4 @@
-"""What learning rate each variable has, as text."""
+"""The learning rate of each variable, as text."""
 
 import keras
 
@@ -7,28 +7,30 @@ from keras_transfer.optimizers.learning_rate_multiplier import LearningRateMulti
 _HEADER = ("variable", "pattern", "multiplier", "rate")
 
 
-def rate_table(model):
-    """Returns a table of the learning rate of each trained variable of a compiled model.
+def rate_table(model: keras.Model) -> str:
+    """Returns a table of the learning rates of the trainable variables of a compiled model.
 
-    Look at it before a long run: a pattern that covers too much or too little shows here. A
-    rate is the base rate of this moment times the multiplier; what an optimizer makes of a
-    rate by itself, such as Adam's denominator or `Muon`'s `adam_lr_ratio`, is left out.
+    Look at it before a long run: it shows a pattern that covers too much or too little. A rate
+    is the current base rate times the multiplier. It does not include factors of the optimizer
+    itself, such as Adam's denominator or `Muon`'s `adam_lr_ratio`.
 
     Args:
-        model: A compiled `keras.Model` with any optimizer.
+        model: a compiled `keras.Model` with any optimizer.
 
     Returns:
-        A string with one line for each trained variable, in the model's order, and a last line
-        with what is frozen.
+        A string with one line for each trainable variable, in the order of the model, and a
+        last line with the number of frozen variables.
 
     Raises:
-        ValueError: When the model is not compiled.
+        ValueError: if the model is not compiled.
 
     Example:
-
-    ```python
-    print(rate_table(model))
-    ```
+        >>> model.compile()
+        >>> print(optimizers.rate_table(model))
+        variable            pattern  multiplier  rate
+        head_output/kernel  -        1           0.001
+        head_output/bias    -        1           0.001
+        2 variables are trained, ... are not.
     """
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
@@ -49,10 +51,10 @@ def _row(optimizer, variable):
         pattern = optimizer.pattern_for(variable)
         multiplier = optimizer.multipliers[pattern]
     elif hasattr(optimizer, "optimizers"):
-        # Keras' `MultiOptimizer` has no rate of its own, its groups have.
+        # Keras' `MultiOptimizer` has a rate for each group only.
         optimizer = optimizer._optimizer_map(variable)
         pattern = optimizer.name
-    # Through a tensor, for a mirrored variable is no number by itself.
+    # Through a tensor, since a mirrored variable is not a number.
     rate = float(keras.ops.convert_to_tensor(optimizer.learning_rate)) * multiplier
     return variable.path, pattern, f"{multiplier:.4g}", f"{rate:.4g}"
 

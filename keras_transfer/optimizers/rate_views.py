@@ -1,14 +1,13 @@
-"""The same optimizer seen at other learning rates.
+"""An optimizer seen at other learning rates.
 
-A view is an object of a subclass of the optimizer's class that shares the optimizer's
-`__dict__`: the same slots, the same counter, the same settings, to read and to write. Only
-what the subclass overrides is different. The optimizer itself is not touched, holds no
-reference to its views, and keeps whatever it overrides (Nadam's product of momenta, Muon's two
-algorithms, a user's `apply`), because its own code runs.
+A view is an object of a subclass of the optimizer's class that shares its `__dict__`: the same
+slots, counter and settings, to read and to write. Only the overrides of the subclass differ.
+The optimizer does not change, has no reference to its views, and runs its own code with all
+its overrides (Nadam's product of momenta, Muon's two algorithms, a user's `apply`).
 
-Two names that Keras does not document are used, both for want of a documented one, and both
-unchanged from Keras 3.0 to 3.15: `_get_variable_index`, which every optimizer calls to find a
-variable's slots, and `_apply_weight_decay`, which reads one learning rate for all variables.
+The views use two undocumented names, both unchanged from Keras 3.0 to 3.15:
+`_get_variable_index`, by which every optimizer finds the slots of a variable, and
+`_apply_weight_decay`, which reads one learning rate for all variables.
 """
 
 import functools
@@ -18,9 +17,8 @@ def at_own_rates(optimizer, multipliers):
     """Returns a view of a built optimizer that gives each variable its own learning rate.
 
     Args:
-        optimizer: A built `keras.optimizers.Optimizer`.
-        multipliers: List of floats, one for each variable the optimizer was built on and in
-            that order.
+        optimizer: a built `keras.optimizers.Optimizer`.
+        multipliers: list of floats, one for each variable in the order of `build`.
     """
     own_rates, _ = _view_classes(type(optimizer))
     return _view(own_rates, optimizer, multipliers)
@@ -40,7 +38,7 @@ def _view(view_class, optimizer, multiplier):
 
 
 def _times(learning_rate, multiplier):
-    # A multiplication by one is left out, so that unit multipliers add no operation at all.
+    # Without a multiplication by one, unit multipliers add no operation.
     return learning_rate if multiplier == 1.0 else learning_rate * multiplier
 
 
@@ -49,7 +47,7 @@ def _view_classes(optimizer_class):
     class OneRate(optimizer_class):
         """The optimizer with its learning rate times one multiplier."""
 
-        # A slot, for the `__dict__` is the optimizer's own.
+        # A slot, since the `__dict__` belongs to the optimizer.
         __slots__ = ("view_multiplier",)
 
         @property
@@ -76,7 +74,7 @@ def _view_classes(optimizer_class):
                 _at_rate(self, multiplier)._apply_weight_decay(group)
 
     for view_class in (OneRate, OwnRates):
-        # The name stands in Keras' error messages and in TensorFlow's name scopes.
+        # Keras' error messages and TensorFlow's name scopes show the name.
         view_class.__name__ = optimizer_class.__name__
         view_class.__qualname__ = optimizer_class.__qualname__
     return OwnRates, OneRate

@@ -1,4 +1,4 @@
-"""An optimizer for a changed set of trained variables that goes on where the old one was."""
+"""An optimizer for a changed set of trainable variables, with the state of the old one."""
 
 import keras
 import tensorflow as tf
@@ -16,51 +16,47 @@ _WEIGHT_DECAY_EXCLUSIONS = (
 def carry_over(optimizer, variables):
     """Returns a new optimizer, built on `variables`, with the state of the old one.
 
-    An optimizer is bound to the variables it was built on; Keras raises "Unknown variable"
-    when more of them are trained later, and a fresh optimizer starts from zero. Use this when
-    layers are frozen or unfrozen in the middle of training:
+    An optimizer is bound to the variables it was built on: Keras raises "Unknown variable" if
+    more of them train later, and a new optimizer starts from zero. Use this if layers are
+    frozen or unfrozen during training:
 
-    - The configuration is the same, `exclude_from_weight_decay` included.
-    - `iterations`, the current learning rate and the loss scale go on. A schedule or callable
-      is the same object.
-    - A variable that was trained before keeps its slots, its moving average and its
-      accumulated gradient. It is found by its identity, not by position or path.
-    - A variable that is trained from now on gets fresh slots, and a moving average that starts
-      at its present value.
-    - The state of a variable that is trained no longer is dropped. If it comes back later, it
-      counts as new.
+    - The configuration stays, `exclude_from_weight_decay` included.
+    - `iterations`, the current learning rate and the loss scale stay. A schedule or callable is
+      the same object.
+    - A variable that trained before keeps its slots, its moving average and its accumulated
+      gradient; it is matched by identity, not by position or path.
+    - A new variable gets new slots, and a moving average that starts at its current value.
+    - The state of a variable that no longer trains is lost.
 
-    Adam and its relatives correct the bias of fresh slots by the number of steps, of which
-    Keras keeps one for all variables. With thousands of steps done, variables that are new
-    move faster than their learning rate says for a while: with Adam's default betas by
-    `(1 - 0.9**t) / (1 - 0.999**t)**0.5` after `t` more steps, 3.2 times at first, at most
-    about 6.6 times (`t = 12`), and 3.2 times again at `t = 100`. Give them a small multiplier,
-    or warm the rate up again.
+    Adam and its relatives correct the bias of new slots by the number of steps, which Keras
+    counts once for all variables. After thousands of steps, new variables therefore move faster
+    than their learning rate for a while: with Adam's default betas by a factor of
+    `(1 - 0.9**t) / (1 - 0.999**t)**0.5` after `t` more steps, 3.2 at first, at most about 6.6
+    (`t = 12`), and 3.2 again at `t = 100`. Give them a small multiplier, or warm up the rate.
 
     Args:
-        optimizer: A `keras.optimizers.Optimizer`, a `LearningRateMultiplier`, or a
-            `LossScaleOptimizer` around either. It is left as it is. One that is not built yet
-            has no state, so that a fresh one results.
-        variables: List of the model variables to train from now on. Call within the scope of
-            the `tf.distribute` strategy of the old optimizer, if it has one.
+        optimizer: a `keras.optimizers.Optimizer`, a `LearningRateMultiplier`, or a
+            `LossScaleOptimizer` around either. It does not change. If it is not built, the new
+            one has no state.
+        variables: list of the model variables to train. Call it in the scope of the
+            `tf.distribute` strategy of the optimizer, if it has one.
 
     Returns:
         An optimizer of the same class, built on `variables`.
 
     Raises:
-        ValueError: When called outside of the strategy's scope, or for an optimizer whose
-            slots cannot be told apart by variable, such as `keras.optimizers.MultiOptimizer`.
+        ValueError: if called outside the scope of the strategy, or if the slots of the
+            optimizer cannot be assigned to variables (`keras.optimizers.MultiOptimizer`).
 
     Example:
-
-    ```python
-    keras_transfer.freezing.UnfreezeLast(1).apply(backbone)
-    model.compile(optimizer=carry_over(model.optimizer, model.trainable_variables), loss="mse")
-    ```
+        >>> from keras_transfer.optimizers.slot_carry_over import carry_over
+        >>> model.compile()
+        >>> freezing.UnfreezeLast(1).apply(model.backbone)
+        >>> optimizer = carry_over(model.optimizer, model.trainable_variables)
     """
     if optimizer._distribution_strategy is not tf.distribute.get_strategy():
         raise ValueError(
-            "The optimizer was made in the scope of another `tf.distribute` strategy. Call "
+            "The optimizer was created in the scope of another `tf.distribute` strategy. Call "
             "`carry_over` in `with strategy.scope():`. Received: "
             f"optimizer of {optimizer._distribution_strategy}, "
             f"called in {tf.distribute.get_strategy()}"
@@ -101,8 +97,8 @@ def _same_settings(optimizer):
 def _same_settings_of_plain(optimizer):
     rate = optimizer._learning_rate
     is_float = isinstance(rate, keras.Variable)
-    # A lambda or a schedule that is not registered cannot go through a config, so the config
-    # is taken from a copy that holds a number in its place.
+    # A config cannot contain a lambda or an unregistered schedule: take the config of a copy
+    # with a number in its place.
     copy = object.__new__(type(optimizer))
     object.__setattr__(copy, "__dict__", dict(vars(optimizer)))
     if not is_float:
@@ -136,7 +132,7 @@ def _copy_state(old, new, variables):
 
 
 def _copy_variables(old, new, kept):
-    """Assigns single variables by attribute, and slots for the pairs of indices in `kept`."""
+    """Assigns single variables by attribute, and slots by the pairs of indices in `kept`."""
     copied = set()
     for name, value in vars(old).items():
         target = vars(new).get(name)
@@ -167,8 +163,8 @@ def _is_slots(value, optimizer):
 
 
 def _start_averages_of_others(new, variables, kept):
-    # Keras starts an average at the variable's value in step 0 only. From zero, it would
-    # overwrite a variable that comes later with a small fraction of itself.
+    # Keras starts an average at the value of its variable only in step 0. An average from zero
+    # would later overwrite the variable with a fraction of its value.
     for index, variable in enumerate(variables):
         average = new._model_variables_moving_average[index]
         if index not in kept and average is not None:

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from keras_transfer.calibration.measures import worst_mistakes
-from keras_transfer.data import read_pictures
+from keras_transfer.data import read_images
 from keras_transfer.explanations.grad_cams import grad_cam
 from keras_transfer.runs import blocks
 
@@ -44,7 +44,7 @@ def mistakes(run):
 def _read(mistaken, paths, image_size):
     """The mistakes whose image can still be read, and these images."""
     by_path = {paths[one.index]: one for one in mistaken}
-    dataset, readable, _ = read_pictures(list(by_path), image_size)
+    dataset, readable, _ = read_images(list(by_path), image_size)
     images = np.concatenate(list(dataset)) if readable else None
     return [by_path[path] for path in readable], images
 

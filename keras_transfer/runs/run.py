@@ -13,7 +13,7 @@ from keras_transfer import serving
 from keras_transfer._text import one_line, reason_of
 from keras_transfer.backbones.weights import check_finite
 from keras_transfer.calibration.measures import confusion_table, measure
-from keras_transfer.data import ImageSplits, image_folder, read_pictures
+from keras_transfer.data import ImageSplits, image_folder, read_images
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Plan
@@ -159,7 +159,7 @@ class Run:
         Returns:
             `PredictedImages`; files that cannot be read are listed in it.
         """
-        dataset, paths, unreadable = read_pictures(
+        dataset, paths, unreadable = read_images(
             files,
             self.image_size,
             self.settings["channels"],

@@ -3,7 +3,7 @@
 import math
 import re
 
-from keras_transfer.backbones.random_twins import random_twin
+from keras_transfer.backbones import random_twin
 from keras_transfer.explanations.stage_changes import learned_weights, weight_change
 from keras_transfer.optimizers import layerwise_decay
 

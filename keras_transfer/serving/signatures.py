@@ -3,8 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_transfer.data import decode_and_resize
-from keras_transfer.data.decoding import check_image_size
+from keras_transfer.data.decoding import check_image_size, decode_and_resize
 from keras_transfer.heads import SigmoidHead, SoftmaxHead
 from keras_transfer.models import TransferModel
 

@@ -147,7 +147,7 @@ def test_rows_are_in_the_order_of_the_paths(folder, tmp_path, shuffle):
     kept = pooled_features(backbone, splits.train, cache).features
     rows = features_in_order(splits, "train", backbone, cache)
     assert pooled_features(backbone, splits.train, cache).num_computed == 0
-    images, *_ = data.read_pictures(splits.paths["train"], 16)
+    images, *_ = data.read_images(splits.paths["train"], 16)
     expected = np.concatenate([backbone(batch, training=False) for batch in images])
     np.testing.assert_allclose(rows, expected.mean(axis=(1, 2)), atol=1e-3)
     assert np.array_equal(rows, kept) is not shuffle

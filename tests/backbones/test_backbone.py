@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_transfer.backbones import Backbone, list_backbones, split
-from keras_transfer.backbones.channels import adapt_weights
+from keras_transfer.backbones.preprocessing import adapt_weights
 from keras_transfer.backbones.registry import APPLICATIONS
 from tests.networks import residual_network
 
@@ -151,7 +151,7 @@ def test_intermediate_features_are_reached_by_name():
         ({"application": "MobileNetV2", "alfa": 1.0}, "it takes alpha"),
         ({"application": "MobileNetV2", "alpha": 0}, "`alpha` must be positive"),
         ({"application": "ResNet50", "alpha": 1.0}, "it takes no further arguments"),
-        ({"application": "MobileNetV2", "include_top": True}, "heads are attached"),
+        ({"application": "MobileNetV2", "include_top": True}, "attaches heads"),
         ({"application": "ConvNeXtTiny", "include_preprocessing": False}, "takes raw images"),
         ({"application": "Xception", "input_shape": (64, 64, 3)}, "at least 71 pixels"),
         ({"application": "MobileNetV2", "input_shape": (64, 64)}, "height, width, channels"),

@@ -32,7 +32,7 @@ def test_both_formats_of_keras_3_load(saved, file):
 @pytest.mark.parametrize("file", ["network.weights.h5", "network.keras"])
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
 def test_file_of_another_width_names_the_layer_and_the_shapes(saved, file, alpha):
-    with pytest.raises(ValueError, match=r"layer '\w+' expects \(.*\), the file holds \("):
+    with pytest.raises(ValueError, match=r"layer '\w+' expects \(.*\), the file contains \("):
         mobilenet(weights=saved[0] / file, alpha=alpha)
 
 

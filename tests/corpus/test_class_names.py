@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keras_transfer import data, serving
 from keras_transfer._figures import svg_of
 from keras_transfer.calibration.measures import confusion_table
-from keras_transfer.data.folder_layout import find_classes
+from keras_transfer.data.image_folders import find_classes
 from keras_transfer.runs.run_figures import confusion_figure
 from tests.corpus.pictures import WHOLE
 from tests.corpus.runs import make_run, small_model

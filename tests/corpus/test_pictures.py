@@ -6,8 +6,8 @@ import pytest
 from hypothesis import strategies as st
 
 from keras_transfer import data
-from keras_transfer.data.picture_files import loader
-from keras_transfer.data.scanning import scan
+from keras_transfer.data.image_files import make_loader
+from keras_transfer.data.scanning import ScannedFile, scan
 from tests.corpus.pictures import (
     ODD,
     TRUNCATED,
@@ -31,7 +31,7 @@ def finished_run(tmp_path_factory):
 
 def read(paths):
     """The pixels of what can be read, and the reasons for the rest."""
-    dataset, readable, unreadable = data.read_pictures(paths, IMAGE_SIZE)
+    dataset, readable, unreadable = data.read_images(paths, IMAGE_SIZE)
     pixels = np.concatenate(list(dataset)) if readable else np.zeros((0, *IMAGE_SIZE, 3))
     assert len(pixels) == len(readable)
     assert len(readable) + len(unreadable) == len(paths)
@@ -72,7 +72,7 @@ def test_a_truncated_picture_is_read_or_named(tmp_path):
 @pytest.fixture(scope="module")
 def load():
     """The loader of a folder with all kinds, traced once."""
-    return loader(IMAGE_SIZE, 3, False, True)
+    return make_loader(IMAGE_SIZE, 3, [ScannedFile("one", native=False)], True)
 
 
 @st.composite
@@ -132,7 +132,7 @@ def test_pictures_that_cannot_be_read_leave_no_run(tmp_path):
     write_all(tmp_path / "data/bees", WHOLE)
     arguments = ["fit", tmp_path / "data", "--output", tmp_path / "run", "--weights", "none"]
     told = assert_told(arguments, tmp_path)
-    assert f"{len(UNREADABLE)} of {len(UNREADABLE) + len(WHOLE)} pictures" in told
+    assert f"{len(UNREADABLE)} of {len(UNREADABLE) + len(WHOLE)} images" in told
 
 
 def test_predict_answers_for_all_it_can_read(tmp_path, finished_run):

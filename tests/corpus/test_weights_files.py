@@ -84,10 +84,10 @@ ARRAYS = {
     "float16": (of_type("float16"), None),
     "integers": (of_type("int32"), None),
     "flags": (of_type("bool"), None),
-    "complex": (of_type("complex64"), "holds no real numbers"),
-    "bytes": (lambda array: np.full(array.shape, b"ab"), "holds no real numbers"),
+    "complex": (of_type("complex64"), "instead of real numbers"),
+    "bytes": (lambda array: np.full(array.shape, b"ab"), "instead of real numbers"),
     "strings": (
-        lambda array: np.full(array.shape, "x", h5py.string_dtype()), "holds no real numbers"
+        lambda array: np.full(array.shape, "x", h5py.string_dtype()), "instead of real numbers"
     ),
     "transposed": (lambda array: array.T, "layer 'first' expects"),
     "empty": (lambda array: array[:0], "layer 'first' expects"),
@@ -232,7 +232,7 @@ NAMES_OF_FILES = ["weights", "weights.H5", "weights.hdf5", "weights.npz", "weigh
 @pytest.mark.parametrize("name", NAMES_OF_FILES)
 def test_other_names_are_told(saved, tmp_path, name):
     shutil.copy(saved / "whole.weights.h5", tmp_path / name)
-    with pytest.raises(ValueError, match=r"ends in '\.h5', '\.weights\.h5' or '\.keras'"):
+    with pytest.raises(ValueError, match=r"end in '\.h5', '\.weights\.h5' or '\.keras'"):
         load_weights(network(), tmp_path / name)
 
 

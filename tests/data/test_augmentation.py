@@ -39,13 +39,13 @@ SINGLE = {
 }
 
 
-def pictures(count=8, side=12, channels=3):
+def make_images(count=8, side=12, channels=3):
     return np.random.default_rng(0).uniform(0, 255, (count, side, side, channels)).astype("f4")
 
 
 def batches(count=24, channels=3, class_names=("a", "b", "c")):
     labels = np.arange(count, dtype="int32") % 3
-    pairs = tf.data.Dataset.from_tensor_slices((pictures(count, channels=channels), labels))
+    pairs = tf.data.Dataset.from_tensor_slices((make_images(count, channels=channels), labels))
     dataset = pairs.batch(4)
     return data.LabeledDataset(dataset, class_names, count) if class_names else dataset
 
@@ -55,7 +55,7 @@ def collect(dataset):
     return [np.concatenate(part) for part in zip(*elements, strict=True)]
 
 
-def test_equal_seeds_give_equal_pictures_in_parallel_and_epochs_differ():
+def test_equal_seeds_give_equal_images_in_parallel_and_epochs_differ():
     first, again = EVERYTHING(batches()), EVERYTHING(batches())
     epochs = [collect(first) for _ in range(2)]
     for epoch in epochs:
@@ -64,7 +64,7 @@ def test_equal_seeds_give_equal_pictures_in_parallel_and_epochs_differ():
     assert np.abs(epochs[0][0] - epochs[1][0]).max() > 1
 
 
-def test_another_seed_gives_other_pictures():
+def test_another_seed_gives_other_make_images():
     first, other = (data.Augmentation(zoom=0.2, seed=seed)(batches()) for seed in (0, 1))
     assert np.abs(collect(first)[0] - collect(other)[0]).max() > 1
 
@@ -78,9 +78,9 @@ def test_another_seed_gives_other_pictures():
         if (name, channels) != ("saturation", 1)  # grey has none
     ],
 )
-def test_each_argument_changes_pictures_within_their_range(name, value, channels):
+def test_each_argument_changes_images_within_their_range(name, value, channels):
     augmentation = data.Augmentation(**{name: value})
-    images = pictures(channels=channels)
+    images = make_images(channels=channels)
     labels = tf.range(8) % 3
     changed, targets = augmentation.transform(images, labels, SEED, num_classes=3)
     assert changed.shape == images.shape and changed.dtype == tf.float32
@@ -91,12 +91,12 @@ def test_each_argument_changes_pictures_within_their_range(name, value, channels
 
 
 def test_no_argument_changes_nothing():
-    images, _ = data.Augmentation().transform(pictures(), tf.range(8), SEED)
-    np.testing.assert_array_equal(images, pictures())
+    images, _ = data.Augmentation().transform(make_images(), tf.range(8), SEED)
+    np.testing.assert_array_equal(images, make_images())
 
 
-def test_pictures_of_one_batch_change_each_on_its_own():
-    same = np.repeat(pictures(1), 6, axis=0)
+def test_images_of_one_batch_change_each_on_its_own():
+    same = np.repeat(make_images(1), 6, axis=0)
     for name, value in SINGLE.items():
         if name in ("flip", "mixup", "cutmix"):  # two outcomes; nothing to mix
             continue
@@ -116,7 +116,7 @@ def test_pictures_of_one_batch_change_each_on_its_own():
     ],
 )
 def test_flip_mirrors_to_the_last_bit(flip, outcomes):
-    images = np.repeat(pictures(1), 40, axis=0)
+    images = np.repeat(make_images(1), 40, axis=0)
     changed, _ = data.Augmentation(flip=flip).transform(images, tf.range(40), SEED)
     expected = {images[0][outcome].tobytes() for outcome in outcomes}
     assert {image.tobytes() for image in changed.numpy()} == expected
@@ -134,14 +134,14 @@ def test_rotation_keeps_the_middle_and_crop_magnifies():
 def test_color_arithmetic():
     images = tf.constant([100.0, 150.0, 200.0], shape=(1, 1, 1, 3))
     grey = 0.2989 * 100 + 0.5870 * 150 + 0.1140 * 200
-    # One pixel: its grey is the picture's mean. 0.5 * (grey + 0.5 * (x - grey) - grey)
+    # One pixel: its grey is the image's mean. 0.5 * (grey + 0.5 * (x - grey) - grey)
     # + grey + 10 = grey + 0.25 * (x - grey) + 10
     expected = grey + 0.25 * (images - grey) + 10
     np.testing.assert_allclose(adjust_color(images, 10.0, 0.5, 0.5), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("mix", [mixup, cutmix])
-def test_mixed_targets_say_how_much_of_each_picture_there_is(mix):
+def test_mixed_targets_say_how_much_of_each_image_there_is(mix):
     # Picture k is filled with 10 * k, so that its mean tells what it was mixed of.
     images = tf.ones((8, 16, 16, 1)) * tf.reshape(10.0 * tf.range(8.0), (8, 1, 1, 1))
     mixed, targets = mix(images, tf.eye(8), SEED, 1.0)
@@ -154,7 +154,7 @@ def test_mixed_targets_say_how_much_of_each_picture_there_is(mix):
 
 def test_both_mixtures_take_turns():
     both = data.Augmentation(mixup=1.0, cutmix=1.0)
-    # MixUp makes values that no picture holds; CutMix does not.
+    # MixUp makes values that no image holds; CutMix does not.
     images = tf.ones((8, 16, 16, 1)) * tf.reshape(32.0 * tf.range(8.0), (8, 1, 1, 1))
     kinds = set()
     for number in range(12):
@@ -254,7 +254,7 @@ def test_bad_arguments_raise(name, value):
         lambda: batches().map(lambda images, labels: {"images": images}),
     ],
 )
-def test_other_elements_than_batches_of_pictures_raise(dataset):
+def test_other_elements_than_batches_of_images_raise(dataset):
     with pytest.raises(ValueError, match="Augmentation needs batches"):
         data.augmentation.light()(dataset())
 

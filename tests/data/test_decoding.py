@@ -6,8 +6,8 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from keras_transfer import data
-from keras_transfer.data.decoding import exif_orientation
-from keras_transfer.data.pillow_decoding import decode_with_pillow
+from keras_transfer.data.decoding import exif_orientation, resize
+from keras_transfer.data.image_files import decode_with_pillow
 
 
 def encode(image, image_format, **arguments):
@@ -40,13 +40,13 @@ def with_orientation(orientation, before=None):
     ],
 )
 @pytest.mark.parametrize("channels", [1, 3])
-def test_tensorflow_and_pillow_decode_alike(picture, tmp_path, mode, image_format, channels):
-    image = picture(mode=mode)
+def test_tensorflow_and_pillow_decode_alike(make_image, tmp_path, mode, image_format, channels):
+    image = make_image(mode=mode)
     if mode in ("RGBA", "LA"):
-        image.putalpha(picture(seed=1, mode="L"))
-    path = tmp_path / "picture"
+        image.putalpha(make_image(seed=1, mode="L"))
+    path = tmp_path / "image"
     path.write_bytes(encode(image, image_format))
-    expected = decode_with_pillow(path)
+    expected = decode_with_pillow(path)[0]
     if channels == 1:
         expected = tf.image.rgb_to_grayscale(expected).numpy()
     decoded = data.decode_image(path.read_bytes(), channels).numpy()
@@ -61,7 +61,7 @@ def test_sixteen_bit_grey_keeps_the_upper_half(tmp_path):
     Image.fromarray(levels).save(path)
     # 257 * n is n in the upper byte and n in the lower one.
     expected = np.repeat(np.arange(256, dtype="uint8").reshape(16, 16, 1), 3, axis=2)
-    np.testing.assert_array_equal(decode_with_pillow(path), expected)
+    np.testing.assert_array_equal(decode_with_pillow(path)[0], expected)
     np.testing.assert_array_equal(data.decode_image(path.read_bytes()), expected)
 
 
@@ -69,7 +69,7 @@ def test_transparent_pixels_become_white(tmp_path):
     path = tmp_path / "glass.png"
     Image.new("RGBA", (4, 4), (200, 0, 0, 0)).save(path)
     assert data.decode_image(path.read_bytes()).numpy().min() == 255
-    assert decode_with_pillow(path).min() == 255
+    assert decode_with_pillow(path)[0].min() == 255
 
 
 def test_palette_with_transparency_becomes_white(tmp_path):
@@ -78,15 +78,15 @@ def test_palette_with_transparency_becomes_white(tmp_path):
     image.putpixel((0, 0), 0)
     path = tmp_path / "glass.png"
     image.save(path, transparency=1)
-    decoded = decode_with_pillow(path)
+    decoded = decode_with_pillow(path)[0]
     assert decoded[0, 0].max() == 0
     assert decoded[1:].min() == 255
     np.testing.assert_array_equal(data.decode_image(path.read_bytes()), decoded)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_turns_a_jpeg_upright(picture, orientation):
-    contents = encode(picture(), "JPEG", exif=with_orientation(orientation), quality=95)
+def test_exif_orientation_turns_a_jpeg_upright(make_image, orientation):
+    contents = encode(make_image(), "JPEG", exif=with_orientation(orientation), quality=95)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(contents)))
     decoded = data.decode_image(contents).numpy()
     np.testing.assert_allclose(decoded.astype(int), np.asarray(upright).astype(int), atol=1)
@@ -94,16 +94,16 @@ def test_exif_orientation_turns_a_jpeg_upright(picture, orientation):
 
 
 @pytest.mark.parametrize("endian", ["<", ">"])
-def test_orientation_is_read_in_both_byte_orders(picture, endian):
+def test_orientation_is_read_in_both_byte_orders(make_image, endian):
     exif = Image.Exif()
     exif.endian = endian
     exif[0x0112] = 6
-    contents = encode(picture(), "JPEG", exif=exif.tobytes())
+    contents = encode(make_image(), "JPEG", exif=exif.tobytes())
     assert int(exif_orientation(contents)) == 6
 
 
-def test_orientation_is_found_behind_other_segments(picture):
-    plain = encode(picture(), "JPEG", exif=with_orientation(8))
+def test_orientation_is_found_behind_other_segments(make_image):
+    plain = encode(make_image(), "JPEG", exif=with_orientation(8))
     comment = b"\xff\xfe\x00\x20" + b"Exif\x00\x00 is the name of a header..."[:30]
     assert int(exif_orientation(plain[:2] + comment + plain[2:])) == 8
 
@@ -118,33 +118,33 @@ def test_orientation_is_found_behind_other_segments(picture):
         lambda contents: b"",
     ],
 )
-def test_damaged_exif_counts_as_upright(picture, damage):
-    contents = encode(picture(), "JPEG", exif=with_orientation(6))
+def test_damaged_exif_counts_as_upright(make_image, damage):
+    contents = encode(make_image(), "JPEG", exif=with_orientation(6))
     assert int(exif_orientation(damage(contents))) == 1
 
 
-def test_plain_jpeg_is_upright(picture):
-    assert int(exif_orientation(encode(picture(), "JPEG"))) == 1
+def test_plain_jpeg_is_upright(make_image):
+    assert int(exif_orientation(encode(make_image(), "JPEG"))) == 1
 
 
-def test_decoding_and_resizing_can_be_served(picture, tmp_path):
+def test_decoding_and_resizing_can_be_served(make_image, tmp_path):
     class Server(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
         def serve(self, contents):
             return tf.map_fn(
-                lambda one: data.resize(data.decode_image(one), 16),
+                lambda one: resize(data.decode_image(one), 16),
                 contents,
                 fn_output_signature=tf.TensorSpec((16, 16, 3), "float32"),
             )
 
     images = [
-        encode(picture(size=(40, 60)), "JPEG", exif=with_orientation(6)),
-        encode(picture(mode="RGBA"), "PNG"),
-        encode(picture(), "GIF"),
+        encode(make_image(size=(40, 60)), "JPEG", exif=with_orientation(6)),
+        encode(make_image(mode="RGBA"), "PNG"),
+        encode(make_image(), "GIF"),
     ]
     tf.saved_model.save(Server(), str(tmp_path / "served"))
     served = tf.saved_model.load(str(tmp_path / "served")).serve(tf.constant(images))
-    expected = [data.resize(data.decode_image(one), 16) for one in images]
+    expected = [resize(data.decode_image(one), 16) for one in images]
     np.testing.assert_allclose(served, expected, atol=1e-3)
 
 
@@ -152,12 +152,12 @@ def test_shrinking_averages_what_lies_between_the_samples():
     stripes = np.zeros((64, 64, 3), "uint8")
     stripes[::2] = 255
     # Every second row is white: the average is 127.5 everywhere but at the edges.
-    shrunk = data.resize(stripes, (16, 16)).numpy()[2:-2]
+    shrunk = resize(stripes, (16, 16)).numpy()[2:-2]
     np.testing.assert_allclose(shrunk, 127.5, atol=1)
 
 
 def test_resize_stretches_and_takes_batches():
-    assert data.resize(np.zeros((2, 10, 20, 1), "uint8"), (5, 7)).shape == (2, 5, 7, 1)
+    assert resize(np.zeros((2, 10, 20, 1), "uint8"), (5, 7)).shape == (2, 5, 7, 1)
 
 
 @pytest.mark.parametrize("channels", [0, 2, 4, "rgb"])
@@ -171,4 +171,4 @@ def test_other_channels_are_refused(channels):
 )
 def test_other_image_sizes_are_refused(image_size):
     with pytest.raises(ValueError, match="`image_size` must be a positive integer or a pair"):
-        data.resize(np.zeros((4, 4, 3)), image_size)
+        resize(np.zeros((4, 4, 3)), image_size)

@@ -48,7 +48,7 @@ def test_equalized_levels_are_spread_evenly():
     np.testing.assert_allclose(np.unique(result), [0, 85, 170, 255], atol=1e-3)
 
 
-def test_a_flat_picture_survives_every_operation():
+def test_a_flat_image_survives_every_operation():
     flat = tf.fill((1, 8, 8, 3), 128.0)
     for operation in module._OPERATIONS:
         assert np.isfinite(operation(flat, tf.constant(0.5))).all()

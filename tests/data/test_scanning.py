@@ -59,11 +59,11 @@ def test_known_files_are_not_opened(database, paths, monkeypatch):
     assert scan([]) == []
 
 
-def test_what_was_found_comes_back_as_it_was(database, picture, tmp_path, opened):
+def test_what_was_found_comes_back_as_it_was(database, make_image, tmp_path, opened):
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture().save(tmp_path / "turned.jpg", exif=exif.tobytes())
-    picture(mode="CMYK").save(tmp_path / "cmyk.jpg")
+    make_image().save(tmp_path / "turned.jpg", exif=exif.tobytes())
+    make_image(mode="CMYK").save(tmp_path / "cmyk.jpg")
     paths = [str(tmp_path / "turned.jpg"), str(tmp_path / "cmyk.jpg")]
     first = scan(paths)
     assert [(file.orientation, file.native) for file in first] == [(6, True), (1, False)]
@@ -136,7 +136,7 @@ def test_a_file_just_written_is_not_kept(database, paths, opened, monkeypatch):
 
 
 def test_unreadable_files_are_opened_each_time(database, paths, opened):
-    pathlib.Path(paths[0]).write_text("no picture")
+    pathlib.Path(paths[0]).write_text("no image")
     nowhere = paths[0] + "-nowhere.png"
     for _ in range(2):
         reasons = [file.reason for file in scan([*paths, nowhere, "\0.png"])]
@@ -163,10 +163,10 @@ def test_other_rules_scan_anew(database, paths, opened, monkeypatch, module, nam
     assert len(opened) == len(paths)
 
 
-def test_names_need_not_be_unicode(database, picture, tmp_path, opened):
+def test_names_need_not_be_unicode(database, make_image, tmp_path, opened):
     path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
     try:
-        picture().save(path)
+        make_image().save(path)
     except OSError:
         pytest.skip("the file system takes Unicode names only")
     assert scan([path]) == scan([path]) and len(opened) == 1
@@ -312,7 +312,7 @@ for number in range(100):
 # What is made of it.
 
 
-def test_pictures_and_fingerprints_are_those_of_a_scan_without_an_index(
+def test_images_and_fingerprints_are_those_of_a_scan_without_an_index(
     database, folder, monkeypatch
 ):
     root = folder({"ants": 4, "bees": 4})

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from keras_transfer.data.splitting import stratified_split
+from keras_transfer.data.image_folders import stratified_split
 
 
 def test_every_class_gives_its_share():
@@ -17,7 +17,7 @@ def test_every_class_gives_its_share():
     ("count", "fraction", "expected"),
     [(1, 0.5, 0), (2, 0.01, 1), (2, 0.99, 1), (3, 0.9, 2), (3, 0.1, 1)],
 )
-def test_one_picture_stays_and_one_is_set_aside_where_there_are_two(count, fraction, expected):
+def test_one_image_stays_and_one_is_set_aside_where_there_are_two(count, fraction, expected):
     digests = [str(i) for i in range(count)]
     assert len(stratified_split([0] * count, digests, fraction, seed=0)[1]) == expected
 

@@ -3,6 +3,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from keras_transfer import data
+from keras_transfer.data.decoding import decode_and_resize
 
 
 class _Tiny(tfds.core.GeneratorBasedBuilder):
@@ -62,7 +63,7 @@ class Unlabeled(_Tiny):
         return {"image": tfds.features.Image(shape=(None, None, 3))}
 
 
-class TwoPictures(_Tiny):
+class TwoImages(_Tiny):
     def _features(self):
         image = tfds.features.Image(shape=(None, None, 3))
         return {**super()._features(), "mask": image}
@@ -97,7 +98,7 @@ def test_validation_is_carved_from_train(tiny):
     assert int(splits.train.cardinality()) == 4
 
 
-def test_pictures_are_those_of_the_dataset_and_labels_follow(tiny):
+def test_images_are_those_of_the_dataset_and_labels_follow(tiny):
     splits = data.from_tfds(tiny, (9, 11))
     records = list(tiny.as_dataset(split="test").as_numpy_iterator())
     expected = np.stack([record["image"] for record in records])
@@ -114,8 +115,7 @@ def test_large_jpegs_are_decoded_as_files_are(tmp_path, reduced):
     decoders = {"image": tfds.decode.SkipDecoding()}
     records = builder.as_dataset(split="train", decoders=decoders).as_numpy_iterator()
     expected = [
-        data.decode_and_resize(record["image"], 16, reduced_decoding=reduced)
-        for record in records
+        decode_and_resize(record["image"], 16, reduced_decoding=reduced) for record in records
     ]
     np.testing.assert_allclose(images_of(splits.train_in_order), expected, atol=1e-3)
 
@@ -145,9 +145,9 @@ def test_nothing_is_set_aside_on_request(tiny):
     assert splits.num_images == {"train": 20, "test": 5}
 
 
-def test_shared_pictures_warn(tiny):
+def test_shared_images_warn(tiny):
     both = {"train": "train", "validation": "train[:5]"}
-    with pytest.warns(data.DataWarning, match="5 pictures are of the validation split also"):
+    with pytest.warns(data.DataWarning, match="Images of the validation split .*: 5,"):
         data.from_tfds(tiny, 8, splits=both)
 
 
@@ -163,7 +163,7 @@ def test_fingerprints_are_those_of_the_contents(tiny):
     ("builder", "message"),
     [
         (Unlabeled, "must have one class label among its features"),
-        (TwoPictures, "must have one image among its features"),
+        (TwoImages, "must have one image among its features"),
         (Floats, "must be stored as uint8"),
     ],
 )
@@ -173,7 +173,7 @@ def test_other_features_raise(tmp_path, builder, message):
 
 
 def test_a_dataset_without_train_raises(tmp_path):
-    with pytest.raises(ValueError, match=r"No split to train on: the dataset has \['test'\]"):
+    with pytest.raises(ValueError, match=r"No training split: the dataset has \['test'\]"):
         data.from_tfds(TestOnly(data_dir=tmp_path), 8)
 
 
@@ -182,9 +182,9 @@ def test_a_dataset_without_train_raises(tmp_path):
     [
         ({"splits": {"training": "train"}}, "`splits` must be a dict with keys among"),
         ({"splits": ["train"]}, "`splits` must be a dict with keys among"),
-        ({"splits": {"test": "test"}}, "No split to train on"),
+        ({"splits": {"test": "test"}}, "No training split"),
         ({"splits": {"train": "train", "test": "test[:0]"}}, "Cannot read the split"),
-        ({"data_dir": "elsewhere"}, "A builder has its own folder"),
+        ({"data_dir": "elsewhere"}, "A builder has its own data folder"),
         ({"image_size": 0}, "`image_size` must"),
         ({"batch_size": 0}, "`batch_size` must"),
         ({"seed": -1}, "`seed` must"),

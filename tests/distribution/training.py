@@ -79,7 +79,7 @@ def _pictures(folder):
         return images.astype("float32"), np.arange(NUM_IMAGES) % 3
     files = sorted(pathlib.Path(folder).rglob("*.jpg"))
     files = files[:: len(files) // NUM_IMAGES][:NUM_IMAGES]
-    dataset, _, _ = data.read_pictures(files, image_size=SIZE, batch_size=NUM_IMAGES)
+    dataset, _, _ = data.read_images(files, image_size=SIZE, batch_size=NUM_IMAGES)
     return next(iter(dataset)).numpy(), np.arange(NUM_IMAGES) % 3
 
 

@@ -27,7 +27,7 @@ WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 def images(real_data):
     folders = [real_data / "hymenoptera" / "val" / name for name in ("ants", "bees")]
     paths = [str(path) for folder in folders for path in sorted(folder.iterdir())[:EACH]]
-    dataset, found, _ = data.read_pictures(paths, (SIZE, SIZE), 3)
+    dataset, found, _ = data.read_images(paths, (SIZE, SIZE), 3)
     assert len(found) == 2 * EACH
     return np.concatenate([batch.numpy() for batch in dataset])
 

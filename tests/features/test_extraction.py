@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer import data
-from keras_transfer.data.image_source import ImageSource
+from keras_transfer.data.labeled_dataset import ImageSource
 from keras_transfer.features import shard_store
 from keras_transfer.features.extraction import extract_shards
 from keras_transfer.features.shard_store import ShardStore

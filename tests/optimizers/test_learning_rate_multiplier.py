@@ -514,7 +514,8 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import keras
 import numpy as np
-from keras_transfer.optimizers import LearningRateMultiplier, carry_over
+from keras_transfer.optimizers import LearningRateMultiplier
+from keras_transfer.optimizers.slot_carry_over import carry_over
 
 def run(strategy, policy, optimizer, multipliers):
     keras.utils.set_random_seed(0)

@@ -4,7 +4,8 @@ import optimizer_cases as cases
 import pytest
 import tensorflow as tf
 
-from keras_transfer.optimizers import LearningRateMultiplier, carry_over
+from keras_transfer.optimizers import LearningRateMultiplier
+from keras_transfer.optimizers.slot_carry_over import carry_over
 
 MULTIPLIERS = [("first.*", 0.5), (".*", 1.0)]
 ALL_OPTIMIZERS = [*cases.OPTIMIZERS, "SignDescent"]

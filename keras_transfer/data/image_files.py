@@ -1,0 +1,154 @@
+"""Image files to pixels, each by a decoder that reads it correctly.
+
+`scan` decides once for each file: TensorFlow decodes it where it agrees with Pillow ("native"),
+Pillow decodes the rest.
+"""
+
+import os
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from keras_transfer.data.decoding import (
+    check_channels,
+    check_image_size,
+    convert,
+    decode_and_resize,
+    least_size,
+    orient,
+    resize,
+    resize_reduced,
+)
+from keras_transfer.data.scanning import scan
+
+
+def read_images(
+    paths: Iterable[str | os.PathLike],
+    image_size: int | tuple[int, int],
+    channels: int = 3,
+    batch_size: int = 32,
+    reduced_decoding: bool = True,
+) -> tuple[tf.data.Dataset | None, list[str], list[tuple[str, str]]]:
+    """Reads image files without labels, with the same pixels as `image_folder`.
+
+    Use it to predict on new images.
+
+    Args:
+        paths: the files, in any format that `image_folder` reads.
+        image_size: `(height, width)`, or one integer for both, in pixels; images are
+            stretched.
+        channels: 3 for RGB or 1 for grayscale. Defaults to 3.
+        batch_size: images in a batch. Defaults to 32.
+        reduced_decoding: as for `image_folder`; use the value of the training. Defaults to
+            True.
+
+    Returns:
+        `(dataset, readable, unreadable)`: a `tf.data.Dataset` of float32 batches of shape
+        `(batch, height, width, channels)` in `[0, 255]`, or None if no file can be read; the
+        paths of its images in order; and a list of `(path, reason)` for the other files.
+
+    Raises:
+        ValueError: if `image_size` or `channels` is invalid.
+
+    Example:
+        >>> dataset, readable, unreadable = data.read_images(["photos/absent.jpg"], 160)
+        >>> unreadable[0][0]
+        'photos/absent.jpg'
+    """
+    image_size = check_image_size(image_size)
+    check_channels(channels)
+    files = scan([os.fspath(path) for path in paths])
+    readable = [file for file in files if file.reason is None]
+    unreadable = [(file.path, file.reason) for file in files if file.reason is not None]
+    if not readable:
+        return None, [], unreadable
+    load = make_loader(image_size, channels, readable, reduced_decoding)
+    dataset = examples_of(readable, [0] * len(readable)).map(
+        lambda *example: load(*example)[0], num_parallel_calls=tf.data.AUTOTUNE
+    )
+    dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return dataset, [file.path for file in readable], unreadable
+
+
+def examples_of(files, labels):
+    """A dataset with one element for each `ScannedFile`, which a loader turns into pixels."""
+    return tf.data.Dataset.from_tensor_slices(
+        (
+            [os.fsencode(file.path) for file in files],
+            tf.constant(labels, "int32"),
+            tf.constant([file.orientation for file in files], "int32"),
+            [file.native for file in files],
+        )
+    )
+
+
+def make_loader(image_size, channels, files, reduced_decoding):
+    """The function from an element of `examples_of(files, ...)` to `(image, label)`."""
+    # Without a call into Python, the graph can be sent to other machines.
+    all_native = all(file.native for file in files)
+
+    def with_tensorflow(path, orientation):
+        contents = tf.io.read_file(path)
+        return decode_and_resize(contents, image_size, channels, orientation, reduced_decoding)
+
+    def with_pillow(path, orientation):
+        least = [least_size(image_size, orientation)] if reduced_decoding else []
+        pixels, extent = tf.numpy_function(
+            decode_with_pillow, [path, *least], ["uint8", "float32"]
+        )
+        pixels = tf.ensure_shape(pixels, (None, None, 3))
+        if reduced_decoding:
+            extent = tf.ensure_shape(extent, (2,))
+            return resize_reduced(pixels, extent, image_size, channels, orientation)
+        return resize(convert(orient(pixels, orientation), channels), image_size)
+
+    # Traced once for all splits.
+    @tf.function(autograph=False)
+    def load(path, label, orientation, native):
+        if all_native:
+            image = with_tensorflow(path, orientation)
+        else:
+            image = tf.cond(
+                native,
+                lambda: with_tensorflow(path, orientation),
+                lambda: with_pillow(path, orientation),
+            )
+        return tf.ensure_shape(image, (*image_size, channels)), label
+
+    return load
+
+
+def decode_with_pillow(path, least_size=None):
+    """Decodes the first frame of an image file with Pillow, not rotated.
+
+    Transparent pixels are blended with white. 16 bits are reduced to their upper 8, as
+    TensorFlow's PNG decoder does.
+
+    Args:
+        path: the file, as str or bytes.
+        least_size: `(height, width)` in pixels. A JPEG is decoded at the largest of
+            TensorFlow's ratios that leaves this size. Defaults to None, a full decoding.
+
+    Returns:
+        `(pixels, extent)`: uint8 of shape `(height, width, 3)`, and the `(height, width)` of
+        the image in `pixels`, float32; it may end within the last pixel.
+    """
+    from PIL import Image
+
+    with Image.open(path) as image:
+        extent = image.size
+        if least_size is not None:
+            height, width = map(int, least_size)
+            # Has an effect on JPEGs only, and finds the same ratio as `decode_and_resize`.
+            drafted = image.draft(image.mode, (width, height))
+            extent = image.size if drafted is None else drafted[1][2:]
+        image.load()
+        if image.mode.startswith("I"):  # 16-bit gray: "I;16" or, in older Pillow, "I"
+            gray = (np.asarray(image, dtype="int64") >> 8).clip(0, 255).astype("uint8")
+            image = Image.fromarray(gray)
+        elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+            image = image.convert("RGBA")
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image)
+        return np.asarray(image.convert("RGB")), np.array(extent[::-1], dtype="float32")
