@@ -10,7 +10,8 @@ import pytest
 
 import keras_transfer
 from keras_transfer import callbacks, data, freezing, heads, optimizers
-from keras_transfer.backbones import Preprocessing
+from keras_transfer.backbones.preprocessing import Preprocessing
+from keras_transfer.heads.classification_heads import SoftmaxAccuracy, SoftmaxCrossentropy
 
 PACKAGE = pathlib.Path(keras_transfer.__file__).parent
 SUBPACKAGES = [name for name in keras_transfer.__all__ if not name.startswith("_")]
@@ -68,8 +69,8 @@ ROUND_TRIPS = [
     heads.DenseHead(2, hidden_units=(3,), dropout=0.1),
     heads.SoftmaxHead(3, label_smoothing=0.1),
     heads.SigmoidHead(3, pooling="max"),
-    heads.SoftmaxCrossentropy(label_smoothing=0.2),
-    heads.SoftmaxAccuracy(name="hits"),
+    SoftmaxCrossentropy(label_smoothing=0.2),
+    SoftmaxAccuracy(name="hits"),
     heads.GeneralizedMeanPooling(p=2.0),
     Preprocessing("torch"),
     optimizers.LearningRateMultiplier("sgd", {"a/.*": 0.5, ".*": 1.0}),

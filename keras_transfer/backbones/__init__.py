@@ -2,8 +2,11 @@
 
 from keras_transfer.backbones.backbone import Backbone, random_twin
 from keras_transfer.backbones.graph import split
-from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.backbones.registry import list_backbones
-from keras_transfer.backbones.stages import Stage
 
-__all__ = ["Backbone", "Preprocessing", "Stage", "list_backbones", "random_twin", "split"]
+__all__ = [
+    "Backbone",
+    "list_backbones",
+    "random_twin",
+    "split",
+]

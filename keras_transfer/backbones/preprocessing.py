@@ -38,7 +38,7 @@ class Preprocessing(keras.layers.Layer):
     Output shape: the same, float32.
 
     Example:
-        >>> float(backbones.Preprocessing("tf")(np.full((1, 2, 2, 3), 255.0))[0, 0, 0, 0])
+        >>> float(Preprocessing("tf")(np.full((1, 2, 2, 3), 255.0))[0, 0, 0, 0])
         1.0
     """
 

@@ -1,11 +1,6 @@
 """The heads of a model, for the new task."""
 
-from keras_transfer.heads.classification_heads import (
-    SigmoidHead,
-    SoftmaxAccuracy,
-    SoftmaxCrossentropy,
-    SoftmaxHead,
-)
+from keras_transfer.heads.classification_heads import SigmoidHead, SoftmaxHead
 from keras_transfer.heads.dense_head import DenseHead
 from keras_transfer.heads.pooling import GeneralizedMeanPooling
 
@@ -13,7 +8,5 @@ __all__ = [
     "DenseHead",
     "GeneralizedMeanPooling",
     "SigmoidHead",
-    "SoftmaxAccuracy",
-    "SoftmaxCrossentropy",
     "SoftmaxHead",
 ]

@@ -113,7 +113,7 @@ class SoftmaxCrossentropy(keras.losses.Loss):
         **kwargs: further arguments of `keras.losses.Loss`.
 
     Example:
-        >>> loss = heads.SoftmaxCrossentropy()
+        >>> loss = SoftmaxCrossentropy()
         >>> float(loss(np.array([1]), np.array([[0.0, 1.0]]))) < 1e-6
         True
     """
@@ -168,7 +168,7 @@ class SoftmaxAccuracy(keras.metrics.MeanMetricWrapper):
         dtype: as for `keras.metrics.Metric`.
 
     Example:
-        >>> metric = heads.SoftmaxAccuracy()
+        >>> metric = SoftmaxAccuracy()
         >>> float(metric(np.array([1, 0]), np.array([[0.2, 0.8], [0.4, 0.6]])))
         0.5
     """

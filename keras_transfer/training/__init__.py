@@ -4,10 +4,9 @@ from keras_transfer.training.checkpointing import Preempted
 from keras_transfer.training.exact_head import solve_head
 from keras_transfer.training.fine_tuning import fine_tune
 from keras_transfer.training.learning_rate_finder import find_learning_rate
-from keras_transfer.training.learning_rate_range import LearningRateRange, plot_learning_rates
+from keras_transfer.training.learning_rate_range import plot_learning_rates
 
 __all__ = [
-    "LearningRateRange",
     "Preempted",
     "find_learning_rate",
     "fine_tune",

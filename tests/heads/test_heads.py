@@ -2,13 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_transfer.heads import (
-    DenseHead,
-    GeneralizedMeanPooling,
-    SigmoidHead,
-    SoftmaxCrossentropy,
-    SoftmaxHead,
-)
+from keras_transfer.heads import DenseHead, GeneralizedMeanPooling, SigmoidHead, SoftmaxHead
+from keras_transfer.heads.classification_heads import SoftmaxCrossentropy
 
 HEADS = [
     DenseHead(2),

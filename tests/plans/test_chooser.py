@@ -3,8 +3,9 @@ import dataclasses
 import pytest
 
 from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
-from keras_transfer.plans import Likeness, choose_plan
+from keras_transfer.plans import choose_plan
 from keras_transfer.plans.chooser import STRATEGIES, choose_strategy, phases_of
+from keras_transfer.plans.likeness import Likeness
 
 ALIKE = Likeness(
     num_images=3000, num_classes=10, chance=0.1, accuracy=0.9, interval=(0.89, 0.91),

@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.plans import Costs, choose_plan, measure_costs
+from keras_transfer.plans import choose_plan, measure_costs
+from keras_transfer.plans.costs import Costs
 from tests.networks import mobilenet
 
 # 100 images per second to read, 10 through the stem, and so on.

@@ -11,15 +11,9 @@ from keras_transfer.features import FeatureCache
 from keras_transfer.freezing import FreezeAll, FreezeNone
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.plans import (
-    Likeness,
-    Phase,
-    Plan,
-    measure_likeness,
-    recommend,
-    recommender,
-)
+from keras_transfer.plans import Phase, Plan, measure_likeness, recommend, recommender
 from keras_transfer.plans.chooser import STRATEGIES
+from keras_transfer.plans.likeness import Likeness
 from keras_transfer.plans.source_distance import statistics_distance
 from keras_transfer.training import fine_tune
 from tests.networks import residual_backbone

@@ -4,8 +4,8 @@ import pytest
 from keras_transfer.calibration.temperature_scaling import apply_temperature
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.runs import Predictions
 from keras_transfer.runs.fitting import _scaled, _temperature
+from keras_transfer.runs.folder import Predictions
 from tests.networks import residual_backbone
 
 RANDOM = np.random.default_rng(0)

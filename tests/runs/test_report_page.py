@@ -13,7 +13,7 @@ from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Phase, Plan
-from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.folder import Predictions, RunFolder
 from keras_transfer.runs.run_course import course_of
 from keras_transfer.runs.run_figures import confusion_figure
 from tests.networks import residual_backbone
@@ -45,7 +45,7 @@ def predictions_of(folder):
     # Every third picture is taken for the next class.
     predicted = np.where(np.arange(len(paths)) % 3, labels, (labels + 1) % len(NAMES))
     probabilities[np.arange(len(paths)), predicted] = 0.6
-    return runs.Predictions("validation", probabilities, labels, tuple(paths))
+    return Predictions("validation", probabilities, labels, tuple(paths))
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_pictures_that_are_gone_are_no_obstacle(run, finished):
     found = record.predictions()["validation"]
     gone = tuple(f"{path}.gone" for path in found.paths)
     record.write_predictions(
-        [runs.Predictions("validation", found.probabilities, found.labels, gone)]
+        [Predictions("validation", found.probabilities, found.labels, gone)]
     )
     assert "no longer at their paths" in page_of(run)
 
@@ -137,7 +137,7 @@ def test_no_mistakes_is_said(run):
     found = record.predictions()["validation"]
     labels = found.probabilities.argmax(axis=1)
     record.write_predictions(
-        [runs.Predictions("validation", found.probabilities, labels, found.paths)]
+        [Predictions("validation", found.probabilities, labels, found.paths)]
     )
     assert "All 18 validation images are classified correctly." in page_of(run)
 
@@ -198,7 +198,7 @@ def test_damaged_file_is_named(run, damaged, contents):
 def test_predictions_of_any_path_are_kept(tmp_path):
     paths = ("a.png", "\udcff.png", "ü\n.png")
     record = RunFolder(tmp_path)
-    one = runs.Predictions("test", np.eye(3, dtype="float32"), np.arange(3), paths)
+    one = Predictions("test", np.eye(3, dtype="float32"), np.arange(3), paths)
     record.write_predictions([one])
     found = record.predictions()["test"]
     assert found.paths == paths

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from keras_transfer.training import LearningRateRange, plot_learning_rates
-from keras_transfer.training.learning_rate_range import longest_descent
+from keras_transfer.training import plot_learning_rates
+from keras_transfer.training.learning_rate_range import LearningRateRange, longest_descent
 
 RATES = tuple(np.geomspace(1e-5, 1.0, 51))
 

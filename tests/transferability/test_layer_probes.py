@@ -7,8 +7,8 @@ import tensorflow as tf
 from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import stage_features
-from keras_transfer.transferability import LayerProbes, plot_probes, probe_layers
-from keras_transfer.transferability.layer_probes import StageProbe
+from keras_transfer.transferability import plot_probes, probe_layers
+from keras_transfer.transferability.layer_probes import LayerProbes, StageProbe
 from tests.networks import residual_backbone
 
 RANDOM = np.random.default_rng(0)

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
-from keras_transfer.transferability import Ranking, plot_ranking, rank_backbones
-from keras_transfer.transferability.rankings import CandidateScore, source_classifier
+from keras_transfer.transferability import plot_ranking, rank_backbones
+from keras_transfer.transferability.rankings import CandidateScore, Ranking, source_classifier
 from tests.networks import residual_backbone
 
 RANDOM = np.random.default_rng(0)
