@@ -186,7 +186,7 @@ def test_batch_norm_is_trained_only_where_it_is_asked_and_only_in_the_trained_pa
     ("make", "message"),
     [
         (lambda: FreezeAll(batch_norm="off"), "'frozen' or 'trainable'"),
-        (lambda: FreezeUpTo(100), "layer's index says nothing"),
+        (lambda: FreezeUpTo(100), "not the index of a layer"),
         (lambda: UnfreezeLast(0), "positive integer"),
         (lambda: UnfreezeLast(True), "positive integer"),
         (lambda: UnfreezeLast("2"), "positive integer"),
