@@ -126,25 +126,22 @@ def fit(
     if isinstance(backbone, Backbone):
         weights = alpha = None
     size, channels = _image_shape(data, backbone, image_size)
-    settings = json.loads(
-        json.dumps(
-            {
-                "backbone": backbone.name if isinstance(backbone, Backbone) else backbone,
-                "alpha": alpha,
-                "weights": None if weights is None else str(weights),
-                "truncate_at": truncate_at,
-                "image_size": list(size),
-                "channels": channels,
-                "data": None if isinstance(data, ImageSplits) else os.path.abspath(data),
-                "augmentation": augmentation or "none",
-                "batch_size": batch_size,
-                "balance": balance,
-                "plan": plan.to_json() if isinstance(plan, Plan) else plan,
-                "time_budget": time_budget,
-                "seed": seed,
-            }
-        )
-    )
+    settings = {
+        "backbone": backbone.name if isinstance(backbone, Backbone) else backbone,
+        "alpha": alpha,
+        "weights": None if weights is None else str(weights),
+        "truncate_at": truncate_at,
+        "image_size": list(size),
+        "channels": channels,
+        "data": None if isinstance(data, ImageSplits) else os.path.abspath(data),
+        "augmentation": augmentation or "none",
+        "batch_size": batch_size,
+        "balance": balance,
+        # As JSON gives it back.
+        "plan": json.loads(json.dumps(plan.to_json())) if isinstance(plan, Plan) else plan,
+        "time_budget": time_budget,
+        "seed": seed,
+    }
     folder.check_free(settings)
     check_output(output, None if isinstance(data, ImageSplits) else data)
     keras.utils.set_random_seed(seed)
@@ -161,11 +158,10 @@ def fit(
     _check_plan(plan, model, cache)
     if isinstance(cache, FeatureCache):
         cache.folder.make()
-    if not folder.writes:
-        verbose = 0
-    elif verbose is None:
+    if verbose is None:
         # Progress bars are unreadable in a log file.
         verbose = 1 if sys.stdout.isatty() else 2
+    verbose = verbose if folder.writes else 0
     if verbose:
         tell_unreadable(splits)
         if folder.is_unfinished(settings):
