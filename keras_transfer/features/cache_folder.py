@@ -1,6 +1,7 @@
-"""The folder of a cache: what is there, how large it is, and what goes when room is needed."""
+"""The folder of a feature cache: its entries, their size, and eviction."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -10,26 +11,54 @@ import tempfile
 
 import filelock
 
-from keras_transfer._files import write_aside
-from keras_transfer.features.cache_entry import CacheEntry
+from keras_transfer._files import write_text_aside
 
 _DESCRIPTION, _USED = "entry.json", "used"
 TEMPORARY = "temporary-"
-# What an entry's folder is called; another one is not the cache's.
+# Folders with other names do not belong to the cache.
 _KEY = re.compile(rf"({TEMPORARY})?[0-9a-f]{{32}}")
 
 
 class NoRoomError(OSError):
-    """There is no room: the disk or the size limit leaves too little, or no folder at all."""
+    """The features do not fit: on the disk, within the size limit, or into the folder."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CacheEntry:
+    """The features of one network for one set of images.
+
+    Attributes:
+        key: the name of its folder, a digest of everything that the features depend on.
+        network: the name of the network.
+        boundary: the name of the layer that outputs the features.
+        num_images: the number of images.
+        views: the number of views, complete or not.
+        feature_shape: the shape of one image's features.
+        dtype: the dtype of the features on disk.
+        engine: the name of the engine that computed them.
+        size: bytes on disk.
+        used: when it was last read or written, in seconds since 1970.
+    """
+
+    key: str
+    network: str
+    boundary: str
+    num_images: int
+    views: int
+    feature_shape: tuple
+    dtype: str
+    engine: str
+    size: int
+    used: float
 
 
 class CacheFolder:
-    """The entries of a cache, a folder each.
+    """The entries of a cache, one folder each.
 
     Args:
-        path: the folder; it is made when the first entry is.
-        size_limit: bytes; before more is written, entries that were not used for longest are
-            removed. None for no limit.
+        path: the folder. The first entry creates it.
+        size_limit: bytes. Before an entry is written, the least recently used ones are removed.
+            None for no limit.
     """
 
     def __init__(self, path, size_limit=None):
@@ -38,85 +67,77 @@ class CacheFolder:
         self._in_use = set()
 
     def entries(self):
-        """A list of `CacheEntry`, the one used last at the end."""
+        """A list of `CacheEntry`, the most recently used last."""
         found = [_read_entry(self.path / key) for key in self.keys()]
-        found = [entry for entry in found if entry is not None]
-        return sorted(found, key=lambda entry: entry.used)
+        return sorted(filter(None, found), key=lambda entry: entry.used)
 
     def keys(self):
-        """The names of all folders of entries: also of those that `entries` cannot tell of."""
+        """The names of all entries' folders, also of those that `entries` cannot describe."""
         if not self.path.is_dir():
             return []
         names = [folder.name for folder in self.path.iterdir() if folder.is_dir()]
         return [name for name in names if _KEY.fullmatch(name)]
 
     def make(self):
-        """Makes the folder.
-
-        Raises:
-            NoRoomError: if it cannot be made or written.
-        """
+        """Creates the folder; raises `NoRoomError` if it cannot be created or written."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
                 pass
         except OSError as error:
             raise NoRoomError(
-                f"Features cannot be kept in '{self.path}': {error.strerror}. Name a folder "
-                "that can be written, or do without: `FeatureCache(directory)` and "
-                "`cache=False`; on the command line --cache and --no-cache."
+                f"Features cannot be kept in '{self.path}': {error.strerror}. Choose a "
+                "writable folder with `FeatureCache(directory)` or --cache, or disable the "
+                "cache with `cache=False` or --no-cache."
             ) from error
 
     @contextlib.contextmanager
     def locked(self, key):
-        """The folder of an entry, for this process alone; another one waits."""
+        """The folder of an entry, locked for this process; other processes wait."""
         self.make()
         with filelock.FileLock(self._lock_path(key)):
             folder = self.path / key
             folder.mkdir(exist_ok=True)
             self._in_use.add(key)
-            for left_over in folder.rglob(".writing-*"):  # by a process that was killed
-                left_over.unlink(missing_ok=True)
+            for leftover in folder.rglob(".writing-*"):  # of a process that was killed
+                leftover.unlink(missing_ok=True)
             yield folder
 
     def describe(self, key, description):
-        """Writes what `entries` tells of an entry, and that it is used now."""
+        """Writes the description of an entry, if it has none, and marks it as used now."""
         folder = self.path / key
-        text = json.dumps(description, indent=1, sort_keys=True) + "\n"
         if not (folder / _DESCRIPTION).is_file():
-            write_aside(
-                folder / _DESCRIPTION,
-                lambda aside: pathlib.Path(aside).write_text(text, encoding="utf-8"),
-            )
+            text = json.dumps(description, indent=1, sort_keys=True) + "\n"
+            write_text_aside(folder / _DESCRIPTION, text)
         (folder / _USED).touch()
 
     def make_room(self, needed):
-        """Removes old entries until `needed` bytes can be written within the limit.
+        """Evicts entries until `needed` bytes fit within the limit.
 
         Raises:
-            NoRoomError: if the limit is below what is needed, or the disk has not so much
-                room; nothing was written yet.
+            NoRoomError: if `needed` exceeds the limit or the free space of the disk.
         """
         if self.size_limit is not None:
             if needed > self.size_limit:
                 raise NoRoomError(
-                    f"The features need {_megabytes(needed)}, more than the cache may hold. "
-                    "Raise `size_limit`, cache fewer views, or cut the network later, where "
-                    f"features are smaller. Received: size_limit={_megabytes(self.size_limit)}"
+                    f"The features need {_megabytes(needed)}, more than the size limit of the "
+                    "cache. Raise `size_limit`, cache fewer views, or cut the network later, "
+                    "where features are smaller. "
+                    f"Received: size_limit={_megabytes(self.size_limit)}"
                 )
             self.evict(self.size_limit - needed)
         free = shutil.disk_usage(self.path).free
         if needed > free:
             raise NoRoomError(
                 f"The features need {_megabytes(needed)} on disk, but only {_megabytes(free)} "
-                f"are free at '{self.path}'. Free some, name another folder, or cache fewer "
-                "views or float16."
+                f"are free at '{self.path}'. Free disk space, choose another folder, cache "
+                "fewer views, or use `dtype='float16'`."
             )
 
     def evict(self, size_limit):
-        """Removes entries, the one unused for longest first, until the rest fit a size.
+        """Removes the least recently used entries until the rest fit `size_limit` bytes.
 
-        Entries that this process uses stay, and those that another one is writing.
+        Entries that this process uses stay, and entries that another process is writing.
         """
         entries = self.entries()
         size = sum(entry.size for entry in entries)
@@ -127,14 +148,14 @@ class CacheFolder:
                 size -= entry.size
 
     def remove(self, key):
-        """Removes an entry; returns whether it could, since no other process writes it."""
+        """Removes an entry; returns False if another process is writing it."""
         try:
             with filelock.FileLock(self._lock_path(key), timeout=0):
-                # The description first: what a kill leaves is then no entry.
+                # The description first: after a kill the rest is a leftover, not an entry.
                 (self.path / key / _DESCRIPTION).unlink(missing_ok=True)
                 shutil.rmtree(self.path / key, ignore_errors=True)
-                # While it is held: who waits for it then sees that it is gone. Windows removes
-                # no open file; there it stays.
+                # While the lock is held: a waiting process then sees that its file is gone.
+                # Windows cannot remove an open file; there it stays.
                 with contextlib.suppress(OSError):
                     os.unlink(self._lock_path(key))
         except filelock.Timeout:
@@ -142,14 +163,11 @@ class CacheFolder:
         self._in_use.discard(key)
         return True
 
-    def remove_left_overs(self):
-        """Removes what killed processes left of features that nothing can find again.
-
-        They are those that only that process could find, and those that it was removing.
-        """
+    def remove_leftovers(self):
+        """Removes temporary entries and half-removed ones of processes that were killed."""
         for key in self.keys():
-            is_found = (self.path / key / _DESCRIPTION).exists()
-            if key not in self._in_use and (key.startswith(TEMPORARY) or not is_found):
+            is_described = (self.path / key / _DESCRIPTION).exists()
+            if key not in self._in_use and (key.startswith(TEMPORARY) or not is_described):
                 self.remove(key)
 
     def _lock_path(self, key):
@@ -172,7 +190,7 @@ def _read_entry(folder):
             used=(folder / _USED).stat().st_mtime,
         )
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return None  # being removed, or made by another version
+        return None  # while it is removed, or of another version
 
 
 def _size(folder):

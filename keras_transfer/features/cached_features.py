@@ -1,63 +1,73 @@
 """Features that were computed before, as a dataset."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_transfer.data.labeled_dataset import ImageSource
-from keras_transfer.features.epochs import Epochs
 from keras_transfer.features.feature_datasets import (
+    Epochs,
     from_disk,
     from_memory,
     load,
     rows_in_order,
 )
+from keras_transfer.features.shard_store import ShardReader
 
-# Up to here all features are kept in memory; beyond, an epoch reads them from disk.
+# Larger features stay on disk, and each epoch reads them.
 MEMORY_LIMIT = 2**26
 
 
 class CachedFeatures(tf.data.Dataset):
-    """A dataset of batches `(features, labels)`, or what else came with the pictures.
+    """A dataset of batches `(features, labels)`, made by `FeatureCache.extract`.
 
-    With several views each epoch takes one of each picture's at random. The order and the
-    views of an epoch follow from `seed` and the number of the epoch alone.
-
-    It is made by `FeatureCache.extract`, and it *is* a `tf.data.Dataset`:
-    `model.tail().fit(features)` trains on it.
+    It has the structure of the dataset of images that it was extracted from, and is a
+    `tf.data.Dataset` itself: `model.fit(features.as_inputs())` trains on it. With several
+    views, each epoch takes a random view of each image. `seed` and the number of the epoch
+    determine the order and the views.
 
     Args:
-        readers: a `ShardReader` for each view; the first array is that of the features.
-        structure: an example of the elements' structure, such as `(0, 0)` for pairs.
-        boundary: the name of the layer that the features come out of.
-        batch_size: rows in a batch.
-        shuffle: whether each epoch has another order. Defaults to False.
-        seed: of the orders and of the choice of views. Defaults to 0.
-        class_names: the names of the classes, or None.
-        arrays: all rows as tensors, where they are in memory already. Defaults to None.
-        fingerprint: a string that changes when the features do; None where they cannot be
-            found again.
+        readers: a `ShardReader` for each view; the first array holds the features.
+        structure: an example of the elements' structure, for example `(0, 0)` for pairs.
+        boundary: the name of the layer that outputs the features.
+        batch_size: rows per batch.
+        shuffle: whether each epoch has its own order. Defaults to False.
+        seed: of the orders and the views. Defaults to 0.
+        class_names: the names of the classes. Defaults to None, unknown.
+        arrays: all rows as tensors, if they are in memory already. Defaults to None.
+        fingerprint: a string that changes when the features do. Defaults to None: the features
+            cannot be found again.
 
     Attributes:
-        num_images: the number of pictures, and of rows in an epoch.
+        num_images: the number of images, and of rows in an epoch.
         views: the number of views.
         in_memory: whether all views are held in memory.
         nbytes: the size of the features and labels of all views.
-        epochs: the `Epochs` that were begun.
+        epochs: the `Epochs`, whose `begun` counts them.
+        extraction: the `Extraction` that computed the features.
+        engine: the `Engine` that computed them.
+
+    Example:
+
+    >>> cached = features.FeatureCache("cache").extract(model, train)
+    >>> cached.arrays()[0].shape
+    (18, 8)
     """
 
     def __init__(
         self,
-        readers,
-        structure,
-        boundary,
-        batch_size,
-        shuffle=False,
-        seed=0,
-        class_names=None,
-        arrays=None,
-        fingerprint=None,
+        readers: Sequence[ShardReader],
+        structure: Any,
+        boundary: str,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int = 0,
+        class_names: Sequence[str] | None = None,
+        arrays: list[tf.Tensor] | None = None,
+        fingerprint: str | None = None,
     ):
         self.readers, self.structure, self.boundary = tuple(readers), structure, boundary
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
@@ -67,24 +77,24 @@ class CachedFeatures(tf.data.Dataset):
         self.nbytes = self.num_images * self.views * store.row_bytes
         self.in_memory = self.nbytes <= MEMORY_LIMIT
         self.epochs = Epochs(seed)
-        # What these make must not refer to this object: the arrays would live on in a cycle.
+        # These functions get no reference to `self`: the cycle would keep the arrays alive.
         how = self.epochs, batch_size, shuffle
         self._arrays = (arrays or load(self.readers)) if self.in_memory else None
         if self.in_memory:
             rows = from_memory(self._arrays, self.views, *how)
         else:
             rows = from_disk(self.readers, *how)
-        dataset = _packed(rows, structure)
         steps = math.ceil(self.num_images / batch_size)
-        self._dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+        cardinality = tf.data.experimental.assert_cardinality(steps)
+        self._dataset = _packed(rows, structure).apply(cardinality)
         super().__init__(tf.data.experimental.to_variant(self._dataset))
 
-    def batched(self, batch_size, shuffle=None):
+    def batched(self, batch_size: int, shuffle: bool | None = None) -> "CachedFeatures":
         """The same features in batches of another size.
 
         Args:
-            batch_size: rows in a batch.
-            shuffle: whether each epoch has another order. Defaults to what it was.
+            batch_size: rows per batch.
+            shuffle: whether each epoch has its own order. Defaults to None, as before.
         """
         shuffle = self.shuffle if shuffle is None else shuffle
         return CachedFeatures(
@@ -92,11 +102,11 @@ class CachedFeatures(tf.data.Dataset):
             self.class_names, self._arrays, self.fingerprint,
         )  # fmt: skip
 
-    def as_inputs(self):
-        """The dataset for the `TransferModel` itself instead of its tail.
+    def as_inputs(self) -> tf.data.Dataset:
+        """The dataset for the `TransferModel` itself instead of its `tail()`.
 
-        Its features are in a dict under the boundary's name, by which the model knows that it
-        gets features and not pictures.
+        The features are in a dict under the name of the boundary. This tells the model that
+        they are features, not images.
         """
         boundary, is_tuple = self.boundary, isinstance(self.structure, tuple)
 
@@ -107,8 +117,8 @@ class CachedFeatures(tf.data.Dataset):
         return self.map(named)
 
     @property
-    def source(self):
-        """The rows of the first view as an `ImageSource`, to compute further features from."""
+    def source(self) -> ImageSource:
+        """The rows of the first view as an `ImageSource`, to extract further features from."""
         return ImageSource(
             examples=self._examples,
             num_images=self.num_images,
@@ -119,18 +129,17 @@ class CachedFeatures(tf.data.Dataset):
         )
 
     def _examples(self, start=0):
-        rows = rows_in_order(self.readers[0], start)
-        return _packed(rows, self.structure).unbatch()
+        return _packed(rows_in_order(self.readers[0], start), self.structure).unbatch()
 
-    def arrays(self, view=0):
-        """All rows of a view in order, packed as the elements are: NumPy arrays."""
+    def arrays(self, view: int = 0) -> Any:
+        """All rows of a view in order: NumPy arrays in the structure of the elements."""
         features, *others = self.readers[view].rows(0, self.num_images)
         if features.dtype == np.float16:
             features = features.astype("float32")
         return tf.nest.pack_sequence_as(self.structure, [features, *others])
 
     def _inputs(self):
-        # Every `tf.data.Dataset` names its inputs: options and `tf.distribute` follow them.
+        # `tf.data` options and `tf.distribute` follow the inputs of a dataset.
         return [self._dataset]
 
     @property
@@ -140,7 +149,7 @@ class CachedFeatures(tf.data.Dataset):
 
 def _packed(dataset, structure):
     def pack(features, *others):
-        # float16 saves room on disk; the tail computes in its own precision.
+        # float16 halves the size on disk; the tail computes in its own precision.
         if features.dtype == tf.float16:
             features = tf.cast(features, "float32")
         return tf.nest.pack_sequence_as(structure, [features, *others])

@@ -1,4 +1,4 @@
-"""What a cache's key is made of."""
+"""The digests that the keys of a feature cache consist of."""
 
 import hashlib
 import inspect
@@ -8,36 +8,34 @@ import os
 import keras
 import numpy as np
 
-# Of the files' layout; another number, another key.
+# Version of the file format; part of every key.
 FORMAT = 1
 
 
 def stem_digest(stem):
-    """A string that changes when a network's graph, its weights or its own layers' code do.
+    """A digest of a network's graph, its weights and the code of its custom layers.
 
     Args:
         stem: a functional `keras.Model`.
     """
-    # A subclass, such as a `Backbone`, tells its graph in another way.
+    # The config of a subclass, such as `Backbone`, does not contain the graph.
     config = keras.Model(stem.inputs, stem.outputs).get_config()
     graph = {key: config[key] for key in ("layers", "input_layers", "output_layers")}
-    inputs = {tensor.name for tensor in stem.inputs}
-    digest = hashlib.sha256(_as_json(_without_names(_without_flags(graph), inputs)))
+    digest = hashlib.sha256(_as_json(_canonical(graph, {each.name for each in stem.inputs})))
     for layer in stem.layers:
-        digest.update(_own_code(type(layer)))
+        digest.update(_custom_code(type(layer)))
     for weight in stem.weights:
-        values = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
-        digest.update(values.reshape(-1).view("uint8").data)  # bfloat16 has no buffer
+        digest.update(_bytes(keras.ops.convert_to_numpy(weight)))
     return digest.hexdigest()
 
 
 def entry_key(stem, source, dtype, engine):
-    """The name of a cache entry: a digest of all that its features follow from.
+    """The key of a cache entry: a digest of everything that its features depend on.
 
     Args:
         stem: the `stem_digest` of the network.
         source: an `ImageSource`.
-        dtype: of the features, as kept.
+        dtype: the dtype of the features on disk.
         engine: the name of the engine.
     """
     augmentation = source.augmentation and source.augmentation.fingerprint
@@ -46,46 +44,44 @@ def entry_key(stem, source, dtype, engine):
 
 
 def arrays_digest(arrays):
-    """A string that changes when the content, the shape or the type of an array does."""
+    """A digest of the contents, shapes and dtypes of arrays."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view("uint8").data)
+        digest.update(_bytes(array))
     return digest.hexdigest()
+
+
+def _bytes(array):
+    # As uint8, since bfloat16 does not support the buffer protocol.
+    return np.ascontiguousarray(array).reshape(-1).view("uint8").data
 
 
 def _as_json(value):
     return json.dumps(value, sort_keys=True, default=str).encode()
 
 
-def _without_flags(config):
-    """A config without what says how a layer is trained: the features do not depend on it."""
+def _canonical(config, input_names):
+    """A config without `trainable`, which features do not depend on, and without input names.
+
+    Keras numbers unnamed inputs through the whole process.
+    """
     if isinstance(config, dict):
         return {
-            key: _without_flags(value) for key, value in config.items() if key != "trainable"
+            key: _canonical(value, input_names)
+            for key, value in config.items()
+            if key != "trainable"
         }
     if isinstance(config, (list, tuple)):
-        return [_without_flags(value) for value in config]
-    return config
+        return [_canonical(value, input_names) for value in config]
+    return "input" if isinstance(config, str) and config in input_names else config
 
 
-def _without_names(config, names):
-    """A config without some names: Keras numbers inputs through the whole process."""
-    if isinstance(config, dict):
-        return {key: _without_names(value, names) for key, value in config.items()}
-    if isinstance(config, (list, tuple)):
-        return [_without_names(value, names) for value in config]
-    return "input" if isinstance(config, str) and config in names else config
-
-
-def _own_code(layer_type):
-    """The source of a class that came with neither Keras nor this library, where there is one.
-
-    Its config may stay the same while what it computes changes.
-    """
+def _custom_code(layer_type):
+    """The source code of a custom layer, which may change while its config does not."""
     if layer_type.__module__.split(".")[0] in ("keras", "keras_transfer"):
         return b""
     try:
         return inspect.getsource(layer_type).encode()
-    except (OSError, TypeError):  # typed into a console
+    except (OSError, TypeError):  # defined in an interactive session
         return os.urandom(16)

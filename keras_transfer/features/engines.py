@@ -1,32 +1,228 @@
-"""Which engine runs the stem."""
+"""Engines that run a frozen network over images: TensorFlow, and OpenVINO on CPUs."""
 
+import abc
+import collections
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator
+
+import keras
+import numpy as np
 import tensorflow as tf
 
-from keras_transfer.features.engine import Engine
-from keras_transfer.features.openvino_engine import OpenVINOEngine
-from keras_transfer.features.tensorflow_engine import TensorFlowEngine
+# Small requests stay in the cores' caches, and several of them keep all cores busy: on two
+# cores, requests of 8 images were the fastest of 1, 8, 16 and 32 with every performance hint.
+_IMAGES_PER_REQUEST = 8
+
+Run = Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
+
+
+class EngineError(ValueError):
+    """An engine cannot run a network, or computes other features than TensorFlow."""
+
+
+class Engine(abc.ABC):
+    """Runs a frozen network over batches of images.
+
+    A subclass sets `name` and defines the two methods below. `FeatureCache(engine=...)` takes
+    an instance; to select the engine by its name, add the class to `engines.py`.
+
+    Attributes:
+        name: identifies the engine in `FeatureCache(engine=...)` and in the keys of a cache.
+
+    Example:
+
+    >>> run = features.TensorFlowEngine().compile(backbone)
+    >>> [found] = run([images.astype("float32")])
+    >>> found.shape == backbone(images).shape
+    True
+    """
+
+    name: str
+
+    @classmethod
+    @abc.abstractmethod
+    def is_available(cls) -> bool:
+        """Whether the packages that the engine needs are installed."""
+
+    @abc.abstractmethod
+    def compile(self, stem: keras.Model) -> Run:
+        """Prepares a network.
+
+        Args:
+            stem: a functional `keras.Model` with one input and one output tensor.
+
+        Returns:
+            A function that takes an iterable of float32 or uint8 arrays of shape `(images,
+            height, width, channels)` and yields one array of features for each, in the same
+            order. It may read a few batches ahead.
+
+        Raises:
+            EngineError: if the engine cannot run this network.
+        """
+
+
+class TensorFlowEngine(Engine):
+    """Runs a network as a `tf.function`, on the GPU if there is one.
+
+    The dtype policy of the network sets the precision. A backbone that was built under
+    `keras.mixed_precision.set_global_policy("mixed_float16")` runs in mixed precision, any
+    other in float32 (in TensorFloat-32 on GPUs that support it, TensorFlow's default).
+    """
+
+    name = "tensorflow"
+
+    @classmethod
+    def is_available(cls) -> bool:
+        return True
+
+    def compile(self, stem: keras.Model) -> Run:
+        forward = _forward(stem)
+
+        def run(batches):
+            pending = None
+            for images in batches:
+                # A GPU computes this batch while the previous one is copied and written.
+                features = forward(images)
+                if pending is not None:
+                    yield pending.numpy()
+                pending = features
+            if pending is not None:
+                yield pending.numpy()
+
+        return run
+
+
+class OpenVINOEngine(Engine):
+    """Runs a network in OpenVINO on the CPU, several times faster than TensorFlow.
+
+    It computes in float32; OpenVINO's default is bfloat16 on CPUs that support it. OpenVINO
+    comes with the extra `cpu`.
+    """
+
+    name = "openvino"
+
+    @classmethod
+    def is_available(cls) -> bool:
+        return importlib.util.find_spec("openvino") is not None
+
+    def compile(self, stem: keras.Model) -> Run:
+        import openvino
+
+        try:
+            network = openvino.convert_model(_forward(stem))
+        # The converter raises exceptions of many undocumented types.
+        except Exception as error:
+            raise EngineError(
+                f"OpenVINO cannot convert '{stem.name}': {error} Use `engine='tensorflow'`."
+            ) from error
+        shape = stem.input_shape[1:]
+        if None in shape:
+            raise EngineError(
+                "OpenVINO needs images of a fixed size. Build the backbone with "
+                "`input_shape=(height, width, channels)`, or use `engine='tensorflow'`. "
+                f"Received: a network with input shape {shape}"
+            )
+        network.reshape([_IMAGES_PER_REQUEST, *shape])
+        compiled = openvino.Core().compile_model(
+            network,
+            "CPU",
+            {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"},
+        )
+        output_shape = tuple(compiled.output(0).shape)[1:]
+
+        def run(batches):
+            requests = _Requests(compiled)
+            ready = collections.deque()
+            for images in batches:
+                features = np.empty((len(images), *output_shape), "float32")
+                for start in range(0, len(images), _IMAGES_PER_REQUEST):
+                    rows = slice(start, start + _IMAGES_PER_REQUEST)
+                    requests.start(images[rows], features[rows])
+                ready.append((features, requests.started))
+                if len(ready) > 1:
+                    yield requests.finished(*ready.popleft())
+            while ready:
+                yield requests.finished(*ready.popleft())
+
+        return run
+
+
+class _Requests:
+    """Parallel requests, finished in the order of their start.
+
+    (OpenVINO's `AsyncInferQueue` finishes them in any order, and can hang.)
+    """
+
+    def __init__(self, compiled):
+        number = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self._idle = [compiled.create_infer_request() for _ in range(number)]
+        self._running = collections.deque()
+        self.started = 0
+
+    def start(self, images, features):
+        """Starts on a few images; `features` receives the result."""
+        if not self._idle:
+            self._finish_oldest()
+        padded = np.zeros((_IMAGES_PER_REQUEST, *images.shape[1:]), "float32")
+        padded[: len(images)] = images
+        request = self._idle.pop()
+        request.start_async({0: padded}, share_inputs=True)
+        # The request shares the memory of `padded`, which must live until it finishes.
+        self._running.append((request, padded, features))
+        self.started += 1
+
+    def finished(self, features, started):
+        """`features`, once the first `started` requests are finished."""
+        while self.started - len(self._running) < started:
+            self._finish_oldest()
+        return features
+
+    def _finish_oldest(self):
+        request, _, features = self._running.popleft()
+        request.wait()
+        features[:] = request.get_output_tensor(0).data[: len(features)]
+        self._idle.append(request)
+
+
+def _forward(stem):
+    """A `tf.function` from a batch of any number of images to the network's output."""
+    signature = tf.TensorSpec((None, *stem.input_shape[1:]), "float32")
+
+    @tf.function(input_signature=[signature], autograph=False)
+    def forward(images):
+        return stem(images, training=False)
+
+    return forward
+
 
 _ENGINES = {engine.name: engine for engine in (TensorFlowEngine, OpenVINOEngine)}
 
 
-def get_engine(engine="auto"):
-    """The engine of a name.
+def get_engine(engine: str | Engine = "auto") -> Engine:
+    """Returns the engine of a name.
 
     Args:
-        engine: "tensorflow", "openvino", an `Engine`, or "auto" (the default): OpenVINO where
-            it is installed and TensorFlow sees neither a GPU nor a TPU, TensorFlow elsewhere.
+        engine: "tensorflow", "openvino", an `Engine`, or "auto" (the default): OpenVINO if it
+            is installed and TensorFlow sees neither a GPU nor a TPU, otherwise TensorFlow.
 
     Returns:
         An `Engine`.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: if the name is unknown.
         ImportError: if the engine is not installed.
+
+    Example:
+
+    >>> features.get_engine("tensorflow").name
+    'tensorflow'
     """
     if isinstance(engine, Engine):
         return engine
     if engine == "auto":
-        engine = _fastest()
+        has_accelerator = any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
+        uses_openvino = OpenVINOEngine.is_available() and not has_accelerator
+        engine = "openvino" if uses_openvino else "tensorflow"
     if engine not in _ENGINES:
         raise ValueError(
             f"`engine` must be 'auto', an `Engine` or one of {sorted(_ENGINES)}. "
@@ -38,8 +234,3 @@ def get_engine(engine="auto"):
             f"Received: engine={engine!r}"
         )
     return _ENGINES[engine]()
-
-
-def _fastest():
-    has_accelerator = any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
-    return "openvino" if OpenVINOEngine.is_available() and not has_accelerator else "tensorflow"

@@ -1,4 +1,4 @@
-"""Pictures through an engine into shards."""
+"""Runs images through an engine into shards."""
 
 import collections
 import dataclasses
@@ -8,20 +8,19 @@ import time
 import numpy as np
 import tensorflow as tf
 
-# The pictures that are decoded, augmented and computed together. Part of what an augmented
-# view is: MixUp mixes within a batch.
-BATCH_SIZE = 32
+from keras_transfer.features.shard_store import BATCH_SIZE
+
 _BATCHES_AHEAD = 4
 
 
 @dataclasses.dataclass
 class Extraction:
-    """What an extraction did.
+    """The cost of an extraction.
 
     Attributes:
-        num_images: pictures that went through the engine.
-        seconds: how long it took, the engine's preparation left out.
-        waited: the part of it, in seconds, in which the engine had no picture to work on.
+        num_images: the number of images that the engine computed, once for each view.
+        seconds: the duration, without the preparation of the engine.
+        waited: the seconds of it in which the engine waited for images.
     """
 
     num_images: int = 0
@@ -37,25 +36,21 @@ class Extraction:
 
 
 def extract_shards(run, source, num_classes, stores, missing, on_rows=None):
-    """Computes the missing shards of all views.
+    """Computes the missing shards of all views and returns an `Extraction`.
 
     Args:
-        run: what `Engine.compile` returned.
+        run: the function that `Engine.compile` returns.
         source: an `ImageSource`.
         num_classes: for an augmentation that mixes labels.
         stores: a `ShardStore` for each view.
         missing: for each view, the numbers of the shards to compute.
-        on_rows: a function that is called with the number of pictures after each shard.
-
-    Returns:
-        An `Extraction`.
+        on_rows: a function that is called after each shard with its number of images.
     """
     done = Extraction()
     started = time.perf_counter()
     for views, first, last in _runs(missing, together=source.augmentation is not None):
         start, stop = stores[0].rows_of(first)[0], stores[0].rows_of(last)[1]
-        pictures = batches(source, views, num_classes, start, stop)
-        computed = _computed(run, pictures, done)
+        computed = _computed(run, batches(source, views, num_classes, start, stop), done)
         for shard in range(first, last + 1):
             begin, end = stores[0].rows_of(shard)
             rows_of_views = _take(computed, len(views), end - begin)
@@ -69,10 +64,10 @@ def extract_shards(run, source, num_classes, stores, missing, on_rows=None):
 
 
 def _runs(missing, together):
-    """`(views, first, last)` of each stretch of consecutive shards that the same views miss.
+    """`(views, first, last)` of each run of consecutive shards that the same views miss.
 
-    Views of one pass over the pictures are decoded once, `together`; where nothing but the
-    pass itself tells views apart, each has a pass of its own.
+    With `together`, one pass decodes the images for all views. Without an augmentation the
+    views differ only by their pass, so each view needs its own.
     """
     if not together:
         for view, shards in enumerate(missing):
@@ -90,20 +85,20 @@ def _runs(missing, together):
 
 
 def batches(source, views, num_classes, start, stop):
-    """The batches of some views, augmented, as they go through the engine.
+    """The augmented batches of some views: each batch once for each view, in turn.
 
     Args:
         source: an `ImageSource`.
-        views: the numbers of the draws; each batch comes once for each of them, in turn.
+        views: the numbers of the views.
         num_classes: for an augmentation that mixes labels.
-        start: the first picture, a multiple of `BATCH_SIZE`.
-        stop: the one after the last.
+        start: the first image, a multiple of `BATCH_SIZE`.
+        stop: the image after the last.
     """
     examples = source.examples(start).take(stop - start).batch(BATCH_SIZE)
     if source.augmentation is not None:
         examples = _augmented(examples, source.augmentation, views, num_classes, start)
     options = tf.data.Options()
-    # By default its buffers may grow to half of the machine's memory.
+    # By default the buffers may grow to half of the machine's memory.
     options.autotune.ram_budget = 2**28
     return examples.prefetch(_BATCHES_AHEAD).with_options(options)
 
@@ -120,7 +115,7 @@ def _augmented(examples, augmentation, views, num_classes, start):
         draws = tf.data.Dataset.from_tensor_slices(tf.constant(views, "int64"))
         return tf.data.Dataset.zip((draws, same)).map(lambda view, rest: (view, *rest))
 
-    # The batch's place in the data, not in this run: a resumed run draws the same numbers.
+    # The seed uses the batch's place in the data, so a resumed extraction draws the same.
     numbers = tf.data.Dataset.counter(start // BATCH_SIZE)
     examples = tf.data.Dataset.zip((numbers, examples.prefetch(1)))
     return examples.flat_map(of_each_view).map(
@@ -128,12 +123,12 @@ def _augmented(examples, augmentation, views, num_classes, start):
     )
 
 
-def _computed(run, pictures, done):
-    """Batches of `[features, *targets]`, and the time that passed waiting for pictures."""
+def _computed(run, batches_of_images, done):
+    """Batches of `[features, *targets]`; adds the time spent waiting for images to `done`."""
     targets = collections.deque()
 
     def images():
-        iterator = iter(pictures)
+        iterator = iter(batches_of_images)
         while True:
             started = time.perf_counter()
             element = next(iterator, None)
@@ -149,14 +144,13 @@ def _computed(run, pictures, done):
 
 
 def _take(batches_in_turn, num_views, count):
-    """The next `count` rows of each view, of batches that end where a shard ends."""
+    """The next `count` rows of each view, from batches that end where a shard ends."""
     parts, found = [[] for _ in range(num_views)], 0
     while found < count:
         batches_of_views = list(itertools.islice(batches_in_turn, num_views))
         if len(batches_of_views) < num_views:
             raise ValueError(
-                "The dataset ended before it gave all the pictures it holds: it must give the "
-                "same number in each pass."
+                "The dataset ended early: it must give the same number of images in each pass."
             )
         for part, batch in zip(parts, batches_of_views, strict=True):
             part.append(batch)

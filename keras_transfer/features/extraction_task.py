@@ -1,33 +1,33 @@
-"""What one extraction has to do."""
+"""One extraction: its network, its images, its files, and each worker's part of it."""
 
 import dataclasses
 import uuid
 
 import tensorflow as tf
 
+from keras_transfer.distribution.workers import has_workers
 from keras_transfer.features.cache_folder import TEMPORARY
 from keras_transfer.features.cached_features import CachedFeatures
 from keras_transfer.features.digests import entry_key, stem_digest
-from keras_transfer.features.extraction import BATCH_SIZE, batches
+from keras_transfer.features.extraction import batches
 from keras_transfer.features.observed_source import source_of
-from keras_transfer.features.shard_reader import ShardReader
-from keras_transfer.features.shard_store import ShardStore
-from keras_transfer.features.worker_share import share_of
+from keras_transfer.features.shard_store import BATCH_SIZE, ShardReader, ShardStore
 
 
 class ExtractionTask:
-    """One call of `extract`: what is computed, of what, and how it is kept.
+    """What one call of `FeatureCache.extract` computes and how it is stored.
 
     Args:
-        model: a `TransferModel`, or the network to run as a whole.
-        dataset: a `tf.data.Dataset` of pictures.
-        views: how many views are wanted.
-        dtype: in which features are kept.
+        model: a `TransferModel`, or a network to run as a whole.
+        dataset: a `tf.data.Dataset` of images.
+        views: the number of views.
+        dtype: the dtype of the features on disk.
     """
 
     def __init__(self, model, dataset, views, dtype):
         self.source = source_of(dataset)
-        self.share = share_of(model)
+        strategy = model.distribute_strategy
+        self.share = WorkerShare(strategy) if has_workers(strategy) else None
         self.stem = model.stem() if hasattr(model, "stem") else model
         self.stem_digest = stem_digest(self.stem)
         self.boundary = self.stem.outputs[0]._keras_history.operation.name
@@ -43,45 +43,51 @@ class ExtractionTask:
     def _find_spec(self):
         source = self.source
         if source.augmentation is not None and not source.augmentation.mixes_labels:
-            # It changes no shape, and takes half a second to trace.
+            # It changes no shape, and tracing it takes half a second.
             source = dataclasses.replace(source, augmentation=None)
         return batches(source, [0], self.num_classes, 0, 1).element_spec
 
     def _feature_shape(self):
-        pictures = tf.nest.flatten(self._element_spec)[0].shape[1:]
+        found = tf.nest.flatten(self._element_spec)[0].shape[1:]
         expected = self.stem.input_shape[1:]
-        if not pictures.is_compatible_with(expected):
+        if not found.is_compatible_with(expected):
             raise ValueError(
-                f"The network takes pictures of shape {expected}. "
-                f"Received: a dataset of pictures of shape {tuple(pictures)}"
+                f"The network takes images of shape {expected}. "
+                f"Received: a dataset of images of shape {tuple(found)}"
             )
-        shape = self.stem.compute_output_shape((BATCH_SIZE, *pictures))[1:]
+        shape = self.stem.compute_output_shape((BATCH_SIZE, *found))[1:]
         if None in shape:
             raise ValueError(
-                "Features are kept as arrays of one shape: the pictures must all have the same "
-                f"size. Received: a dataset of pictures of shape {tuple(pictures)}"
+                "Features can be extracted only from images that all have the same size. "
+                f"Received: a dataset of images of shape {tuple(found)}"
             )
         return shape
 
+    @property
+    def is_temporary(self):
+        """Whether the images are random, so the features cannot be found again."""
+        return self.source.fingerprint is None
+
     def key(self, engine):
-        """The name of the entry that holds these features."""
-        if self.source.fingerprint is None:
+        """The key of the entry that holds these features."""
+        if self.is_temporary:
             return TEMPORARY + uuid.uuid4().hex
         return entry_key(self.stem_digest, self.source, self.dtype, engine.name)
 
     def stores(self, directory):
-        """A `ShardStore` for each view, in an entry's folder."""
+        """A `ShardStore` for each view, in the folder of an entry."""
         return [
-            ShardStore(
-                directory / f"view-{view:03d}", self.source.num_images, self.specs, BATCH_SIZE
-            )
+            ShardStore(directory / f"view-{view:03d}", self.source.num_images, self.specs)
             for view in range(self.views)
         ]
 
     def description(self, engine):
-        """What the entry tells about itself."""
+        """The description of the entry, for `CacheFolder.describe`."""
+        network = self.stem.name
+        for suffix in ("_stem", "_tail", "_transfer"):
+            network = network.removesuffix(suffix)
         return {
-            "network": _network_name(self.stem.name),
+            "network": network,
             "boundary": self.boundary,
             "num_images": self.source.num_images,
             "feature_shape": list(self.specs[0][0]),
@@ -90,7 +96,7 @@ class ExtractionTask:
         }
 
     def opened(self, stores, key):
-        """The `CachedFeatures` of the complete stores of an entry."""
+        """The `CachedFeatures` of complete stores."""
         return CachedFeatures(
             [ShardReader(store) for store in stores],
             tf.nest.map_structure(lambda spec: 0, self._element_spec),
@@ -99,11 +105,36 @@ class ExtractionTask:
             self.source.shuffle,
             self.source.seed,
             self.class_names,
-            fingerprint=None if key.startswith(TEMPORARY) else key,
+            fingerprint=None if self.is_temporary else key,
         )
 
 
-def _network_name(name):
-    for part in ("_stem", "_tail", "_transfer"):
-        name = name.removesuffix(part)
-    return name
+class WorkerShare:
+    """One worker's shards of an extraction that several workers compute together.
+
+    Args:
+        strategy: the `tf.distribute.MultiWorkerMirroredStrategy` of all workers.
+    """
+
+    def __init__(self, strategy):
+        resolver = strategy.cluster_resolver
+        cluster = resolver.cluster_spec().as_dict()
+        sizes = {kind: len(cluster.get(kind, ())) for kind in ("chief", "worker")}
+        before = sizes["chief"] if resolver.task_type == "worker" else 0
+        self._strategy = strategy
+        self._index, self._number = before + resolver.task_id, sum(sizes.values())
+
+    def of(self, missing):
+        """The missing shards of each view that this worker computes."""
+        return [
+            [shard for shard in shards if shard % self._number == self._index]
+            for shards in missing
+        ]
+
+    def wait_for_all(self):
+        """Returns when all workers have called it."""
+
+        def meet():
+            return tf.distribute.get_replica_context().all_reduce("sum", tf.ones(()))
+
+        self._strategy.run(meet)

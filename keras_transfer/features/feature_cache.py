@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import os
+import pathlib
 import sys
 import warnings
 
@@ -10,69 +12,83 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer._files import cache_directory
-from keras_transfer.features.cache_folder import TEMPORARY, CacheFolder, NoRoomError
-from keras_transfer.features.engine import EngineError
-from keras_transfer.features.engines import get_engine
+from keras_transfer.features.cache_folder import CacheEntry, CacheFolder, NoRoomError
+from keras_transfer.features.cached_features import CachedFeatures
+from keras_transfer.features.engines import (
+    Engine,
+    EngineError,
+    TensorFlowEngine,
+    get_engine,
+)
 from keras_transfer.features.extraction import Extraction, batches, extract_shards
 from keras_transfer.features.extraction_task import ExtractionTask
-from keras_transfer.features.rate import images_per_second
-from keras_transfer.features.tensorflow_engine import TensorFlowEngine
-from keras_transfer.features.work import multiply_adds
+from keras_transfer.features.inference_cost import images_per_second, multiply_adds
 
 DEFAULT_SIZE_LIMIT = 20 * 10**9
-# A file's header, checksum and place in its folder.
+# The files' headers, checksums and directory entries, per shard.
 _BYTES_BESIDE = 16_384
-# Converting a network takes seconds, in which TensorFlow does so many multiplications.
+# TensorFlow does this many multiply-adds in the seconds that another engine takes to convert a
+# network.
 _LITTLE_WORK = 30 * 10**9
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", None)}  # Windows has no quota of its own
-# Two engines add in another order; in float32 that is worth about 1e-6.
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no EDQUOT
+# Two engines sum in different orders, which changes float32 features by about 1e-6.
 _ENGINE_TOLERANCE = 1e-4
-# Pictures that a rate is measured on.
+# Images to measure a rate on.
 _MEASURED = 128
 
 
 def default_directory():
-    """The folder of the cache where none is named."""
+    """The folder of the cache if none is given."""
     return cache_directory() / "features"
 
 
 class FeatureCache:
-    """Runs the frozen prefix of a model over pictures once, and keeps what comes out.
+    """Runs the frozen part of a model over images once and keeps the features on disk.
 
-    While a part of a network is frozen it computes the same numbers in every epoch. Here they
-    are computed once, written to disk in shards, and found again by a key that follows from
-    the network's graph and weights, the pictures, their size, the augmentation, the dtype and
-    the engine. A run that is killed leaves whole shards, and the next one goes on from there.
-    A shard whose checksum is wrong is computed again. Memory is bounded whatever the number
-    of pictures.
-
-    A cache may be used by several processes at once.
+    The frozen part of a network computes the same numbers in every epoch. The cache computes
+    them once and writes them in shards. The key of an entry is a digest of the network's graph
+    and weights, the images, their size, the augmentation, the dtype and the engine. A killed
+    extraction leaves complete shards, and the next one resumes there. A corrupt shard is
+    computed again. Memory use does not depend on the number of images. Several processes can
+    share a cache.
 
     Args:
-        directory: the folder. Defaults to `features` in the user's cache folder, or in the one
-            that the environment variable `KERAS_TRANSFER_CACHE` names.
-        engine: "auto", "tensorflow", "openvino" or an `Engine`; see `get_engine`. Where "auto"
-            takes an engine that cannot run a network, or whose features are not TensorFlow's
-            to 1e-4 of the largest, it warns and takes TensorFlow.
-        dtype: "float32" (the default) or "float16" for half the room on disk, with a relative
+        directory: the folder. Defaults to None: `features` in the folder that the environment
+            variable `KERAS_TRANSFER_CACHE` names, or in the user's cache folder.
+        engine: "auto" (the default), "tensorflow", "openvino" or an `Engine`; see
+            `get_engine`. If "auto" selects an engine that cannot run a network, or whose
+            features differ from TensorFlow's by more than 1e-4 of the largest, it warns and
+            uses TensorFlow.
+        dtype: "float32" (the default), or "float16" for half the size on disk with a relative
             error of up to 5e-4.
-        size_limit: bytes; before more is written, entries that were not used for longest are
-            removed. Defaults to 20 GB. None for no limit.
+        size_limit: bytes. Before an entry is written, the least recently used ones are removed.
+            Defaults to 20 GB. None for no limit.
 
     Example:
 
-    >>> features = FeatureCache("cache").extract(model, splits.train)  # doctest: +SKIP
-    >>> model.tail().fit(features)  # doctest: +SKIP
+    >>> cache = features.FeatureCache("cache")
+    >>> cached = cache.extract(model, splits.train)
+    >>> cached.boundary, cached.extraction.num_images
+    ('head_pooling', 18)
+    >>> model.compile()
+    >>> history = model.fit(cached.as_inputs(), epochs=2, verbose=0)
+    >>> cache.extract(model, splits.train).extraction.num_images  # all read from the cache
+    0
     """
 
     def __init__(
-        self, directory=None, engine="auto", dtype="float32", size_limit=DEFAULT_SIZE_LIMIT
+        self,
+        directory: str | os.PathLike | None = None,
+        engine: str | Engine = "auto",
+        dtype: str = "float32",
+        size_limit: int | None = DEFAULT_SIZE_LIMIT,
     ):
         if dtype not in ("float32", "float16"):
             raise ValueError(
                 f"`dtype` must be 'float32' or 'float16'. Received: dtype={dtype!r}"
             )
-        # "auto" looks at the devices, which must wait until a strategy has found its workers.
+        # "auto" looks at the devices. TensorFlow must not see them before a strategy for
+        # several workers is made.
         self._resolved_engine = None if engine == "auto" else get_engine(engine)
         self._compiled = None
         self.engine, self.dtype, self.size_limit = engine, dtype, size_limit
@@ -85,46 +101,49 @@ class FeatureCache:
         return self._resolved_engine
 
     @property
-    def directory(self):
-        """The folder, a `pathlib.Path`."""
+    def directory(self) -> pathlib.Path:
+        """The folder."""
         return self.folder.path
 
     @property
-    def engine_name(self):
+    def engine_name(self) -> str:
         """The name of the engine that is tried first."""
         return self._engine.name
 
-    def extract(self, model, dataset, views=1, verbose=0, engine=None):
-        """The features of a dataset's pictures: read where they are, computed where not.
+    def extract(
+        self,
+        model: keras.Model,
+        dataset: tf.data.Dataset,
+        views: int = 1,
+        verbose: int = 0,
+        engine: str | Engine | None = None,
+    ) -> CachedFeatures:
+        """The features of a dataset's images: reads what is cached and computes the rest.
+
+        If the model was made for several workers, all workers must call this. Workers that
+        share the folder compute a part each; all get all features.
 
         Args:
             model: a `TransferModel`, whose `stem()` is run, or any functional `keras.Model`
                 with one input and one output, which is run as a whole.
-            dataset: a `tf.data.Dataset` of batches, of pictures or of tuples that start with
-                pictures; labels, sample weights and dicts of them are kept beside the
-                features. Those of `keras_transfer.data` know what they hold. Of others one
-                pass is read to find out. `CachedFeatures` may stand in the pictures' place,
-                and give the features of their first view.
-            views: how many independent draws of a random augmentation to keep of each
-                picture. Defaults to 1. Where nothing is random it is 1 in any case.
+            dataset: a `tf.data.Dataset` of batches, of images or of tuples that start with
+                images. Labels, sample weights and dicts of them are kept beside the features.
+                A dataset that `keras_transfer.data` did not make is read once to identify its
+                content. `CachedFeatures` give the features of their first view.
+            views: the number of random augmentations to keep of each image. Defaults to 1;
+                always 1 without augmentation.
             verbose: 1 prints progress and rates, 0 nothing. Defaults to 0.
-            engine: as for the cache. Defaults to None, that of the cache; where that is "auto",
-                TensorFlow for so little work that another engine would not make up for its
-                preparation.
-
-        Of a model that was made for several workers, each worker computes its own part of the
-        pictures where all have the same folder; all workers must call it, and all get all
-        features.
+            engine: as for the cache. Defaults to None, the cache's engine. If that is "auto",
+                TensorFlow computes small extractions, which another engine would not speed up.
 
         Returns:
-            `CachedFeatures`, a dataset with batches of the dataset's size, shuffled if that is
-            shuffled.
+            `CachedFeatures` with the batch size of the dataset, shuffled if that is shuffled.
 
         Raises:
-            ValueError: for pictures that do not fit the network.
-            NoRoomError: an `OSError` that says how much is needed, where the disk or
-                `size_limit` leaves too little room; nothing was computed yet. Also where
-                something else fills the disk meanwhile; what was finished stays.
+            ValueError: if the images do not fit the network.
+            NoRoomError: an `OSError`, before anything is computed, if the disk or `size_limit`
+                leaves too little room; or later, if something else fills the disk. Complete
+                shards stay.
         """
         if not isinstance(views, int) or views < 1:
             raise ValueError(f"`views` must be a positive integer. Received: views={views!r}")
@@ -140,8 +159,7 @@ class FeatureCache:
     def _engine_for(self, task, engine):
         if engine is not None:
             return get_engine(engine)
-        # It follows from the task alone: the features of a run that goes on must be those of
-        # one that was not interrupted.
+        # The choice depends on the task alone, so a resumed extraction makes the same one.
         work = multiply_adds(task.stem) * task.source.num_images * task.views
         is_little = self.engine == "auto" and work < _LITTLE_WORK
         return TensorFlowEngine() if is_little else self._engine
@@ -149,169 +167,138 @@ class FeatureCache:
     def _extract(self, task, engine, verbose):
         key = task.key(engine)
         extraction = self._extract_share(task, engine, key, verbose)
-        with self._entry(task, engine, key) as (directory, stores, missing):
-            if any(missing):
-                run = self._ready(task, engine, key, stores, missing)
-                with _full_disk_told(directory):
-                    extraction += _fill(run, task, stores, missing, verbose)
+        with self._entry(task, key) as (directory, stores, missing):
+            try:
+                extraction += self._fill(task, engine, key, stores, missing, verbose)
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                raise NoRoomError(
+                    error.errno,
+                    f"{error.strerror}, while features were written. Complete shards stay, and "
+                    "the next extraction resumes there",
+                    str(directory),
+                ) from error
             self.folder.describe(key, task.description(engine))
             features = task.opened(stores, key)
         features.extraction, features.engine = extraction, engine
-        if key.startswith(TEMPORARY):
-            # The files are open, and go when they are closed; where a system keeps open files
-            # in their folder, the next extraction removes them.
+        if task.is_temporary:
+            # The open files can still be read. Windows keeps them in their folder, and the
+            # next extraction removes them.
             self.folder.remove(key)
         if verbose:
             print(_summary(task, engine, extraction))
         return features
 
     @contextlib.contextmanager
-    def _entry(self, task, engine, key):
-        """The folder of an entry for this process alone, its stores, and what they miss."""
+    def _entry(self, task, key):
+        """The locked folder of an entry, its stores and their missing shards."""
         with self.folder.locked(key) as directory:
             stores = task.stores(directory)
             missing = [store.missing() for store in stores]
             if not task.source.fixed_order and any(missing):
-                # Pictures that come in another order now do not complete what is there.
+                # Images in a new order cannot complete the shards that are there.
                 missing = [range(store.num_shards) for store in stores]
             yield directory, stores, missing
 
     def _extract_share(self, task, engine, key, verbose):
-        """Computes this worker's part of what is missing, while the others compute theirs.
+        """Computes this worker's part of the missing shards while the others compute theirs.
 
-        Where the workers' folders are not the same one, each then computes the rest itself.
+        If the workers do not share a folder, each of them computes the rest afterwards.
         """
-        share = task.share
-        if share is None or key.startswith(TEMPORARY) or not task.source.fixed_order:
-            return Extraction()
-        with self._entry(task, engine, key) as (_, stores, missing):
-            missing = share.of(missing)
-        # Who takes an entry removes what is half written in it: not from now on.
-        share.wait_for_all()
         extraction = Extraction()
-        # One that stayed away would be waited for; what it could not write is told afterwards.
+        if task.share is None or task.is_temporary or not task.source.fixed_order:
+            return extraction
+        with self._entry(task, key) as (_, stores, missing):
+            missing = task.share.of(missing)
+        # `_entry` removes half-written files, so no worker may write before all have left it.
+        task.share.wait_for_all()
+        # The other workers wait, so an error must not stop this one here. It is raised when
+        # `_extract` computes the rest.
         with contextlib.suppress(OSError):
-            if any(missing):
-                run = self._ready(task, engine, key, stores, missing)
-                extraction = _fill(run, task, stores, missing, verbose)
-        share.wait_for_all()
+            extraction = self._fill(task, engine, key, stores, missing, verbose)
+        task.share.wait_for_all()
         return extraction
 
-    def _ready(self, task, engine, key, stores, missing):
-        """The engine's function, once there is room for what is missing."""
-        self._make_room(stores, missing)
+    def _fill(self, task, engine, key, stores, missing, verbose):
+        """Makes room for the missing shards, prepares the engine and computes them."""
+        if not any(missing):
+            return Extraction()
+        ranges = [stores[0].rows_of(shard) for shards in missing for shard in shards]
+        num_rows = sum(stop - start for start, stop in ranges)
+        self.folder.remove_leftovers()
+        self.folder.make_room(num_rows * stores[0].row_bytes + len(ranges) * _BYTES_BESIDE)
         run = self._compiled_for(engine, task)
         self.folder.describe(key, task.description(engine))
         for store in stores:
             store.directory.mkdir(exist_ok=True)
-        return run
+        shows_progress = verbose == 1 and sys.stdout.isatty()
+        on_rows = keras.utils.Progbar(num_rows).add if shows_progress else None
+        return extract_shards(run, task.source, task.num_classes, stores, missing, on_rows)
 
     def _compiled_for(self, engine, task):
-        """The engine's function for a stem, which training and validation pictures share."""
+        """The engine's function for a stem, kept for the next dataset."""
         wanted = (engine.name, task.stem_digest)
         if self._compiled is None or self._compiled[0] != wanted:
-            self._compiled = (wanted, _prepared(engine, task))
+            run = engine.compile(task.stem)
+            if not isinstance(engine, TensorFlowEngine):
+                _check_features(run, engine, task)
+            self._compiled = (wanted, run)
         return self._compiled[1]
 
-    def _make_room(self, stores, missing):
-        size = _num_rows(stores, missing) * stores[0].row_bytes
-        self.folder.remove_left_overs()
-        self.folder.make_room(size + sum(map(len, missing)) * _BYTES_BESIDE)
-
-    def images_per_second(self, model, dataset):
-        """How many pictures the engine computes in a second, reading left out.
+    def images_per_second(self, model: keras.Model, dataset: tf.data.Dataset) -> float:
+        """The rate at which the engine computes features, without reading the images.
 
         Args:
             model: as for `extract`.
-            dataset: as there; its first pictures are taken.
-
-        Returns:
-            A float.
+            dataset: as for `extract`; the rate is measured on its first images.
         """
         task = ExtractionTask(model, dataset, 1, self.dtype)
         try:
-            # The same engine for all networks, however little there is to do.
+            # The same engine for all networks, even for small ones.
             run = self._compiled_for(self._engine, task)
         except EngineError:
             run = self._compiled_for(TensorFlowEngine(), task)
-        stop = min(_MEASURED, task.source.num_images)
-        elements = list(batches(task.source, [0], task.num_classes, 0, stop))
-        images = [tf.nest.flatten(element)[0].numpy() for element in elements]
-        return images_per_second(run, images, _MEASURED)
+        return images_per_second(run, _first_images(task, _MEASURED), _MEASURED)
 
-    def entries(self):
-        """What is in the cache: a list of `CacheEntry`, the one used last at the end."""
+    def entries(self) -> list[CacheEntry]:
+        """The entries of the cache, the most recently used last."""
         return self.folder.entries()
 
-    def clear(self):
-        """Removes all entries that no other process is writing.
-
-        Returns:
-            How many were removed.
-        """
+    def clear(self) -> int:
+        """Removes all entries that no other process is writing; returns their number."""
         return sum(map(self.folder.remove, self.folder.keys()))
 
 
-def _prepared(engine, task):
-    """The engine's function for the stem, once its features are seen to be TensorFlow's."""
-    run = engine.compile(task.stem)
-    if isinstance(engine, TensorFlowEngine):
-        return run
-    example = next(iter(batches(task.source, [0], task.num_classes, 0, 2)))
-    images = tf.nest.flatten(example)[0].numpy()
+def _first_images(task, number):
+    """Batches of the first images, as a list of arrays."""
+    stop = min(number, task.source.num_images)
+    elements = batches(task.source, [0], task.num_classes, 0, stop)
+    return [tf.nest.flatten(element)[0].numpy() for element in elements]
+
+
+def _check_features(run, engine, task):
+    """Raises `EngineError` if an engine's features differ from TensorFlow's."""
+    (images,) = _first_images(task, 2)
     expected = task.stem(images, training=False).numpy()
     difference = np.abs(next(run(iter([images]))) - expected).max()
-    if not difference <= _ENGINE_TOLERANCE * np.abs(expected).max():
+    largest = np.abs(expected).max()
+    if not difference <= _ENGINE_TOLERANCE * largest:
         raise EngineError(
-            f"The engine '{engine.name}' computes other features of '{task.stem.name}' than "
-            f"TensorFlow: they differ by {difference:.2g}, the largest is "
-            f"{np.abs(expected).max():.2g}."
+            f"The features that the engine '{engine.name}' computes for '{task.stem.name}' "
+            f"differ from TensorFlow's by up to {difference:.2g}; the largest feature is "
+            f"{largest:.2g}."
         )
-    return run
-
-
-def _num_rows(stores, missing):
-    """The rows of all missing shards."""
-    ranges = (
-        store.rows_of(shard)
-        for store, shards in zip(stores, missing, strict=True)
-        for shard in shards
-    )
-    return sum(stop - start for start, stop in ranges)
-
-
-@contextlib.contextmanager
-def _full_disk_told(directory):
-    """Something else may fill the disk while features are written."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise NoRoomError(
-            error.errno,
-            f"{error.strerror}, while features were written. What was finished stays, and the "
-            "next run goes on from there",
-            str(directory),
-        ) from error
-
-
-def _fill(run, task, stores, missing, verbose):
-    shows_progress = verbose == 1 and sys.stdout.isatty()
-    progress = keras.utils.Progbar(_num_rows(stores, missing)) if shows_progress else None
-    return extract_shards(
-        run, task.source, task.num_classes, stores, missing, progress and progress.add
-    )
 
 
 def _summary(task, engine, extraction):
     views = f" x {task.views} views" if task.views > 1 else ""
-    what = f"Features at {task.boundary}: {task.source.num_images} pictures{views}"
+    what = f"Features at {task.boundary}: {task.source.num_images} images{views}"
     if not extraction.num_images:
         return f"{what}, read from the cache."
     rate = extraction.num_images / extraction.seconds
     waited = extraction.waited / extraction.seconds
     return (
-        f"{what}, computed in {extraction.seconds:.1f} s ({engine.name}, {rate:.0f} a second, "
-        f"{waited:.0%} of the time waiting for pictures)."
+        f"{what}, computed in {extraction.seconds:.1f} s ({engine.name}, {rate:.0f} images per "
+        f"second, {waited:.0%} of the time waiting for images)."
     )

@@ -3,10 +3,30 @@
 import numpy as np
 import tensorflow as tf
 
-# Shuffled reading from disk: windows of so many bytes, made of blocks of so many rows that lie
-# beside each other on disk and come from anywhere in the data.
+# Shuffled reading from disk: a window holds blocks of neighbouring rows from anywhere in the
+# data, and is shuffled as a whole.
 _WINDOW_BYTES = 2**25
 _BLOCK_ROWS = 64
+
+
+class Epochs:
+    """Counts the epochs of a dataset and seeds each one's random numbers.
+
+    Args:
+        seed: a non-negative integer. With the number of the epoch it determines all numbers.
+
+    Attributes:
+        begun: the number of epochs that have begun. Set it to continue from there.
+    """
+
+    def __init__(self, seed):
+        self.seed = seed
+        self.begun = 0
+
+    def next(self):
+        """The random generator of the next epoch."""
+        self.begun += 1
+        return np.random.default_rng([self.seed, self.begun])
 
 
 def load(readers):
@@ -14,21 +34,18 @@ def load(readers):
     views = [reader.rows(0, reader.store.num_rows) for reader in readers]
     if len(views) == 1:
         return [tf.constant(array) for array in views[0]]
-    return [tf.constant(np.concatenate(parts)) for parts in zip(*views, strict=True)]
+    return [tf.constant(array) for array in _concatenated(views)]
 
 
 def from_memory(arrays, num_views, epochs, batch_size, shuffle):
-    """A dataset of batches of rows that are all held in memory.
+    """A dataset of batches of rows in memory, as tuples with one tensor for each array.
 
     Args:
-        arrays: what `load` returned.
-        num_views: the number of views in them.
+        arrays: the result of `load`.
+        num_views: the number of views in `arrays`.
         epochs: an `Epochs`.
-        batch_size: rows in a batch.
-        shuffle: whether each epoch has another order.
-
-    Returns:
-        A `tf.data.Dataset` of tuples, one tensor for each array of the shards.
+        batch_size: rows per batch.
+        shuffle: whether each epoch has its own order.
     """
     num_rows = len(arrays[0]) // num_views
 
@@ -52,17 +69,7 @@ def from_memory(arrays, num_views, epochs, batch_size, shuffle):
 
 
 def from_disk(readers, epochs, batch_size, shuffle):
-    """The same for rows that are read as they are needed, in windows of bounded size.
-
-    A window holds blocks of neighbouring rows from anywhere in the data, and is shuffled as a
-    whole.
-
-    Args:
-        readers: a `ShardReader` for each view.
-        epochs: an `Epochs`.
-        batch_size: rows in a batch.
-        shuffle: whether each epoch has another order.
-    """
+    """The same dataset, read from one `ShardReader` for each view, in bounded memory."""
 
     def batches():
         windows = _windows(readers, epochs.next(), shuffle)
@@ -79,23 +86,23 @@ def from_disk(readers, epochs, batch_size, shuffle):
         if len(rest[0]):
             yield tuple(rest)
 
-    specs = _block_specs(readers[0].store)
-    return tf.data.Dataset.from_generator(batches, output_signature=specs)
+    return _from_generator(batches, readers[0].store)
 
 
 def rows_in_order(reader, start):
-    """The rows of one view, from `start` on, in blocks: a dataset of tuples."""
+    """The rows of one view from `start` on: a dataset of blocks, as tuples."""
     store = reader.store
 
     def blocks():
         for first in range(start, store.num_rows, _BLOCK_ROWS):
             yield tuple(reader.rows(first, min(first + _BLOCK_ROWS, store.num_rows)))
 
-    return tf.data.Dataset.from_generator(blocks, output_signature=_block_specs(store))
+    return _from_generator(blocks, store)
 
 
-def _block_specs(store):
-    return tuple(tf.TensorSpec((None, *shape), dtype) for shape, dtype in store.specs)
+def _from_generator(generator, store):
+    specs = tuple(tf.TensorSpec((None, *shape), dtype) for shape, dtype in store.specs)
+    return tf.data.Dataset.from_generator(generator, output_signature=specs)
 
 
 def _windows(readers, random, shuffle):
@@ -114,7 +121,7 @@ def _windows(readers, random, shuffle):
 
 
 def _block(readers, start, random):
-    """Neighbouring rows, each of a view of its own."""
+    """Neighbouring rows, each of a random view."""
     stop = min(start + _BLOCK_ROWS, readers[0].store.num_rows)
     if len(readers) == 1:
         return readers[0].rows(start, stop)

@@ -1,31 +1,35 @@
-"""The source of a dataset that does not know where its pictures come from."""
+"""The `ImageSource` of a dataset that has none, or whose images are held in memory."""
 
+import dataclasses
 import hashlib
+import itertools
+import math
 import weakref
 
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.data.labeled_dataset import ImageSource
+from keras_transfer.data.labeled_dataset import ImageSource, LabeledDataset
 
-# A training asks for each of its phases.
+# Each phase of a training asks again.
 _OBSERVED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_MOST_BYTES = 2**30
 
 
 def source_of(dataset):
-    """The `ImageSource` of a dataset: its own, or what one pass over it tells.
+    """The `ImageSource` of a dataset: its own, or one that is found by reading it once.
 
-    A dataset of another make is read once. If a second look at its first batch shows the same
-    pictures, it is named by a digest of its content. If it shows pictures that were there at
-    another place, it is shuffled, and is named by a digest that does not depend on the order.
-    Pictures that were not there are random; nothing made of them can be found again.
+    A digest of the content identifies the dataset. Its first batch is read again. If it holds
+    the same images, the order is fixed. If it holds images from elsewhere in the dataset, the
+    dataset is shuffled, and the digest ignores the order. If it holds new images, the dataset
+    is random and has no fingerprint, so its features cannot be found again.
 
     Args:
-        dataset: a finite `tf.data.Dataset` of batches, of pictures or of tuples that start with
-            pictures.
+        dataset: a finite `tf.data.Dataset` of batches, of images or of tuples that start with
+            images.
 
     Raises:
-        ValueError: if the dataset is empty or its elements have no pictures at the start.
+        ValueError: if the dataset is empty or its elements do not start with images.
     """
     source = getattr(dataset, "source", None)
     if source is not None:
@@ -36,52 +40,33 @@ def source_of(dataset):
 
 
 def _observe(dataset):
-    _check_elements(dataset)
-    digests, batch_size = _read_through(dataset)
-    again = _digests_of(next(iter(dataset)))
-    if again == digests[: len(again)]:
-        fingerprint, fixed_order = _joined(digests), True
-    elif set(again) <= set(digests):
-        fingerprint, fixed_order = _joined(sorted(digests)), False
-    else:
-        fingerprint, fixed_order = None, False
-
+    spec = dataset.element_spec
+    parts = [spec[0] if isinstance(spec, tuple) else spec, *tf.nest.flatten(spec)]
+    if not all(isinstance(part, tf.TensorSpec) for part in parts):
+        raise ValueError(
+            "Features are extracted from batches of images, `(images, labels)` or "
+            f"`(images, labels, sample_weights)`. Received: element_spec={spec}"
+        )
+    digests_of_batches = [_digests(element) for element in dataset]
+    digests = list(itertools.chain(*digests_of_batches))
+    if not digests:
+        raise ValueError("The dataset holds no batch. Received: an empty dataset")
+    again = _digests(next(iter(dataset)))
+    fixed_order = again == digests[: len(again)]
+    is_random = not set(again) <= set(digests)
+    ordered = digests if fixed_order else sorted(digests)
     return ImageSource(
         examples=lambda start=0: dataset.unbatch().skip(start),
         num_images=len(digests),
-        fingerprint=fingerprint,
-        batch_size=batch_size,
+        fingerprint=None if is_random else hashlib.sha256(b"".join(ordered)).hexdigest(),
+        batch_size=len(digests_of_batches[0]),
         shuffle=not fixed_order,
         fixed_order=fixed_order,
     )
 
 
-def _check_elements(dataset):
-    spec = dataset.element_spec
-    images = spec[0] if isinstance(spec, tuple) else spec
-    flat = tf.nest.flatten(spec)
-    if not all(isinstance(part, tf.TensorSpec) for part in flat) or not isinstance(
-        images, tf.TensorSpec
-    ):
-        raise ValueError(
-            "Features are extracted from batches of pictures, `(images, labels)` or "
-            f"`(images, labels, sample_weights)`. Received: element_spec={spec}"
-        )
-
-
-def _read_through(dataset):
-    digests, batch_size = [], None
-    for element in dataset:
-        found = _digests_of(element)
-        digests += found
-        batch_size = batch_size or len(found)
-    if not digests:
-        raise ValueError("The dataset holds no batch. Received: an empty dataset")
-    return digests, batch_size
-
-
-def _digests_of(element):
-    """A digest of each example of a batch: of its picture and of all that comes with it."""
+def _digests(element):
+    """A digest of each example of a batch: of its image and everything that comes with it."""
     arrays = [np.ascontiguousarray(part.numpy()) for part in tf.nest.flatten(element)]
     found = []
     for row in range(len(arrays[0])):
@@ -92,5 +77,33 @@ def _digests_of(element):
     return found
 
 
-def _joined(digests):
-    return hashlib.sha256(b"".join(digests)).hexdigest()
+def in_memory(dataset, most_bytes=_MOST_BYTES):
+    """The same images, decoded once and held in memory, if they are small enough.
+
+    Decoding photographs can take as long as running a small network on them. The cache has one
+    entry for the features of both datasets.
+
+    Args:
+        dataset: a `LabeledDataset` of images that are not augmented.
+        most_bytes: the limit for the decoded images. Defaults to 1 GiB.
+
+    Returns:
+        A `LabeledDataset`. The dataset itself if its images exceed the limit, differ in size
+        or between passes, or if it is not a `LabeledDataset`.
+    """
+    source = getattr(dataset, "source", None)
+    if source is None or source.draws_differ or not source.fixed_order:
+        return dataset
+    examples = source.examples(0)
+    spec = tf.nest.flatten(examples.element_spec)
+    if not all(part.shape.is_fully_defined() for part in spec):
+        return dataset
+    example_bytes = sum(math.prod(part.shape) * part.dtype.size for part in spec)
+    if source.num_images * example_bytes > most_bytes:
+        return dataset
+    kept = tf.data.Dataset.from_tensor_slices(next(iter(examples.batch(source.num_images))))
+    source = dataclasses.replace(source, examples=kept.skip)
+    return LabeledDataset(
+        dataset, dataset.class_names, source.num_images, source,
+        reduced_decoding=dataset.reduced_decoding,
+    )  # fmt: skip

@@ -1,35 +1,37 @@
-"""Pictures as vectors: what a network makes of them, pooled over the positions."""
+"""Images as vectors: the features of a network, averaged over the positions."""
 
 import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_transfer.backbones import graph
-from keras_transfer.features import FeatureCache, source_of
+from keras_transfer.features.feature_cache import FeatureCache
+from keras_transfer.features.observed_source import source_of
 from keras_transfer.heads.pooling import pool
 
-# As in a head: what is computed here is what `fine_tune` finds in the cache.
+# The name of a head's pooling layer: `fine_tune` finds these features in the cache.
 _POOLING_NAME = "head_pooling"
 
 
 @dataclasses.dataclass(frozen=True)
 class PooledFeatures:
-    """A vector for each picture of a data set.
+    """A vector for each image of a dataset.
 
     Attributes:
-        features: a float32 array of shape `(pictures, channels)`, in the order of the data set
-            before it is shuffled; where that is not known, in the order of one pass.
-        labels: an integer array of shape `(pictures,)`, or None where there are none.
+        features: a float32 array of shape `(images, channels)`, in the order of the dataset
+            before it is shuffled; if that is unknown, in the order of one pass.
+        labels: an integer array of shape `(images,)`, or None if there are none.
         class_names: the names of the classes, or None.
         boundary: the name of the boundary that was pooled.
-        seconds: how long the pass took; 0 if it was read from the cache.
-        num_computed: how many pictures went through the network.
+        seconds: the duration of the extraction; 0 if it was read from the cache.
+        num_computed: the number of images that went through the network.
     """
 
     features: np.ndarray
-    labels: np.ndarray | None
+    labels: Any
     class_names: tuple | None
     boundary: str
     seconds: float = 0.0
@@ -37,24 +39,38 @@ class PooledFeatures:
 
     @property
     def num_classes(self):
-        """The number of classes; of unnamed ones, one more than the highest label."""
+        """The number of classes: of `class_names`, otherwise the highest label plus one."""
         return len(self.class_names) if self.class_names else int(self.labels.max()) + 1
 
 
-def pooled_features(backbone, dataset, cache=None, verbose=0):
-    """The last features of a backbone, averaged over the positions.
+def pooled_features(
+    backbone: keras.Model,
+    dataset: tf.data.Dataset,
+    cache: FeatureCache | None = None,
+    verbose: int = 0,
+) -> PooledFeatures:
+    """Computes the last features of a backbone, averaged over the positions.
 
-    They are those that `fine_tune` trains a head on, and both find them in the cache.
+    `fine_tune` trains a head on the same features and finds them in the cache.
 
     Args:
         backbone: a `Backbone`.
-        dataset: a `tf.data.Dataset` of batches of pictures or of `(images, labels)`. Random
-            changes are left out where it is known how the pictures were before.
-        cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
-        verbose: as in `FeatureCache.extract`.
+        dataset: a `tf.data.Dataset` of batches of images or of `(images, labels)`. An
+            augmentation of `keras_transfer.data` is removed.
+        cache: a `FeatureCache`. Defaults to None, one in the user's cache folder.
+        verbose: as in `FeatureCache.extract`. Defaults to 0.
 
     Returns:
         `PooledFeatures`.
+
+    Raises:
+        ValueError: if an image has several labels.
+
+    Example:
+
+    >>> pooled = features.pooled_features(backbone, train, features.FeatureCache("cache"))
+    >>> pooled.features.shape, pooled.labels.shape, pooled.num_classes
+    ((18, 8), (18,), 3)
     """
     network = pooled_network(backbone)
     boundary = backbone.outputs[0]._keras_history.operation.name
@@ -64,7 +80,7 @@ def pooled_features(backbone, dataset, cache=None, verbose=0):
 
 
 def pooled_network(backbone):
-    """The backbone with the average over the positions: a `keras.Model` that shares layers."""
+    """The backbone followed by average pooling: a `keras.Model` that shares its layers."""
     output = pool(backbone.output, "avg", _POOLING_NAME)
     return keras.Model(backbone.input, output, name=backbone.name)
 
@@ -75,29 +91,29 @@ def num_megabytes(network):
 
 
 def unaugmented(dataset):
-    """The data set before its random changes, where that is known."""
+    """The dataset without its augmentation, if it has one."""
     plain = getattr(dataset, "unaugmented", None)
     return dataset if plain is None else plain
 
 
 def check_order(dataset):
-    """Raises `ValueError` for pictures that come in another order in each pass."""
+    """Raises `ValueError` if the order of the images differs between passes."""
     if not source_of(unaugmented(dataset)).fixed_order:
         raise ValueError(
-            "The pictures must come in the same order in each pass, since rows of several "
-            "passes are compared: leave `shuffle` out, or pass "
+            "The images must come in the same order in each pass, since rows of several passes "
+            "are compared: do not shuffle the dataset, or pass "
             "`reshuffle_each_iteration=False`. Received: a dataset whose order changes"
         )
 
 
 def stage_features(backbone, dataset, cache=None, verbose=0):
-    """The features at the end of each stage, averaged over the positions, from one pass.
+    """The pooled features at the end of each stage, from one pass over the images.
 
     Args:
-        backbone: a `Backbone`.
-        dataset: as in `pooled_features`.
-        cache: as there.
-        verbose: as there.
+        backbone: as in `pooled_features`, also the other arguments.
+        dataset: see there.
+        cache: see there.
+        verbose: see there.
 
     Returns:
         A tuple of `PooledFeatures`, one for each of `backbone.stages`.
@@ -112,7 +128,7 @@ def stage_features(backbone, dataset, cache=None, verbose=0):
 
 
 def _extract(network, parts, dataset, cache, verbose):
-    """The columns of a network's output that belong to each of `(boundary, width)`."""
+    """`PooledFeatures` for each `(boundary, width)`, the columns of a network's output."""
     cache = FeatureCache() if cache is None else cache
     cached = cache.extract(network, unaugmented(dataset), verbose=verbose)
     rows, labels = features_and_labels(cached.arrays())
@@ -128,7 +144,7 @@ def _extract(network, parts, dataset, cache, verbose):
 
 
 def features_and_labels(element):
-    """The features, and labels as numbers of classes or None, of what `arrays` returned."""
+    """The features and the integer labels, or None, of what `CachedFeatures.arrays` returns."""
     if not isinstance(element, tuple):
         return element, None
     rows, labels = (*element, None)[:2]
@@ -137,7 +153,7 @@ def features_and_labels(element):
     if isinstance(labels, (dict, tuple, list)):
         structure = tf.nest.map_structure(lambda _: ".", labels)
         raise ValueError(
-            "Pictures must have one label each, the number of a class. "
+            "Each image must have one label, the index of a class. "
             f"Received: labels with the structure {structure}"
         )
     if labels.ndim == 2 and labels.shape[1] > 1:  # one-hot

@@ -1,93 +1,87 @@
-"""Arrays in pieces on disk, each whole or not there."""
+"""Arrays on disk in shards, each complete or absent."""
 
+import contextlib
 import io
 import json
 import math
+import os
 import pathlib
+import weakref
 import zlib
 
 import numpy as np
 
 from keras_transfer._files import write_aside
 
-# A kill loses what a shard takes to compute; a shard costs a few file operations.
+# Images that are decoded, augmented and computed together; a shard holds whole batches. The
+# batch is part of what an augmented view is: MixUp mixes within it.
+BATCH_SIZE = 32
+# A kill loses the computation of one shard; each shard costs a few file operations.
 _SHARD_BYTES = 16 * 2**20
 _MOST_ROWS = 4096
 
 
 class ShardStore:
-    """The rows of several arrays, in shards of equally many.
+    """The rows of several arrays in shards of equal size.
 
-    A shard is one `.npy` file for each array, and a `.json` beside them that holds their
-    checksums and is written last: a shard without it is not there.
+    A shard is one `.npy` file per array and a `.json` file with their checksums. The `.json`
+    file is written last: a shard without it counts as missing.
 
     Args:
         directory: the folder.
-        num_rows: the number of rows of all shards.
-        specs: a `(shape, dtype)` for each array, of one row.
-        rows_multiple: the number of rows in a shard is a multiple of this. Defaults to 32.
+        num_rows: the number of rows in all shards.
+        specs: a `(shape, dtype)` of one row for each array.
 
     Attributes:
-        num_shards: how many shards there are when all are there.
-        rows_per_shard: rows in each shard but the last.
+        num_shards: the number of shards of the complete store.
+        rows_per_shard: the number of rows in each shard but the last.
     """
 
-    def __init__(self, directory, num_rows, specs, rows_multiple=32):
+    def __init__(self, directory, num_rows, specs):
         self.directory = pathlib.Path(directory)
         self.num_rows = num_rows
         self.specs = [(tuple(shape), np.dtype(dtype)) for shape, dtype in specs]
-        fitting = _SHARD_BYTES // max(self.row_bytes, 1) // rows_multiple
-        self.rows_per_shard = min(max(fitting, 1) * rows_multiple, _MOST_ROWS)
+        batches = max(_SHARD_BYTES // max(self.row_bytes, 1) // BATCH_SIZE, 1)
+        self.rows_per_shard = min(batches * BATCH_SIZE, _MOST_ROWS)
         self.num_shards = math.ceil(num_rows / self.rows_per_shard)
 
     @property
     def row_bytes(self):
-        """The size of a row of all arrays."""
+        """The size of one row of all arrays."""
         return sum(math.prod(shape) * dtype.itemsize for shape, dtype in self.specs)
 
     def rows_of(self, shard):
-        """The first row of a shard and the one after its last."""
+        """The range of a shard's rows, as `(start, stop)`."""
         start = shard * self.rows_per_shard
         return start, min(start + self.rows_per_shard, self.num_rows)
 
     def path(self, shard, array):
-        """The file of an array's rows in a shard."""
+        """The file of one array's rows in a shard."""
         return self.directory / f"{shard:05d}.{array}.npy"
 
     def write(self, shard, arrays):
-        """Writes a shard; until its last file is renamed into place, it is not there.
-
-        Args:
-            shard: its number.
-            arrays: the arrays, each with all rows of this shard.
-        """
+        """Writes all rows of a shard, one array for each of `specs`."""
         checksums = []
         for number, (array, (_, dtype)) in enumerate(zip(arrays, self.specs, strict=True)):
-            contents = _as_npy(np.asarray(array, dtype))
-            checksums.append(zlib.crc32(contents))
-            _write(self.path(shard, number), contents)
+            buffer = io.BytesIO()
+            np.save(buffer, np.asarray(array, dtype), allow_pickle=False)
+            checksums.append(zlib.crc32(buffer.getbuffer()))
+            _write(self.path(shard, number), buffer.getbuffer())
         _write(self._sidecar(shard), json.dumps({"crc32": checksums}).encode())
 
     def missing(self):
-        """The numbers of the shards that are not there or are damaged."""
+        """The numbers of the shards that are absent or corrupt."""
         return [shard for shard in range(self.num_shards) if not self._is_whole(shard)]
-
-    def read(self, shard):
-        """The arrays of a shard."""
-        arrays = range(len(self.specs))
-        return [np.load(self.path(shard, array), allow_pickle=False) for array in arrays]
 
     def _sidecar(self, shard):
         return self.directory / f"{shard:05d}.json"
 
     def _is_whole(self, shard):
+        start, stop = self.rows_of(shard)
         try:
             checksums = json.loads(self._sidecar(shard).read_bytes())["crc32"]
             files = [self.path(shard, array).read_bytes() for array in range(len(self.specs))]
-            if checksums != [zlib.crc32(contents) for contents in files]:
-                return False
-            start, stop = self.rows_of(shard)
-            return all(
+            return checksums == [zlib.crc32(contents) for contents in files] and all(
                 _is_array(contents, (stop - start, *shape), dtype)
                 for contents, (shape, dtype) in zip(files, self.specs, strict=True)
             )
@@ -95,14 +89,50 @@ class ShardStore:
             return False
 
 
-def _as_npy(array):
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getbuffer()
+class ShardReader:
+    """Reads rows of a complete `ShardStore` in any order.
+
+    The files stay open, so the store can be removed while it is read. `mmap` would count every
+    page that was read as memory of the process, so rows are read with `seek` and `readinto`.
+
+    Args:
+        store: a complete `ShardStore`.
+    """
+
+    def __init__(self, store):
+        self.store = store
+        opened = contextlib.ExitStack()
+        weakref.finalize(self, opened.close)
+        self._files = [
+            [
+                opened.enter_context(store.path(shard, array).open("rb", buffering=0))
+                for array in range(len(store.specs))
+            ]
+            for shard in range(store.num_shards)
+        ]
+        # The data end with the file; the header's length depends on the number of rows.
+        self._sizes = [[file.seek(0, os.SEEK_END) for file in files] for files in self._files]
+
+    def rows(self, start, stop):
+        """The rows from `start` to `stop`: a list with one array for each of `specs`."""
+        store = self.store
+        arrays = [np.empty((stop - start, *shape), dtype) for shape, dtype in store.specs]
+        for shard in range(start // store.rows_per_shard, store.num_shards):
+            first, end = store.rows_of(shard)
+            if first >= stop:
+                break
+            begin, until = max(start, first), min(stop, end)
+            files = zip(arrays, self._files[shard], self._sizes[shard], strict=True)
+            for array, file, size in files:
+                part = array[begin - start : until - start]
+                file.seek(size - (end - begin) * (part.nbytes // len(part)))
+                if file.readinto(memoryview(part).cast("B")) != part.nbytes:
+                    raise OSError(f"'{file.name}' was truncated while it was open.")
+        return arrays
 
 
 def _is_array(contents, shape, dtype):
-    """Whether a file is what `_as_npy` makes of an array of this shape and type."""
+    """Whether a file holds an array as `ShardStore.write` writes it."""
     file = io.BytesIO(contents)
     if np.lib.format.read_magic(file) != (1, 0):
         return False

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.backbones import graph
-from keras_transfer.features import source_of
+from keras_transfer.features.observed_source import source_of
 from keras_transfer.features.pooled import unaugmented
 
 _BATCH_SIZE = 32

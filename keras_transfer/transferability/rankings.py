@@ -14,7 +14,8 @@ from keras_transfer.backbones import Backbone
 from keras_transfer.backbones.registry import find_application
 from keras_transfer.backbones.weights import load_weights
 from keras_transfer.features import FeatureCache
-from keras_transfer.features.in_memory import in_memory
+from keras_transfer.features.inference_cost import multiply_adds
+from keras_transfer.features.observed_source import in_memory
 from keras_transfer.features.pooled import (
     features_and_labels,
     num_megabytes,
@@ -22,7 +23,6 @@ from keras_transfer.features.pooled import (
     pooled_network,
     unaugmented,
 )
-from keras_transfer.features.work import multiply_adds
 from keras_transfer.transferability.scores import leep, logme, nce
 
 _HEADER = (

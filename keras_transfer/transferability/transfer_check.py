@@ -10,7 +10,8 @@ import tensorflow as tf
 from keras_transfer._statistics.intervals import paired_interval
 from keras_transfer._statistics.linear_models import stratified_folds
 from keras_transfer.backbones import Backbone
-from keras_transfer.features import FeatureCache, source_of
+from keras_transfer.features import FeatureCache
+from keras_transfer.features.observed_source import source_of
 from keras_transfer.features.pooled import unaugmented
 from keras_transfer.freezing import FreezeNone
 from keras_transfer.heads import SoftmaxHead

@@ -8,10 +8,10 @@ OUTPUT = """\
 10 classes; pictures: 228 for train, 60 for validation.
 228 pictures, 8 steps an epoch, 2 epochs in 2 phases:
   head: FreezeAll(batch_norm='frozen'), 1 epochs at 0.001, 12,810 parameters
-Features at head_pooling: 228 pictures x 2 views, computed in 2.5 s (tensorflow).
+Features at head_pooling: 228 images x 2 views, computed in 2.5 s (tensorflow).
 Epoch 1/1
 8/8 - 1s - 164ms/step - accuracy: 0.0789 - loss: 2.3027
-Features at block_1_pad: 228 pictures x 2 views, read from the cache.
+Features at block_1_pad: 228 images x 2 views, read from the cache.
 Epoch 2/2
 8/8 - 9s - 1s/step - accuracy: 0.0614 - loss: 2.3027
 validation: accuracy 10.0% of 60

@@ -14,10 +14,10 @@ from tests.pictures import colour_folder
 
 @dataclasses.dataclass
 class CountingEngine(TensorFlowEngine):
-    """One which counts the pictures and stops the process' work where it is told."""
+    """Counts the images and raises KeyboardInterrupt after `stop_after` of them."""
 
     name: str = "counting"
-    pictures: int = 0
+    num_images: int = 0
     stop_after: int | None = None
 
     def compile(self, stem):
@@ -25,8 +25,8 @@ class CountingEngine(TensorFlowEngine):
 
         def counted(batches):
             for features in run(batches):
-                self.pictures += len(features)
-                if self.stop_after is not None and self.pictures > self.stop_after:
+                self.num_images += len(features)
+                if self.stop_after is not None and self.num_images > self.stop_after:
                     raise KeyboardInterrupt
                 yield features
 

@@ -69,21 +69,21 @@ def test_what_a_killed_removal_leaves_is_removed_by_the_next_extraction(tmp_path
         (place / "view-000").mkdir()
         (place / "view-000/00000.0.npy").write_bytes(bytes(1000))
     assert folder.entries() == []
-    CacheFolder(tmp_path).remove_left_overs()
+    CacheFolder(tmp_path).remove_leftovers()
     assert not list(tmp_path.iterdir())
 
 
 def test_what_this_process_has_just_begun_is_no_left_over(tmp_path):
     folder = CacheFolder(tmp_path)
     with folder.locked(KEY) as place:
-        folder.remove_left_overs()
-        CacheFolder(tmp_path).remove_left_overs()
+        folder.remove_leftovers()
+        CacheFolder(tmp_path).remove_leftovers()
         assert place.is_dir()
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
-def test_folder_that_cannot_be_made_is_told(tmp_path, name):
+def test_folder_that_cannot_be_made_is_an_error(tmp_path, name):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(NoRoomError, match=r"cannot be kept in .* do without"):
+    with pytest.raises(NoRoomError, match=r"cannot be kept in .* or disable"):
         CacheFolder(tmp_path / name).locked(KEY).__enter__()
     assert (tmp_path / "file").read_text() == "mine"

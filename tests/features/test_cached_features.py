@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from keras_transfer.features import CachedFeatures, cached_features, feature_datasets
-from keras_transfer.features.shard_reader import ShardReader
-from keras_transfer.features.shard_store import ShardStore
+from keras_transfer.features.shard_store import ShardReader, ShardStore
 from tests.features.conftest import all_rows
 
 ROWS = 300

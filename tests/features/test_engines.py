@@ -54,7 +54,7 @@ def test_engines_agree(name, arguments):
 @needs_openvino
 def test_pictures_of_any_size_are_for_tensorflow():
     backbone = Backbone("MobileNetV2", input_shape=(None, None, 3), weights=None, alpha=0.35)
-    with pytest.raises(ValueError, match="pictures of a fixed size"):
+    with pytest.raises(ValueError, match="images of a fixed size"):
         OpenVINOEngine().compile(backbone)
 
 

@@ -80,7 +80,7 @@ def test_second_run_reads(model, splits, tmp_path, engine):
     assert first.extraction.num_images == 18
     again = FeatureCache(tmp_path / "cache", engine).extract(model, splits.validation)
     assert again.extraction.num_images == 0
-    assert engine.pictures == 18
+    assert engine.num_images == 18
     np.testing.assert_array_equal(in_order(again)[0], in_order(first)[0])
 
 
@@ -163,7 +163,7 @@ def test_killed_extraction_goes_on_to_the_same_bytes(model, tmp_path):
     (resumed / key / "view-000" / ".writing-half.npy").write_bytes(b"half")
     second = CountingEngine()
     FeatureCache(resumed, second).extract(model, plain())
-    assert second.pictures == 150 - 96  # three shards of 32 were whole
+    assert second.num_images == 150 - 96  # three shards of 32 were whole
     assert contents(resumed) == contents(whole)
 
 
@@ -213,7 +213,7 @@ def test_more_views_keep_those_that_are_there(model, splits, tmp_path, engine):
     cache = FeatureCache(tmp_path / "cache", engine)
     two = cache.extract(model, train, views=2)
     three = cache.extract(model, train, views=3)
-    assert engine.pictures == 3 * 18
+    assert engine.num_images == 3 * 18
     np.testing.assert_array_equal(two.arrays(1)[0], three.arrays(1)[0])
 
 
@@ -279,7 +279,7 @@ def test_shuffled_dataset_of_another_make_is_found_again(model, tmp_path, engine
     assert first.views == 1
     twin = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).shuffle(150).batch(20)
     again = cache.extract(model, twin)
-    assert engine.pictures == 150
+    assert engine.num_images == 150
     np.testing.assert_array_equal(again.arrays()[0], first.arrays()[0])
 
 
@@ -310,13 +310,13 @@ def test_full_disk_is_told_before_anything_is_computed(model, tmp_path, engine, 
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(NoRoomError, match=r"need 0\.1 MB on disk, but only 0\.0 MB"):
         FeatureCache(tmp_path, engine).extract(model, plain())
-    assert engine.pictures == 0
+    assert engine.num_images == 0
 
 
 def test_limit_below_what_is_needed_is_told(model, tmp_path, engine):
-    with pytest.raises(NoRoomError, match="more than the cache may hold"):
+    with pytest.raises(NoRoomError, match="more than the size limit"):
         FeatureCache(tmp_path, engine, size_limit=1000).extract(model, plain())
-    assert engine.pictures == 0
+    assert engine.num_images == 0
 
 
 def test_oldest_features_go_when_the_limit_is_reached(model, tmp_path):
@@ -344,7 +344,7 @@ def test_clear_removes_everything(model, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"views": 0}, "`views`"), ({"dataset": plain(IMAGES[:, :8])}, "takes pictures of shape")],
+    [({"views": 0}, "`views`"), ({"dataset": plain(IMAGES[:, :8])}, "takes images of shape")],
 )
 def test_wrong_arguments_are_told(model, tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
@@ -366,9 +366,9 @@ def test_what_was_done_is_printed(model, tmp_path, capsys):
     cache.extract(model, plain(), verbose=1)
     cache.extract(model, plain(), verbose=1)
     computed, read = capsys.readouterr().out.splitlines()
-    assert computed.startswith("Features at head_pooling: 150 pictures, computed in ")
-    assert "(tensorflow, " in computed and "of the time waiting for pictures)." in computed
-    assert read == "Features at head_pooling: 150 pictures, read from the cache."
+    assert computed.startswith("Features at head_pooling: 150 images, computed in ")
+    assert "(tensorflow, " in computed and "of the time waiting for images)." in computed
+    assert read == "Features at head_pooling: 150 images, read from the cache."
 
 
 class OtherNumbers(OpenVINOEngine):
@@ -383,7 +383,7 @@ class OtherNumbers(OpenVINOEngine):
 
 
 def test_engine_that_computes_something_else_is_not_taken(model, tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="computes other features"):
+    with pytest.raises(ValueError, match="differ from TensorFlow"):
         FeatureCache(tmp_path, OtherNumbers()).extract(model, plain())
     cache = FeatureCache(tmp_path, "auto")
     monkeypatch.setattr(cache, "_resolved_engine", OtherNumbers())
@@ -399,11 +399,11 @@ def test_little_work_is_done_without_another_engine(model, tmp_path, engine, mon
     cache = FeatureCache(tmp_path, "auto")
     monkeypatch.setattr(cache, "_resolved_engine", engine)
     cache.extract(model, plain())
-    assert engine.pictures == 0
+    assert engine.num_images == 0
     assert [entry.engine for entry in cache.entries()] == ["tensorflow"]
     monkeypatch.setattr(feature_cache, "_LITTLE_WORK", 0)
     cache.extract(model, plain())
-    assert engine.pictures == 150
+    assert engine.num_images == 150
 
 
 def test_fully_trained_model_has_no_features_to_reach(model, tmp_path):

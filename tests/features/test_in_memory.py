@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_transfer import data
 from keras_transfer.features import FeatureCache
-from keras_transfer.features.in_memory import in_memory
+from keras_transfer.features.observed_source import in_memory
 from keras_transfer.transferability import rank_backbones
 from tests.networks import residual_backbone
 
@@ -35,9 +35,9 @@ def test_pictures_are_decoded_once_and_their_features_are_one_entry(pictures, en
     network = residual_backbone("tf")
     found, labels = cache.extract(network, kept).arrays()
     assert passes == [0]
-    num_computed = engine.pictures
+    num_computed = engine.num_images
     expected, expected_labels = cache.extract(network, pictures).arrays()
-    assert engine.pictures == num_computed
+    assert engine.num_images == num_computed
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(labels, expected_labels)
     fresh = FeatureCache(tmp_path / "other", engine="tensorflow")

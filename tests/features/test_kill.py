@@ -98,7 +98,7 @@ def test_what_sigkill_leaves_is_completed_to_the_same_bytes(tmp_path):
     keras.utils.clear_session()
     second = CountingEngine()
     assert extract(killed, second).extraction.num_images == IMAGES - ROWS * len(left)
-    assert second.pictures == IMAGES - ROWS * len(left)
+    assert second.num_images == IMAGES - ROWS * len(left)
     assert contents(killed) == contents(whole)
 
 
@@ -132,5 +132,5 @@ def test_full_disk_leaves_whole_shards_and_the_next_run_goes_on(tmp_path, monkey
     keras.utils.clear_session()
     second = CountingEngine()
     extract(filled, second)
-    assert second.pictures == IMAGES - 2 * ROWS
+    assert second.num_images == IMAGES - 2 * ROWS
     assert contents(filled) == contents(whole)
