@@ -53,13 +53,7 @@ class CacheEntry:
 
 
 class CacheFolder:
-    """The entries of a cache, one folder each.
-
-    Args:
-        path: the folder. The first entry creates it.
-        size_limit: bytes. Before an entry is written, the least recently used ones are removed.
-            None for no limit.
-    """
+    """The entries of a cache, one folder each, up to `size_limit` bytes in all."""
 
     def __init__(self, path, size_limit=None):
         self.path = pathlib.Path(path)
@@ -112,11 +106,7 @@ class CacheFolder:
         (folder / _USED).touch()
 
     def make_room(self, needed):
-        """Evicts entries until `needed` bytes fit within the limit.
-
-        Raises:
-            NoRoomError: if `needed` exceeds the limit or the free space of the disk.
-        """
+        """Evicts entries until `needed` bytes fit, or raises `NoRoomError`."""
         if self.size_limit is not None:
             if needed > self.size_limit:
                 raise NoRoomError(

@@ -9,15 +9,11 @@ import keras
 import numpy as np
 
 # Version of the file format; part of every key.
-FORMAT = 1
+_FORMAT = 1
 
 
 def stem_digest(stem):
-    """A digest of a network's graph, its weights and the code of its custom layers.
-
-    Args:
-        stem: a functional `keras.Model`.
-    """
+    """A digest of a network's graph, its weights and the code of its custom layers."""
     # The config of a subclass, such as `Backbone`, does not contain the graph.
     config = keras.Model(stem.inputs, stem.outputs).get_config()
     graph = {key: config[key] for key in ("layers", "input_layers", "output_layers")}
@@ -30,16 +26,9 @@ def stem_digest(stem):
 
 
 def entry_key(stem, source, dtype, engine):
-    """The key of a cache entry: a digest of everything that its features depend on.
-
-    Args:
-        stem: the `stem_digest` of the network.
-        source: an `ImageSource`.
-        dtype: the dtype of the features on disk.
-        engine: the name of the engine.
-    """
+    """The key of a cache entry: a digest of everything that its features depend on."""
     augmentation = source.augmentation and source.augmentation.fingerprint
-    parts = [FORMAT, stem, source.fingerprint, augmentation, dtype, engine]
+    parts = [_FORMAT, stem, source.fingerprint, augmentation, dtype, engine]
     return hashlib.sha256(_as_json(parts)).hexdigest()[:32]
 
 

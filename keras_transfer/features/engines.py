@@ -129,59 +129,36 @@ class OpenVINOEngine(Engine):
             {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"},
         )
         output_shape = tuple(compiled.output(0).shape)[1:]
+        num_requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
 
         def run(batches):
-            requests = _Requests(compiled)
-            ready = collections.deque()
+            # OpenVINO's own `AsyncInferQueue` finishes in any order, and can hang.
+            idle = [compiled.create_infer_request() for _ in range(num_requests)]
+            running = collections.deque()
+
+            def finish_oldest():
+                """Returns the features of a batch if this request was its last."""
+                request, _, features, rows = running.popleft()
+                request.wait()
+                features[rows] = request.get_output_tensor(0).data[: len(features[rows])]
+                idle.append(request)
+                return [features] if rows.stop >= len(features) else []
+
             for images in batches:
                 features = np.empty((len(images), *output_shape), "float32")
                 for start in range(0, len(images), _IMAGES_PER_REQUEST):
+                    if not idle:
+                        yield from finish_oldest()
                     rows = slice(start, start + _IMAGES_PER_REQUEST)
-                    requests.start(images[rows], features[rows])
-                ready.append((features, requests.started))
-                if len(ready) > 1:
-                    yield requests.finished(*ready.popleft())
-            while ready:
-                yield requests.finished(*ready.popleft())
+                    padded = np.zeros((_IMAGES_PER_REQUEST, *shape), "float32")
+                    padded[: len(images[rows])] = images[rows]
+                    idle[-1].start_async({0: padded}, share_inputs=True)
+                    # The request shares the memory of `padded`, which must live as long.
+                    running.append((idle.pop(), padded, features, rows))
+            while running:
+                yield from finish_oldest()
 
         return run
-
-
-class _Requests:
-    """Parallel requests, finished in the order of their start.
-
-    (OpenVINO's `AsyncInferQueue` finishes them in any order, and can hang.)
-    """
-
-    def __init__(self, compiled):
-        number = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-        self._idle = [compiled.create_infer_request() for _ in range(number)]
-        self._running = collections.deque()
-        self.started = 0
-
-    def start(self, images, features):
-        """Starts on a few images; `features` receives the result."""
-        if not self._idle:
-            self._finish_oldest()
-        padded = np.zeros((_IMAGES_PER_REQUEST, *images.shape[1:]), "float32")
-        padded[: len(images)] = images
-        request = self._idle.pop()
-        request.start_async({0: padded}, share_inputs=True)
-        # The request shares the memory of `padded`, which must live until it finishes.
-        self._running.append((request, padded, features))
-        self.started += 1
-
-    def finished(self, features, started):
-        """`features`, once the first `started` requests are finished."""
-        while self.started - len(self._running) < started:
-            self._finish_oldest()
-        return features
-
-    def _finish_oldest(self):
-        request, _, features = self._running.popleft()
-        request.wait()
-        features[:] = request.get_output_tensor(0).data[: len(features)]
-        self._idle.append(request)
 
 
 def _forward(stem):

@@ -38,13 +38,9 @@ class Extraction:
 def extract_shards(run, source, num_classes, stores, missing, on_rows=None):
     """Computes the missing shards of all views and returns an `Extraction`.
 
-    Args:
-        run: the function that `Engine.compile` returns.
-        source: an `ImageSource`.
-        num_classes: for an augmentation that mixes labels.
-        stores: a `ShardStore` for each view.
-        missing: for each view, the numbers of the shards to compute.
-        on_rows: a function that is called after each shard with its number of images.
+    `run` is the function that `Engine.compile` returns. `stores` and `missing` have a
+    `ShardStore` and the numbers of its missing shards for each view. `on_rows` is called after
+    each shard with its number of images.
     """
     done = Extraction()
     started = time.perf_counter()
@@ -66,7 +62,7 @@ def extract_shards(run, source, num_classes, stores, missing, on_rows=None):
 def _runs(missing, together):
     """`(views, first, last)` of each run of consecutive shards that the same views miss.
 
-    With `together`, one pass decodes the images for all views. Without an augmentation the
+    With `together`, one pass over the images serves all views. Without an augmentation the
     views differ only by their pass, so each view needs its own.
     """
     if not together:
@@ -85,14 +81,9 @@ def _runs(missing, together):
 
 
 def batches(source, views, num_classes, start, stop):
-    """The augmented batches of some views: each batch once for each view, in turn.
+    """The augmented batches of the images from `start`, a multiple of `BATCH_SIZE`, to `stop`.
 
-    Args:
-        source: an `ImageSource`.
-        views: the numbers of the views.
-        num_classes: for an augmentation that mixes labels.
-        start: the first image, a multiple of `BATCH_SIZE`.
-        stop: the image after the last.
+    Each batch comes once for each number in `views`, in turn.
     """
     examples = source.examples(start).take(stop - start).batch(BATCH_SIZE)
     if source.augmentation is not None:

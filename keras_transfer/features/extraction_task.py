@@ -15,14 +15,7 @@ from keras_transfer.features.shard_store import BATCH_SIZE, ShardReader, ShardSt
 
 
 class ExtractionTask:
-    """What one call of `FeatureCache.extract` computes and how it is stored.
-
-    Args:
-        model: a `TransferModel`, or a network to run as a whole.
-        dataset: a `tf.data.Dataset` of images.
-        views: the number of views.
-        dtype: the dtype of the features on disk.
-    """
+    """What one call of `FeatureCache.extract` computes and how it is stored."""
 
     def __init__(self, model, dataset, views, dtype):
         self.source = source_of(dataset)
@@ -110,11 +103,7 @@ class ExtractionTask:
 
 
 class WorkerShare:
-    """One worker's shards of an extraction that several workers compute together.
-
-    Args:
-        strategy: the `tf.distribute.MultiWorkerMirroredStrategy` of all workers.
-    """
+    """One worker's shards of an extraction that several workers compute together."""
 
     def __init__(self, strategy):
         resolver = strategy.cluster_resolver

@@ -10,13 +10,9 @@ _BLOCK_ROWS = 64
 
 
 class Epochs:
-    """Counts the epochs of a dataset and seeds each one's random numbers.
+    """Seeds the random numbers of each epoch by a seed and the number of the epoch.
 
-    Args:
-        seed: a non-negative integer. With the number of the epoch it determines all numbers.
-
-    Attributes:
-        begun: the number of epochs that have begun. Set it to continue from there.
+    `begun` counts the epochs that have begun; set it to continue from there.
     """
 
     def __init__(self, seed):
@@ -38,15 +34,7 @@ def load(readers):
 
 
 def from_memory(arrays, num_views, epochs, batch_size, shuffle):
-    """A dataset of batches of rows in memory, as tuples with one tensor for each array.
-
-    Args:
-        arrays: the result of `load`.
-        num_views: the number of views in `arrays`.
-        epochs: an `Epochs`.
-        batch_size: rows per batch.
-        shuffle: whether each epoch has its own order.
-    """
+    """A dataset of batches of the rows that `load` returned, as tuples of tensors."""
     num_rows = len(arrays[0]) // num_views
 
     def order():

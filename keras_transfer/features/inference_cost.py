@@ -11,10 +11,9 @@ _MOST_REPEATS, _LONG = 3, 2.0
 
 
 def multiply_adds(network):
-    """The multiply-adds of all convolutions and dense layers for one image, an integer.
+    """The multiply-adds of a network's convolutions and dense layers for one image.
 
-    Args:
-        network: a functional `keras.Model`. A dimension of unknown size counts as 1.
+    A dimension of unknown size counts as 1.
     """
     return sum(map(_multiply_adds_of_call, graph.forward_nodes(network)))
 
@@ -30,14 +29,10 @@ def _multiply_adds_of_call(node):
 
 
 def images_per_second(run, images, at_least):
-    """The rate of an engine on images in memory: the fastest of up to three repeats.
+    """The rate of an engine's function on a list of batches.
 
-    Other processes can only slow a repeat down.
-
-    Args:
-        run: the function that `Engine.compile` returns.
-        images: a list of batches.
-        at_least: the least number of images in a repeat; the batches are used repeatedly.
+    It is the fastest of up to three repeats, since other processes can only slow one down. Each
+    repeat runs over the batches until it has computed `at_least` images.
     """
     num_images = sum(map(len, images))
     _seconds(run, images)  # the first batches of each size are slower

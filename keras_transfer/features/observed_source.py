@@ -22,14 +22,8 @@ def source_of(dataset):
     A digest of the content identifies the dataset. Its first batch is read again. If it holds
     the same images, the order is fixed. If it holds images from elsewhere in the dataset, the
     dataset is shuffled, and the digest ignores the order. If it holds new images, the dataset
-    is random and has no fingerprint, so its features cannot be found again.
-
-    Args:
-        dataset: a finite `tf.data.Dataset` of batches, of images or of tuples that start with
-            images.
-
-    Raises:
-        ValueError: if the dataset is empty or its elements do not start with images.
+    is random and has no fingerprint, so its features cannot be found again. Raises
+    `ValueError` if the dataset is empty or its elements do not start with images.
     """
     source = getattr(dataset, "source", None)
     if source is not None:
@@ -78,18 +72,11 @@ def _digests(element):
 
 
 def in_memory(dataset, most_bytes=_MOST_BYTES):
-    """The same images, decoded once and held in memory, if they are small enough.
+    """A `LabeledDataset` of the same images, decoded once and held in memory.
 
     Decoding photographs can take as long as running a small network on them. The cache has one
-    entry for the features of both datasets.
-
-    Args:
-        dataset: a `LabeledDataset` of images that are not augmented.
-        most_bytes: the limit for the decoded images. Defaults to 1 GiB.
-
-    Returns:
-        A `LabeledDataset`. The dataset itself if its images exceed the limit, differ in size
-        or between passes, or if it is not a `LabeledDataset`.
+    entry for the features of both datasets. Returns the dataset itself if the decoded images
+    exceed `most_bytes`, differ in size or between passes, or come from elsewhere.
     """
     source = getattr(dataset, "source", None)
     if source is None or source.draws_differ or not source.fixed_order:

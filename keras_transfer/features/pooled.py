@@ -107,16 +107,9 @@ def check_order(dataset):
 
 
 def stage_features(backbone, dataset, cache=None, verbose=0):
-    """The pooled features at the end of each stage, from one pass over the images.
+    """`PooledFeatures` at the end of each of `backbone.stages`, from one pass over the images.
 
-    Args:
-        backbone: as in `pooled_features`, also the other arguments.
-        dataset: see there.
-        cache: see there.
-        verbose: see there.
-
-    Returns:
-        A tuple of `PooledFeatures`, one for each of `backbone.stages`.
+    The arguments are those of `pooled_features`.
     """
     tensors = graph.boundaries(backbone)
     boundaries = [stage.boundary for stage in backbone.stages]

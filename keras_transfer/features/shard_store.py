@@ -25,16 +25,8 @@ class ShardStore:
     """The rows of several arrays in shards of equal size.
 
     A shard is one `.npy` file per array and a `.json` file with their checksums. The `.json`
-    file is written last: a shard without it counts as missing.
-
-    Args:
-        directory: the folder.
-        num_rows: the number of rows in all shards.
-        specs: a `(shape, dtype)` of one row for each array.
-
-    Attributes:
-        num_shards: the number of shards of the complete store.
-        rows_per_shard: the number of rows in each shard but the last.
+    file is written last: a shard without it counts as missing. `specs` has the `(shape, dtype)`
+    of one row for each array.
     """
 
     def __init__(self, directory, num_rows, specs):
@@ -92,11 +84,8 @@ class ShardStore:
 class ShardReader:
     """Reads rows of a complete `ShardStore` in any order.
 
-    The files stay open, so the store can be removed while it is read. `mmap` would count every
-    page that was read as memory of the process, so rows are read with `seek` and `readinto`.
-
-    Args:
-        store: a complete `ShardStore`.
+    The files stay open, so the store can be removed while it is read. They are not mapped into
+    memory: every page that was read would count as memory of the process.
     """
 
     def __init__(self, store):
