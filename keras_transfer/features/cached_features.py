@@ -1,5 +1,6 @@
 """Features that were computed before, as a dataset."""
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -47,6 +48,7 @@ class CachedFeatures(tf.data.Dataset):
         in_memory: whether all views are held in memory.
         nbytes: the size of the features and labels of all views.
         epochs: the `Epochs`, whose `begun` counts them.
+        source: the rows of the first view as an `ImageSource`, to extract features from.
         extraction: the `Extraction` that computed the features.
         engine: the `Engine` that computed them.
 
@@ -77,7 +79,11 @@ class CachedFeatures(tf.data.Dataset):
         self.nbytes = self.num_images * self.views * store.row_bytes
         self.in_memory = self.nbytes <= MEMORY_LIMIT
         self.epochs = Epochs(seed)
-        # These functions get no reference to `self`: the cycle would keep the arrays alive.
+        # Nothing below gets a reference to `self`: the cycle would keep the arrays alive.
+        examples = functools.partial(_examples, self.readers[0], structure)
+        self.source = ImageSource(
+            examples, self.num_images, fingerprint, batch_size, shuffle, seed
+        )
         how = self.epochs, batch_size, shuffle
         self._arrays = (arrays or load(self.readers)) if self.in_memory else None
         if self.in_memory:
@@ -116,21 +122,6 @@ class CachedFeatures(tf.data.Dataset):
 
         return self.map(named)
 
-    @property
-    def source(self) -> ImageSource:
-        """The rows of the first view as an `ImageSource`, to extract further features from."""
-        return ImageSource(
-            examples=self._examples,
-            num_images=self.num_images,
-            fingerprint=self.fingerprint,
-            batch_size=self.batch_size,
-            shuffle=self.shuffle,
-            seed=self.seed,
-        )
-
-    def _examples(self, start=0):
-        return _packed(rows_in_order(self.readers[0], start), self.structure).unbatch()
-
     def arrays(self, view: int = 0) -> Any:
         """All rows of a view in order: NumPy arrays in the structure of the elements."""
         features, *others = self.readers[view].rows(0, self.num_images)
@@ -145,6 +136,10 @@ class CachedFeatures(tf.data.Dataset):
     @property
     def element_spec(self):
         return self._dataset.element_spec
+
+
+def _examples(reader, structure, start=0):
+    return _packed(rows_in_order(reader, start), structure).unbatch()
 
 
 def _packed(dataset, structure):

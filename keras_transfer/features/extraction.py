@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import itertools
 import time
 
 import numpy as np
@@ -138,12 +137,12 @@ def _take(batches_in_turn, num_views, count):
     """The next `count` rows of each view, from batches that end where a shard ends."""
     parts, found = [[] for _ in range(num_views)], 0
     while found < count:
-        batches_of_views = list(itertools.islice(batches_in_turn, num_views))
-        if len(batches_of_views) < num_views:
-            raise ValueError(
-                "The dataset ended early: it must give the same number of images in each pass."
-            )
-        for part, batch in zip(parts, batches_of_views, strict=True):
+        for part in parts:
+            batch = next(batches_in_turn, None)
+            if batch is None:
+                raise ValueError(
+                    "The dataset ended early: each pass must give the same number of images."
+                )
             part.append(batch)
-        found += len(batches_of_views[0][0])
+        found += len(batch[0])
     return [[np.concatenate(arrays) for arrays in zip(*part, strict=True)] for part in parts]
