@@ -46,11 +46,11 @@ def model():
 
 @pytest.fixture
 def splits(tmp_path):
-    return data.image_folder(colour_folder(tmp_path / "pictures"), image_size=16, batch_size=5)
+    return data.image_folder(colour_folder(tmp_path / "photos"), image_size=16, batch_size=5)
 
 
 def contents(directory):
-    """Every file below a folder, but for those that say when it was used."""
+    """The contents of every file below a folder, without locks and time stamps."""
     return {
         str(path.relative_to(directory)): path.read_bytes()
         for path in sorted(directory.rglob("*"))

@@ -15,7 +15,7 @@ DESCRIPTION = {
 }  # fmt: skip
 
 
-def test_who_waits_for_an_entry_that_is_removed_has_it_alone(tmp_path, monkeypatch):
+def test_process_that_waits_for_a_removed_entry_gets_it_exclusively(tmp_path, monkeypatch):
     folder, inside, done = CacheFolder(tmp_path), threading.Event(), threading.Event()
     with folder.locked(KEY):
         folder.describe(KEY, DESCRIPTION)
@@ -46,7 +46,7 @@ def test_who_waits_for_an_entry_that_is_removed_has_it_alone(tmp_path, monkeypat
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows removes no open file")
-def test_a_lock_is_removed_while_it_is_held(tmp_path, monkeypatch):
+def test_lock_file_is_removed_while_the_lock_is_held(tmp_path, monkeypatch):
     # Afterwards it may be another process' lock, and a third one would get a new one.
     was_there = []
 
@@ -63,7 +63,7 @@ def test_a_lock_is_removed_while_it_is_held(tmp_path, monkeypatch):
     assert was_there[0] is False
 
 
-def test_what_a_killed_removal_leaves_is_removed_by_the_next_extraction(tmp_path):
+def test_next_extraction_removes_a_half_removed_entry(tmp_path):
     folder = CacheFolder(tmp_path)
     with folder.locked(KEY) as place:
         (place / "view-000").mkdir()
@@ -73,7 +73,7 @@ def test_what_a_killed_removal_leaves_is_removed_by_the_next_extraction(tmp_path
     assert not list(tmp_path.iterdir())
 
 
-def test_what_this_process_has_just_begun_is_no_left_over(tmp_path):
+def test_entry_in_use_is_not_a_leftover(tmp_path):
     folder = CacheFolder(tmp_path)
     with folder.locked(KEY) as place:
         folder.remove_leftovers()
@@ -82,7 +82,7 @@ def test_what_this_process_has_just_begun_is_no_left_over(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
-def test_folder_that_cannot_be_made_is_an_error(tmp_path, name):
+def test_folder_that_cannot_be_created_is_an_error(tmp_path, name):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(NoRoomError, match=r"cannot be kept in .* or disable"):
         CacheFolder(tmp_path / name).locked(KEY).__enter__()

@@ -10,7 +10,7 @@ SPECS = [((2, 3), "float32"), ((), "int32")]
 
 
 def values(view):
-    """Rows that say where they come from: the view in thousands, the row in units."""
+    """Rows that encode their origin: 1000 * view + row."""
     rows = np.arange(ROWS, dtype="float32") + 1000 * view
     return np.broadcast_to(rows[:, None, None], (ROWS, 2, 3))
 
@@ -67,12 +67,12 @@ def test_orders_follow_from_seed_and_epoch(readers, limits):
     np.testing.assert_array_equal(all_rows(later)[1], orders[1])
 
 
-def test_without_shuffling_the_order_is_that_of_the_pictures(readers, limits):
+def test_order_without_shuffling_is_that_of_the_images(readers, limits):
     dataset = features(readers[:1], shuffle=False)
     np.testing.assert_array_equal(all_rows(dataset)[1], np.arange(ROWS))
 
 
-def test_rows_are_mixed_beyond_their_neighbours(readers, limits):
+def test_first_batch_mixes_rows_of_several_blocks(readers, limits):
     labels = all_rows(features(readers))[1]
     first_batch = labels[:32]
     assert first_batch.max() - first_batch.min() > 64
@@ -83,13 +83,13 @@ def test_batches_of_another_size(readers, limits):
     assert [len(labels) for _, labels in dataset] == [100, 100, 100]
 
 
-def test_a_view_is_read_as_arrays(readers):
+def test_view_is_read_as_arrays(readers):
     rows, labels = features(readers).arrays(view=2)
     np.testing.assert_array_equal(rows, values(2))
     np.testing.assert_array_equal(labels, np.arange(ROWS))
 
 
-def test_files_may_be_removed_while_they_are_read(readers, monkeypatch):
+def test_files_can_be_removed_while_they_are_read(readers, monkeypatch):
     monkeypatch.setattr(cached_features, "MEMORY_LIMIT", 0)
     dataset = features(readers)
     for reader in readers:

@@ -21,7 +21,7 @@ def in_batches(images, size=16):
 @pytest.mark.parametrize(
     "engine", [TensorFlowEngine(), pytest.param(OpenVINOEngine(), marks=needs_openvino)]
 )
-def test_engine_gives_the_networks_output_in_order(engine, size):
+def test_engine_computes_the_networks_output_in_order(engine, size):
     network = residual_backbone(size=64)
     batches = list(engine.compile(network)(in_batches(IMAGES, size)))
     assert [len(batch) for batch in batches] == [len(b) for b in in_batches(IMAGES, size)]
@@ -52,14 +52,14 @@ def test_engines_agree(name, arguments):
 
 
 @needs_openvino
-def test_pictures_of_any_size_are_for_tensorflow():
+def test_openvino_rejects_images_of_variable_size():
     backbone = Backbone("MobileNetV2", input_shape=(None, None, 3), weights=None, alpha=0.35)
     with pytest.raises(ValueError, match="images of a fixed size"):
         OpenVINOEngine().compile(backbone)
 
 
 @needs_openvino
-def test_network_that_cannot_be_converted_is_told():
+def test_openvino_rejects_a_network_that_it_cannot_convert():
     inputs = keras.Input((8, 8, 3))
     python = keras.layers.Lambda(
         lambda x: tf.ensure_shape(tf.numpy_function(np.sin, [x], "float32"), (None, 8, 8, 3))
@@ -69,7 +69,7 @@ def test_network_that_cannot_be_converted_is_told():
         OpenVINOEngine().compile(network)
 
 
-def test_auto_takes_openvino_on_a_machine_without_an_accelerator(monkeypatch):
+def test_auto_selects_openvino_without_an_accelerator(monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
     monkeypatch.setattr(OpenVINOEngine, "is_available", classmethod(lambda cls: True))
     assert isinstance(get_engine("auto"), OpenVINOEngine)
@@ -80,14 +80,14 @@ def test_auto_takes_openvino_on_a_machine_without_an_accelerator(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["GPU", "TPU"])
-def test_auto_takes_tensorflow_where_it_has_an_accelerator(monkeypatch, kind):
+def test_auto_selects_tensorflow_with_an_accelerator(monkeypatch, kind):
     found = {kind: ["device"]}
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: found.get(kind, []))
     monkeypatch.setattr(OpenVINOEngine, "is_available", classmethod(lambda cls: True))
     assert isinstance(get_engine(), TensorFlowEngine)
 
 
-def test_own_engine_is_taken_as_it_is():
+def test_custom_engine_is_returned_unchanged():
     class Own(TensorFlowEngine):
         name = "own"
 
@@ -96,6 +96,6 @@ def test_own_engine_is_taken_as_it_is():
     assert isinstance(own, Engine)
 
 
-def test_unknown_engine_is_told():
+def test_unknown_engine_is_an_error():
     with pytest.raises(ValueError, match="`engine` must be"):
         get_engine("onnx")

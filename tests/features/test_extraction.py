@@ -20,7 +20,7 @@ def small_shards(monkeypatch):
 
 
 class Reader:
-    """A source of pictures that counts how many were read."""
+    """A source of images that counts how many were read."""
 
     def __init__(self, augmentation):
         self.read = 0
@@ -60,7 +60,7 @@ def fill(reader, views):
     return extract_shards(as_they_are, reader.source, None, views, missing)
 
 
-def test_views_of_a_picture_are_drawn_from_one_reading(tmp_path):
+def test_all_views_of_an_image_come_from_one_reading(tmp_path):
     reader = Reader(data.Augmentation(brightness=0.5))
     together = stores(tmp_path / "together", 3)
     assert fill(reader, together).num_images == 3 * NUM_IMAGES
@@ -91,13 +91,13 @@ def test_only_missing_shards_are_computed(tmp_path):
         np.testing.assert_array_equal(rows_of(store)[0], rows)
 
 
-def test_passes_that_differ_by_themselves_are_made_one_by_one(tmp_path):
+def test_each_view_without_augmentation_has_its_own_pass(tmp_path):
     reader = Reader(None)
     fill(reader, stores(tmp_path, 2))
     assert reader.read == 2 * NUM_IMAGES
 
 
-def test_dataset_that_ends_early_is_told(tmp_path):
+def test_dataset_that_ends_early_is_an_error(tmp_path):
     reader = Reader(data.Augmentation(brightness=0.5))
     reader.source = dataclasses.replace(
         reader.source, examples=lambda start=0: reader._examples(start).take(40)

@@ -35,7 +35,7 @@ def in_order(features):
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(shard_store, "_MOST_ROWS", 32)  # 150 pictures: five shards
+    monkeypatch.setattr(shard_store, "_MOST_ROWS", 32)  # 150 images: five shards
 
 
 def test_features_are_those_of_the_stem(model, tmp_path):
@@ -58,7 +58,7 @@ def test_features_feed_the_tail_and_the_model(model, tmp_path):
     np.testing.assert_allclose(on_features, model.evaluate(plain(), verbose=0), rtol=1e-4)
 
 
-def test_training_on_features_equals_training_on_pictures(model, tmp_path):
+def test_training_on_features_equals_training_on_images(model, tmp_path):
     twin = TransferModel(model.backbone.copy(), SoftmaxHead(3))
     model = TransferModel(model.backbone.copy(), SoftmaxHead(3))
     twin.set_weights(model.get_weights())
@@ -68,13 +68,13 @@ def test_training_on_features_equals_training_on_pictures(model, tmp_path):
         network.compile(keras.optimizers.SGD(0.01))
     features = FeatureCache(tmp_path, engine="tensorflow").extract(model, plain())
     on_features = model.fit(features.as_inputs(), epochs=2, verbose=0)
-    on_pictures = twin.fit(plain(), epochs=2, verbose=0)
+    on_images = twin.fit(plain(), epochs=2, verbose=0)
     np.testing.assert_allclose(
-        on_features.history["loss"], on_pictures.history["loss"], rtol=1e-4
+        on_features.history["loss"], on_images.history["loss"], rtol=1e-4
     )
 
 
-def test_second_run_reads(model, splits, tmp_path, engine):
+def test_second_extraction_reads_from_the_cache(model, splits, tmp_path, engine):
     cache = FeatureCache(tmp_path / "cache", engine)
     first = cache.extract(model, splits.validation)
     assert first.extraction.num_images == 18
@@ -84,28 +84,28 @@ def test_second_run_reads(model, splits, tmp_path, engine):
     np.testing.assert_array_equal(in_order(again)[0], in_order(first)[0])
 
 
-def change_picture(folder):
+def change_image(folder):
     draw(folder / "train/red/0.png", (200, 40, 30), seed=9)
 
 
-def add_picture(folder):
+def add_image(folder):
     draw(folder / "train/red/new.png", (200, 40, 30), seed=9)
 
 
-def remove_picture(folder):
+def remove_image(folder):
     (folder / "train/red/0.png").unlink()
 
 
-def move_picture(folder):
+def move_image(folder):
     (folder / "train/red/0.png").rename(folder / "train/blue/moved.png")
 
 
-@pytest.mark.parametrize("change", [change_picture, add_picture, remove_picture, move_picture])
-def test_changed_folder_is_computed_anew(model, splits, tmp_path, engine, change):
+@pytest.mark.parametrize("change", [change_image, add_image, remove_image, move_image])
+def test_changed_folder_is_recomputed(model, splits, tmp_path, engine, change):
     cache = FeatureCache(tmp_path / "cache", engine)
     cache.extract(model, splits.train)
-    change(tmp_path / "pictures")
-    changed = data.image_folder(tmp_path / "pictures", image_size=16, batch_size=5)
+    change(tmp_path / "photos")
+    changed = data.image_folder(tmp_path / "photos", image_size=16, batch_size=5)
     features = cache.extract(model, changed.train)
     assert features.extraction.num_images == changed.num_images["train"]
 
@@ -126,7 +126,7 @@ def other_graph(model):
 
 
 @pytest.mark.parametrize("change", [other_weights, other_cut, other_graph])
-def test_changed_stem_is_computed_anew(model, tmp_path, engine, change):
+def test_changed_stem_is_recomputed(model, tmp_path, engine, change):
     cache = FeatureCache(tmp_path, engine)
     cache.extract(model, plain())
     assert cache.extract(change(model), plain()).extraction.num_images == 150
@@ -147,13 +147,13 @@ def test_head_and_policy_do_not_change_the_key(model, tmp_path, engine):
         {"images": IMAGES[:149], "labels": LABELS[:149]},
     ],
 )
-def test_changed_arrays_are_computed_anew(model, tmp_path, other):
+def test_changed_arrays_are_recomputed(model, tmp_path, other):
     cache = FeatureCache(tmp_path)
     cache.extract(model, plain())
     assert cache.extract(model, plain(**other)).extraction.num_images > 0
 
 
-def test_killed_extraction_goes_on_to_the_same_bytes(model, tmp_path):
+def test_killed_extraction_resumes_to_the_same_bytes(model, tmp_path):
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     FeatureCache(whole, CountingEngine()).extract(model, plain())
     killed = CountingEngine(stop_after=100)
@@ -167,7 +167,7 @@ def test_killed_extraction_goes_on_to_the_same_bytes(model, tmp_path):
     assert contents(resumed) == contents(whole)
 
 
-def corrupt(path):
+def flip_bit(path):
     contents = bytearray(path.read_bytes())
     contents[-1] ^= 1
     path.write_bytes(contents)
@@ -177,12 +177,12 @@ def truncate(path):
     path.write_bytes(path.read_bytes()[:-10])
 
 
-@pytest.mark.parametrize("damage", [corrupt, truncate, lambda path: path.unlink()])
+@pytest.mark.parametrize("corruption", [flip_bit, truncate, lambda path: path.unlink()])
 @pytest.mark.parametrize("name", ["00002.0.npy", "00002.1.npy", "00002.json"])
-def test_damaged_shard_is_computed_again(model, tmp_path, engine, damage, name):
+def test_corrupt_shard_is_recomputed(model, tmp_path, engine, corruption, name):
     cache = FeatureCache(tmp_path, engine)
     before = in_order(cache.extract(model, plain()))
-    damage(next(tmp_path.rglob(name)))
+    corruption(next(tmp_path.rglob(name)))
     after = cache.extract(model, plain())
     assert after.extraction.num_images == 32
     np.testing.assert_array_equal(in_order(after)[0], before[0])
@@ -208,7 +208,7 @@ def test_views_are_independent_draws_and_an_epoch_takes_one_of_each(model, split
         assert len({view for _, view in found}) > 1
 
 
-def test_more_views_keep_those_that_are_there(model, splits, tmp_path, engine):
+def test_more_views_reuse_the_cached_ones(model, splits, tmp_path, engine):
     train = data.augmentation.light()(splits.train)
     cache = FeatureCache(tmp_path / "cache", engine)
     two = cache.extract(model, train, views=2)
@@ -217,11 +217,11 @@ def test_more_views_keep_those_that_are_there(model, splits, tmp_path, engine):
     np.testing.assert_array_equal(two.arrays(1)[0], three.arrays(1)[0])
 
 
-def test_without_augmentation_one_view_is_kept(model, splits, tmp_path):
+def test_only_one_view_is_kept_without_augmentation(model, splits, tmp_path):
     assert FeatureCache(tmp_path / "cache").extract(model, splits.train, views=4).views == 1
 
 
-def test_mixed_labels_are_kept_beside_their_pictures(model, splits, tmp_path):
+def test_mixed_labels_are_kept_beside_their_features(model, splits, tmp_path):
     train = data.Augmentation(mixup=0.5)(splits.train)
     features = FeatureCache(tmp_path / "cache").extract(model, train, views=2)
     _, labels = all_rows(features)
@@ -229,7 +229,7 @@ def test_mixed_labels_are_kept_beside_their_pictures(model, splits, tmp_path):
     np.testing.assert_allclose(labels.sum(1), 1, rtol=1e-5)
 
 
-def test_shuffled_training_pictures_come_in_another_order_each_epoch(model, splits, tmp_path):
+def test_shuffled_features_have_a_new_order_in_each_epoch(model, splits, tmp_path):
     features = FeatureCache(tmp_path / "cache").extract(model, splits.train)
     first, second = all_rows(features)[0], all_rows(features)[0]
     assert not np.array_equal(first, second)
@@ -255,14 +255,14 @@ def test_dicts_of_labels_and_sample_weights_pass_through(model, tmp_path):
     assert set(labels) == {"kind", "hue"}
 
 
-def test_pictures_without_labels(model, tmp_path):
+def test_images_without_labels(model, tmp_path):
     dataset = tf.data.Dataset.from_tensor_slices(IMAGES).batch(20)
     features = FeatureCache(tmp_path).extract(model, dataset)
     assert features.arrays().shape == (150, 8)
     assert list(features.as_inputs().element_spec) == [model.frozen_boundary]
 
 
-def test_half_precision_is_kept_only_when_asked(model, tmp_path):
+def test_half_precision_is_kept_only_on_request(model, tmp_path):
     full = FeatureCache(tmp_path).extract(model, plain())
     half = FeatureCache(tmp_path, dtype="float16").extract(model, plain())
     assert half.extraction.num_images == 150  # another key
@@ -272,7 +272,7 @@ def test_half_precision_is_kept_only_when_asked(model, tmp_path):
     assert half.nbytes < full.nbytes
 
 
-def test_shuffled_dataset_of_another_make_is_found_again(model, tmp_path, engine):
+def test_plain_shuffled_dataset_is_found_again(model, tmp_path, engine):
     cache = FeatureCache(tmp_path, engine)
     dataset = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).shuffle(150).batch(20)
     first = cache.extract(model, dataset, views=3)
@@ -284,7 +284,7 @@ def test_shuffled_dataset_of_another_make_is_found_again(model, tmp_path, engine
 
 
 def noisy():
-    """Pictures that differ in each pass, as no seed makes them do."""
+    """Images that differ in each pass, which no seed reproduces."""
     random = np.random.default_rng(0)
 
     def noise(images):
@@ -297,7 +297,7 @@ def noisy():
     return plain().map(noisy_pair)
 
 
-def test_random_dataset_of_another_make_is_kept_for_this_run_only(model, tmp_path, engine):
+def test_plain_random_dataset_is_kept_for_this_run_only(model, tmp_path, engine):
     cache = FeatureCache(tmp_path, engine)
     features = cache.extract(model, noisy(), views=2)
     assert features.views == 2
@@ -305,7 +305,9 @@ def test_random_dataset_of_another_make_is_kept_for_this_run_only(model, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_full_disk_is_told_before_anything_is_computed(model, tmp_path, engine, monkeypatch):
+def test_full_disk_is_an_error_before_anything_is_computed(
+    model, tmp_path, engine, monkeypatch
+):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(NoRoomError, match=r"need 0\.1 MB on disk, but only 0\.0 MB"):
@@ -313,15 +315,15 @@ def test_full_disk_is_told_before_anything_is_computed(model, tmp_path, engine, 
     assert engine.num_images == 0
 
 
-def test_limit_below_what_is_needed_is_told(model, tmp_path, engine):
+def test_size_limit_below_the_need_is_an_error(model, tmp_path, engine):
     with pytest.raises(NoRoomError, match="more than the size limit"):
         FeatureCache(tmp_path, engine, size_limit=1000).extract(model, plain())
     assert engine.num_images == 0
 
 
-def test_oldest_features_go_when_the_limit_is_reached(model, tmp_path):
+def test_least_recently_used_features_are_evicted_at_the_limit(model, tmp_path):
     for number in range(3):
-        # A cache of its own each: one in use is not taken away.
+        # A new cache each time, since entries in use are not evicted.
         cache = FeatureCache(tmp_path, "tensorflow", size_limit=200_000)
         cache.extract(model, plain(IMAGES + number))
     # 150 rows of 36 bytes (8 features and a label) in 5 shards take 7 kB. Room for 87 kB is
@@ -346,22 +348,22 @@ def test_clear_removes_everything(model, tmp_path):
     ("arguments", "message"),
     [({"views": 0}, "`views`"), ({"dataset": plain(IMAGES[:, :8])}, "takes images of shape")],
 )
-def test_wrong_arguments_are_told(model, tmp_path, arguments, message):
+def test_wrong_arguments_are_errors(model, tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         FeatureCache(tmp_path).extract(model, **{"dataset": plain(), **arguments})
 
 
-def test_wrong_dtype_is_told(tmp_path):
+def test_wrong_dtype_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="`dtype`"):
         FeatureCache(tmp_path, dtype="int8")
 
 
-def test_default_folder_is_in_the_users_cache(tmp_path, monkeypatch):
+def test_default_folder_is_in_the_user_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_TRANSFER_CACHE", str(tmp_path))
     assert FeatureCache().directory == tmp_path / "features"
 
 
-def test_what_was_done_is_printed(model, tmp_path, capsys):
+def test_summary_is_printed(model, tmp_path, capsys):
     cache = FeatureCache(tmp_path, "tensorflow")
     cache.extract(model, plain(), verbose=1)
     cache.extract(model, plain(), verbose=1)
@@ -382,7 +384,7 @@ class OtherNumbers(OpenVINOEngine):
         return lambda batches: (np.zeros((len(batch), 8), "float32") for batch in batches)
 
 
-def test_engine_that_computes_something_else_is_not_taken(model, tmp_path, monkeypatch):
+def test_engine_with_other_features_is_rejected(model, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="differ from TensorFlow"):
         FeatureCache(tmp_path, OtherNumbers()).extract(model, plain())
     cache = FeatureCache(tmp_path, "auto")
@@ -395,7 +397,7 @@ def test_engine_that_computes_something_else_is_not_taken(model, tmp_path, monke
     )
 
 
-def test_little_work_is_done_without_another_engine(model, tmp_path, engine, monkeypatch):
+def test_tensorflow_computes_small_extractions(model, tmp_path, engine, monkeypatch):
     cache = FeatureCache(tmp_path, "auto")
     monkeypatch.setattr(cache, "_resolved_engine", engine)
     cache.extract(model, plain())
@@ -406,7 +408,7 @@ def test_little_work_is_done_without_another_engine(model, tmp_path, engine, mon
     assert engine.num_images == 150
 
 
-def test_fully_trained_model_has_no_features_to_reach(model, tmp_path):
+def test_features_before_trained_weights_are_an_error(model, tmp_path):
     features = FeatureCache(tmp_path).extract(model, plain())
     model.freeze_policy = UnfreezeLast(2)
     model.compile()
@@ -442,7 +444,7 @@ def test_features_of_features_are_found_again(model, tmp_path, engine):
     assert cache.extract(again, cut).extraction.num_images == 0
 
 
-def test_features_of_what_cannot_be_found_again_cannot_either(model, tmp_path):
+def test_features_of_temporary_features_are_temporary(model, tmp_path):
     cache = FeatureCache(tmp_path, "tensorflow")
     middle = middle_of(model)
     cut = cache.extract(model, noisy())

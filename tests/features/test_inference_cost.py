@@ -9,7 +9,7 @@ from tests.networks import mobilenet
 IMAGES = [np.zeros((4, 2, 2, 3)), np.zeros((2, 2, 2, 3))]
 
 
-def test_multiplications_are_counted_by_hand():
+def test_multiply_adds_match_a_count_by_hand():
     inputs = keras.Input((8, 8, 3))
     # 8 * 8 * (3 * 3 * 3 * 4) = 6912
     x = keras.layers.Conv2D(4, 3, padding="same")(inputs)

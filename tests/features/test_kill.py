@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).parents[2]
 ROWS, IMAGES = 32, 150  # five shards
-# One batch is a shard: each takes the child so long.
+# The seconds that the child takes for each batch, which is a shard.
 PAUSE = 0.3
 LONGEST = 60
 SLOW_CHILD = f"""
@@ -34,7 +34,7 @@ extract(sys.argv[1], SlowEngine(pause=PAUSE))
 
 @dataclasses.dataclass
 class SlowEngine(CountingEngine):
-    """One which leaves time to kill its process."""
+    """Leaves time to kill its process."""
 
     pause: float = 0.0
 
@@ -89,7 +89,7 @@ def kill_at_the_second_shard(directory):
         child.communicate()
 
 
-def test_what_sigkill_leaves_is_completed_to_the_same_bytes(tmp_path):
+def test_extraction_after_sigkill_completes_to_the_same_bytes(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     extract(whole, CountingEngine())
     kill_at_the_second_shard(killed)
@@ -116,7 +116,7 @@ def fail_at_the_third_shard(write_aside):
     return write
 
 
-def test_full_disk_leaves_whole_shards_and_the_next_run_goes_on(tmp_path, monkeypatch):
+def test_full_disk_leaves_whole_shards_and_the_next_run_resumes(tmp_path, monkeypatch):
     whole, filled = tmp_path / "whole", tmp_path / "filled"
     extract(whole, CountingEngine())
     keras.utils.clear_session()

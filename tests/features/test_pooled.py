@@ -32,7 +32,7 @@ def test_each_stage_is_the_mean_over_the_positions(tmp_path):
         np.testing.assert_array_equal(stage.labels, LABELS)
 
 
-def test_fine_tune_finds_what_was_computed_here(tmp_path):
+def test_fine_tune_finds_pooled_features(tmp_path):
     photos = data.image_folder(colour_folder(tmp_path / "photos"), image_size=16)
     train = data.augmentation.standard()(photos.train)
     cache = FeatureCache(tmp_path / "cache")
@@ -46,7 +46,7 @@ def test_fine_tune_finds_what_was_computed_here(tmp_path):
     np.testing.assert_array_equal(found.arrays()[0], pooled.features)
 
 
-def test_what_is_trained_of_the_backbone_stays(tmp_path):
+def test_trainable_layers_of_the_backbone_do_not_change(tmp_path):
     backbone = residual_backbone()
     before = [layer.trainable for layer in backbone.layers]
     pooled_features(backbone, dataset(), FeatureCache(tmp_path))
@@ -55,19 +55,19 @@ def test_what_is_trained_of_the_backbone_stays(tmp_path):
 
 
 @pytest.mark.parametrize("labels", [np.eye(3)[LABELS], LABELS[:, np.newaxis]])
-def test_labels_are_numbers_of_classes(tmp_path, labels):
+def test_labels_become_class_indices(tmp_path, labels):
     pooled = pooled_features(residual_backbone(), dataset(labels), FeatureCache(tmp_path))
     np.testing.assert_array_equal(pooled.labels, LABELS)
 
 
-def test_pictures_need_no_labels(tmp_path):
+def test_images_need_no_labels(tmp_path):
     unlabelled = tf.data.Dataset.from_tensor_slices(IMAGES).batch(4)
     pooled = pooled_features(residual_backbone(), unlabelled, FeatureCache(tmp_path))
     assert pooled.labels is None
     assert pooled.features.shape == (10, 8)
 
 
-def test_several_labels_a_picture_are_refused(tmp_path):
+def test_several_labels_per_image_are_an_error(tmp_path):
     several = dataset({"colour": LABELS, "size": LABELS})
     with pytest.raises(ValueError, match=r"one label.*Received: labels with"):
         pooled_features(residual_backbone(), several, FeatureCache(tmp_path))
