@@ -412,7 +412,7 @@ def test_features_before_trained_weights_are_an_error(model, tmp_path):
     features = FeatureCache(tmp_path).extract(model, plain())
     model.freeze_policy = UnfreezeLast(2)
     model.compile()
-    with pytest.raises(ValueError, match="weights before it are trained"):
+    with pytest.raises(ValueError, match="cannot train the weights before it"):
         model.fit(features.as_inputs(), verbose=0)
     model.freeze_policy = FreezeAll()
     model.fit(features.as_inputs(), verbose=0)
