@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := --quiet --progress-bar off --disable-pip-version-check
+PIP := -qq --progress-bar off --disable-pip-version-check
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope
 

@@ -95,7 +95,7 @@ LAYERS = (
     {"freezing"}, {"optimizers"}, {"heads"}, {"backbones"}, {"data"}, {"distribution"},
     {"_statistics"}, {"_figures"}, {"_text"}, {"_files"}, {"version"},
 )  # fmt: skip
-# These stand side by side, whatever their lines.
+# None of these imports another one.
 APART = {"data", "distribution", "heads", "optimizers"}
 ABOVE_MODELS = {"callbacks", "features", "plans", "training"}
 PLACES = {name: place for place, layer in enumerate(LAYERS) for name in layer}

@@ -132,7 +132,7 @@ def decode_with_pillow(path, least_size=None):
 
     Returns:
         `(pixels, extent)`: uint8 of shape `(height, width, 3)`, and the `(height, width)` of
-        the image in `pixels`, float32; it may end within the last pixel.
+        the image, in units of the decoded pixels, float32; it may end within a pixel.
     """
     from PIL import Image
 

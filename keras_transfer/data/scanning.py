@@ -15,7 +15,7 @@ from keras_transfer._files import cache_directory
 from keras_transfer.data.scan_index import ScanIndex, key_of
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"))
-# Images as well: to skip them silently would lose a photographer's folder.
+# These are images too: they are reported, not skipped silently.
 UNSUPPORTED_SUFFIXES = frozenset(
     (".avif", ".dng", ".heic", ".heif", ".jp2", ".psd", ".svg", ".tif", ".tiff")
 )

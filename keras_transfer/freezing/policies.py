@@ -114,9 +114,9 @@ class FreezePatterns(FreezePolicy):
     """Freezes or trains each layer by its name; the first matching pattern decides.
 
     Args:
-        patterns: a list of regular expressions that match full names of layers, which freezes
-            these layers, or of pairs of an expression and `"frozen"` or `"trainable"`. Layers
-            that match no pattern train.
+        patterns: a list of regular expressions for full names of layers. An expression
+            freezes the layers that it matches; a pair of an expression and `"frozen"` or
+            `"trainable"` freezes or trains them. Layers without a match train.
         batch_norm: see `FreezePolicy`.
 
     Raises:

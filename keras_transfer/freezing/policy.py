@@ -30,7 +30,7 @@ class FreezePolicy(abc.ABC):
 
     @abc.abstractmethod
     def unfrozen_operations(self, backbone: keras.Model) -> list[str]:
-        """The names of the operations outside the frozen part, BatchNormalization included."""
+        """The names of the operations that are not frozen, BatchNormalization included."""
 
     def trainable_layers(self, backbone: keras.Model) -> list[str]:
         """The names of the layers to train, in the order of the graph; changes nothing.
