@@ -14,12 +14,7 @@ import tensorflow as tf
 from keras_transfer._files import cache_directory
 from keras_transfer.features.cache_folder import CacheEntry, CacheFolder, NoRoomError
 from keras_transfer.features.cached_features import CachedFeatures
-from keras_transfer.features.engines import (
-    Engine,
-    EngineError,
-    TensorFlowEngine,
-    get_engine,
-)
+from keras_transfer.features.engines import Engine, EngineError, TensorFlowEngine, get_engine
 from keras_transfer.features.extraction import Extraction, batches, extract_shards
 from keras_transfer.features.extraction_task import ExtractionTask
 from keras_transfer.features.inference_cost import images_per_second, multiply_adds
