@@ -1,4 +1,4 @@
-"""What all figures have in common."""
+"""The style of all figures, and how they are written."""
 
 import contextlib
 import io
@@ -8,7 +8,7 @@ import warnings
 from keras_transfer._files import write_aside
 from keras_transfer._text import one_line
 
-# Names come from folders: a `$` in one is no formula.
+# Names come from folders: a `$` in a name does not start a formula.
 _STYLE = {"text.parse_math": False, "figure.dpi": 120, "font.size": 9}
 _ON_DARK = {
     key: "#d5d5d8"
@@ -17,12 +17,12 @@ _ON_DARK = {
         "axes.titlecolor",
     )
 }  # fmt: skip
-# A page lays its own ground under them; text stays text, in the page's font.
+# On a page: a transparent background, and text as text, in the font of the page.
 _ON_PAGE = {
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
     "svg.fonttype": "none", "svg.hashsalt": "keras-transfer",
 }  # fmt: skip
-# Characters of a name: a longer one would leave no room for the picture.
+# The number of characters of a name; a longer one leaves no room for the plot.
 _WIDEST = 24
 
 
@@ -30,8 +30,8 @@ def new_figure(rows, columns, size):
     """A figure and its panels, made without pyplot.
 
     Args:
-        rows: of panels.
-        columns: of panels.
+        rows: the number of rows of panels.
+        columns: the number of columns of panels.
         size: width and height in inches.
 
     Returns:
@@ -41,7 +41,7 @@ def new_figure(rows, columns, size):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    # No pyplot: it would look for a screen, and keep the figures.
+    # pyplot would look for a screen, and keep the figures in memory.
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
@@ -56,7 +56,7 @@ def save_figure(figure, path):
 
 
 def svg_of(draw, dark=False):
-    """A figure as SVG text for a page: no ground of its own, and text as text.
+    """A figure as SVG text for a page, with a transparent background and text as text.
 
     Args:
         draw: a function without arguments that returns a figure.
@@ -66,7 +66,7 @@ def svg_of(draw, dark=False):
         written = io.BytesIO()
         draw().savefig(written, format="svg", metadata={"Date": None})
     text = written.getvalue().decode("utf-8")
-    # What stands before the picture itself names an address, and is no part of HTML.
+    # The XML header names an address, and does not belong into HTML.
     return re.sub(r"^.*?(?=<svg)", "", text, flags=re.DOTALL)
 
 
@@ -75,13 +75,13 @@ def _drawing(style):
     import matplotlib
 
     with matplotlib.rc_context(style), warnings.catch_warnings():
-        # Its font has no Chinese and no emoji: an empty box stands there.
+        # Its font has no Chinese characters and no emoji: it draws empty boxes.
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
         warnings.filterwarnings("ignore", "Matplotlib currently does not support", UserWarning)
         yield
 
 
 def short_name(name, widest=_WIDEST):
-    """A name that may hold anything, on one line and cut to what a figure has room for."""
+    """A name on one line, cut to the room in a figure."""
     name = one_line(name)
     return name if len(name) <= widest else f"{name[: widest - 1]}…"

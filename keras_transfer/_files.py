@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and the folder of those that may be deleted."""
+"""Files that are written whole or not at all, file locks, and the cache folder."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ import platformdirs
 
 
 def write_aside(path, write):
-    """Writes a file beside its place and renames it, so that no half of it is ever seen.
+    """Writes a file under another name and renames it: no incomplete file is ever visible.
 
     Args:
         path: where the file goes.
@@ -30,7 +30,7 @@ def write_aside(path, write):
 
 
 def write_text_aside(path, text):
-    """Writes a text file as `write_aside` does; what is not Unicode in it is escaped."""
+    """Writes a text file as `write_aside` does; invalid Unicode is escaped."""
     contents = text.encode("utf-8", errors="backslashreplace")  # as a path may be
     write_aside(path, lambda aside: pathlib.Path(aside).write_bytes(contents))
 
@@ -40,8 +40,8 @@ def held(lock, message):
     """A context that one process at a time can enter.
 
     Args:
-        lock: the path of a file that is there meanwhile.
-        message: of the `FileExistsError` that another process gets.
+        lock: the path of the lock file, which exists while the context is active.
+        message: of the `FileExistsError` in another process.
     """
     file_lock = filelock.FileLock(lock)
     try:
@@ -51,19 +51,19 @@ def held(lock, message):
     try:
         yield
     finally:
-        # While it is held: who waits for it then sees that it is gone. Windows removes no open
-        # file; there it stays.
+        # Before the release, so that a waiting process sees that it is gone. Windows cannot
+        # remove an open file; there it stays.
         with contextlib.suppress(OSError):
             pathlib.Path(lock).unlink()
         file_lock.release()
 
 
 def cache_directory():
-    """The folder for what can be computed again; it need not exist yet.
+    """The folder for what can be computed again; it may not exist yet.
 
     Returns:
-        A `pathlib.Path`: the environment variable `KERAS_TRANSFER_CACHE` where it is set, else
-        the user's cache folder by the custom of the operating system.
+        A `pathlib.Path`: the environment variable `KERAS_TRANSFER_CACHE` if it is set, else the
+        user's cache folder of the operating system.
     """
     return pathlib.Path(
         os.environ.get("KERAS_TRANSFER_CACHE")

@@ -49,9 +49,7 @@ def _print_table(folder):
     if not entries:
         print(f"{folder.path} holds no features.")
         return
-    rows = [
-        ("key", "network", "features at", "pictures", "views", "engine", "size", "last used")
-    ]
+    rows = [("key", "network", "features at", "images", "views", "engine", "size", "last used")]
     rows += [
         (
             entry.key[:8],

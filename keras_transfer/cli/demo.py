@@ -1,8 +1,8 @@
-"""`keras-transfer demo`: what transfer is worth, on pictures that come with scikit-learn.
+"""`keras-transfer demo`: the value of transfer, on images that come with scikit-learn.
 
-A small network learns to read print: letters and digits in matplotlib's fonts, bent at random.
-It never sees handwriting. Then it has to read handwritten digits, of which only ten of each
-are labelled: from scratch, on frozen features, and fine-tuned.
+A small network learns to read printed letters and digits in matplotlib's fonts, randomly
+distorted. It never sees handwriting. Then it learns handwritten digits from ten labelled images
+per digit: from scratch, on frozen features, and by fine-tuning.
 """
 
 import itertools
@@ -25,27 +25,27 @@ _FONTS = (
     "cmtt10",
     "cmti10",
 )
-_WIDTHS = (12, 16, 20, 26)  # of a character, in a picture of 32 pixels
-_CELLS = 3  # a picture is bent in 3x3 cells
+_WIDTHS = (12, 16, 20, 26)  # of a character, in an image of 32 pixels
+_CELLS = 3  # an image is distorted in 3x3 cells
 _LABELLED = 10  # of each digit
-# The learning rates were chosen, out of two for each way, on the digits before this one.
+# The learning rates were chosen, from two for each method, on the digits before this one.
 _FIRST_DIGIT = 797
-# An epoch is 15 passes over the labelled digits, each a single step.
+# An epoch is 15 passes over the labelled digits, of one step each.
 _PASSES = 15
 
 
 def run(options):
-    """Trains, compares, exports, and asks the export about a few digits."""
+    """Trains, compares and exports, and calls the export on a few digits."""
     started = time.monotonic()
 
-    def tell(text):
+    def report(text):
         print(f"[{time.monotonic() - started:4.0f} s] {text}", flush=True)
 
     seeds, per_kind, epochs = (1, 30, 2) if options.quick else (5, 400, 8)
     printed, kinds = _print_characters(per_kind)
-    tell(f"Drew {len(printed):,} printed letters and digits, none of them handwritten.")
+    report(f"Drew {len(printed):,} printed letters and digits, none of them handwritten.")
     source = _learn_print(printed, kinds, epochs)
-    tell(f"A network of {source.count_params():,} parameters has learned to read them.")
+    report(f"A network of {source.count_params():,} parameters has learned to read them.")
     digits, truth = _digits()
     accuracies = {way: [] for way in _plans(2)}
     for seed in range(seeds):
@@ -56,17 +56,17 @@ def run(options):
             guessed = np.argmax(model(digits[test], training=False), axis=1)
             accuracies[way].append(np.mean(guessed == truth[test]))
         found = ", ".join(f"{way} {values[-1]:.1%}" for way, values in accuracies.items())
-        tell(f"{len(labelled)} labelled digits, draw {seed + 1} of {seeds}: {found}")
+        report(f"{len(labelled)} labelled digits, draw {seed + 1} of {seeds}: {found}")
     print(_table(accuracies, len(labelled), len(test)))
     version = serving.export(model, options.output, class_names=range(10))
-    tell(f"Exported the fine-tuned network to {version}. It reads these PNG files:")
+    report(f"Exported the fine-tuned network to {version}. It reads these PNG files:")
     shown = test[:: len(test) // 8][:8]
     print("  label", *_ask(version, digits[shown]), sep="  ")
     print("  truth", *truth[shown], sep="  ")
 
 
 def _print_characters(per_kind):
-    """Pictures of printed characters, and which of `_CHARACTERS` each shows."""
+    """Images of printed characters, and the index of each in `_CHARACTERS`."""
     random = np.random.default_rng(0)
     fonts = _fonts()
     pictures = []
@@ -74,7 +74,7 @@ def _print_characters(per_kind):
         drawn = [_draw(character, font, width) for font in fonts for width in _WIDTHS]
         for choice in random.integers(len(drawn), size=per_kind):
             pictures.append(_bend(drawn[choice], random))
-    # scikit-learn's digits were made so too: the ink in each block of 4x4 pixels.
+    # As scikit-learn's digits: the ink in each block of 4x4 pixels.
     ink = np.reshape(pictures, (-1, 8, 4, 8, 4)).mean(axis=(2, 4))
     ink = np.clip(ink + random.normal(0, 8, ink.shape), 0, 255)
     kinds = np.repeat(np.arange(len(_CHARACTERS)), per_kind)
@@ -82,7 +82,7 @@ def _print_characters(per_kind):
 
 
 def _fonts():
-    """The fonts that come with matplotlib, those of single symbols left out."""
+    """The fonts that come with matplotlib, without those of symbols."""
     import matplotlib
     from PIL import ImageFont
 
@@ -101,7 +101,7 @@ def _draw(character, font, width):
 
 
 def _bend(picture, random):
-    """Turns, slants and scales a picture, moves the corners of its cells, thickens strokes."""
+    """Rotates, slants and scales an image, moves the corners of its cells, thickens strokes."""
     from PIL import Image, ImageFilter
 
     turn, slant = random.uniform(-0.25, 0.25), random.uniform(-0.3, 0.3)
@@ -129,7 +129,7 @@ def _digits():
 
 
 def _choose(truth, seed):
-    """The positions of a few digits of each kind."""
+    """The indices of a few digits of each kind."""
     random = np.random.default_rng(seed)
     kinds = [np.flatnonzero(truth == digit) for digit in range(10)]
     return np.concatenate([random.choice(kind, _LABELLED, replace=False) for kind in kinds])
@@ -153,7 +153,7 @@ def _network():
 
 
 def _learn_print(printed, kinds, epochs):
-    """A network that tells printed characters apart."""
+    """A network that classifies printed characters."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -164,7 +164,7 @@ def _learn_print(printed, kinds, epochs):
 
 
 def _head(num_classes):
-    # Where a stroke is matters in a picture of 8x8: no average over the positions.
+    # In an image of 8x8 the position of a stroke matters: no average over the positions.
     return heads.SoftmaxHead(num_classes, pooling="flatten")
 
 
@@ -176,7 +176,7 @@ def _batches(images, labels, batch_size, passes=1):
 
 
 def _plans(epochs):
-    """The three ways, each with the same number of steps."""
+    """The three methods, with the same number of steps."""
     nothing, everything = freezing.FreezeAll(), freezing.FreezeNone()
     half = epochs // 2
     return {
@@ -210,7 +210,7 @@ def _table(accuracies, num_labelled, num_test):
 
 
 def _ask(version, digits):
-    """The labels that an exported model gives to pictures, sent as PNG files."""
+    """The labels that an exported model predicts for PNG files."""
     import tensorflow as tf
 
     contents = tf.stack([tf.io.encode_png(digit) for digit in digits])

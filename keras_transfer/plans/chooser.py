@@ -62,8 +62,8 @@ def choose_plan(
     | more | the head, then the last three stages | the head, then everything |
 
     Whether the images are like those that the backbone was trained on follows from `likeness`.
-    It also tells where a frozen backbone is good enough (the head is then solved exactly), and
-    where random weights are the better start.
+    It also shows whether a frozen backbone is good enough (the head is then solved exactly),
+    and whether random weights are the better start.
 
     Args:
         num_images: the number of training images.

@@ -63,10 +63,10 @@ def _moments(backbone, layers, dataset, num_images):
     source = source_of(unaugmented(dataset))
     # From all over the data set: images may be sorted by class.
     step = max(1, source.num_images // num_images)
-    pictures = source.examples().shard(step, 0).take(num_images)
-    pictures = pictures.map(lambda *element: tf.nest.flatten(element)[0]).batch(_BATCH_SIZE)
+    batches = source.examples().shard(step, 0).take(num_images)
+    batches = batches.map(lambda *element: tf.nest.flatten(element)[0]).batch(_BATCH_SIZE)
     sums, count = None, 0
-    for images in pictures:
+    for images in batches:
         found = [[part.numpy() * len(images) for part in pair] for pair in moments(images)]
         count += len(images)
         if sums is None:

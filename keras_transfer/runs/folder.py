@@ -17,8 +17,8 @@ from keras_transfer._files import write_aside, write_text_aside
 from keras_transfer._text import reason_of
 from keras_transfer.training.training_folder import TrainingFolder, differences
 
-# What looks at the data before a training leaves a JSON file, a Markdown file and a picture
-# each; a training in the same folder keeps them, and its report shows them.
+# Each command that examines the data writes a JSON file, a Markdown file and a figure; a run in
+# the same folder keeps them, and its report shows them.
 FINDINGS = ("recommend", "rank", "probe", "find-lr", "audit")
 _SUFFIXES = (".json", ".md", ".png")
 _DESCRIPTION, _MODEL, _PREDICTIONS = "run.json", "model.keras", "predictions.npz"

@@ -54,7 +54,7 @@ def _read(path, signatures):
 
 def _noise(signatures):
     shape = (2, *signatures.image_shape[1:])
-    pictures = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
+    noise = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
     if not signatures.takes_bytes:
-        return tf.constant(pictures, dtype="float32")
-    return tf.stack([tf.io.encode_png(picture) for picture in pictures])
+        return tf.constant(noise, dtype="float32")
+    return tf.stack([tf.io.encode_png(image) for image in noise])

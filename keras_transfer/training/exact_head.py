@@ -1,4 +1,4 @@
-"""The head that no further step would improve."""
+"""The exact solution of a softmax head on frozen features."""
 
 import keras
 import numpy as np
@@ -21,26 +21,30 @@ _FOLDS = 5
 def solve_head(
     model: keras.Model, features: CachedFeatures, class_weight: dict | None = None
 ) -> float:
-    """Gives a softmax head on frozen features its exact solution: multinomial regression.
+    """Solves a softmax head on frozen features exactly, by multinomial regression.
 
-    It is the one minimum of the penalised cross-entropy, to a tolerance, on features scaled to
-    unit variance; the scale is then folded into the head. The strength of the penalty is the
-    best of five by cross-validation on the training pictures. On a few hundred to a few
-    thousand pictures it is as accurate as a trained head or more so, and needs no learning
-    rate.
+    The solution is the minimum of the penalised cross-entropy, to a tolerance, on features
+    scaled to unit variance; the scale is then folded into the head. Cross-validation on the
+    training images chooses the penalty. On a few hundred to a few thousand images the head is
+    at least as accurate as a trained one, and needs no learning rate.
 
     Args:
-        model: a `TransferModel` of which only a `SoftmaxHead` without hidden layers is
-            trained. Its dropout is not used.
+        model: a `TransferModel` whose only trainable part is a `SoftmaxHead` without hidden
+            layers. Its dropout is not used.
         features: `CachedFeatures` of its stem, with integer labels.
         class_weight: dict from label to weight, or None.
 
     Returns:
-        The strength of the penalty that was chosen.
+        The chosen strength of the penalty.
 
     Raises:
-        ValueError: if anything else than such a head is trained, for other labels, pictures of
-            one class, weights that are all zero, or features that are not finite.
+        ValueError: if another part is trainable, labels are not integers, all images are of
+            one class, all weights are zero, or features are not finite.
+
+    Example:
+
+    >>> cached = features.FeatureCache("cache").extract(model, train)
+    >>> penalty = training.solve_head(model, cached)
 
     Reference: Kornblith et al., Do Better ImageNet Models Transfer Better?, CVPR 2019,
     appendix A.3, for multinomial regression on frozen features.
@@ -51,16 +55,16 @@ def solve_head(
     labels = np.concatenate([row[1] for row in rows])
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
-            "The exact solution needs integer labels, not mixed ones. "
+            "The exact solution needs integer labels. "
             f"Received: labels of shape {labels.shape} and type {labels.dtype}"
         )
     if not np.isfinite(x).all():
-        raise ValueError("The features must be finite numbers. Received: NaN or infinity")
+        raise ValueError("The features must be finite. Received: NaN or infinity")
     classes, labels = np.unique(labels, return_inverse=True)
     weights = np.array([(class_weight or {}).get(int(label), 1.0) for label in classes])[labels]
     if len(classes) < 2 or not weights.any():
         raise ValueError(
-            "A head needs pictures of two classes, and a weight that is not zero. Received: "
+            "A head needs images of two classes, and a weight that is not zero. Received: "
             f"{len(classes)} classes and class_weight={class_weight!r}"
         )
     rows, mean, deviation = standardized(x)
@@ -77,7 +81,7 @@ def solve_head(
 
 
 def can_solve(model, element_spec):
-    """Whether `solve_head` takes a model, once its backbone is frozen, and such data.
+    """Whether `solve_head` can solve a model, once its backbone is frozen, on such data.
 
     Args:
         model: a `TransferModel`.
@@ -107,7 +111,7 @@ def _only_dense(model):
         or trained[0] not in model.layers[-1:]
     ):
         raise ValueError(
-            "The exact solution exists for a softmax head without hidden layers on a frozen "
+            "The exact solution needs a softmax head without hidden layers on a frozen "
             f"backbone. Received: a model that trains {[layer.name for layer in trained]}"
         )
     return trained[0]

@@ -54,7 +54,7 @@ def test_entries_are_listed_the_last_used_at_the_end(directory, capsys):
         "key",
         "network",
         "features at",
-        "pictures",
+        "images",
         "views",
         "engine",
         "size",
