@@ -31,7 +31,7 @@ lint: $(VENV)/test-installed
 	$(BIN)/mypy
 
 docs: $(VENV)/docs-installed
-	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 # Stamps: it is installed anew when the metadata change.
 $(VENV)/installed: setup.cfg setup.py pyproject.toml
