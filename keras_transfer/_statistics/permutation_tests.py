@@ -94,7 +94,7 @@ def _gaussian_kernel(rows):
 
 
 def _principal_components(rows):
-    """The leading principal components, at most a quarter as many as there are rows."""
+    """The leading principal components, at most one for four rows."""
     rows = rows - rows.mean(axis=0)
     most = max(1, min(_MOST_COMPONENTS, len(rows) // 4))
     if len(rows) < rows.shape[1]:

@@ -107,7 +107,7 @@ def _cut(small, windows, side):
 
 
 def _moved(window, step):
-    """The windows with one edge moved by a step, as far as they lie within the image."""
+    """The windows within the image that have one edge moved by a step."""
     for edge, sign in itertools.product(range(4), (-step, step)):
         moved = window[edge] + sign
         if 0 <= moved <= 1:

@@ -62,15 +62,15 @@ def _run_of(command):
         case "demo":
             from keras_transfer.cli.demo import run
         case "evaluate":
-            from keras_transfer.cli.evaluate import run
+            from keras_transfer.cli.run_commands import evaluate as run
         case "export":
-            from keras_transfer.cli.export import run
+            from keras_transfer.cli.run_commands import export as run
         case "find-lr":
             from keras_transfer.cli.find_lr import run
         case "fit":
             from keras_transfer.cli.fit import run
         case "predict":
-            from keras_transfer.cli.predict import run
+            from keras_transfer.cli.run_commands import predict as run
         case "probe":
             from keras_transfer.cli.probe import run
         case "rank":
@@ -78,7 +78,7 @@ def _run_of(command):
         case "recommend":
             from keras_transfer.cli.recommend import run
         case "report":
-            from keras_transfer.cli.report import run
+            from keras_transfer.cli.run_commands import report as run
     return run
 
 

@@ -132,8 +132,8 @@ def check_splits(labels, digests, places, class_names):
         ]
         if shared:
             found.append(
-                f"Images of the {other} split that are also in the {one} split, so that its "
-                f"score will be too high: {len(shared)}, {_pairs(shared)}."
+                f"Images of the {other} split are also in the {one} split, which makes its "
+                f"score too high: {len(shared)}, {_pairs(shared)}."
             )
     seen, contradictions = {}, []
     for split in labels:

@@ -60,7 +60,7 @@ def slurm_config():
     """A `TF_CONFIG` for the tasks of one `srun`; each task gets its share of the GPUs."""
     places = {}
     if not shutil.which("nvidia-smi"):
-        # The resolver places as many tasks as there are GPUs.
+        # The resolver places one task per GPU.
         places = {"gpus_per_node": num_slurm_tasks(), "gpus_per_task": 1, "auto_set_gpu": False}
     resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(**places)
     cluster = resolver.cluster_spec().as_dict()

@@ -102,18 +102,17 @@ def choose_plan(
         )
     size = num_images, batch_size
     strategy, stages = choose_strategy(*size, num_images / num_classes, num_stages, likeness)
-    epochs, views, seconds = tuning_epochs(*size), 4, None
-    reasons = [_reason(strategy, stages, num_images / num_classes, likeness)]
+    epochs, views, seconds, reasons = tuning_epochs(*size), 4, None, []
     if costs is not None and strategy in ("train the last stages", "train everything"):
-        affordable = _affordable(stages, epochs, *size, costs, time_budget)
+        wanted, affordable = stages, _affordable(stages, epochs, *size, costs, time_budget)
         if affordable is None:
             reasons = [f"Fine-tuning the backbone would take longer than {time_budget:.0f} s."]
             strategy = "train the head"
         else:
-            (stages, epochs, views, seconds), wanted = affordable, stages
+            stages, epochs, views, seconds = affordable
             if stages < wanted:
                 strategy = "train the last stages"
-            reasons = [_reason(strategy, stages, num_images / num_classes, likeness)]
+    reasons = reasons or [_reason(strategy, stages, num_images / num_classes, likeness)]
     phases = phases_of(strategy, stages, num_stages, *size, epochs, views)
     if phases[0].name == "head":
         reasons.insert(0, _HEAD_REASON.format(epochs=phases[0].epochs))

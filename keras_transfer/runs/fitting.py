@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import pathlib
 import re
 import sys
 import time
@@ -25,7 +26,6 @@ from keras_transfer.calibration.temperature_scaling import (
     at_temperature,
     fit_temperature,
 )
-from keras_transfer.callbacks.phase_clock import PhaseClock
 from keras_transfer.data import ImageSplits, decode_image, image_folder
 from keras_transfer.data import augmentation as augmentations
 from keras_transfer.data.decoding import check_image_size
@@ -34,9 +34,9 @@ from keras_transfer.features import FeatureCache
 from keras_transfer.plans import Plan
 from keras_transfer.runs.folder import Predictions, RunFolder, check_output
 from keras_transfer.runs.run import Run
-from keras_transfer.runs.run_course import course_of
+from keras_transfer.runs.run_course import PhaseClock, course_of
 from keras_transfer.runs.run_figures import confusion_figure, learning_curves
-from keras_transfer.training.fine_tuning import fine_tune_in
+from keras_transfer.training.fine_tuning import as_plan, fine_tune_in
 
 _DROPOUT = 0.2
 _EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
@@ -121,8 +121,9 @@ def fit(
     # First: workers and a TPU are found before TensorFlow does anything else.
     placement = distribution.get_strategy(strategy)
     folder = RunFolder(output, writes=is_chief(placement))
-    if isinstance(plan, (str, os.PathLike)) and plan != "auto":
-        plan = Plan.load(plan)
+    if isinstance(plan, str) and plan != "auto":
+        plan = pathlib.Path(plan)  # whatever its ending
+    plan = as_plan(plan, time_budget)
     if isinstance(backbone, Backbone):
         weights = alpha = None
     size, channels = _image_shape(data, backbone, image_size)
@@ -227,7 +228,7 @@ def _finish(folder, model, history, splits, before, clock, started):
     metrics["seconds"] = round(time.monotonic() - started, 1)
     folder.finish(metrics)
     run = Run(folder.path)
-    run.__dict__["model"] = model  # as the folder has it
+    run.model = model  # as the folder has it
     _write_report(run)
     return run
 
@@ -243,7 +244,7 @@ def _train(folder, model, *arguments):
 
 
 def _worker_failure(error, strategy):
-    """What a failed exchange with the other workers means, as far as TensorFlow says."""
+    """The likely cause of a failed exchange with the other workers."""
     own = strategy.cluster_resolver.task_id
     named = {int(task) for task in re.findall(r"/task:(\d+)", error.message)} - {own}
     who = f"worker {min(named)}" if len(named) == 1 else "another worker"
@@ -305,7 +306,6 @@ def _evaluate_and_export(folder, model, history, splits):
     if measured is not None:
         matrix = confusion_figure(measured["confusion"], splits.class_names)
         save_figure(matrix, folder.path / "confusion_matrix.png")
-    model.class_names = splits.class_names
     serving.export(model, folder.path / "serving", examples=_readable_by_server(splits))
     return metrics
 

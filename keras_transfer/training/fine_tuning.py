@@ -123,8 +123,7 @@ def fine_tune_in(
 ):  # fmt: skip
     """`fine_tune` in a `TrainingFolder` that this process has taken, or in None."""
     _checked(model)
-    _check_budget(time_budget)
-    plan = _as_plan(plan, time_budget)
+    plan = as_plan(plan, time_budget)
     cache = _as_cache(cache)
     train, validation = _as_dataset(train, shuffle=True), _as_dataset(validation)
     steps, num_images, batch_size = _count(train)
@@ -185,11 +184,9 @@ def _for_optimizer(plan, optimizer):
     if optimizer is None:
         return plan
     reasons, phases = list(plan.reasons), plan.phases
-    name = type(getattr(optimizer, "inner_optimizer", optimizer)).__name__
-    rate = optimizer.get_config().get("learning_rate")
-    inner = getattr(optimizer, "inner_optimizer", None)
-    if inner is not None:
-        rate = inner.get_config().get("learning_rate")
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    name, rate = type(inner).__name__, inner.get_config().get("learning_rate")
+    if inner is not optimizer:
         phases = [dataclasses.replace(phase, layerwise_decay=None) for phase in phases]
         reasons.append(
             "The learning-rate multipliers are those that the model was compiled with."
@@ -229,7 +226,17 @@ def _reinitialise(backbone):
             layer.momentum = min(layer.momentum, _SCRATCH_MOMENTUM)
 
 
-def _as_plan(plan, time_budget):
+def as_plan(plan, time_budget):
+    """The `Plan`, "auto" or None that `plan` stands for.
+
+    Raises:
+        ValueError: if it is none of these, or the time budget does not fit.
+    """
+    if time_budget is not None and not time_budget > 0:
+        raise ValueError(
+            "`time_budget` must be a positive number of seconds or None. "
+            f"Received: time_budget={time_budget!r}"
+        )
     is_file = isinstance(plan, os.PathLike) or str(plan).endswith(".json")
     if is_file and not isinstance(plan, Plan):
         plan = Plan.load(plan)
@@ -254,14 +261,6 @@ def _checked(model):
             f"Received: model of type {type(model).__name__}"
         )
     return model
-
-
-def _check_budget(time_budget):
-    if time_budget is not None and not time_budget > 0:
-        raise ValueError(
-            "`time_budget` must be a positive number of seconds or None. "
-            f"Received: time_budget={time_budget!r}"
-        )
 
 
 def _as_cache(cache):

@@ -4,7 +4,6 @@ import json
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
@@ -16,18 +15,8 @@ from keras_transfer.plans.chooser import STRATEGIES
 from keras_transfer.plans.likeness import Likeness
 from keras_transfer.plans.source_distance import statistics_distance
 from keras_transfer.training import fine_tune
+from tests.brightness import IMAGES, LABELS, dataset
 from tests.networks import residual_backbone
-
-RANDOM = np.random.default_rng(0)
-LABELS = np.arange(60) % 3
-IMAGES = (RANDOM.uniform(0, 90, (60, 16, 16, 3)) + 60 * LABELS[:, None, None, None]).astype(
-    "float32"
-)
-
-
-def dataset(*labels):
-    return tf.data.Dataset.from_tensor_slices((IMAGES, *labels)).batch(16)
-
 
 ALIKE = Likeness(
     num_images=3000, num_classes=10, chance=0.1, accuracy=0.9, interval=(0.89, 0.91),

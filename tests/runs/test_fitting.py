@@ -4,9 +4,10 @@ import pytest
 from keras_transfer.calibration.temperature_scaling import apply_temperature
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.runs.fitting import _scaled, _temperature
+from keras_transfer.runs.fitting import _scaled, _temperature, fit
 from keras_transfer.runs.folder import Predictions
 from tests.networks import residual_backbone
+from tests.pictures import colour_folder
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.uniform(0, 255, (60, 16, 16, 3)).astype("float32")
@@ -48,3 +49,10 @@ def test_temperature_makes_answers_as_sure_as_they_are_right():
 )
 def test_some_pictures_tell_no_temperature(predictions):
     assert _temperature(predictions) is None
+
+
+def test_a_plan_that_does_not_fit_leaves_no_folder(tmp_path):
+    colour_folder(tmp_path / "photos")
+    with pytest.raises(ValueError, match="does not take a time budget"):
+        fit(tmp_path / "photos", output=tmp_path / "run", plan="auto", time_budget=60.0)
+    assert not (tmp_path / "run").exists()

@@ -8,13 +8,12 @@ import pytest
 from keras_transfer import runs
 from keras_transfer._figures import svg_of
 from keras_transfer.calibration.measures import measure
-from keras_transfer.callbacks.phase_clock import PhaseClock
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Phase, Plan
 from keras_transfer.runs.folder import Predictions, RunFolder
-from keras_transfer.runs.run_course import course_of
+from keras_transfer.runs.run_course import PhaseClock, course_of
 from keras_transfer.runs.run_figures import confusion_figure
 from tests.networks import residual_backbone
 from tests.pictures import colour_folder

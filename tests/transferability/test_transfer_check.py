@@ -1,24 +1,13 @@
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_transfer.features import FeatureCache
 from keras_transfer.freezing import FreezeAll
 from keras_transfer.plans import Phase, Plan
 from keras_transfer.transferability import check_negative_transfer, transfer_check
 from keras_transfer.transferability.transfer_check import NegativeTransfer
+from tests.brightness import LABELS, dataset
 from tests.networks import residual_backbone
-
-RANDOM = np.random.default_rng(0)
-LABELS = np.arange(60) % 3
-IMAGES = (RANDOM.uniform(0, 90, (60, 16, 16, 3)) + 60 * LABELS[:, None, None, None]).astype(
-    "float32"
-)
-
-
-def dataset(*labels):
-    return tf.data.Dataset.from_tensor_slices((IMAGES, *labels)).batch(16)
-
 
 SHORT = Plan([Phase(FreezeAll(), 3, 1e-2)])
 
