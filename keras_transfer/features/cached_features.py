@@ -19,7 +19,7 @@ from keras_transfer.features.feature_datasets import (
 from keras_transfer.features.shard_store import ShardReader
 
 # Larger features stay on disk, and each epoch reads them.
-MEMORY_LIMIT = 2**26
+MEMORY_LIMIT = 2**28
 
 
 class CachedFeatures(tf.data.Dataset):
@@ -84,16 +84,18 @@ class CachedFeatures(tf.data.Dataset):
         self.source = ImageSource(
             examples, self.num_images, fingerprint, batch_size, shuffle, seed
         )
-        how = self.epochs, batch_size, shuffle
         self._arrays = (arrays or load(self.readers)) if self.in_memory else None
-        if self.in_memory:
-            rows = from_memory(self._arrays, self.views, *how)
-        else:
-            rows = from_disk(self.readers, *how)
-        steps = math.ceil(self.num_images / batch_size)
-        cardinality = tf.data.experimental.assert_cardinality(steps)
-        self._dataset = _packed(rows, structure).apply(cardinality)
+        self._dataset = self._batches(functools.partial(_packed, structure))
         super().__init__(tf.data.experimental.to_variant(self._dataset))
+
+    def _batches(self, pack):
+        how = self.epochs, self.batch_size, self.shuffle, pack
+        if self.in_memory:
+            batches = from_memory(self._arrays, self.views, *how)
+        else:
+            batches = from_disk(self.readers, *how)
+        steps = math.ceil(self.num_images / self.batch_size)
+        return batches.apply(tf.data.experimental.assert_cardinality(steps))
 
     def batched(self, batch_size: int, shuffle: bool | None = None) -> "CachedFeatures":
         """The same features in batches of another size.
@@ -114,13 +116,16 @@ class CachedFeatures(tf.data.Dataset):
         The features are in a dict under the name of the boundary. This tells the model that
         they are features, not images.
         """
-        boundary, is_tuple = self.boundary, isinstance(self.structure, tuple)
+        boundary, structure = self.boundary, self.structure
 
-        def named(features, *others):
-            inputs = {boundary: features}
-            return (inputs, *others) if is_tuple else inputs
+        def named(*arrays):
+            element = _packed(structure, *arrays)
+            if not isinstance(structure, tuple):
+                return {boundary: element}
+            features, *others = element
+            return ({boundary: features}, *others)
 
-        return self.map(named)
+        return self._batches(named)
 
     def arrays(self, view: int = 0) -> Any:
         """All rows of a view in order: NumPy arrays in the structure of the elements."""
@@ -139,14 +144,12 @@ class CachedFeatures(tf.data.Dataset):
 
 
 def _examples(reader, structure, start=0):
-    return _packed(rows_in_order(reader, start), structure).unbatch()
+    return rows_in_order(reader, start, functools.partial(_packed, structure)).unbatch()
 
 
-def _packed(dataset, structure):
-    def pack(features, *others):
-        # float16 halves the size on disk; the tail computes in its own precision.
-        if features.dtype == tf.float16:
-            features = tf.cast(features, "float32")
-        return tf.nest.pack_sequence_as(structure, [features, *others])
-
-    return dataset.map(pack).prefetch(2)
+def _packed(structure, features, *others):
+    """An element of the dataset from its arrays."""
+    # float16 halves the size on disk; the tail computes in its own precision.
+    if features.dtype == tf.float16:
+        features = tf.cast(features, "float32")
+    return tf.nest.pack_sequence_as(structure, [features, *others])

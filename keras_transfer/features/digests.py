@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 # Version of the file format; part of every key.
-_FORMAT = 1
+_FORMAT = 2
 
 
 def stem_digest(stem):

@@ -17,14 +17,11 @@ from keras_transfer.features.cached_features import CachedFeatures
 from keras_transfer.features.engines import Engine, EngineError, TensorFlowEngine, get_engine
 from keras_transfer.features.extraction import Extraction, batches, extract_shards
 from keras_transfer.features.extraction_task import ExtractionTask
-from keras_transfer.features.inference_cost import images_per_second, multiply_adds
+from keras_transfer.features.inference_cost import images_per_second
 
 DEFAULT_SIZE_LIMIT = 20 * 10**9
 # The files' headers, checksums and directory entries, per shard.
 _BYTES_BESIDE = 16_384
-# TensorFlow does this many multiply-adds in the seconds that another engine takes to convert a
-# network.
-_LITTLE_WORK = 30 * 10**9
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no EDQUOT
 # Two engines sum in different orders, which changes float32 features by about 1e-6.
 _ENGINE_TOLERANCE = 1e-4
@@ -128,8 +125,7 @@ class FeatureCache:
             views: the number of random augmentations to keep of each image. Defaults to 1;
                 always 1 without augmentation.
             verbose: 1 prints progress and rates, 0 nothing. Defaults to 0.
-            engine: as for the cache. Defaults to None, the cache's engine. If that is "auto",
-                TensorFlow computes small extractions, which another engine would not speed up.
+            engine: as for the cache. Defaults to None, the cache's engine.
 
         Returns:
             `CachedFeatures` with the batch size of the dataset, shuffled if that is shuffled.
@@ -143,21 +139,14 @@ class FeatureCache:
         if not isinstance(views, int) or views < 1:
             raise ValueError(f"`views` must be a positive integer. Received: views={views!r}")
         task = ExtractionTask(model, dataset, views, self.dtype)
+        chosen = self._engine if engine is None else get_engine(engine)
         try:
-            return self._extract(task, self._engine_for(task, engine), verbose)
+            return self._extract(task, chosen, verbose)
         except EngineError as error:
             if engine is not None or self.engine != "auto":
                 raise
             warnings.warn(f"{error} TensorFlow computes the features.", stacklevel=2)
             return self._extract(task, TensorFlowEngine(), verbose)
-
-    def _engine_for(self, task, engine):
-        if engine is not None:
-            return get_engine(engine)
-        # The choice depends on the task alone, so a resumed extraction makes the same one.
-        work = multiply_adds(task.stem) * task.source.num_images * task.views
-        is_little = self.engine == "auto" and work < _LITTLE_WORK
-        return TensorFlowEngine() if is_little else self._engine
 
     def _extract(self, task, engine, verbose):
         key = task.key(engine)
@@ -250,7 +239,6 @@ class FeatureCache:
         """
         task = ExtractionTask(model, dataset, 1, self.dtype)
         try:
-            # The same engine for all networks, even for small ones.
             run = self._compiled_for(self._engine, task)
         except EngineError:
             run = self._compiled_for(TensorFlowEngine(), task)

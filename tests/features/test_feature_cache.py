@@ -11,7 +11,6 @@ from keras_transfer.features import (
     FeatureCache,
     NoRoomError,
     OpenVINOEngine,
-    feature_cache,
     shard_store,
 )
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
@@ -389,23 +388,11 @@ def test_engine_with_other_features_is_rejected(model, tmp_path, monkeypatch):
         FeatureCache(tmp_path, OtherNumbers()).extract(model, plain())
     cache = FeatureCache(tmp_path, "auto")
     monkeypatch.setattr(cache, "_resolved_engine", OtherNumbers())
-    monkeypatch.setattr(feature_cache, "_LITTLE_WORK", 0)
     with pytest.warns(UserWarning, match="TensorFlow computes the features"):
         features = cache.extract(model, plain())
     np.testing.assert_allclose(
         features.arrays()[0], model.stem().predict(IMAGES, verbose=0), rtol=1e-5
     )
-
-
-def test_tensorflow_computes_small_extractions(model, tmp_path, engine, monkeypatch):
-    cache = FeatureCache(tmp_path, "auto")
-    monkeypatch.setattr(cache, "_resolved_engine", engine)
-    cache.extract(model, plain())
-    assert engine.num_images == 0
-    assert [entry.engine for entry in cache.entries()] == ["tensorflow"]
-    monkeypatch.setattr(feature_cache, "_LITTLE_WORK", 0)
-    cache.extract(model, plain())
-    assert engine.num_images == 150
 
 
 def test_features_before_trained_weights_are_an_error(model, tmp_path):
