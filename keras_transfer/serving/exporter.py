@@ -6,9 +6,9 @@ import shutil
 import uuid
 from collections.abc import Sequence
 
-import keras
 import tensorflow as tf
 
+from keras_transfer.backbones.inference_function import constant_function
 from keras_transfer.models import TransferModel
 from keras_transfer.serving.examples import example_inputs
 from keras_transfer.serving.parity import check_parity
@@ -96,19 +96,24 @@ def export(
 
 
 def _write(signatures, path):
-    # The archive finds the variables by itself; `track` would write each twice.
-    archive = keras.export.ExportArchive()
+    infer = constant_function(signatures.model, signatures.image_shape)
+
+    def from_images(images):
+        return signatures.describe(infer(images))
+
+    def from_bytes(encoded):
+        return from_images(signatures.pixels(encoded))
+
     images = tf.TensorSpec(signatures.image_shape, tf.float32, name="images")
-    from_images = archive.add_endpoint("images", signatures.from_images, [images])
+    functions = {"images": tf.function(from_images, [images])}
+    functions["serving_default"] = functions["images"]
     if signatures.takes_bytes:
-
-        def from_bytes(encoded):
-            return from_images(signatures.pixels(encoded))
-
         encoded = tf.TensorSpec((None,), tf.string, name="image_bytes")
-        archive.add_endpoint("serving_default", from_bytes, [encoded])
+        functions["serving_default"] = tf.function(from_bytes, [encoded])
+    module = tf.Module()
+    module.variables_of_graph = list(infer.graph.variables)  # none if they are constants
     try:
-        archive.write_out(str(path), verbose=False)
+        tf.saved_model.save(module, str(path), signatures=functions)
     except tf.errors.OpError as error:
         raise OSError(f"TensorFlow cannot write '{path}': {error.message}") from error
 
