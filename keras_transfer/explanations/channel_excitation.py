@@ -12,7 +12,12 @@ from keras_transfer.explanations.stage_grids import as_grid, stage_operation
 from keras_transfer.features.pooled import unaugmented
 from keras_transfer.models import TransferModel
 from keras_transfer.models.head_outputs import infer, run_layers
-from keras_transfer.models.image_batches import check_images, check_positive, in_batches, traced
+from keras_transfer.models.image_batches import (
+    check_images,
+    check_positive,
+    over_batches,
+    traced,
+)
 
 _DEFAULT_CHANNELS = 8
 _BATCHES_AHEAD = 2
@@ -188,7 +193,7 @@ def guided_projections(part, images, channels, positions, batch_size=32):
         return tape.gradient(values, batch)
 
     places = np.column_stack([positions, channels]).astype("int32")
-    return in_batches(traced(project, images, places), [images, places], batch_size)
+    return over_batches(project, [images, places], batch_size)
 
 
 def _guided(operation, *args, **kwargs):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_transfer.explanations.stage_grids import as_grid, stage_operation
 from keras_transfer.models import TransferModel
 from keras_transfer.models.head_outputs import check_explained, class_values
-from keras_transfer.models.image_batches import in_batches, traced
+from keras_transfer.models.image_batches import over_batches
 
 
 def grad_cam(
@@ -71,7 +71,7 @@ def grad_cam(
         heat = tf.squeeze(resized, axis=-1)
         return tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=(1, 2), keepdims=True))
 
-    return in_batches(traced(maps, images, classes), [images, classes], batch_size)
+    return over_batches(maps, [images, classes], batch_size)
 
 
 def _features_and_gradients(model, images, classes, layer, name):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.backbones import graph
-from keras_transfer.models.image_batches import check_images, in_batches, traced
+from keras_transfer.models.image_batches import check_images, over_batches
 
 
 def run_layers(model, images, call):
@@ -76,8 +76,7 @@ def logits(model, images, head=None, batch_size=32):
     """The outputs of a head before its activation, a float32 array `(images, units)`."""
     images = check_images(model, images)
     layer = output_layer(model, head)
-    compute = traced(lambda batch: head_values(model, batch, layer), images)
-    return in_batches(compute, [images], batch_size)
+    return over_batches(lambda batch: head_values(model, batch, layer), [images], batch_size)
 
 
 def check_explained(model, images, class_index, head=None, batch_size=32):

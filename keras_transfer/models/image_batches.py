@@ -42,6 +42,18 @@ def traced(function, images, *others):
     return lambda *arrays: concrete(*map(tf.convert_to_tensor, arrays))
 
 
+def over_batches(function, arrays, batch_size):
+    """`in_batches` for a function of tensors, traced if there are several batches.
+
+    Tracing a network takes as long as running it once without a trace.
+    """
+    if len(arrays[0]) > batch_size:
+        return in_batches(traced(function, *arrays), arrays, batch_size)
+    return in_batches(
+        lambda *batch: function(*map(tf.convert_to_tensor, batch)), arrays, batch_size
+    )
+
+
 def in_batches(function, arrays, batch_size):
     """The float32 results of a function of each batch, the images as float32, concatenated."""
     check_positive("batch_size", batch_size)

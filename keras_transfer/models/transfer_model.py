@@ -32,6 +32,7 @@ class _Parts:
     freeze_policy: FreezePolicy
     saved_with_slots: bool = False
     tails: dict = dataclasses.field(default_factory=dict)
+    inference: dict = dataclasses.field(default_factory=dict)
     # The arguments of `compile`, as passed.
     compiled_with: dict = dataclasses.field(default_factory=dict)
     own_optimizer: keras.optimizers.Optimizer | None = None
@@ -310,6 +311,19 @@ class TransferModel(FollowsTrainedSet):
         self.compute_metrics(images, labels, predicted, weights)
         self.reset_metrics()
         self.optimizer.build(self.trainable_variables)
+
+    def predict_step(self, data):
+        images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        several = self.distribute_strategy.num_replicas_in_sync > 1
+        if several or self.run_eagerly or not isinstance(images, tf.Tensor):
+            return super().predict_step(data)
+        # Keras traces the network for each size of a batch, the last one included.
+        if images.dtype not in self._parts.inference:
+            spec = tf.TensorSpec((None, *images.shape[1:]), images.dtype)
+            self._parts.inference[images.dtype] = tf.function(
+                lambda images: self(images, training=False), [spec], autograph=False
+            )
+        return self._parts.inference[images.dtype](images)
 
     # Config.
 
