@@ -1,5 +1,5 @@
 """`python -m keras_transfer.cli`."""
 
-from keras_transfer.cli.main import main
+from keras_transfer.cli.main import main_process
 
-raise SystemExit(main())
+main_process()
