@@ -105,11 +105,11 @@ def _write(signatures, path):
         return from_images(signatures.pixels(encoded))
 
     images = tf.TensorSpec(signatures.image_shape, tf.float32, name="images")
-    functions = {"images": tf.function(from_images, [images])}
+    functions = {"images": tf.function(from_images, [images], autograph=False)}
     functions["serving_default"] = functions["images"]
     if signatures.takes_bytes:
         encoded = tf.TensorSpec((None,), tf.string, name="image_bytes")
-        functions["serving_default"] = tf.function(from_bytes, [encoded])
+        functions["serving_default"] = tf.function(from_bytes, [encoded], autograph=False)
     module = tf.Module()
     module.variables_of_graph = list(infer.graph.variables)  # none if they are constants
     try:

@@ -1,5 +1,7 @@
 """The functions of an exported model."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -66,8 +68,9 @@ class Signatures:
             for key, value in _describe(head, outputs[name], self.class_names[name]).items()
         }
 
-    def pixels(self, encoded):
-        """Decodes and resizes encoded images, shape `(batch,)`, as in training."""
+    @functools.cached_property
+    def pixels(self):
+        """A function from encoded images, shape `(batch,)`, to pixels, as in training."""
 
         def one(contents):
             return decode_and_resize(
@@ -77,8 +80,12 @@ class Signatures:
                 reduced_decoding=self.reduced_decoding,
             )
 
-        # One image at a time: their sizes differ until they are resized.
-        return tf.map_fn(one, encoded, fn_output_signature=tf.float32)
+        @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
+        def pixels(encoded):
+            # One image at a time: their sizes differ until they are resized.
+            return tf.map_fn(one, encoded, fn_output_signature=tf.float32)
+
+        return pixels
 
 
 def _names_by_head(model, class_names):

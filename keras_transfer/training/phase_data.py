@@ -14,8 +14,8 @@ from keras_transfer.features.observed_source import source_of
 
 # Validation needs no gradients, so that larger batches fit in memory.
 _EVALUATION_BATCH = 256
-# A step of a head on features takes less time than its launch.
-_STEPS_AT_ONCE = 64
+# A step of a head on features takes less time than its launch. SIGTERM waits for these steps.
+_MOST_STEPS_AT_ONCE = 1000
 DEFAULT_VIEWS = 4
 
 
@@ -112,6 +112,8 @@ class PhaseData:
         validation: the same, or None.
         steps: the number of steps in an epoch.
         steps_per_execution: how many of them run in one call.
+        is_endless: whether `train` is one pass after the other: for short epochs, Keras takes
+            longer to start a pass than to train. `fit` then needs `steps_per_epoch`.
         features: the `CachedFeatures` that `train` is made from; None for images.
         wait: the `DataWait` of `train`; None if it is not measured.
     """
@@ -120,6 +122,7 @@ class PhaseData:
     validation: tf.data.Dataset | None
     steps: int
     steps_per_execution: int = 1
+    is_endless: bool = False
     features: CachedFeatures | None = None
     wait: DataWait | None = None
 
@@ -190,13 +193,19 @@ def _on_features(model, phase, features, held_out, callbacks):
     # Keras' loop over several steps fails with several replicas.
     several_replicas = model.distribute_strategy.num_replicas_in_sync > 1
     one_by_one = several_replicas or _look_at_batches(callbacks) or not _is_head_alone(model)
+    inputs = features.as_inputs()
     return PhaseData(
-        train=features.as_inputs(),
+        train=inputs if several_replicas else inputs.repeat(),
         validation=held_out and held_out.batched(_EVALUATION_BATCH).as_inputs(),
         steps=steps,
-        steps_per_execution=1 if one_by_one else min(steps, _STEPS_AT_ONCE),
+        steps_per_execution=1 if one_by_one else _largest_divisor(steps, _MOST_STEPS_AT_ONCE),
+        is_endless=not several_replicas,
         features=features,
     )
+
+
+def _largest_divisor(number, at_most):
+    return next(n for n in range(min(number, at_most), 0, -1) if number % n == 0)
 
 
 def _extract(model, phase, train, validation, cache, verbose, following):

@@ -91,7 +91,7 @@ class StagedTraining:
             {name: dataset for name, dataset in datasets.items() if dataset is not None}
         )
         self._preemption = Preemption()
-        self._features = self._counted = None
+        self._counted = None
         self._position = _START
 
     def run(self):
@@ -180,7 +180,7 @@ class StagedTraining:
             self._model, phase, self._train, self._validation, self._cache, self._callbacks,
             self._verbose, following[0] if following else None,
         )  # fmt: skip
-        self._features, self._counted = data.features, None
+        self._counted = None
         if data.features is None and self._folder is not None:
             is_plain = not phase.augmented and "plain" in self._passes.begun
             self._counted = "plain" if is_plain else "as given"
@@ -194,7 +194,7 @@ class StagedTraining:
         if self._folder is not None:
             callbacks = [*callbacks, self._checkpointing(state)]
         if state is not None and data.features is not None:
-            data.features.epochs.begun = state["features begun"]
+            data.features.epochs.begun = done - begun_at
         started, at_once = time.perf_counter(), data.steps_per_execution
         if state is not None and state["position"]["step"]:
             at_once = state["steps at once"]  # the step lies between two of these calls
@@ -203,6 +203,7 @@ class StagedTraining:
                 data.train,
                 validation_data=data.validation,
                 epochs=done if self._position["over"] else begun_at + phase.epochs,
+                steps_per_epoch=data.steps if data.is_endless else None,
                 initial_epoch=done,
                 callbacks=callbacks,
                 class_weight=self._class_weight,
@@ -225,14 +226,9 @@ class StagedTraining:
         """Writes a checkpoint; `position` is what changed since the phase began."""
         if self._folder is None or not self._folder.writes:
             return
-        passes, begun = dict(self._passes.begun), 0
-        if self._features is not None:
-            begun = self._features.epochs.begun
-        if position.get("step"):
-            # The unfinished pass starts again.
-            begun -= 1
-            if self._counted is not None:
-                passes[self._counted] -= 1
+        passes = dict(self._passes.begun)
+        if position.get("step") and self._counted is not None:
+            passes[self._counted] -= 1  # the unfinished pass starts again
         # Reading the metrics of several workers needs all of them.
         with_metrics = with_metrics and not has_workers(self._model.distribute_strategy)
         training = is_compiled and training_state.training_state(self._model, with_metrics)
@@ -243,7 +239,6 @@ class StagedTraining:
             "history": self._history.get_state(),
             "callbacks": training_state.callback_states(self._all_callbacks[:-1]),
             "passes": passes,
-            "features begun": begun,
             "random": training_state.random_state(),
             "steps at once": self._model.steps_per_execution,
         }
@@ -264,7 +259,8 @@ class StagedTraining:
                 "`cache=False`."
             )
         solve_head(self._model, data.features, self._class_weight)
-        logs = self._model.evaluate(data.train, return_dict=True, verbose=0)
+        steps = data.steps if data.is_endless else None
+        logs = self._model.evaluate(data.train, steps=steps, return_dict=True, verbose=0)
         if data.validation is not None:
             held_out = self._model.evaluate(data.validation, return_dict=True, verbose=0)
             logs |= {f"val_{name}": value for name, value in held_out.items()}
