@@ -9,20 +9,22 @@ import filelock
 import platformdirs
 
 
-def write_aside(path, write):
+def write_aside(path, write, flush=True):
     """Writes a file under another name and renames it: no incomplete file is ever visible.
 
     Args:
         path: where the file goes.
         write: a function that writes the file at the path it is given.
+        flush: whether the file is on the disk before it is renamed.
     """
     path = pathlib.Path(path)
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
     os.close(handle)
     try:
         write(aside)
-        with open(aside, "rb") as file:
-            os.fsync(file.fileno())
+        if flush:
+            with open(aside, "rb") as file:
+                os.fsync(file.fileno())
         os.chmod(aside, 0o644)
         os.replace(aside, path)
     finally:

@@ -172,15 +172,23 @@ class OpenVINOEngine(Engine):
                     if not idle:
                         yield from finish_oldest()
                     rows = slice(start, start + _IMAGES_PER_REQUEST)
-                    padded = np.zeros((_IMAGES_PER_REQUEST, *shape), "float32")
-                    padded[: len(images[rows])] = images[rows]
-                    idle[-1].start_async({0: padded}, share_inputs=True)
-                    # The request shares the memory of `padded`, which must live as long.
-                    running.append((idle.pop(), padded, features, rows))
+                    given = _float_images(images[rows], _IMAGES_PER_REQUEST)
+                    idle[-1].start_async({0: given}, share_inputs=True)
+                    # The request shares the memory of `given`, which must live as long.
+                    running.append((idle.pop(), given, features, rows))
             while running:
                 yield from finish_oldest()
 
         return run
+
+
+def _float_images(images, number):
+    """Images as float32, followed by zeros up to a number; a copy only if that is necessary."""
+    if len(images) == number:
+        return np.ascontiguousarray(images, "float32")
+    padded = np.zeros((number, *images.shape[1:]), "float32")
+    padded[: len(images)] = images
+    return padded
 
 
 def _groups(batches, at_least):

@@ -1,7 +1,9 @@
 """Runs images through an engine into shards."""
 
 import collections
+import concurrent.futures
 import dataclasses
+import os
 import time
 
 import numpy as np
@@ -41,21 +43,31 @@ def extract_shards(run, source, num_classes, stores, missing, on_rows=None):
     `ShardStore` and the numbers of its missing shards for each view. `on_rows` is called after
     each shard with its number of images.
     """
-    done = Extraction()
+    done, written = Extraction(), []
     started = time.perf_counter()
-    for views, first, last in _runs(missing, together=source.augmentation is not None):
-        start, stop = stores[0].rows_of(first)[0], stores[0].rows_of(last)[1]
-        computed = _computed(run, batches(source, views, num_classes, start, stop), done)
-        for shard in range(first, last + 1):
-            begin, end = stores[0].rows_of(shard)
-            rows_of_views = _take(computed, len(views), end - begin)
-            for view, rows in zip(views, rows_of_views, strict=True):
-                stores[view].write(shard, rows)
-                done.num_images += end - begin
-                if on_rows is not None:
-                    on_rows(end - begin)
+    # The engine computes the next shard while one is written.
+    with concurrent.futures.ThreadPoolExecutor(1) as writer:
+        for views, first, last in _runs(missing, together=source.augmentation is not None):
+            start, stop = stores[0].rows_of(first)[0], stores[0].rows_of(last)[1]
+            computed = _computed(run, batches(source, views, num_classes, start, stop), done)
+            for shard in range(first, last + 1):
+                begin, end = stores[0].rows_of(shard)
+                rows_of_views = _take(computed, len(views), end - begin)
+                _wait(written)
+                for view, rows in zip(views, rows_of_views, strict=True):
+                    written.append(writer.submit(stores[view].write, shard, rows))
+                    done.num_images += end - begin
+                    if on_rows is not None:
+                        on_rows(end - begin)
+        _wait(written)
     done.seconds = time.perf_counter() - started
     return done
+
+
+def _wait(written):
+    """Waits until shards are written; raises the error of one that was not."""
+    while written:
+        written.pop(0).result()
 
 
 def _runs(missing, together):
@@ -109,7 +121,7 @@ def _augmented(examples, augmentation, views, num_classes, start):
     numbers = tf.data.Dataset.counter(start // BATCH_SIZE)
     examples = tf.data.Dataset.zip((numbers, examples.prefetch(1)))
     return examples.flat_map(of_each_view).map(
-        augment, num_parallel_calls=2, deterministic=True
+        augment, num_parallel_calls=os.cpu_count(), deterministic=True
     )
 
 
