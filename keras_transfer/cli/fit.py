@@ -28,6 +28,8 @@ def run(options):
             checkpoint_every=options.checkpoint_every,
             seed=options.seed,
             deterministic=options.deterministic,
+            jit_compile={"on": True, "off": False}.get(options.xla, "auto"),
+            precision=options.precision,
             strategy=options.distribution,
         )
     except training.Preempted:

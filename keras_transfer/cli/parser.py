@@ -115,6 +115,20 @@ def _add_fit(commands):
         help="the same numbers in every run on the same machine; slower on GPUs",
     )
     fit.add_argument(
+        "--precision",
+        choices=("auto", "float32", "mixed"),
+        default="auto",
+        help="of the training; auto: mixed where the GPU is faster with it. The model that is "
+        "saved computes in float32 (default: %(default)s)",
+    )
+    fit.add_argument(
+        "--xla",
+        choices=("auto", "on", "off"),
+        default="auto",
+        help="compile the steps with XLA; auto: on a GPU, where there are enough steps "
+        "(default: %(default)s)",
+    )
+    fit.add_argument(
         "--checkpoint-every",
         type=positive,
         metavar="STEPS",

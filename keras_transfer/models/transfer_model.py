@@ -141,13 +141,19 @@ class TransferModel(FollowsTrainedSet):
         if self.compiled:
             self.follow_trainable_set()
 
-    def copy(self):
-        """An uncompiled copy with layers and weights of its own."""
+    def copy(self, dtype=None):
+        """An uncompiled copy with layers and weights of its own.
+
+        Args:
+            dtype: "float32" for a copy that computes in float32 where this model uses mixed
+                precision. Defaults to None, in the precision of this model.
+        """
         heads = self.heads.values() if isinstance(self.heads, dict) else [self.heads]
         parts = [*self.layers, *heads, self.freeze_policy]
         # A copy also works with the user's unregistered classes.
         classes = {type(part).__name__: type(part) for part in parts}
-        copy = type(self).from_config(self.get_config(), classes)
+        config = self.get_config() if dtype is None else _with_policy(self.get_config(), dtype)
+        copy = type(self).from_config(config, classes)
         for original, layer in zip(self.layers, copy.layers, strict=True):
             graph.set_layer_weights(layer, original.get_weights())
         return copy
@@ -224,13 +230,14 @@ class TransferModel(FollowsTrainedSet):
         }  # fmt: skip
         self.recompile(own_optimizer or "adamw")
 
-    def recompile(self, optimizer):
+    def recompile(self, optimizer, jit_compile="auto"):
         """Compiles with another optimizer and the previous loss and metrics.
 
         Args:
             optimizer: as in Keras.
+            jit_compile: as in Keras, unless `compile` got this argument.
         """
-        arguments = dict(self._parts.compiled_with)
+        arguments = {"jit_compile": jit_compile, **self._parts.compiled_with}
         loss, loss_weights, metrics = (
             arguments.pop(name, None) for name in ("loss", "loss_weights", "metrics")
         )
@@ -390,6 +397,15 @@ class TransferModel(FollowsTrainedSet):
             self._parts.own_optimizer = None
         if self._parts.saved_with_slots:
             self.optimizer.build(self.trainable_variables)
+
+
+def _with_policy(config, policy):
+    """A config with another dtype policy in the place of mixed precision."""
+    if isinstance(config, dict):
+        return {key: _with_policy(value, policy) for key, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return type(config)(_with_policy(value, policy) for value in config)
+    return policy if config in ("mixed_float16", "mixed_bfloat16") else config
 
 
 def _unwrapped(optimizer):

@@ -1,5 +1,6 @@
 """The main job: from a folder of images to a calibrated, measured and exported model."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -29,6 +30,7 @@ from keras_transfer.calibration.temperature_scaling import (
 from keras_transfer.data import ImageSplits, decode_image, image_folder
 from keras_transfer.data import augmentation as augmentations
 from keras_transfer.data.decoding import check_image_size
+from keras_transfer.distribution.precision import mixed_precision_policy
 from keras_transfer.distribution.workers import has_workers, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.plans import Plan
@@ -63,6 +65,8 @@ def fit(
     checkpoint_every: int | None = None,
     seed: int = 0,
     deterministic: bool = False,
+    jit_compile: bool | str = "auto",
+    precision: str = "auto",
     strategy: str = "auto",
     verbose: int | None = None,
 ) -> Run | None:
@@ -97,6 +101,12 @@ def fit(
         seed: of all random numbers. Defaults to 0.
         deterministic: whether TensorFlow's operations give the same numbers in every run on
             the same machine, which is slower on GPUs. Defaults to False.
+        jit_compile: True or False for XLA or not. Defaults to "auto": on a GPU, for phases of
+            at least 5000 steps.
+        precision: of the training: "float32"; "mixed" for bfloat16 or float16 with float32
+            weights; or "auto" (the default): mixed where the device is faster with it
+            (`distribution.mixed_precision_policy`). The saved and exported model computes in
+            float32. Has no effect on a given `Backbone`.
         strategy: a name that `distribution.get_strategy` takes. Defaults to "auto".
         verbose: 0 is silent, 1 shows progress bars, 2 prints a line per epoch. Defaults to
             None: 1 in a terminal, else 2.
@@ -137,6 +147,7 @@ def fit(
         "data": None if isinstance(data, ImageSplits) else os.path.abspath(data),
         "augmentation": augmentation or "none",
         "batch_size": batch_size,
+        "precision": precision,
         "balance": balance,
         # As JSON gives it back.
         "plan": json.loads(json.dumps(plan.to_json())) if isinstance(plan, Plan) else plan,
@@ -150,12 +161,14 @@ def fit(
         tf.config.experimental.enable_op_determinism()
     splits = _read(data, size, channels, batch_size, seed, on_unreadable)
     # Only now: a wrong `data` should not leave an empty folder behind.
-    with placement.scope():
+    with placement.scope(), _dtype_policy(precision, placement):
         if not isinstance(backbone, Backbone):
             arguments = {} if alpha is None else {"alpha": alpha}
             backbone = Backbone(backbone, (*size, channels), weights, **arguments)
         head = heads.SoftmaxHead(len(splits.class_names), dropout=_DROPOUT)
         model = models.TransferModel(backbone, head, truncate_at=truncate_at)
+        if jit_compile != "auto":
+            model.compile(jit_compile=jit_compile)
     _check_plan(plan, model, cache)
     if isinstance(cache, FeatureCache):
         cache.folder.make()
@@ -181,6 +194,24 @@ def fit(
             time_budget, checkpoint_every,
         )  # fmt: skip
         return _finish(folder, model, history, splits, before, clock, started)
+
+
+@contextlib.contextmanager
+def _dtype_policy(precision, strategy):
+    """Keras' global dtype policy for a precision, while a network is built."""
+    if precision not in ("auto", "float32", "mixed"):
+        raise ValueError(
+            "`precision` must be 'auto', 'float32' or 'mixed'. "
+            f"Received: precision={precision!r}"
+        )
+    policy, before = mixed_precision_policy(strategy), keras.config.dtype_policy()
+    if precision == "mixed" and policy == "float32":
+        policy = "mixed_bfloat16"  # slower than float32 on a CPU, but possible
+    keras.config.set_dtype_policy("float32" if precision == "float32" else policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _image_shape(data, backbone, image_size):
@@ -212,10 +243,10 @@ def _finish(folder, model, history, splits, before, clock, started):
     if not folder.writes:
         return None
     trained = time.monotonic()
-    if model.distribute_strategy.num_replicas_in_sync > 1:
+    if model.distribute_strategy.num_replicas_in_sync > 1 or _is_mixed(model):
         # On one device, without the other workers.
+        model = model.copy(dtype="float32")
         folder.write_model(model)
-        model = keras.saving.load_model(folder.model_path)
     metrics = _evaluate_and_export(folder, model, history, splits)
     fits = [phase.name for phase in history.plan.phases if phase.solver != "exact"]
     seconds = [
@@ -231,6 +262,10 @@ def _finish(folder, model, history, splits, before, clock, started):
     run.model = model  # as the folder has it
     _write_report(run)
     return run
+
+
+def _is_mixed(model):
+    return any(layer.dtype_policy.name.startswith("mixed") for layer in model.layers)
 
 
 def _train(folder, model, *arguments):

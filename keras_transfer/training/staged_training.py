@@ -15,6 +15,10 @@ from keras_transfer.training.checkpointing import Checkpointing, Preemption
 from keras_transfer.training.exact_head import solve_head
 from keras_transfer.training.phase_data import ImagePasses, phase_data
 
+# Steps. On an H200, XLA took 63 s to compile the tail of MobileNetV2, and a step of 32 images
+# then took 8 ms instead of 21.
+_XLA_PAYS_FROM = 5000
+
 _START = {"phase": 0, "begun_at": 0, "epoch": 0, "step": 0, "over": False}
 
 
@@ -281,7 +285,11 @@ class StagedTraining:
         )
         # An optimizer belongs to the strategy in whose scope it was made.
         with model.distribute_strategy.scope():
-            model.recompile(_optimizer(model, phase, schedule))
+            # Without a GPU, Keras does not use XLA either.
+            model.recompile(
+                _optimizer(model, phase, schedule),
+                jit_compile="auto" if total >= _XLA_PAYS_FROM else False,
+            )
 
 
 def _optimizer(model, phase, schedule):

@@ -1,9 +1,13 @@
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from keras_transfer import freezing, plans
 from keras_transfer.calibration.temperature_scaling import apply_temperature
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
+from keras_transfer.runs import fitting
 from keras_transfer.runs.fitting import _scaled, _temperature, fit
 from keras_transfer.runs.folder import Predictions
 from tests.networks import residual_backbone
@@ -55,4 +59,41 @@ def test_a_plan_that_does_not_fit_leaves_no_folder(tmp_path):
     colour_folder(tmp_path / "photos")
     with pytest.raises(ValueError, match="does not take a time budget"):
         fit(tmp_path / "photos", output=tmp_path / "run", plan="auto", time_budget=60.0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_mixed_precision_trains_and_the_saved_model_computes_in_float32(tmp_path, monkeypatch):
+    trained_in = []
+    in_the_folder = fitting.fine_tune_in
+
+    def fine_tune(folder, model, *arguments):
+        trained_in.append({layer.compute_dtype for layer in model.layers})
+        return in_the_folder(folder, model, *arguments)
+
+    monkeypatch.setattr(fitting, "fine_tune_in", fine_tune)
+    colour_folder(tmp_path / "photos")
+    plan = plans.Plan([plans.Phase(freezing.FreezeAll(), epochs=2, learning_rate=1e-2)])
+    arguments = {"image_size": 32, "weights": None, "alpha": 0.35, "verbose": 0, "plan": plan}
+    run = fit(
+        tmp_path / "photos",
+        output=tmp_path / "run",
+        precision="mixed",
+        cache=False,
+        **arguments,
+    )
+    assert "bfloat16" in trained_in[0]
+    assert keras.config.dtype_policy().name == "float32"
+    saved = keras.saving.load_model(run.path / "model.keras")
+    assert {layer.compute_dtype for layer in saved.layers} == {"float32"}
+    images = RANDOM.uniform(0, 255, (4, 32, 32, 3)).astype("float32")
+    served = tf.saved_model.load(str(run.path / "serving" / "1")).signatures["images"]
+    np.testing.assert_allclose(
+        served(images=images)["probabilities"], saved.predict(images, verbose=0), atol=1e-5
+    )
+
+
+def test_unknown_precision_leaves_no_folder(tmp_path):
+    colour_folder(tmp_path / "photos")
+    with pytest.raises(ValueError, match="`precision` must be"):
+        fit(tmp_path / "photos", output=tmp_path / "run", weights=None, precision="half")
     assert not (tmp_path / "run").exists()

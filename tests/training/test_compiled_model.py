@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_transfer import freezing, heads, models, optimizers, plans, training
+from keras_transfer.training import staged_training
 from tests.networks import residual_backbone
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (12, 16, 16, 3)).astype("float32")
@@ -102,3 +103,17 @@ def test_unregistered_loss_and_metric_are_kept_as_objects():
     # The mean of three probabilities is a third, and so is minus the loss.
     assert history["share"] == pytest.approx([1 / 3], abs=1e-5)
     assert history["loss"] == pytest.approx([-1 / 3], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("enough_steps", "compiled", "expected"),
+    [(5000, {}, False), (1, {}, True), (5000, {"jit_compile": True}, True)],
+    ids=["too few steps", "enough steps", "as the user says"],
+)
+def test_xla_compiles_phases_where_it_pays(monkeypatch, enough_steps, compiled, expected):
+    monkeypatch.setattr(keras.Model, "_resolve_auto_jit_compile", lambda self: True)  # a GPU
+    monkeypatch.setattr(staged_training, "_XLA_PAYS_FROM", enough_steps)
+    model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
+    model.compile(**compiled)
+    tuned(model)
+    assert model.jit_compile is expected
