@@ -277,13 +277,15 @@ class TransferModel(FollowsTrainedSet):
     def remember(self, dataset):
         """Stores the class names and the decoding of a `LabeledDataset`.
 
-        It has no effect for other datasets, and for a number of names that differs from the
-        number of outputs.
+        It has no effect for other datasets. Names are stored only for a head that takes as
+        many, not for a regression.
         """
         names = getattr(dataset, "class_names", None)
-        if names is not None and getattr(self.heads, "units", None) == len(names):
+        if names is None:
+            return
+        self._parts.reduced_decoding = getattr(dataset, "reduced_decoding", None)
+        if getattr(self.heads, "num_names", None) == len(names):
             self.class_names = names
-            self._parts.reduced_decoding = getattr(dataset, "reduced_decoding", None)
 
     def fit(self, x=None, *arguments, **keyword_arguments):
         if isinstance(x, tf.data.Dataset):

@@ -50,6 +50,17 @@ def test_names_of_another_number_of_classes_are_not_taken(tmp_path):
     assert model.class_names is None
 
 
+def test_a_head_that_predicts_numbers_takes_no_names_and_is_exported(tmp_path):
+    splits = data.image_folder(colour_folder(tmp_path / "photos"), 16, reduced_decoding=False)
+    model = models.TransferModel(residual_backbone(), heads.DenseHead(3))
+    model.remember(splits.train)
+    assert model.class_names is None
+    assert model.reduced_decoding is False
+    version = serving.export(model, tmp_path / "serving")
+    served = tf.saved_model.load(str(version)).signatures["images"]
+    assert list(served(images=tf.zeros((1, 16, 16, 3)))) == ["values"]
+
+
 def test_images_in_a_dict_under_the_name_of_the_input_are_images():
     backbone = residual_backbone()
     model = models.TransferModel(backbone, heads.SoftmaxHead(3))
