@@ -13,6 +13,7 @@ from keras_transfer.models.checks import (
     as_backbone,
     check_heads,
     check_multipliers,
+    check_number_of_classes,
     check_policy,
 )
 from keras_transfer.models.stage_summary import stage_summary
@@ -279,10 +280,14 @@ class TransferModel(FollowsTrainedSet):
 
         It has no effect for other datasets. Names are stored only for a head that takes as
         many, not for a regression.
+
+        Raises:
+            ValueError: if the head is a `SoftmaxHead` with fewer classes than the images.
         """
         names = getattr(dataset, "class_names", None)
         if names is None:
             return
+        check_number_of_classes(self.heads, dataset)
         self._parts.reduced_decoding = getattr(dataset, "reduced_decoding", None)
         if getattr(self.heads, "num_names", None) == len(names):
             self.class_names = names

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from keras_transfer import data, freezing, heads, models, plans, serving, training
@@ -48,6 +49,17 @@ def test_names_of_another_number_of_classes_are_not_taken(tmp_path):
     model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(4))
     model.remember(splits.train)
     assert model.class_names is None
+
+
+def test_a_head_with_too_few_classes_raises_before_training(tmp_path):
+    splits = data.image_folder(colour_folder(tmp_path), image_size=16)
+    model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(2))
+    model.compile()
+    for train in (model.fit, lambda dataset: training.fine_tune(model, dataset, cache=False)):
+        with pytest.raises(ValueError, match=r"have 3 classes: use `SoftmaxHead\(3\)`"):
+            train(splits.train)
+    merged = splits.train.map(lambda images, labels: (images, labels // 2))
+    model.fit(merged, verbose=0)
 
 
 def test_a_head_that_predicts_numbers_takes_no_names_and_is_exported(tmp_path):
