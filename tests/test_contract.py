@@ -9,7 +9,8 @@ import keras
 import pytest
 
 import keras_transfer
-from keras_transfer import callbacks, data, freezing, heads, optimizers
+from keras_transfer import callbacks, data, freezing, heads, models, optimizers
+from keras_transfer.backbones import Backbone
 from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.heads.classification_heads import SoftmaxAccuracy, SoftmaxCrossentropy
 
@@ -65,6 +66,9 @@ def test_unknown_name_is_an_attribute_error():
 
 ROUND_TRIPS = [
     freezing.FreezeAll(),
+    freezing.FreezeNone(batch_norm="trainable"),
+    freezing.FreezeUpTo("a"),
+    freezing.UnfreezeLast(2),
     freezing.FreezePatterns([("a.*", "trainable"), "b"], batch_norm="trainable"),
     heads.DenseHead(2, hidden_units=(3,), dropout=0.1),
     heads.SoftmaxHead(3, label_smoothing=0.1),
@@ -86,6 +90,13 @@ def test_object_survives_a_round_trip_and_its_arguments_are_attributes(thing):
     assert keras.saving.serialize_keras_object(restored)["config"] == config["config"]
     for name in parameters(type(thing)):
         assert hasattr(thing, name), name
+
+
+def test_every_class_that_keras_saves_is_tested():
+    registered = keras.saving.get_custom_objects()
+    saved = {thing for name, thing in registered.items() if name.startswith("keras_transfer>")}
+    # They are models, whose tests save and load them.
+    assert saved - {type(thing) for thing in ROUND_TRIPS} == {Backbone, models.TransferModel}
 
 
 # A package imports only packages below its line; `docs/architecture.md` gives the reasons.

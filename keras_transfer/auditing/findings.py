@@ -29,13 +29,14 @@ class Finding:
 
 def all_findings(audit):
     """The findings of an `Audit`, alarms first."""
+    classes = audit.classes["train"]
     parts = {
-        "classes": audit.classes["train"],
         "duplicates": audit.duplicates,
         "labels": audit.labels,
         "shortcuts": audit.confounds,
     }
-    found = [Finding(kind, part.severity, part.conclusion) for kind, part in parts.items()]
+    found = [Finding("classes", classes.severity, f"Training set: {classes.conclusion}")]
+    found += [Finding(kind, part.severity, part.conclusion) for kind, part in parts.items()]
     found += [*_shifts(audit), *_groups(audit), *_unreadable(audit)]
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
 

@@ -16,6 +16,7 @@ from keras_transfer.auditing.thumbnails import in_mode
 from keras_transfer.backbones import Backbone
 from keras_transfer.data import LabeledDataset
 from keras_transfer.data.labeled_dataset import ImageSource
+from keras_transfer.data.scanning import FORMATS
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import check_order, pooled_features
 
@@ -35,7 +36,7 @@ FACTS = {
     "brightness": ("brightness", "contrast"),
     "colour": ("saturation", "grey"),
 }
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "MPO")
+_FORMATS = (*FORMATS, "MPO")  # MPO: a JPEG with further images, of some cameras
 _SIDE = 64
 _NUM_TREES, _NUM_FOLDS = 50, 5
 

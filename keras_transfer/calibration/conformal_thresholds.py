@@ -61,8 +61,9 @@ class ConformalThreshold:
         )
         if self.wrong is None:
             return (
-                f"{sets} The model should not answer: {self.num_images} images do not show an "
-                f"error rate of at most {self.error_rate:.1%} at any confidence."
+                f"{sets} No confidence threshold shows an error rate of at most "
+                f"{self.error_rate:.1%}: the {self.num_images} images are too few, or too many "
+                "of the most confident predictions are wrong."
             )
         above = ""
         if self.answer_threshold > 0:

@@ -24,6 +24,7 @@ def check_predictions(probabilities, labels):
             f"`labels` must be the number of a class for each of the {size} images, at least 0 "
             f"and below {num_classes}. Received: labels of shape {labels.shape} and type "
             f"{labels.dtype}"
+            + (f", from {labels.min()} to {labels.max()}" if is_number else "")
         )
     return probabilities, labels
 

@@ -279,7 +279,7 @@ def _add_cache_command(commands):
 
 
 def _add_demo(commands):
-    demo = _add(commands, "demo", "show the value of transfer, offline, in three minutes")
+    demo = _add(commands, "demo", "show the value of transfer, offline, in two minutes")
     demo.add_argument(
         "--output", default="demo-output", help="folder for the export (default: %(default)s)"
     )

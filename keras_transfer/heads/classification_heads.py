@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from keras_transfer.heads.dense_head import DenseHead
 
@@ -52,6 +53,18 @@ class SoftmaxHead(DenseHead):
         """The accuracy, for indices and for probabilities as labels."""
         return [SoftmaxAccuracy()]
 
+    @property
+    def num_names(self):
+        return self.num_classes
+
+    def named_outputs(self, output, class_names=None):
+        """`probabilities`, `class_index` and, with names, `label`, that of the class."""
+        index = tf.argmax(output, axis=-1)
+        named = {"probabilities": output, "class_index": index}
+        if class_names is not None:
+            named["label"] = tf.gather(tf.constant(class_names), index)
+        return named
+
     def get_config(self):
         return {
             "num_classes": self.num_classes,
@@ -92,6 +105,17 @@ class SigmoidHead(DenseHead):
             keras.metrics.BinaryAccuracy(name="accuracy"),
             keras.metrics.AUC(name="auc", multi_label=self.num_labels > 1),
         ]
+
+    @property
+    def num_names(self):
+        return self.num_labels
+
+    def named_outputs(self, output, class_names=None):
+        """`probabilities` and, with names, `labels`: all names for each image."""
+        named = {"probabilities": output}
+        if class_names is not None:
+            named["labels"] = tf.tile(tf.constant([class_names]), [tf.shape(output)[0], 1])
+        return named
 
     def get_config(self):
         return {"num_labels": self.num_labels, **self._common_config()}

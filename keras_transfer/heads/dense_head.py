@@ -119,6 +119,25 @@ class DenseHead:
         """New default metrics: the mean absolute error."""
         return [keras.metrics.MeanAbsoluteError(name="mean_absolute_error")]
 
+    @property
+    def num_names(self):
+        """How many class names an exported model takes; 0 if the head predicts numbers."""
+        return 0
+
+    def named_outputs(self, output, class_names=None):
+        """The outputs of an exported model.
+
+        A head that predicts classes overrides this method and `num_names`.
+
+        Args:
+            output: a float32 tensor, the output of the head.
+            class_names: `num_names` names. Defaults to None.
+
+        Returns:
+            A dict of name to tensor.
+        """
+        return {"values": output}
+
     def get_config(self):
         """The arguments of the head."""
         return {

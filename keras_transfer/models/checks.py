@@ -4,7 +4,7 @@ import keras
 
 from keras_transfer.backbones import Backbone
 from keras_transfer.freezing import FreezePolicy
-from keras_transfer.heads import DenseHead
+from keras_transfer.heads import DenseHead, SoftmaxHead
 
 
 def as_backbone(backbone):
@@ -28,6 +28,18 @@ def check_heads(heads):
         raise ValueError(
             "`heads` must be a head, such as `heads.SoftmaxHead(10)`, or a dict of name to "
             f"head. Received: heads={heads!r}"
+        )
+
+
+def check_number_of_classes(heads, dataset):
+    """Raises a `ValueError` if a `SoftmaxHead` has fewer classes than a `LabeledDataset`."""
+    number = len(dataset.class_names)
+    # Without a source, the labels may be others than those of the files.
+    is_known = getattr(dataset, "source", None) is not None
+    if is_known and isinstance(heads, SoftmaxHead) and heads.num_classes < number:
+        raise ValueError(
+            f"The images have {number} classes: use `SoftmaxHead({number})`. "
+            f"Received: SoftmaxHead({heads.num_classes})"
         )
 
 

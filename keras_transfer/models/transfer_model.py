@@ -13,6 +13,7 @@ from keras_transfer.models.checks import (
     as_backbone,
     check_heads,
     check_multipliers,
+    check_number_of_classes,
     check_policy,
 )
 from keras_transfer.models.stage_summary import stage_summary
@@ -284,13 +285,19 @@ class TransferModel(FollowsTrainedSet):
     def remember(self, dataset):
         """Stores the class names and the decoding of a `LabeledDataset`.
 
-        It has no effect for other datasets, and for a number of names that differs from the
-        number of outputs.
+        It has no effect for other datasets. Names are stored only for a head that takes as
+        many, not for a regression.
+
+        Raises:
+            ValueError: if the head is a `SoftmaxHead` with fewer classes than the images.
         """
         names = getattr(dataset, "class_names", None)
-        if names is not None and getattr(self.heads, "units", None) == len(names):
+        if names is None:
+            return
+        check_number_of_classes(self.heads, dataset)
+        self._parts.reduced_decoding = getattr(dataset, "reduced_decoding", None)
+        if getattr(self.heads, "num_names", None) == len(names):
             self.class_names = names
-            self._parts.reduced_decoding = getattr(dataset, "reduced_decoding", None)
 
     def fit(self, x=None, *arguments, **keyword_arguments):
         if isinstance(x, tf.data.Dataset):

@@ -117,7 +117,7 @@ def choose_plan(
     if phases[0].name == "head":
         reasons.insert(0, _HEAD_REASON.format(epochs=phases[0].epochs))
     if len(phases) == 2:
-        reasons.append(_FINE_TUNING_REASON.format(epochs=phases[1].epochs, decay=_DECAY))
+        reasons += [_FINE_TUNING_REASON.format(epochs=phases[1].epochs), DECAY_REASON]
     if seconds is not None:
         limit = "" if time_budget is None else f" of a budget of {time_budget:.0f} s"
         reasons.append(f"Estimated time on this machine: {seconds:.0f} s{limit}.")
@@ -252,10 +252,14 @@ _HEAD_REASON = (
     "features: it is trained alone first, for {epochs} epochs (Kumar et al., ICLR 2022). It "
     "sees the images without augmentation, because it has too few weights to overfit."
 )
+# Not true of a model that was compiled with its own multipliers.
+DECAY_REASON = (
+    f"Each stage has {_DECAY} times the learning rate of the stage after it, because early "
+    "features are the most general (Yosinski et al., 2014)."
+)
 _FINE_TUNING_REASON = (
-    "Fine-tuning takes {epochs} epochs. Each stage has {decay} times the learning rate of the "
-    "stage after it, because early features are the most general (Yosinski et al., 2014). "
-    "BatchNormalization stays frozen: its statistics come from more images than there are here."
+    "Fine-tuning takes {epochs} epochs. BatchNormalization stays frozen: its statistics come "
+    "from more images than there are here."
 )
 
 

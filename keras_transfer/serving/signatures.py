@@ -6,7 +6,6 @@ import keras
 import tensorflow as tf
 
 from keras_transfer.data.decoding import check_image_size, decode_and_resize
-from keras_transfer.heads import SigmoidHead, SoftmaxHead
 from keras_transfer.models import TransferModel
 
 
@@ -106,14 +105,14 @@ def _names_by_head(model, class_names):
 def _names_of(head, names, which):
     if names is None:
         return None
-    if not isinstance(head, SoftmaxHead | SigmoidHead):
+    if not head.num_names:
         raise ValueError(
             f"{which} predicts numbers, not classes: it takes no names. "
             f"Received: class_names={names!r}"
         )
-    if isinstance(names, str | bytes | dict) or len(names) != head.units:
+    if isinstance(names, str | bytes | dict) or len(names) != head.num_names:
         raise ValueError(
-            f"{which} has {head.units} outputs: pass a list with a name for each. "
+            f"{which} has {head.num_names} outputs: pass a list with a name for each. "
             f"Received: class_names={names!r}"
         )
     try:
@@ -143,16 +142,4 @@ def _image_size(model, image_size):
 
 
 def _describe(head, output, class_names):
-    output = keras.ops.cast(output, "float32")
-    if isinstance(head, SoftmaxHead):
-        index = tf.argmax(output, axis=-1)
-        described = {"probabilities": output, "class_index": index}
-        if class_names is not None:
-            described["label"] = tf.gather(tf.constant(class_names), index)
-        return described
-    if isinstance(head, SigmoidHead):
-        described = {"probabilities": output}
-        if class_names is not None:
-            described["labels"] = tf.tile(tf.constant([class_names]), [tf.shape(output)[0], 1])
-        return described
-    return {"values": output}
+    return head.named_outputs(keras.ops.cast(output, "float32"), class_names)

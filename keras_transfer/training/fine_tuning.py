@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_transfer.backbones import graph, random_twin
 from keras_transfer.distribution.workers import all_agree, is_chief
 from keras_transfer.features import FeatureCache
-from keras_transfer.plans.chooser import choose_plan
+from keras_transfer.plans.chooser import DECAY_REASON, choose_plan
 from keras_transfer.plans.costs import measure_costs
 from keras_transfer.plans.plan import Plan
 from keras_transfer.plans.recommender import recommend
@@ -191,6 +191,7 @@ def _for_optimizer(plan, optimizer):
     name, rate = type(inner).__name__, inner.get_config().get("learning_rate")
     if inner is not optimizer:
         phases = [dataclasses.replace(phase, layerwise_decay=None) for phase in phases]
+        reasons = [reason for reason in reasons if reason != DECAY_REASON]
         reasons.append(
             "The learning-rate multipliers are those that the model was compiled with."
         )

@@ -99,6 +99,7 @@ def test_findings_have_a_severity_and_a_conclusion(found):
     assert duplicates.conclusion.startswith("Copies among 67 images: 1. Pairs across splits: 1")
     assert finding_of(found, "labels").severity == "warning"
     assert finding_of(found, "classes").severity == "note"
+    assert finding_of(found, "classes").conclusion.startswith("Training set: 3 classes of 13")
     unreadable = finding_of(found, "unreadable").conclusion
     assert unreadable == "Files that cannot be read were left out: 'broken.png'."
     assert "Images without a group: 13 of 55." in finding_of(found, "groups").conclusion

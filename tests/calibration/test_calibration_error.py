@@ -92,7 +92,7 @@ def test_interval_contains_the_true_error(over):
         ([[1.5, -0.5]], [0], "from 0 to 1"),
         ([[np.nan, 1.0]], [0], "from 0 to 1"),
         ([[0.5, 0.5]], [2], "below 2"),
-        ([[0.5, 0.5]], [-1], "at least 0"),
+        ([[0.5, 0.5]], [-1], "at least 0 and below 2.*from -1 to -1"),
         ([[0.5, 0.5]], [0, 1], r"labels of shape \(2,\)"),
         ([[0.5, 0.5]], [0.0], "type float64"),
     ],

@@ -96,7 +96,7 @@ def test_nothing_is_answered_where_nothing_is_known():
     found = fit_conformal(*draw_predictions(np.random.default_rng(3), 30, over=0.5))
     assert (found.answered, found.wrong) == (0.0, None)
     assert not found.is_answered(np.array([[1.0, 0.0]])).any()
-    assert "should not answer" in found.conclusion
+    assert "No confidence threshold" in found.conclusion
 
 
 @pytest.mark.parametrize("rates", [(0.0, 0.95), (0.05, 1.0)])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from keras_transfer import training
 from keras_transfer.cli.main import build_parser, main
+from keras_transfer.features import engines
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.plans import Phase, Plan
 from keras_transfer.runs import Run
@@ -363,6 +364,12 @@ def test_interrupt_ends_with_130(monkeypatch, capsys):
     monkeypatch.setattr("keras_transfer.cli.backbones.run", interrupt)
     assert main(["backbones"]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_every_engine_can_be_chosen():
+    (command,) = (a for a in build_parser()._actions if isinstance(a.choices, dict))
+    (engine,) = (a for a in command.choices["fit"]._actions if a.dest == "engine")
+    assert set(engine.choices) == {"auto", *engines._ENGINES}
 
 
 def test_engine_without_a_cache_is_told(tmp_path, capsys):

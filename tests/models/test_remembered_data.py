@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from keras_transfer import data, freezing, heads, models, plans, serving, training
@@ -48,6 +49,28 @@ def test_names_of_another_number_of_classes_are_not_taken(tmp_path):
     model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(4))
     model.remember(splits.train)
     assert model.class_names is None
+
+
+def test_a_head_with_too_few_classes_raises_before_training(tmp_path):
+    splits = data.image_folder(colour_folder(tmp_path), image_size=16)
+    model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(2))
+    model.compile()
+    for train in (model.fit, lambda dataset: training.fine_tune(model, dataset, cache=False)):
+        with pytest.raises(ValueError, match=r"have 3 classes: use `SoftmaxHead\(3\)`"):
+            train(splits.train)
+    merged = splits.train.map(lambda images, labels: (images, labels // 2))
+    model.fit(merged, verbose=0)
+
+
+def test_a_head_that_predicts_numbers_takes_no_names_and_is_exported(tmp_path):
+    splits = data.image_folder(colour_folder(tmp_path / "photos"), 16, reduced_decoding=False)
+    model = models.TransferModel(residual_backbone(), heads.DenseHead(3))
+    model.remember(splits.train)
+    assert model.class_names is None
+    assert model.reduced_decoding is False
+    version = serving.export(model, tmp_path / "serving")
+    served = tf.saved_model.load(str(version)).signatures["images"]
+    assert list(served(images=tf.zeros((1, 16, 16, 3)))) == ["values"]
 
 
 def test_images_in_a_dict_under_the_name_of_the_input_are_images():

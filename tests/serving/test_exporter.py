@@ -162,6 +162,32 @@ def test_every_head_answers_under_its_names(exported, tmp_path, make_heads, name
         assert answers["signs_labels"].numpy().tolist() == [[b"old", b"new"]] * 9
 
 
+class OrdinalHead(heads.DenseHead):
+    """Ordered classes: output `i` is the probability of a class above `i`."""
+
+    def __init__(self, num_classes, **dense_arguments):
+        super().__init__(num_classes - 1, activation="sigmoid", **dense_arguments)
+        self.num_classes = num_classes
+
+    @property
+    def num_names(self):
+        return self.num_classes
+
+    def named_outputs(self, output, class_names=None):
+        index = tf.reduce_sum(tf.cast(output > 0.5, "int64"), axis=-1)
+        return {"above": output, "label": tf.gather(tf.constant(class_names), index)}
+
+
+def test_a_head_of_ones_own_names_its_outputs(exported, tmp_path):
+    paths = exported[2]
+    model = small_model(OrdinalHead(4))
+    version = serving.export(model, tmp_path, class_names=list("abcd"))
+    pictures = tf.constant([path.read_bytes() for path in paths])
+    answers = served(version)["serving_default"](pictures)
+    indices = (answers["above"].numpy() > 0.5).sum(axis=1)
+    assert answers["label"].numpy().tolist() == [b"abcd"[i : i + 1] for i in indices]
+
+
 def test_grey_models_of_any_size_take_encoded_pictures(tmp_path):
     model = small_model(size=None, channels=1)
     pictures = pixels(4, size=20, channels=1)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from keras_transfer import freezing, heads, models, optimizers, plans, training
-from keras_transfer.training import staged_training
+from keras_transfer.plans.chooser import DECAY_REASON
+from keras_transfer.training import fine_tuning, staged_training
 from tests.networks import residual_backbone
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (12, 16, 16, 3)).astype("float32")
@@ -59,6 +60,14 @@ def test_compiled_multipliers_stay():
     found, _ = tuned(model, plan=None)
     assert isinstance(found, optimizers.LearningRateMultiplier)
     assert found.multipliers == expected
+
+
+def test_reasons_leave_out_the_decay_that_compiled_multipliers_replace():
+    plan = plans.choose_plan(num_images=1000, num_classes=3)
+    assert DECAY_REASON in plan.reasons
+    found = fine_tuning._for_optimizer(plan, built(layerwise_decay=0.5).optimizer)
+    assert DECAY_REASON not in found.reasons
+    assert DECAY_REASON in fine_tuning._for_optimizer(plan, built().own_optimizer).reasons
 
 
 def test_a_second_training_uses_the_compiled_optimizer_too():
