@@ -10,15 +10,15 @@ from keras_transfer._text import one_line
 
 # Names come from folders: a `$` in a name does not start a formula.
 _STYLE = {"text.parse_math": False, "figure.dpi": 120, "font.size": 9}
-_ON_DARK = {
-    key: "#d5d5d8"
-    for key in (
-        "text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color",
-        "axes.titlecolor",
-    )
-}  # fmt: skip
+# The colours of text and axes on a light page, which nothing else has, and on a dark one.
+_INK, _INK_ON_DARK = "#1b1b1e", "#d5d5d8"
+_INKED = (
+    "text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color",
+    "axes.titlecolor",
+)  # fmt: skip
 # On a page: a transparent background, and text as text, in the font of the page.
 _ON_PAGE = {
+    **dict.fromkeys(_INKED, _INK),
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
     "svg.fonttype": "none", "svg.hashsalt": "keras-transfer",
 }  # fmt: skip
@@ -55,14 +55,18 @@ def save_figure(figure, path):
         write_aside(path, lambda aside: figure.savefig(aside, format="png"))
 
 
-def svg_of(draw, dark=False):
+def on_dark(svg):
+    """The text of `svg_of` for a dark page."""
+    return svg.replace(_INK, _INK_ON_DARK)
+
+
+def svg_of(draw):
     """A figure as SVG text for a page, with a transparent background and text as text.
 
     Args:
         draw: a function without arguments that returns a figure.
-        dark: whether the page is dark. Defaults to False.
     """
-    with _drawing({**_STYLE, **_ON_PAGE, **(_ON_DARK if dark else {})}):
+    with _drawing({**_STYLE, **_ON_PAGE}):
         written = io.BytesIO()
         draw().savefig(written, format="svg", metadata={"Date": None})
     text = written.getvalue().decode("utf-8")

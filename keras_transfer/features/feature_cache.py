@@ -1,6 +1,7 @@
 """Features of a frozen network, computed once and kept on disk."""
 
 import contextlib
+import dataclasses
 import errno
 import os
 import pathlib
@@ -254,9 +255,10 @@ class FeatureCache:
 
 
 def _first_images(task, number):
-    """Batches of the first images, as a list of arrays."""
-    stop = min(number, task.source.num_images)
-    elements = batches(task.source, [0], task.num_classes, 0, stop)
+    """Batches of the first images before their augmentation, as a list of arrays."""
+    source = dataclasses.replace(task.source, augmentation=None)
+    stop = min(number, source.num_images)
+    elements = batches(source, [0], task.num_classes, 0, stop)
     return [tf.nest.flatten(element)[0].numpy() for element in elements]
 
 

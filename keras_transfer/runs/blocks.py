@@ -8,7 +8,7 @@ import io
 
 import numpy as np
 
-from keras_transfer._figures import svg_of
+from keras_transfer._figures import on_dark, svg_of
 
 _OVERLAY, _SIDE = "inferno", 160
 
@@ -58,9 +58,10 @@ def figure_of(draw, description):
         draw: a function without arguments that returns a figure.
         description: the alternative text.
     """
+    svg = svg_of(draw)
     return {
-        "light": _address("svg+xml", svg_of(draw).encode()),
-        "dark": _address("svg+xml", svg_of(draw, dark=True).encode()),
+        "light": _address("svg+xml", svg.encode()),
+        "dark": _address("svg+xml", on_dark(svg).encode()),
         "description": description,
     }
 
