@@ -57,6 +57,9 @@ def main(arguments=None):
 
 def main_process():
     """Runs a command, and ends the process with its exit code."""
+    # The traces of a network make many objects that stay; Python would look through them for
+    # garbage again and again.
+    gc.set_threshold(100_000, 20, 50)
     code = main()
     sys.stderr.flush()
     if "TF_CONFIG" in os.environ:  # workers wait for each other at exit

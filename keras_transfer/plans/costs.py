@@ -12,9 +12,9 @@ from keras_transfer.backbones import graph
 
 # Measured on two idle cores of 2 GHz with MobileNetV2 0.35: seconds to train a head on its
 # features, and to trace one stage before its first step.
-_HEAD_SECONDS, _STAGE_SETUP = 3.5, 1.7
-# Seconds to convert the stem, and the speed relative to TensorFlow's.
-_ENGINE_SETUP, _ENGINE_SPEED = {"openvino": 2.5}, {"openvino": 4.0}
+_HEAD_SECONDS, _STAGE_SETUP = 1.5, 1.7
+# Seconds to prepare the stem, and the speed relative to TensorFlow's.
+_ENGINE_SETUP, _ENGINE_SPEED = {"openvino": 0.7}, {"openvino": 4.0}
 # The share of augmentation in reading an image; a further view is not decoded again.
 _AUGMENTING_SHARE = 0.5
 # The share of the forward pass in a training step.
