@@ -22,8 +22,8 @@ COSTS = Costs(read=0.01, forward=(0.1, 0.02, 0.02, 0.01), step=(0.3, 0.06, 0.06,
     ],
 )
 def test_total_adds_extraction_the_head_and_the_last_stages(views, expected):
-    # 3.5 s for the head, 1.7 s to trace a stage; 5 epochs of 100 images, and validation.
-    training = 3.5 + 3.4 + 500 * 0.09 * 1.1
+    # 1.5 s for the head, 1.7 s to trace a stage; 5 epochs of 100 images, and validation.
+    training = 1.5 + 3.4 + 500 * 0.09 * 1.1
     assert COSTS.total(2, 100, 5, views) == pytest.approx(expected + training)
     slow_start = Costs(COSTS.read, COSTS.forward, COSTS.step, engine_setup=3.0)
     assert slow_start.total(2, 100, 5, views) == pytest.approx(expected + training + 6)
