@@ -1,18 +1,12 @@
 """Which backbone to start from, and how much of it to keep."""
 
-from keras_transfer._statistics.feature_measures import h_score
 from keras_transfer.transferability.figures import plot_probes, plot_ranking
 from keras_transfer.transferability.layer_probes import probe_layers
 from keras_transfer.transferability.rankings import rank_backbones
-from keras_transfer.transferability.scores import leep, logme, nce
 from keras_transfer.transferability.transfer_check import check_negative_transfer
 
 __all__ = [
     "check_negative_transfer",
-    "h_score",
-    "leep",
-    "logme",
-    "nce",
     "plot_probes",
     "plot_ranking",
     "probe_layers",

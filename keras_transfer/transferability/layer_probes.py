@@ -18,15 +18,15 @@ from keras_transfer.features.pooled import (
     stage_features,
     unaugmented,
 )
-from keras_transfer.transferability.scores import intrinsic_dimension, logme
+from keras_transfer.transferability.scores import logme
 
 # The accuracy that a cut may cost. With 244 images, dropping stages whose interval allowed a
 # loss of 9 points did cost 8.
 _MOST_LOSS = 0.03
 
 _HEADER = (
-    "stage", "ends at", "accuracy", "95% CI", "gain after it", "LogME", "dimension", "of",
-    "CKA to the next", "parameters",
+    "stage", "ends at", "accuracy", "95% CI", "gain after it", "LogME", "CKA to the next",
+    "parameters",
 )  # fmt: skip
 
 
@@ -41,8 +41,6 @@ class StageProbe:
         interval: `(low, high)`, the 95% confidence interval of that accuracy.
         correct: bool array of shape `(images,)`, whether the probe was correct.
         logme: see `logme`.
-        dimension: the intrinsic dimension of the features.
-        num_features: the length of a feature vector.
         cka_to_next: the linear CKA with the features of the next stage; None for the last.
         num_parameters: of all layers up to the boundary.
     """
@@ -53,8 +51,6 @@ class StageProbe:
     interval: tuple
     correct: np.ndarray
     logme: float
-    dimension: float
-    num_features: int
     cka_to_next: float | None
     num_parameters: int
 
@@ -233,8 +229,6 @@ def probe_layers(
                 interval=probe.interval,
                 correct=probe.correct,
                 logme=logme(part.features, part.labels),
-                dimension=intrinsic_dimension(part.features),
-                num_features=part.features.shape[1],
                 cka_to_next=cka,
                 num_parameters=count,
             )
@@ -266,7 +260,7 @@ def _row(probe, gain):
         probe.stage, probe.boundary, f"{probe.accuracy:.1%}",
         "{:.1%} to {:.1%}".format(*probe.interval),
         "{:+.1%} to {:+.1%}".format(*gain) if gain else "-",
-        f"{probe.logme:.3f}", f"{probe.dimension:.1f}", str(probe.num_features),
+        f"{probe.logme:.3f}",
         "-" if probe.cka_to_next is None else f"{probe.cka_to_next:.2f}",
         f"{probe.num_parameters:,}",
     )  # fmt: skip

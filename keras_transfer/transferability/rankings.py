@@ -14,7 +14,6 @@ from keras_transfer.backbones import Backbone
 from keras_transfer.backbones.registry import find_application
 from keras_transfer.backbones.weights import load_weights
 from keras_transfer.features import FeatureCache
-from keras_transfer.features.inference_cost import multiply_adds
 from keras_transfer.features.observed_source import in_memory
 from keras_transfer.features.pooled import (
     features_and_labels,
@@ -43,10 +42,8 @@ class CandidateScore:
         h_score: see `h_score`, with shrinkage.
         leep: see `leep`; None without a source classifier.
         nce: see `nce`; None without a source classifier.
-        num_features: the length of a feature vector.
         num_parameters: of the backbone.
         megabytes: the size of its weights, in 10**6 bytes.
-        multiply_adds: for one image.
         images_per_second: the rate of inference on this machine.
     """
 
@@ -57,20 +54,9 @@ class CandidateScore:
     h_score: float
     leep: float | None
     nce: float | None
-    num_features: int
     num_parameters: int
     megabytes: float
-    multiply_adds: int
     images_per_second: float
-
-    def to_json(self):
-        """The scores as a dict."""
-        return dataclasses.asdict(self)
-
-    def is_dominated_by(self, other):
-        """Whether another candidate is at least as accurate and fast, and better in one."""
-        mine, theirs = ((one.accuracy, one.images_per_second) for one in (self, other))
-        return theirs != mine and all(b >= a for a, b in zip(mine, theirs, strict=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,10 +93,14 @@ class Ranking:
     @property
     def pareto_front(self):
         """The names of the candidates that no other one beats in both accuracy and speed."""
+        places = {one.name: (one.accuracy, one.images_per_second) for one in self.scores}
         return tuple(
-            score.name
-            for score in self.scores
-            if not any(score.is_dominated_by(other) for other in self.scores)
+            name
+            for name, (accuracy, rate) in places.items()
+            if not any(
+                a >= accuracy and b >= rate and (a, b) != (accuracy, rate)
+                for a, b in places.values()
+            )
         )
 
     @property
@@ -139,7 +129,7 @@ class Ranking:
             "ties": list(self.ties),
             "pareto_front": list(self.pareto_front),
             "candidates": [
-                {"rank": rank, **score.to_json()}
+                {"rank": rank, **dataclasses.asdict(score)}
                 for score, rank in zip(self.scores, self.ranks, strict=True)
             ],
         }
@@ -261,10 +251,8 @@ def _score(name, backbone, pooled, predictions, rate, seed):
         h_score=h_score(rows, labels),
         leep=leep(*predictions) if predictions else None,
         nce=nce(*predictions) if predictions else None,
-        num_features=rows.shape[1],
         num_parameters=backbone.count_params(),
         megabytes=num_megabytes(backbone),
-        multiply_adds=multiply_adds(backbone),
         images_per_second=rate,
     )
 

@@ -7,36 +7,19 @@ from keras_transfer._statistics.linear_models import check_features
 _MOST_ITERATIONS, _TOLERANCE = 100, 1e-3
 # Smaller parts of the largest variance are rounding errors.
 _RANK_TOLERANCE = 1e-10
-# The largest ratios of distances depend most on curvature and outliers.
-_LEFT_OUT = 0.1
-# In units of a row's length: a nearer neighbour is the same image up to rounding.
-_SAME = 1e-5
-# Rows that `intrinsic_dimension` compares: its time grows with their square.
-_MOST_ROWS = 3000
 
 
-def logme(features: np.ndarray, labels: np.ndarray) -> float:
+def logme(features, labels):
     """LogME: the log evidence of a Bayesian linear model of the labels, per image.
 
     Each class against the rest is a regression `y = F w + noise` with Gaussian weights of
     precision alpha and Gaussian noise of precision beta; both maximize the evidence and are
-    found by fixed-point iteration. Higher is better. It needs no validation set.
-
-    Args:
-        features: array of shape `(images, features)`.
-        labels: integers of shape `(images,)`.
-
-    Returns:
-        The mean over the classes.
-
-    Raises:
-        ValueError: if the features are not a finite matrix, the labels do not match, or there
-            are fewer than two classes.
+    found by fixed-point iteration. Higher is better.
 
     Example:
         >>> good = np.eye(2)[labels % 2] + 0.1 * np.random.default_rng(0).normal(size=(9, 2))
         >>> bad = np.random.default_rng(0).normal(size=(9, 2))
-        >>> transferability.logme(good, labels % 2) > transferability.logme(bad, labels % 2)
+        >>> logme(good, labels % 2) > logme(bad, labels % 2)
         True
 
     Reference:
@@ -58,26 +41,15 @@ def logme(features: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(evidence))
 
 
-def leep(probabilities: np.ndarray, labels: np.ndarray) -> float:
+def leep(probabilities, labels):
     """LEEP: the log likelihood of the labels, given the source classifier's predictions.
 
     The joint distribution of labels and source classes predicts a label from the source
     classes; LEEP is the mean log probability of the true label. It is at most 0; higher is
     better.
 
-    Args:
-        probabilities: predictions of the source classifier, of shape `(images, source
-            classes)`; each row sums to 1.
-        labels: integers of shape `(images,)`.
-
-    Returns:
-        The score.
-
-    Raises:
-        ValueError: if rows do not sum to 1 or the labels do not match.
-
     Example:
-        >>> transferability.leep(np.eye(3)[labels], labels)  # source classes are the labels
+        >>> leep(np.eye(3)[labels], labels)  # source classes are the labels
         0.0
 
     Reference:
@@ -92,23 +64,13 @@ def leep(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(np.log(expected[np.arange(len(labels)), labels])))
 
 
-def nce(probabilities: np.ndarray, labels: np.ndarray) -> float:
+def nce(probabilities, labels):
     """NCE: the negative conditional entropy of the labels, given the predicted source classes.
 
     It is LEEP with the most probable source class instead of all probabilities.
 
-    Args:
-        probabilities: see `leep`.
-        labels: integers of shape `(images,)`.
-
-    Returns:
-        The score, at most 0; higher is better.
-
-    Raises:
-        ValueError: if rows do not sum to 1 or the labels do not match.
-
     Example:
-        >>> transferability.nce(np.eye(3)[labels], labels)
+        >>> nce(np.eye(3)[labels], labels)
         0.0
 
     Reference:
@@ -117,30 +79,6 @@ def nce(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """
     probabilities, labels = _check_predictions(probabilities, labels)
     return leep(np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)], labels)
-
-
-def intrinsic_dimension(features):
-    """The dimension of the manifold that features lie on; 0 for fewer than ten images.
-
-    If features fill d dimensions evenly, the ratio of the distances to the second and the first
-    neighbour has the distribution `1 - r⁻ᵈ`. The estimate of d is the maximum-likelihood one
-    without the largest tenth of the ratios. Copies of an image count once.
-
-    Reference:
-        Facco et al., Estimating the intrinsic dimension of datasets by a minimal neighborhood
-        information, Scientific Reports 2017, equation 3.
-    """
-    features = np.asarray(features, "float64")
-    if len(features) > _MOST_ROWS:
-        features = np.random.default_rng(0).permutation(features)[:_MOST_ROWS]
-    ratios = _neighbour_ratios(np.unique(features, axis=0))
-    if len(ratios) < 10:
-        return 0.0
-    logs = np.sort(np.log(ratios))
-    kept = len(logs) - int(_LEFT_OUT * len(logs))
-    # The likelihood of a sample of which only the smallest values are known exactly.
-    total = logs[:kept].sum() + (len(logs) - kept) * logs[kept - 1]
-    return float(kept / total) if total else 0.0
 
 
 def _spectrum(features):
@@ -182,29 +120,10 @@ def _evidence(variances, squares, unreached, shape):
 
 
 def _check_predictions(probabilities, labels):
-    probabilities, labels = np.asarray(probabilities, "float64"), np.asarray(labels)
-    is_matrix = probabilities.ndim == 2 and len(probabilities) > 0
-    if not is_matrix or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
+    probabilities, labels = check_features(probabilities, labels)
+    if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
         raise ValueError(
             "`probabilities` must have one row for each image that sums to 1. "
             f"Received: an array of shape {probabilities.shape}"
         )
-    if labels.shape != probabilities.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            "`labels` must be one class index for each image. Received: labels of shape "
-            f"{labels.shape} and type {labels.dtype} for {len(probabilities)} images"
-        )
-    return np.maximum(probabilities, 0), labels
-
-
-def _neighbour_ratios(features):
-    """The second distance over the first one, for each image that has both."""
-    from sklearn.neighbors import NearestNeighbors
-
-    if len(features) < 3:
-        return np.empty(0)
-    features = features - features.mean(axis=0)  # distances lose fewer digits
-    distances, _ = NearestNeighbors(n_neighbors=3).fit(features).kneighbors(features)
-    # The nearest neighbour is the image itself.
-    differs = distances[:, 1] > _SAME * np.linalg.norm(features, axis=1)
-    return distances[differs, 2] / distances[differs, 1]
+    return np.maximum(probabilities.astype("float64"), 0), labels

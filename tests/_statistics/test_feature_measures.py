@@ -6,28 +6,25 @@ from keras_transfer._statistics.feature_measures import h_score, linear_cka
 RANDOM = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("shrinkage", [True, False])
-def test_h_score_of_two_gaussians_is_the_variance_between_over_the_whole(shrinkage):
+def test_h_score_of_two_gaussians_is_the_variance_between_over_the_whole():
     # Means at -2 and 2 along one axis, unit variance: B = 4 there, S = 5, tr(S^-1 B) = 0.8.
     labels = np.arange(20_000) % 2
     features = RANDOM.normal(size=(20_000, 3))
     features[:, 0] += 4 * labels - 2
-    assert h_score(features, labels, shrinkage) == pytest.approx(0.8, abs=0.01)
+    assert h_score(features, labels) == pytest.approx(0.8, abs=0.01)
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e6])
 def test_h_score_does_not_depend_on_the_scale(scale):
     labels = np.arange(60) % 3
     features = RANDOM.normal(size=(60, 8)) + 2 * np.eye(3, 8)[labels]
-    for shrinkage in (True, False):
-        expected = h_score(features, labels, shrinkage)
-        assert h_score(scale * features, labels, shrinkage) == pytest.approx(expected, rel=1e-4)
+    expected = h_score(features, labels)
+    assert h_score(scale * features, labels) == pytest.approx(expected, rel=1e-4)
 
 
 def test_shrinkage_keeps_h_score_honest_with_few_images():
     # 40 images in 200 directions can be separated by chance.
     labels, noise = np.arange(40) % 2, RANDOM.normal(size=(40, 200))
-    assert h_score(noise, labels, shrinkage=False) == pytest.approx(1.0)
     assert h_score(noise, labels) < 0.3
 
 

@@ -92,9 +92,7 @@ def test_images_without_labels_are_refused(tmp_path):
 
 
 def score(name, accuracy, interval, speed):
-    return CandidateScore(
-        name, accuracy, interval, 0.0, 0.0, None, -0.5, 8, 10, 4e-5, 10, speed
-    )
+    return CandidateScore(name, accuracy, interval, 0.0, 0.0, None, -0.5, 10, 4e-5, speed)
 
 
 RANKING = Ranking(

@@ -5,8 +5,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
-from keras_transfer.transferability import h_score, leep, logme, nce, scores
-from keras_transfer.transferability.scores import intrinsic_dimension
+from keras_transfer._statistics.feature_measures import h_score
+from keras_transfer.transferability.scores import leep, logme, nce
 
 RANDOM = np.random.default_rng(0)
 
@@ -86,8 +86,8 @@ def test_leep_by_hand():
 @pytest.mark.parametrize(
     ("probabilities", "labels", "message"),
     [
-        (np.ones((3, 2)), np.zeros(3, int), r"sums to 1.*shape \(3, 2\)"),
-        (np.eye(3)[0], np.zeros(3, int), r"sums to 1.*shape \(3,\)"),
+        (np.ones((3, 2)), np.arange(3), r"sums to 1.*shape \(3, 2\)"),
+        (np.eye(3)[0], np.zeros(3, int), r"must be a matrix.*shape \(3,\)"),
         (np.eye(3), np.zeros(2, int), r"for each image.*shape \(2,\)"),
         (np.eye(3), np.zeros(3), "type float64"),
     ],
@@ -95,28 +95,3 @@ def test_leep_by_hand():
 def test_wrong_probabilities_are_refused(probabilities, labels, message):
     with pytest.raises(ValueError, match=message):
         leep(probabilities, labels)
-
-
-@pytest.mark.parametrize("dimension", [1, 2, 5])
-def test_intrinsic_dimension_is_that_of_the_plane_in_a_wide_space(dimension):
-    points = RANDOM.uniform(size=(2000, dimension)) @ RANDOM.normal(size=(dimension, 40))
-    assert intrinsic_dimension(points) == pytest.approx(dimension, rel=0.15)
-
-
-def test_copies_count_once_for_the_intrinsic_dimension():
-    points = RANDOM.normal(size=(1000, 5)) @ RANDOM.normal(size=(5, 64)) + 3
-    copies = points[:300] * (1 + 1e-9 * RANDOM.normal(size=(300, 1)))
-    alone = intrinsic_dimension(points)
-    assert intrinsic_dimension(np.concatenate([points, points[:300]])) == pytest.approx(alone)
-    assert intrinsic_dimension(np.concatenate([points, copies])) > 0.9 * alone
-
-
-def test_intrinsic_dimension_of_many_images_is_that_of_some(monkeypatch):
-    monkeypatch.setattr(scores, "_MOST_ROWS", 500)
-    points = RANDOM.uniform(size=(1000, 2)) @ RANDOM.normal(size=(2, 10))
-    assert intrinsic_dimension(points) == pytest.approx(2, rel=0.2)
-
-
-def test_intrinsic_dimension_needs_images_that_differ():
-    assert intrinsic_dimension(np.ones((50, 4))) == 0
-    assert intrinsic_dimension(np.eye(2)) == 0
