@@ -74,48 +74,18 @@ class Calibration:
         return {**dataclasses.asdict(self), "conclusion": self.conclusion}
 
 
-def expected_calibration_error(
-    probabilities: np.ndarray, labels: np.ndarray, num_bins: int = 15, equal_mass: bool = False
-) -> float:
-    """The mean absolute difference of confidence and accuracy.
-
-    Images are put into bins by the probability of the predicted class. The difference of mean
-    confidence and accuracy in each bin is weighted by its number of images.
-
-    Args:
-        probabilities: an array `(images, classes)`.
-        labels: the true classes, integers of shape `(images,)`.
-        num_bins: the number of bins. Defaults to 15.
-        equal_mass: whether the bins hold equally many images, instead of being equally wide.
-            Defaults to False.
-
-    Returns:
-        A float from 0 to 1.
-
-    Raises:
-        ValueError: if the probabilities, the labels or `num_bins` are not valid.
-
-    Example:
-
-    >>> calibration.expected_calibration_error([[0.9, 0.1], [0.9, 0.1]], [0, 1])
-    0.4
-
-    Reference: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3;
-    bins of equal mass: Nixon et al., Measuring Calibration in Deep Learning, 2019.
-    """
-    confidence, hits = _confidence_and_hits(probabilities, labels)
-    return _error(_bins(confidence, num_bins, equal_mass)[0], confidence - hits)
-
-
 def measure_calibration(
     probabilities: np.ndarray,
     labels: np.ndarray,
     num_bins: int = 15,
-    equal_mass: bool = False,
     num_draws: int = 1000,
     seed: int = 0,
 ) -> Calibration:
     """The expected calibration error with its bins and its confidence interval.
+
+    Images are put into bins of equal width by the probability of the predicted class. The
+    absolute difference of mean confidence and accuracy in each bin is weighted by its number of
+    images.
 
     The interval is a basic bootstrap interval: chance makes the error larger, and resampling
     adds this bias once more, so it is subtracted. The interval starts at 0 if a calibrated
@@ -124,8 +94,7 @@ def measure_calibration(
     Args:
         probabilities: an array `(images, classes)`.
         labels: the true classes, integers of shape `(images,)`.
-        num_bins: as in `expected_calibration_error`. Defaults to 15.
-        equal_mass: as in `expected_calibration_error`. Defaults to False.
+        num_bins: the number of bins. Defaults to 15.
         num_draws: the number of bootstrap samples. Defaults to 1000.
         seed: of the samples. Defaults to 0.
 
@@ -141,12 +110,16 @@ def measure_calibration(
     >>> found.num_images, len(found.interval)
     (9, 2)
 
-    Reference: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 5.2;
-    Bröcker and Smith, Increasing the Reliability of Reliability Diagrams, 2007, for the error
-    of a calibrated model.
+    Reference: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3;
+    Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 5.2; Bröcker
+    and Smith, Increasing the Reliability of Reliability Diagrams, 2007, for the error of a
+    calibrated model.
     """
-    confidence, hits = _confidence_and_hits(probabilities, labels)
-    numbers, edges = _bins(confidence, num_bins, equal_mass)
+    check_positive("num_bins", num_bins)
+    probabilities, labels = check_predictions(probabilities, labels)
+    confidence, hits = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    edges = np.linspace(0, 1, num_bins + 1)
+    numbers = np.searchsorted(edges[1:-1], confidence, side="left")
     error = _error(numbers, confidence - hits)
     return Calibration(
         ece=error,
@@ -182,20 +155,6 @@ def _interval(error, confidence, hits, numbers, num_draws, seed):
 def _error(numbers, gaps):
     # |accuracy - confidence| of a bin times its images is the absolute sum of their gaps.
     return float(np.abs(np.bincount(numbers, gaps)).sum() / len(gaps))
-
-
-def _confidence_and_hits(probabilities, labels):
-    probabilities, labels = check_predictions(probabilities, labels)
-    return probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-
-
-def _bins(confidence, num_bins, equal_mass):
-    """The number of each confidence's bin, and the edges of the bins."""
-    check_positive("num_bins", num_bins)
-    edges = np.linspace(0, 1, num_bins + 1)
-    if equal_mass:
-        edges = np.quantile(confidence, edges)
-    return np.searchsorted(edges[1:-1], confidence, side="left"), edges
 
 
 def plot_reliability(calibrations: Calibration | dict[str, Calibration]) -> Figure:

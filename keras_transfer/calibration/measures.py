@@ -8,7 +8,6 @@ import numpy as np
 from keras_transfer._statistics.intervals import wilson_interval
 from keras_transfer._text import one_line
 from keras_transfer.calibration.predictions import check_predictions
-from keras_transfer.models.image_batches import check_positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +156,6 @@ class Mistake:
         predicted_class: the number of the predicted class.
         true_probability: the probability of the true class.
         predicted_probability: the probability of the predicted class.
-        loss: the cross-entropy, `-log(true_probability)`.
     """
 
     index: int
@@ -165,45 +163,15 @@ class Mistake:
     predicted_class: int
     true_probability: float
     predicted_probability: float
-    loss: float
-
-    def to_json(self):
-        """The attributes as a dict."""
-        return dataclasses.asdict(self)
 
 
-def worst_mistakes(
-    probabilities: np.ndarray, labels: np.ndarray, num_images: int = 12
-) -> tuple[Mistake, ...]:
-    """The wrong predictions with the highest loss, in descending order.
-
-    Look at them: a label may be wrong, an image may show two classes, or the training set may
-    have no such images.
-
-    Args:
-        probabilities: an array `(images, classes)`.
-        labels: the true classes, integers of shape `(images,)`.
-        num_images: the largest number of mistakes. Defaults to 12.
-
-    Returns:
-        A tuple of `Mistake`.
-
-    Raises:
-        ValueError: if the probabilities, the labels or `num_images` are not valid.
-
-    Example:
-
-    >>> calibration.worst_mistakes([[0.9, 0.1], [0.4, 0.6]], [1, 1])[0].index
-    0
-    """
+def worst_mistakes(probabilities, labels, num_images):
+    """The wrong predictions with the lowest probability of the true class, as `Mistake`s."""
     probabilities, labels = check_predictions(probabilities, labels)
-    check_positive("num_images", num_images)
     predicted = probabilities.argmax(axis=1)
     of_truth = probabilities[np.arange(len(labels)), labels]
-    # A probability of zero would have an infinite loss, which JSON lacks.
-    losses = -np.log(np.maximum(of_truth, np.finfo("float32").tiny))
-    order = np.argsort(-losses, kind="stable")
+    order = np.argsort(of_truth, kind="stable")
     worst = order[(predicted != labels)[order]][:num_images]
-    columns = (labels, predicted, of_truth, probabilities.max(axis=1), losses)
+    columns = (labels, predicted, of_truth, probabilities.max(axis=1))
     rows = zip(worst.tolist(), *(column[worst].tolist() for column in columns), strict=True)
     return tuple(Mistake(*row) for row in rows)

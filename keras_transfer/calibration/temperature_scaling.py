@@ -60,31 +60,8 @@ def calibrated(
     return copy
 
 
-def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature, a divisor of the logits, with the highest likelihood of the labels.
-
-    Above 1 it lowers the confidence, below 1 it raises it. Use images that the model was not
-    trained on.
-
-    Args:
-        probabilities: an array `(images, classes)`, from a softmax.
-        labels: the true classes, integers of shape `(images,)`.
-
-    Returns:
-        A float from 0.1 to 10: one of these bounds if there is no maximum between them, such as
-        0.1 if every prediction is correct.
-
-    Raises:
-        ValueError: if the probabilities or the labels are not valid.
-
-    Example:
-
-    >>> temperature = calibration.fit_temperature(model.predict(images, verbose=0), labels)
-    >>> 0.1 <= temperature <= 10
-    True
-
-    Reference: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2.
-    """
+def fit_temperature(probabilities, labels):
+    """The divisor of the logits, from 0.1 to 10, with the highest likelihood of the labels."""
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
@@ -113,7 +90,7 @@ def at_temperature(probabilities, temperature):
 def apply_temperature(model, temperature):
     """Divides the logits of a `TransferModel` by a temperature, in place.
 
-    The weights of the head's last layer are divided, so the model gets no further layer.
+    It divides the weights of the head's last layer: the model gets no further layer.
     """
     layer = _softmax_layer(model)
     if not 0 < temperature < math.inf:

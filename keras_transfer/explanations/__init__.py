@@ -2,11 +2,7 @@
 
 from keras_transfer.explanations.attributions import integrated_gradients, occlusion
 from keras_transfer.explanations.channel_excitation import most_exciting
-from keras_transfer.explanations.figures import (
-    plot_exciting,
-    plot_explanations,
-    plot_stage_changes,
-)
+from keras_transfer.explanations.figures import plot_exciting, plot_explanations
 from keras_transfer.explanations.grad_cams import grad_cam
 from keras_transfer.explanations.sanity_checks import randomization_test
 from keras_transfer.explanations.stage_changes import compare_stages
@@ -19,6 +15,5 @@ __all__ = [
     "occlusion",
     "plot_exciting",
     "plot_explanations",
-    "plot_stage_changes",
     "randomization_test",
 ]

@@ -12,7 +12,6 @@ from keras_transfer.models.image_batches import check_positive, in_batches, trac
 # Standard deviation of the blur as a share of the shorter side: no shape is left.
 _BLUR = 0.1
 _PATCHES_PER_SIDE = 6
-_MEASURES = ("logit", "probability")
 
 
 def integrated_gradients(
@@ -86,11 +85,10 @@ def occlusion(
     patch: int | None = None,
     stride: int | None = None,
     fill: float | np.ndarray | str = "mean",
-    measure: str = "logit",
     head: str | None = None,
     batch_size: int = 32,
 ) -> np.ndarray:
-    """How far the score of a class drops where a square patch covers the image.
+    """How far the logit of a class drops where a square patch covers the image.
 
     It needs only the model's output, so it is the slowest of the explanations and the one with
     the fewest assumptions: one forward pass for each place of the patch. A pixel's value is the
@@ -106,14 +104,12 @@ def occlusion(
             `patch`.
         fill: what the patch shows: a pixel value, an array that broadcasts to the images, such
             as a colour, or `"mean"`, the mean colour of each image. Defaults to `"mean"`.
-        measure: the score: `"logit"`, or `"probability"` for the head's output after its
-            activation. Defaults to `"logit"`, which does not saturate.
         head: the name of the head, where the model has several. Defaults to None.
         batch_size: the number of images computed at once. Defaults to 32.
 
     Returns:
-        A float32 array `(images, height, width)`: the drop of the score, negative where the
-        score rises.
+        A float32 array `(images, height, width)`: the drop of the logit, negative where it
+        rises.
 
     Raises:
         ValueError: if an argument does not fit.
@@ -126,13 +122,11 @@ def occlusion(
     Reference: Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, 2013,
     section 4.2.
     """
-    if measure not in _MEASURES:
-        raise ValueError(f"`measure` must be one of {list(_MEASURES)}. Received: {measure!r}")
     images, layer, classes = check_explained(model, images, class_index, head, batch_size)
     patch, stride = _check_sizes(images.shape[1:3], patch, stride)
 
     def scores(batch, classes):
-        return class_values(model, batch, layer, classes, activated=measure == "probability")
+        return class_values(model, batch, layer, classes)
 
     compute = traced(scores, images, classes)
 

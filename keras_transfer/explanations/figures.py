@@ -9,7 +9,6 @@ import numpy as np
 
 from keras_transfer._figures import new_figure, short_name
 from keras_transfer.explanations.channel_excitation import ExcitingImages
-from keras_transfer.explanations.stage_changes import StageChange
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,35 +104,6 @@ def _grid(rows, across, down):
     for panel in panels:  # no ticks and no frame
         panel.set(xticks=[], yticks=[])
         panel.spines[:].set_visible(False)
-    return figure
-
-
-def plot_stage_changes(changes: Sequence[StageChange]) -> Figure:
-    """Draws the similarity of each stage's features and the change of its weights.
-
-    Args:
-        changes: what `compare_stages` returns.
-
-    Returns:
-        A `matplotlib.figure.Figure`.
-    """
-    figure, (similar, moved) = new_figure(1, 2, (6.4, 0.32 * len(changes) + 1.2))
-    names = [change.stage for change in changes]
-    for panel, values, colour, label in (
-        (similar, [c.similarity for c in changes], "#4c72b0", "similarity of features"),
-        (moved, [c.weight_change for c in changes], "#dd8452", "relative change of weights"),
-    ):
-        bars = panel.barh(names, values, color=colour, height=0.6)
-        panel.bar_label(bars, fmt="%.3g", padding=2, fontsize=8)
-        panel.invert_yaxis()
-        panel.set_xlabel(label)
-        panel.margins(x=0.2)
-        for side in ("top", "right"):
-            panel.spines[side].set_visible(False)
-    similar.set_xlim(0, 1.2)
-    similar.set_xticks([0, 0.5, 1])
-    moved.set_yticklabels([])
-    moved.locator_params(axis="x", nbins=3)
     return figure
 
 

@@ -33,10 +33,6 @@ class StageChange:
     similarity: float
     weight_change: float
 
-    def to_json(self):
-        """The attributes as a dict."""
-        return dataclasses.asdict(self)
-
 
 def compare_stages(
     before: TransferModel | Backbone,

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from keras_transfer.calibration.measures import worst_mistakes
-from keras_transfer.data import read_images
+from keras_transfer.data.image_files import read_images
 from keras_transfer.explanations.grad_cams import grad_cam
 from keras_transfer.runs import blocks
 

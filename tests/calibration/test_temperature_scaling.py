@@ -5,8 +5,12 @@ import tensorflow as tf
 
 from keras_transfer import serving
 from keras_transfer.backbones import Backbone
-from keras_transfer.calibration import calibrated, expected_calibration_error, fit_temperature
-from keras_transfer.calibration.temperature_scaling import apply_temperature, at_temperature
+from keras_transfer.calibration import calibrated, measure_calibration
+from keras_transfer.calibration.temperature_scaling import (
+    apply_temperature,
+    at_temperature,
+    fit_temperature,
+)
 from keras_transfer.heads import DenseHead, SigmoidHead, SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.models.head_outputs import logits
@@ -59,7 +63,7 @@ def test_copy_is_calibrated_and_the_model_does_not_change():
     after = found.predict(IMAGES, verbose=0)
     np.testing.assert_allclose(after, at_temperature(before, temperature), atol=1e-4)
     np.testing.assert_array_equal(after.argmax(axis=1), before.argmax(axis=1))
-    errors = [expected_calibration_error(p[others], labels[others]) for p in (before, after)]
+    errors = [measure_calibration(p[others], labels[others]).ece for p in (before, after)]
     assert errors[1] < errors[0] / 2
 
 
@@ -172,7 +176,7 @@ def test_error_of_an_overconfident_model_falls_on_a_test_set():
     temperature = fit_temperature(probabilities[:1000], labels[:1000])
     others, truth = probabilities[1000:], labels[1000:]
     scaled = at_temperature(others, temperature)
-    before, after = (expected_calibration_error(p, truth) for p in (others, scaled))
+    before, after = (measure_calibration(p, truth).ece for p in (others, scaled))
     assert after < before / 2
     np.testing.assert_array_equal(scaled.argmax(axis=1), others.argmax(axis=1))
 

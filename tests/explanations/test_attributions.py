@@ -144,15 +144,6 @@ def test_covering_what_the_network_cannot_see_causes_no_drop():
     np.testing.assert_allclose(found[:, :, SIZE // 2 :], 0, atol=1e-4)
 
 
-def test_probability_may_be_measured():
-    model = block_model()
-    found = occlusion(model, IMAGES, 1, patch=2, stride=2, fill=0, measure="probability")
-    covered = IMAGES.copy()
-    covered[(slice(None), *BLOCK)] = 0
-    drop = model.predict(IMAGES, verbose=0) - model.predict(covered, verbose=0)
-    np.testing.assert_allclose(found[(slice(None), 2, 4)], drop[:, 1], atol=1e-5)
-
-
 def test_sizes_have_defaults_and_the_model_stays_as_it_is():
     model = TransferModel(residual_backbone(), SoftmaxHead(3))
     before = weights_of(model)
@@ -175,7 +166,6 @@ def test_sizes_have_defaults_and_the_model_stays_as_it_is():
         ({"patch": 2, "stride": 0}, "`stride` must be a positive integer"),
         ({"fill": "grey"}, "fill='grey'"),
         ({"fill": (1, 2)}, r"broadcasts to the images. shape \(5, 8, 8, 3\)"),
-        ({"measure": "loss"}, "one of \\['logit', 'probability'\\]"),
         ({"class_index": "ants"}, "class_index='ants'"),
     ],
 )

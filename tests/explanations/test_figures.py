@@ -2,14 +2,8 @@ import numpy as np
 import pytest
 
 from keras_transfer._figures import save_figure
-from keras_transfer.explanations import (
-    most_exciting,
-    plot_exciting,
-    plot_explanations,
-    plot_stage_changes,
-)
+from keras_transfer.explanations import most_exciting, plot_exciting, plot_explanations
 from keras_transfer.explanations.figures import as_heat, as_relief, as_shown
-from keras_transfer.explanations.stage_changes import StageChange
 from tests.networks import residual_backbone
 
 RANDOM = np.random.default_rng(0)
@@ -73,20 +67,6 @@ def test_channels_with_fewer_images_leave_room(exciting):
 def test_nothing_is_not_drawn():
     with pytest.raises(ValueError, match="nothing to draw"):
         plot_exciting([])
-
-
-def test_each_stage_has_its_bars(tmp_path):
-    changes = [StageChange(f"stage{n}", "add", 1.0 - 0.1 * n, 0.01 * n**2) for n in range(1, 8)]
-    few, many = (plot_stage_changes(changes[:count]) for count in (2, 7))
-    save_figure(many, tmp_path / "changes.png")
-    assert few.get_figheight() < many.get_figheight()
-    assert [len(panel.patches) for panel in many.axes] == [7, 7]
-
-
-def test_weights_that_did_not_move_are_drawn(tmp_path):
-    changes = [StageChange("stage1", "add", 1.0, 0.0), StageChange("stage2", "add", 0.5, 0.0)]
-    save_figure(plot_stage_changes(changes), tmp_path / "changes.png")
-    assert (tmp_path / "changes.png").stat().st_size > 0
 
 
 def test_images_become_rgb_between_0_and_1():

@@ -1,6 +1,3 @@
-import dataclasses
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -9,11 +6,7 @@ import tensorflow as tf
 from keras_transfer._statistics.feature_measures import linear_cka
 from keras_transfer.backbones import Backbone
 from keras_transfer.explanations import compare_stages
-from keras_transfer.explanations.stage_changes import (
-    StageChange,
-    learned_weights,
-    weight_change,
-)
+from keras_transfer.explanations.stage_changes import learned_weights, weight_change
 from keras_transfer.features import FeatureCache
 from keras_transfer.freezing import FreezeNone, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
@@ -81,11 +74,6 @@ def test_order_must_not_change():
 def test_other_network_is_refused():
     with pytest.raises(ValueError, match="two states of the same network"):
         compare_stages(see_pixels(), residual_backbone(), DATASET)
-
-
-def test_change_goes_into_json():
-    change = StageChange("stage1", "add1", 0.5, 0.25)
-    assert json.loads(json.dumps(change.to_json())) == dataclasses.asdict(change)
 
 
 def test_nothing_moved_in_a_copy():
