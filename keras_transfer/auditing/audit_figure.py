@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from keras_transfer._figures import new_figure, short_name
 from keras_transfer.auditing.auditor import Audit
-from keras_transfer.auditing.thumbnails import in_mode, open_image
+from keras_transfer.auditing.thumbnails import open_image
+from keras_transfer.data.image_files import in_mode
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BLUE, _ORANGE, _GREEN, _RED, _GREY = "#4c72b0", "#dd8452", "#55a868", "#c44e52", "0.6"
 _COLOURS = {"train": _BLUE, "validation": _ORANGE, "test": _GREEN}
-_COLUMNS, _TILE, _GAP, _CAPTION = 5, 96, 12, 30
+_COLUMNS, _TILE, _GAP, _CAPTION = 8, 96, 12, 30
 _MOST_ROWS = 25
 
 
@@ -117,37 +118,28 @@ def _plot_intervals(panel, rows):
 def _plot_copies(panel, audit):
     pairs = audit.duplicates.pairs
     panel.set_title(f"pairs of copies: {len(pairs)}", loc="left")
-    columns = [
-        ((pair.first, pair.second), f"{pair.evidence}\n{', '.join(dict.fromkeys(pair.splits))}")
-        for pair in pairs[:_COLUMNS]
-    ]
-    _montage(panel, audit, [columns])
+    texts = [f"{pair.evidence}\n{', '.join(dict.fromkeys(pair.splits))}" for pair in pairs]
+    _montage(panel, audit, [(pair.first, pair.second) for pair in pairs], texts)
 
 
 def _plot_errors(panel, audit):
     errors = audit.labels.errors
     panel.set_title(f"labels that are likely wrong: {len(errors)}", loc="left")
-    tiles = [
-        ((error.index,), f"{short_name(error.given, 12)}\n{short_name(error.suggested, 12)}?")
-        for error in errors[: 2 * _COLUMNS]
-    ]
-    half = len(tiles) if len(tiles) <= _COLUMNS else (len(tiles) + 1) // 2
-    _montage(panel, audit, [tiles[:half], tiles[half:]])
+    texts = [f"{short_name(one.given, 12)}\n{short_name(one.suggested, 12)}?" for one in errors]
+    _montage(panel, audit, [(one.index,) for one in errors], texts)
 
 
-def _montage(panel, audit, rows):
-    """Rows of columns, each with images below each other and a caption."""
-    rows = [row for row in rows if row]
-    tall = max(len(indices) for indices, _ in rows[0]) * (_TILE + _GAP) + _CAPTION
-    canvas = np.full((tall * len(rows), _COLUMNS * (_TILE + _GAP), 3), 255, "uint8")
-    for row, shown in enumerate(rows):
-        for column, (indices, text) in enumerate(shown):
-            top, left = row * tall, column * (_TILE + _GAP)
-            for index in indices:
-                canvas[top : top + _TILE, left : left + _TILE] = _tile(audit.images[index])
-                top += _TILE + _GAP
-            middle = left + _TILE / 2
-            panel.text(middle, top - _GAP / 2, text, ha="center", va="top", fontsize=7)
+def _montage(panel, audit, columns, texts):
+    """The first columns of images below each other, with a caption each."""
+    tall = max(map(len, columns)) * (_TILE + _GAP) + _CAPTION
+    canvas = np.full((tall, _COLUMNS * (_TILE + _GAP), 3), 255, "uint8")
+    for number, (indices, text) in enumerate(zip(columns[:_COLUMNS], texts, strict=False)):
+        top, left = 0, number * (_TILE + _GAP)
+        for index in indices:
+            canvas[top : top + _TILE, left : left + _TILE] = _tile(audit.images[index])
+            top += _TILE + _GAP
+        middle = left + _TILE / 2
+        panel.text(middle, top - _GAP / 2, text, ha="center", va="top", fontsize=7)
     panel.imshow(canvas)
     panel.axis("off")
 
@@ -155,7 +147,4 @@ def _montage(panel, audit, rows):
 def _tile(image):
     """An image as large as fits into a square, on white."""
     image = in_mode(open_image(image), "RGB")
-    image.thumbnail((_TILE, _TILE), Image.Resampling.BILINEAR)
-    tile = Image.new("RGB", (_TILE, _TILE), "white")
-    tile.paste(image, ((_TILE - image.width) // 2, (_TILE - image.height) // 2))
-    return np.asarray(tile)
+    return np.asarray(ImageOps.pad(image, (_TILE, _TILE), Image.Resampling.BILINEAR, "white"))

@@ -49,11 +49,7 @@ class AuditedSet:
 def audited_sets(given, backbone, cache):
     """A list of `AuditedSet`, train first, new last.
 
-    Args:
-        given: dict from the names of the sets to what the user passed: an `ImageSplits` as
-            "train", datasets or None, and as "new" also the path of a folder.
-        backbone: a `Backbone`.
-        cache: a `features.FeatureCache`, or None.
+    `given` maps the names of the sets to what the user passed to `audit`.
     """
     given = dict(given)
     train, new = given["train"], given.pop(NEW)
@@ -91,8 +87,7 @@ def audited_sets(given, backbone, cache):
 def features_in_order(splits, split, backbone, cache=None):
     """The features of a split, in the order of `splits.labels` and `splits.paths`.
 
-    `fine_tune` caches those of the training images in shuffled order; this function restores
-    the order of the files.
+    The cache holds those of the training images in shuffled order, as `fine_tune` needs them.
     """
     found = pooled_features(backbone, getattr(splits, split), cache)
     rows, labels = found.features, found.labels
@@ -109,19 +104,12 @@ def features_in_order(splits, split, backbone, cache=None):
 
 
 def image_statistics(dataset):
-    """Statistics of how each image was taken, whatever it shows.
+    """Statistics of how each image was taken, whatever it shows: `(images, 10)`.
 
-    Features of a trained network are nearly invariant to brightness and camera; these are not.
-
-    Args:
-        dataset: a `tf.data.Dataset` of batches of images in [0, 255], or of
-            `(images, labels)`.
-
-    Returns:
-        A float array of shape `(images, 10)`: means of red, green and blue; standard deviation,
-        5th and 95th percentile of grey; mean range of the colours; red minus blue; log mean
-        absolute difference of neighbours (sharpness) and log median absolute second difference
-        (noise).
+    Means of red, green and blue; standard deviation, 5th and 95th percentile of grey; mean
+    range of the colours; red minus blue; log mean absolute difference of neighbours (sharpness)
+    and log median absolute second difference (noise). Features of a trained network are nearly
+    invariant to brightness and camera; these are not.
     """
     rows = [np.zeros((0, 10))]
     for element in dataset:

@@ -44,35 +44,14 @@ def all_findings(audit):
 def markdown(audit):
     """An `Audit` as Markdown: the findings, then tables with the main details."""
     sizes = ", ".join(f"{count} {name}" for name, count in audit.sizes.items())
-    parts = [
-        f"# Audit\n\nImages: {sizes}.",
-        markdown_table(audit.rows()),
-        _section(
-            "Copies", ("evidence", "correlation", "splits", "image", "copy"), _copies(audit)
-        ),
-        _section(
-            "Labels that are likely wrong",
-            ("image", "label", "prediction", "probability of the label", "of the prediction"),
-            _errors(audit),
-        ),
-        _section(
-            "Shift against train",
-            ("set", "of", "AUC", "p", "squared discrepancy", "p", "drifted", "alarm"),
-            _shift_rows(audit),
-        ),
-        _section(
-            "Shortcut features",
-            ("feature", "accuracy", "95% CI", "p", "share of the whole image's"),
-            _shortcut_rows(audit),
-        ),
-        _section(
-            "Groups",
-            ("group", "images", "accuracy", "95% CI", "p", "below the rest"),
-            _group_rows(audit),
-        ),
-        _section("Files that cannot be read", ("file", "reason"), audit.unreadable),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    parts = [f"# Audit\n\nImages: {sizes}.", markdown_table(audit.rows())]
+    for title, header, rows in _tables(audit):
+        if rows:
+            more = len(rows) - _MOST_ROWS
+            rest = f"\n\nAnd {more} more." if more > 0 else ""
+            table = markdown_table([header, *rows[:_MOST_ROWS]])
+            parts.append(f"## {title}\n\n{table}{rest}")
+    return "\n\n".join(parts) + "\n"
 
 
 def _shifts(audit):
@@ -131,56 +110,56 @@ def _unreadable(audit):
         yield Finding("unreadable", "warning", text)
 
 
-def _copies(audit):
-    for pair in audit.duplicates.pairs:
-        splits = " and ".join(dict.fromkeys(pair.splits))
-        names = (audit.names[pair.first], audit.names[pair.second])
-        yield pair.evidence, f"{pair.correlation:.2f}", splits, *names
-
-
-def _errors(audit):
-    for error in audit.labels.errors:
-        yield (
-            audit.names[error.index], error.given, error.suggested,
+def _tables(audit):
+    """Title, header and rows of each table of details."""
+    found, names = audit.confounds, audit.names
+    yield "Copies", ("evidence", "correlation", "splits", "image", "copy"), [
+        (
+            pair.evidence, f"{pair.correlation:.2f}",
+            " and ".join(dict.fromkeys(pair.splits)), names[pair.first], names[pair.second],
+        )
+        for pair in audit.duplicates.pairs
+    ]  # fmt: skip
+    header = ("image", "label", "prediction", "probability of the label", "of the prediction")
+    yield "Labels that are likely wrong", header, [
+        (
+            names[error.index], error.given, error.suggested,
             f"{error.given_probability:.2f}", f"{error.suggested_probability:.2f}",
-        )  # fmt: skip
-
-
-def _shift_rows(audit):
-    for name, pair in audit.shifts.items():
-        for kind, shift in zip(("content", "appearance"), pair, strict=True):
-            yield (
-                name, kind, f"{shift.auc:.2f}", f"{shift.auc_p_value:.3f}",
-                f"{shift.discrepancy:.4f}", f"{shift.discrepancy_p_value:.3f}",
-                f"{shift.num_drifted} of {shift.num_features}", "yes" if shift.alarm else "no",
-            )  # fmt: skip
-
-
-def _shortcut_rows(audit):
-    found = audit.confounds
-    yield "whole image", f"{found.whole:.1%}", _interval(found.whole_interval), "", ""
-    for one in found.shortcuts:
-        figures = f"{one.p_value:.2g}", f"{one.share:.0%}"
-        yield one.name, f"{one.accuracy:.1%}", _interval(one.interval), *figures
-    yield "largest class", f"{found.chance:.1%}", "", "", ""
-
-
-def _group_rows(audit):
-    for group in audit.groups:
-        yield (
+        )
+        for error in audit.labels.errors
+    ]  # fmt: skip
+    header = ("set", "of", "AUC", "p", "squared discrepancy", "p", "alarm")
+    yield "Shift against train", header, [
+        (
+            name, kind, f"{shift.auc:.2f}", f"{shift.auc_p_value:.3f}",
+            f"{shift.discrepancy:.4f}", f"{shift.discrepancy_p_value:.3f}",
+            "yes" if shift.alarm else "no",
+        )
+        for name, pair in audit.shifts.items()
+        for kind, shift in zip(("content", "appearance"), pair, strict=True)
+    ]  # fmt: skip
+    header = ("feature", "accuracy", "95% CI", "p", "share of the whole image's")
+    yield "Shortcut features", header, [
+        ("whole image", f"{found.whole:.1%}", _interval(found.whole_interval), "", ""),
+        *(
+            (
+                one.name, f"{one.accuracy:.1%}", _interval(one.interval), f"{one.p_value:.2g}",
+                f"{one.share:.0%}",
+            )
+            for one in found.shortcuts
+        ),
+        ("largest class", f"{found.chance:.1%}", "", "", ""),
+    ]  # fmt: skip
+    header = ("group", "images", "accuracy", "95% CI", "p", "below the rest")
+    yield "Groups", header, [
+        (
             group.group, str(group.num_images), f"{group.accuracy:.1%}",
             _interval(group.interval), f"{group.p_value:.2g}", "yes" if group.below else "no",
-        )  # fmt: skip
+        )
+        for group in audit.groups
+    ]  # fmt: skip
+    yield "Files that cannot be read", ("file", "reason"), audit.unreadable
 
 
 def _interval(interval):
     return f"{interval[0]:.1%} to {interval[1]:.1%}"
-
-
-def _section(title, header, rows):
-    rows = list(rows)
-    if not rows:
-        return ""
-    more = len(rows) - _MOST_ROWS
-    rest = f"\n\nAnd {more} more." if more > 0 else ""
-    return f"## {title}\n\n{markdown_table([header, *rows[:_MOST_ROWS]])}{rest}"

@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -46,27 +45,16 @@ class GroupAccuracy:
         return {**dataclasses.asdict(self), "accuracy": self.accuracy}
 
 
-def group_accuracy(
-    correct: Sequence[bool] | np.ndarray, groups: Sequence[str | None]
-) -> tuple[GroupAccuracy, ...]:
+def group_accuracy(correct, groups):
     """The accuracy in each group, and which groups are significantly below the rest.
 
     Each group is compared with all other images by a one-sided Fisher's exact test. With the
-    Bonferroni correction the probability of any false alarm is at most 5%.
-
-    Args:
-        correct: for each image whether its prediction is correct.
-        groups: the name of each image's group; images with None are left out.
-
-    Returns:
-        A tuple of `GroupAccuracy`, the least accurate first.
-
-    Raises:
-        ValueError: if the two have different lengths.
+    Bonferroni correction the probability of any false alarm is at most 5%. Images whose group
+    is None are left out.
 
     Example:
         >>> correct = [True] * 30 + [False] * 10
-        >>> found = auditing.group_accuracy(correct, ["north"] * 25 + ["south"] * 15)
+        >>> found = group_accuracy(correct, ["north"] * 25 + ["south"] * 15)
         >>> [(one.group, round(one.accuracy, 2), one.below) for one in found]
         [('south', 0.33, True), ('north', 1.0, False)]
 
@@ -74,16 +62,22 @@ def group_accuracy(
         Wilson, Probable Inference, JASA 1927; Fisher, The Logic of Inductive Inference, JRSS
         1935.
     """
+    from scipy.stats import fisher_exact
+
     correct, groups = np.asarray(correct, bool), list(groups)
-    if correct.shape != (len(groups),):
-        raise ValueError(
-            "`groups` must have one name for each of `correct`. "
-            f"Received: {len(groups)} for shape {correct.shape}"
-        )
     known = np.array([group is not None for group in groups], bool)
     names = np.array([str(group) for group in groups])[known]
     correct, distinct = correct[known], np.unique(names)
-    found = [_compared(str(name), correct, names == name, len(distinct)) for name in distinct]
+    found = []
+    for name in distinct:
+        hits, others = correct[names == name], correct[names != name]
+        table = [[one.sum(), len(one) - one.sum()] for one in (hits, others)]
+        p_value = fisher_exact(table, alternative="less").pvalue if len(others) else 1.0
+        p_value = min(1.0, float(p_value) * len(distinct))
+        right, interval = int(hits.sum()), wilson_interval(hits.sum(), len(hits))
+        found.append(
+            GroupAccuracy(str(name), len(hits), right, interval, p_value, p_value <= _LEVEL)
+        )
     return tuple(sorted(found, key=lambda group: (group.accuracy, group.group)))
 
 
@@ -144,19 +138,6 @@ def groups_from_csv(
             f"Received: file={os.fspath(file)!r}"
         )
     return groups
-
-
-def _compared(name, correct, belongs, num_groups):
-    from scipy.stats import fisher_exact
-
-    hits, size = int(correct[belongs].sum()), int(belongs.sum())
-    other_hits, others = int(correct[~belongs].sum()), int((~belongs).sum())
-    table = [[hits, size - hits], [other_hits, others - other_hits]]
-    p_value = fisher_exact(table, alternative="less").pvalue if others else 1.0
-    p_value = min(1.0, float(p_value) * num_groups)
-    return GroupAccuracy(
-        name, size, hits, wilson_interval(hits, size), p_value, p_value <= _LEVEL
-    )
 
 
 def _rows(file, column):

@@ -55,11 +55,6 @@ class LabelErrors:
     chance: float
 
     @property
-    def share(self):
-        """The errors as a share of the judged images."""
-        return len(self.errors) / max(self.num_judged, 1)
-
-    @property
     def accuracy(self):
         """The cross-validated accuracy of the probes on the judged images."""
         return float(np.sum(self.correct) / max(self.num_judged, 1))
@@ -83,7 +78,8 @@ class LabelErrors:
                 f"{self.accuracy:.0%}, chance is {self.chance:.0%}."
             )
         return (
-            f"{len(self.errors)} of {self.num_judged} labels ({self.share:.1%}) are likely "
+            f"{len(self.errors)} of {self.num_judged} labels "
+            f"({len(self.errors) / max(self.num_judged, 1):.1%}) are likely "
             "wrong, or their images difficult: linear probes with a cross-validated accuracy "
             f"of {self.accuracy:.0%} predict another class."
         )

@@ -12,10 +12,9 @@ from PIL import Image
 
 from keras_transfer._statistics.intervals import bootstrap_interval
 from keras_transfer._statistics.linear_models import cross_validate, stratified_folds
-from keras_transfer.auditing.thumbnails import in_mode
 from keras_transfer.backbones import Backbone
-from keras_transfer.data import LabeledDataset
-from keras_transfer.data.labeled_dataset import ImageSource
+from keras_transfer.data.image_files import in_mode
+from keras_transfer.data.labeled_dataset import ImageSource, LabeledDataset
 from keras_transfer.data.scanning import FORMATS
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import check_order, pooled_features

@@ -10,6 +10,8 @@ import pathlib
 import numpy as np
 from PIL import Image, ImageOps
 
+from keras_transfer.data.image_files import in_mode
+
 SIDE = 64
 # Parts of an image as left, top, right, bottom: the whole, and what crops leave of it.
 WINDOWS = (
@@ -46,16 +48,6 @@ def open_image(image):
     if isinstance(image, np.ndarray):
         return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     return ImageOps.exif_transpose(Image.open(image))
-
-
-def in_mode(image, mode):
-    """A Pillow image in another mode; transparent pixels become white."""
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    if image.mode.startswith("I"):  # 16 bits
-        image = Image.fromarray((np.asarray(image).astype("int64") >> 8).astype("uint8"))
-    return image.convert(mode)
 
 
 def perceptual_hashes(small, windows=WINDOWS):

@@ -119,20 +119,24 @@ def make_loader(image_size, channels, files, reduced_decoding):
     return load
 
 
+def in_mode(image, mode):
+    """A Pillow image in another mode: transparent pixels become white, 16 bits the upper 8."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # 16-bit gray: "I;16" or, in older Pillow, "I"
+        gray = (np.asarray(image, dtype="int64") >> 8).clip(0, 255).astype("uint8")
+        image = Image.fromarray(gray)
+    elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert(mode)
+
+
 def decode_with_pillow(path, least_size=None):
-    """Decodes the first frame of an image file with Pillow, not rotated.
+    """The RGB pixels of an image file by Pillow, not rotated, and the image's extent in them.
 
-    Transparent pixels are blended with white. 16 bits are reduced to their upper 8, as
-    TensorFlow's PNG decoder does.
-
-    Args:
-        path: the file, as str or bytes.
-        least_size: `(height, width)` in pixels. A JPEG is decoded at the largest of
-            TensorFlow's ratios that leaves this size. Defaults to None, a full decoding.
-
-    Returns:
-        `(pixels, extent)`: uint8 of shape `(height, width, 3)`, and the `(height, width)` of
-        the image, in units of the decoded pixels, float32; it may end within a pixel.
+    A JPEG is decoded at the largest of TensorFlow's ratios that leaves `least_size`, the whole
+    by default. The extent, `(height, width)` in decoded pixels, may end within a pixel.
     """
     from PIL import Image
 
@@ -144,11 +148,4 @@ def decode_with_pillow(path, least_size=None):
             drafted = image.draft(image.mode, (width, height))
             extent = image.size if drafted is None else drafted[1][2:]
         image.load()
-        if image.mode.startswith("I"):  # 16-bit gray: "I;16" or, in older Pillow, "I"
-            gray = (np.asarray(image, dtype="int64") >> 8).clip(0, 255).astype("uint8")
-            image = Image.fromarray(gray)
-        elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-            image = image.convert("RGBA")
-            white = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(white, image)
-        return np.asarray(image.convert("RGB")), np.array(extent[::-1], dtype="float32")
+        return np.asarray(in_mode(image, "RGB")), np.array(extent[::-1], dtype="float32")

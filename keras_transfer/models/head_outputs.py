@@ -46,8 +46,8 @@ def output_layer(model, head=None):
     return layer
 
 
-def head_values(model, images, layer, activated=False, observe=None):
-    """The logits of one batch, or with `activated` the outputs: float32 `(batch, units)`.
+def head_values(model, images, layer, observe=None):
+    """The logits of one batch, float32 `(batch, units)`.
 
     They are means over the positions where the head keeps these (`pooling="none"`). `observe`
     is called with each operation and its output.
@@ -57,7 +57,7 @@ def head_values(model, images, layer, activated=False, observe=None):
     def call(operation, *args, **kwargs):
         output = infer(operation, *args, **kwargs)
         if operation is layer:
-            found.append(output if activated else _before_activation(layer, *args))
+            found.append(_before_activation(layer, *args))
         if observe is not None:
             observe(operation, output)
         return output
@@ -98,7 +98,7 @@ def check_explained(model, images, class_index, head=None, batch_size=32):
     return images, layer, np.broadcast_to(classes, (count,)).astype("int32")
 
 
-def class_values(model, images, layer, classes, activated=False, observe=None):
-    """The head's output for the class of each image; arguments as of `head_values`."""
-    values = head_values(model, images, layer, activated, observe)
+def class_values(model, images, layer, classes, observe=None):
+    """The logit of each image's class; arguments as of `head_values`."""
+    values = head_values(model, images, layer, observe)
     return tf.gather(values, classes, batch_dims=1)

@@ -13,7 +13,6 @@ from keras_transfer._statistics.permutation_tests import (
     squared_discrepancies,
 )
 from keras_transfer.auditing import domain_shift
-from keras_transfer.auditing.shifts import feature_drift
 
 
 def normal(seed, *shape):
@@ -84,7 +83,6 @@ def test_a_shift_is_found(change):
     shift = domain_shift(normal(0, 80, 5), change(normal(1, 80, 5)), num_permutations=199)
     assert shift.alarm
     assert shift.discrepancy_p_value == pytest.approx(1 / 200)
-    assert shift.num_drifted >= 4 and shift.num_features == 5
     assert "differ significantly" in shift.conclusion
     assert shift.to_json()["alarm"] is True
 
@@ -115,15 +113,6 @@ def test_constant_features_tell_nothing():
     first, second = normal(0, 20, 3), normal(1, 20, 3)
     wider = [np.column_stack([rows, np.full(20, 7.0)]) for rows in (first, second)]
     assert domain_shift(*wider).auc == domain_shift(first, second).auc
-
-
-def test_drift_controls_the_rate_of_false_discoveries():
-    first, second = normal(0, 100, 6), normal(1, 100, 6)
-    second[:, 2] += 2
-    values = feature_drift(first, second)
-    plain = stats.ks_2samp(first[:, 2], second[:, 2], method="asymp").pvalue
-    assert values[2] == pytest.approx(6 * plain)  # the smallest of 6
-    assert (np.delete(values, 2) > 0.05).all()
 
 
 REFUSED = {
