@@ -1,9 +1,11 @@
 """Reads every file once before training, so that no epoch stops at a corrupt one."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import io
+import json
 import os
 import pathlib
 import struct
@@ -11,8 +13,7 @@ import time
 import warnings
 import zlib
 
-from keras_transfer._files import cache_directory
-from keras_transfer.data.scan_index import ScanIndex, key_of
+from keras_transfer._files import cache_directory, write_text_aside
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"))
 # These are images too: they are reported, not skipped silently.
@@ -24,8 +25,11 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 _ORIENTATION_TAG = 0x0112
 # Increase it when a scan of the same file may give another result.
 _RULES = 2
-# Results are stored after this many files, in case the scan is interrupted.
-_FILES_AT_ONCE = 4096
+# Of one folder: the files scanned first are forgotten first.
+_MOST_KEPT = 500_000
+# Clocks of file systems tick every few milliseconds, on some network shares every second, on
+# FAT every two seconds: a later write may leave the same times on a file as new as this.
+_SETTLED_NANOSECONDS = 2_000_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,50 +69,90 @@ def is_image(name):
 def scan(paths):
     """A `ScannedFile` for each path, in order.
 
-    Decodes every file once, in threads, and stores the results in the cache folder. The next
-    scan does not open files that have not changed.
+    Decodes every file once, in threads, and stores the results in the cache folder, also if the
+    scan is interrupted. The next scan does not open files that have not changed.
     """
     from PIL import Image
 
-    files = []
-    with (
-        warnings.catch_warnings(),
-        concurrent.futures.ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool,
-        ScanIndex(cache_directory() / "scans.sqlite") as index,
-    ):
-        # Pillow warns about unusual metadata, which is harmless, and about gigantic images.
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        for start in range(0, len(paths), _FILES_AT_ONCE):
-            files += _scan_some(paths[start : start + _FILES_AT_ONCE], pool, index)
-    return files
+    now, rules = time.time_ns(), _rules()
+    # Before the files are read: the key of a file that changes meanwhile never matches.
+    keys = [_key_of(path, rules, now) for path in paths]
+    folders = [os.path.dirname(os.path.abspath(path)) for path in paths]
+    known = {folder: _read_index(_index_of(folder)) for folder in set(folders)}
+    places = dict(zip(paths, zip(folders, keys, strict=True), strict=True))
+    new = [path for path, (folder, key) in places.items() if key not in known[folder]]
+    scanned = {}
+    try:
+        with (
+            warnings.catch_warnings(),
+            concurrent.futures.ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool,
+        ):
+            # Pillow warns about unusual metadata, which is harmless, and about gigantic images.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            for file in pool.map(_scan_file, new):
+                scanned[file.path] = file
+                folder, key = places[file.path]
+                # Others are not kept: the cause may be a network share that was offline.
+                if file.reason is None and key is not None:
+                    known[folder][key] = file.digest, file.orientation, file.native
+    finally:
+        for folder in {places[path][0] for path in scanned}:
+            _write_index(_index_of(folder), known[folder])
+    return [
+        scanned[path] if path in scanned else ScannedFile(path, *known[folder][key])
+        for path, folder, key in zip(paths, folders, keys, strict=True)
+    ]
 
 
-def _scan_some(paths, pool, index):
+def _index_of(folder):
+    """The file with the results of earlier scans in a folder."""
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:32]
+    return cache_directory() / "scans" / f"{name}.json"
+
+
+def _read_index(path):
+    """Digest, orientation and `native` by key; nothing if the file is absent or corrupt."""
+    try:
+        rows = json.loads(path.read_text("utf-8")).items()
+        return {key: (str(digest), int(turn), bool(fit)) for key, (digest, turn, fit) in rows}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _write_index(path, known):
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text_aside(path, json.dumps(dict(list(known.items())[-_MOST_KEPT:])))
+
+
+def _rules():
+    """A string that changes when the result of a scan may."""
     import PIL
     from PIL import Image, ImageFile
 
     settings = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
-    rules = f"{_RULES} {PIL.__version__} {settings}"
-    now = time.time_ns()
-    # Before the files are read: the key of a file that changes meanwhile never matches.
-    keys = [key_of(path, rules, now) for path in paths]
-    known = index.find(keys)
-    new = [(path, key) for path, key in zip(paths, keys, strict=True) if key not in known]
-    scanned = list(pool.map(_scan_file, [path for path, _ in new]))
-    # Unreadable files are not stored: the cause may be a network share that was offline.
-    index.add(
-        {
-            key: (file.digest, file.orientation, file.native)
-            for (_, key), file in zip(new, scanned, strict=True)
-            if key is not None and file.reason is None
-        }
-    )
-    rest = iter(scanned)
-    return [
-        ScannedFile(path, *known[key]) if key in known else next(rest)
-        for path, key in zip(paths, keys, strict=True)
-    ]
+    return f"{_RULES} {PIL.__version__} {settings}"
+
+
+def _key_of(path, rules, now):
+    """A hash of the path, size, inode and times of a file, and of the rules of the scan.
+
+    A write of as many bytes with the modification time set back still changes it: on Unix,
+    nobody can set the time of the last status change. None for a file that has no status or was
+    written within the last two seconds.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if max(status.st_mtime_ns, status.st_ctime_ns) > now - _SETTLED_NANOSECONDS:
+        return None
+    figures = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    parts = (os.path.abspath(path), *figures, rules)
+    # No part contains a zero byte. A name need not be valid Unicode.
+    text = "\0".join(map(str, parts))
+    return hashlib.blake2b(os.fsencode(text), digest_size=16).hexdigest()
 
 
 def _scan_file(path):
