@@ -38,52 +38,12 @@ def layerwise_decay(model: keras.Model, decay: float = 0.75) -> dict[str, float]
     if not 0 < decay <= 1:
         raise ValueError(f"`decay` must be above 0 and at most 1. Received: decay={decay}")
     stages = _stage_patterns(model)
-    rates = [decay ** (len(stages) - position) for position in range(len(stages))]
-    return _multipliers(model, stages, rates)
-
-
-def discriminative(model: keras.Model, lowest: float = 0.01) -> dict[str, float]:
-    """Returns multipliers that rise geometrically from the first stage to the head.
-
-    The first stage has multiplier `lowest`, the head 1, and each stage between them a
-    constant multiple of the one before. Stages without weights do not count. All layers outside
-    the stages belong to the head.
-
-    Args:
-        model: a `TransferModel`, or any model with `backbone.stages`.
-        lowest: multiplier of the first stage, above 0 and at most 1. Defaults to 0.01.
-
-    Returns:
-        Dict from pattern to multiplier: a pattern for each layer, from the first stage to the
-        last, and finally '.*' for the head.
-
-    Raises:
-        ValueError: if `lowest` is out of range or `model` has no stages.
-
-    Example:
-        >>> multipliers = optimizers.discriminative(model, lowest=0.01)
-        >>> max(multipliers.values()) == multipliers[".*"] == 1.0
-        True
-
-    Reference:
-        [Howard & Ruder, 2018](https://arxiv.org/abs/1801.06146), section 3.2; the spacing
-        between two ends is that of fastai's `slice(lowest, highest)`.
-    """
-    if not 0 < lowest <= 1:
-        raise ValueError(f"`lowest` must be above 0 and at most 1. Received: lowest={lowest}")
-    stages = _stage_patterns(model)
-    rates = [lowest ** (1 - position / len(stages)) for position in range(len(stages))]
-    return _multipliers(model, stages, rates)
-
-
-def _multipliers(model, stages, rates):
     multipliers = {
-        pattern: rate
-        for patterns, rate in zip(stages, rates, strict=True)
+        pattern: decay ** (len(stages) - position)
+        for position, patterns in enumerate(stages)
         for pattern in patterns
     }
-    paths = [variable.path for variable in model.weights]
-    if None in first_matches(multipliers, paths):
+    if None in first_matches(multipliers, [variable.path for variable in model.weights]):
         multipliers[".*"] = 1.0
     return multipliers
 

@@ -14,12 +14,7 @@ import functools
 
 
 def at_own_rates(optimizer, multipliers):
-    """Returns a view of a built optimizer that gives each variable its own learning rate.
-
-    Args:
-        optimizer: a built `keras.optimizers.Optimizer`.
-        multipliers: list of floats, one for each variable in the order of `build`.
-    """
+    """A view of a built optimizer with multipliers for its variables, in their order."""
     own_rates, _ = _view_classes(type(optimizer))
     return _view(own_rates, optimizer, multipliers)
 

@@ -17,42 +17,17 @@ def carry_over(optimizer, variables):
     """Returns a new optimizer, built on `variables`, with the state of the old one.
 
     An optimizer is bound to the variables it was built on: Keras raises "Unknown variable" if
-    more of them train later, and a new optimizer starts from zero. Use this if layers are
-    frozen or unfrozen during training:
-
-    - The configuration stays, `exclude_from_weight_decay` included.
-    - `iterations`, the current learning rate and the loss scale stay. A schedule or callable is
-      the same object.
-    - A variable that trained before keeps its slots, its moving average and its accumulated
-      gradient; it is matched by identity, not by position or path.
-    - A new variable gets new slots, and a moving average that starts at its current value.
-    - The state of a variable that no longer trains is lost.
+    more of them train later, and a new optimizer starts from zero. The configuration,
+    `iterations`, the current learning rate and the loss scale stay; a schedule is the same
+    object. A variable that trained before keeps its slots, moving average and accumulated
+    gradient, matched by identity. A new one gets new slots, and a moving average that starts at
+    its current value. The old optimizer does not change.
 
     Adam and its relatives correct the bias of new slots by the number of steps, which Keras
     counts once for all variables. After thousands of steps, new variables therefore move faster
     than their learning rate for a while: with Adam's default betas by a factor of
-    `(1 - 0.9**t) / (1 - 0.999**t)**0.5` after `t` more steps, 3.2 at first, at most about 6.6
-    (`t = 12`), and 3.2 again at `t = 100`. Give them a small multiplier, or warm up the rate.
-
-    Args:
-        optimizer: a `keras.optimizers.Optimizer`, a `LearningRateMultiplier`, or a
-            `LossScaleOptimizer` around either. It does not change. If it is not built, the new
-            one has no state.
-        variables: list of the model variables to train. Call it in the scope of the
-            `tf.distribute` strategy of the optimizer, if it has one.
-
-    Returns:
-        An optimizer of the same class, built on `variables`.
-
-    Raises:
-        ValueError: if called outside the scope of the strategy, or if the slots of the
-            optimizer cannot be assigned to variables (`keras.optimizers.MultiOptimizer`).
-
-    Example:
-        >>> from keras_transfer.optimizers.slot_carry_over import carry_over
-        >>> model.compile()
-        >>> freezing.UnfreezeLast(1).apply(model.backbone)
-        >>> optimizer = carry_over(model.optimizer, model.trainable_variables)
+    `(1 - 0.9**t) / (1 - 0.999**t)**0.5` after `t` more steps, at most about 6.6 (`t = 12`).
+    Give them a small multiplier, or warm up the rate.
     """
     if optimizer._distribution_strategy is not tf.distribute.get_strategy():
         raise ValueError(

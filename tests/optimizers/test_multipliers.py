@@ -1,14 +1,9 @@
 import types
 
 import keras
-import numpy as np
 import pytest
 
-from keras_transfer.optimizers import (
-    LearningRateMultiplier,
-    discriminative,
-    layerwise_decay,
-)
+from keras_transfer.optimizers import LearningRateMultiplier, layerwise_decay
 
 
 def staged_model():
@@ -46,35 +41,26 @@ def test_layerwise_decay_is_one_for_the_head_and_falls_with_each_stage():
     ]
 
 
-def test_discriminative_rises_geometrically_from_the_lowest_to_one():
-    multipliers = discriminative(staged_model(), lowest=0.001)
-    # Three stages and the head: three steps, each a factor of 10.
-    assert list(multipliers) == [r"stem/.*", r"stem\.bn/.*", r"middle\+1/.*", "last/.*", ".*"]
-    np.testing.assert_allclose(list(multipliers.values()), [0.001, 0.001, 0.01, 0.1, 1.0])
-
-
-@pytest.mark.parametrize("rule", [layerwise_decay, discriminative])
-def test_multipliers_cover_the_model_and_are_all_used(rule):
+def test_multipliers_cover_the_model_and_are_all_used():
     model = staged_model()
-    optimizer = LearningRateMultiplier("sgd", rule(model))
+    optimizer = LearningRateMultiplier("sgd", layerwise_decay(model))
     optimizer.build(model.trainable_variables)
     by_path = {v.path: optimizer.multiplier_for(v) for v in model.trainable_variables}
     assert by_path["head/kernel"] == 1.0
-    assert by_path["last/query/kernel"] == rule(model)["last/.*"]
+    assert by_path["last/query/kernel"] == layerwise_decay(model)["last/.*"]
     assert by_path["stem.bn/gamma"] < by_path["middle+1/bias"]
 
 
-@pytest.mark.parametrize("rule", [layerwise_decay, discriminative])
-def test_frozen_stages_get_the_multipliers_they_will_train_with(rule):
+def test_frozen_stages_get_the_multipliers_they_will_train_with():
     model = staged_model()
-    expected = rule(model)
+    expected = layerwise_decay(model)
     for name in ("stem", "stem.bn", "middle+1"):
         model.get_layer(name).trainable = False
     # Only what is inside is frozen; the layer itself says that it is trainable.
     for layer in model.get_layer("last")._flatten_layers(include_self=False):
         layer.trainable = False
-    assert rule(model) == expected
-    optimizer = LearningRateMultiplier("sgd", rule(model))
+    assert layerwise_decay(model) == expected
+    optimizer = LearningRateMultiplier("sgd", layerwise_decay(model))
     optimizer.check(model.variables)
     optimizer.build(model.trainable_variables)
 
@@ -120,13 +106,10 @@ def test_head_without_weights_gets_no_pattern():
 def test_rates_out_of_range_raise(value):
     with pytest.raises(ValueError, match=r"`decay` must be above 0.*Received: decay="):
         layerwise_decay(staged_model(), decay=value)
-    with pytest.raises(ValueError, match=r"`lowest` must be above 0.*Received: lowest="):
-        discriminative(staged_model(), lowest=value)
 
 
-@pytest.mark.parametrize("rule", [layerwise_decay, discriminative])
-def test_model_without_stages_raises(rule):
+def test_model_without_stages_raises():
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
     with pytest.raises(ValueError, match=r"no `backbone.stages`.*Received: model="):
-        rule(model)
+        layerwise_decay(model)
