@@ -6,7 +6,8 @@ import tempfile
 import keras
 
 from benchmarks import child, library_models, library_recipe, picture_folders
-from keras_transfer import backbones, data, heads, models, training, transferability
+from keras_transfer import data, heads, models, training, transferability
+from keras_transfer.backbones.backbone import random_twin
 
 _SCORES = {"probe": "accuracy", "LogME": "logme", "H-score": "h_score"}
 
@@ -44,10 +45,7 @@ def measure(data_set, networks, image_size, seed, limit=None):
 
 def _candidates(networks, image_size, seed):
     found = {name: library_models.backbone(name, image_size) for name in networks}
-    twins = {
-        f"{name}, random": backbones.random_twin(backbone, seed)
-        for name, backbone in found.items()
-    }
+    twins = {f"{name}, random": random_twin(backbone, seed) for name, backbone in found.items()}
     return found | twins
 
 

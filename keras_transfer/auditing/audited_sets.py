@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.auditing.thumbnails import SIDE
-from keras_transfer.data import ImageSplits, read_images
+from keras_transfer.data.image_files import read_images
+from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.pipeline import mixed_order
 from keras_transfer.data.scanning import find_images
 from keras_transfer.features.pooled import check_order, pooled_features, unaugmented

@@ -18,7 +18,7 @@ from keras_transfer.auditing.mislabeling import LabelErrors, label_errors
 from keras_transfer.auditing.shifts import FEWEST, domain_shift
 from keras_transfer.auditing.shortcuts import Confounds, confounds
 from keras_transfer.backbones import Backbone
-from keras_transfer.data import ImageSplits
+from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.features import FeatureCache
 
 # Permutations for a lower level would not fit into memory.

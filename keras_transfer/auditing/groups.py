@@ -8,7 +8,7 @@ import pathlib
 import numpy as np
 
 from keras_transfer._statistics.intervals import wilson_interval
-from keras_transfer.data import ImageSplits
+from keras_transfer.data.image_splits import ImageSplits
 
 # Of all tests together.
 _LEVEL = 0.05

@@ -3,6 +3,7 @@
 import re
 
 from keras_transfer import backbones, transferability
+from keras_transfer.backbones.backbone import random_twin
 from keras_transfer.cli.inputs import cache_of, read_images, show_findings
 from keras_transfer.runs.folder import check_output
 from keras_transfer.transferability.rankings import source_classifier
@@ -17,7 +18,7 @@ def run(options):
     candidates = {name: backbone for name, (backbone, _) in named.items()}
     if options.random_twins:
         for name, (backbone, _) in named.items():
-            candidates[f"{name} (random)"] = backbones.random_twin(backbone)
+            candidates[f"{name} (random)"] = random_twin(backbone)
     ranking = transferability.rank_backbones(
         candidates,
         splits.train,

@@ -27,9 +27,10 @@ from keras_transfer.calibration.temperature_scaling import (
     at_temperature,
     fit_temperature,
 )
-from keras_transfer.data import ImageSplits, decode_image, image_folder
 from keras_transfer.data import augmentation as augmentations
-from keras_transfer.data.decoding import check_image_size
+from keras_transfer.data import image_folder
+from keras_transfer.data.decoding import check_image_size, decode_image
+from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.distribution.precision import mixed_precision_policy
 from keras_transfer.distribution.workers import has_workers, is_chief
 from keras_transfer.features import FeatureCache

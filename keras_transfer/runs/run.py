@@ -13,7 +13,9 @@ from keras_transfer import serving
 from keras_transfer._text import one_line, reason_of
 from keras_transfer.backbones.weights import check_finite
 from keras_transfer.calibration.measures import confusion_table, measure
-from keras_transfer.data import ImageSplits, image_folder, read_images
+from keras_transfer.data import image_folder
+from keras_transfer.data.image_files import read_images
+from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Plan

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.data import decode_image
+from keras_transfer.data.decoding import decode_image
 
 # One batch for the model; TensorFlow Serving refuses more than 1000 warm-up requests.
 MAX_EXAMPLES = 32

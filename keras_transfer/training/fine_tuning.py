@@ -10,7 +10,8 @@ from collections.abc import Iterable
 import keras
 import tensorflow as tf
 
-from keras_transfer.backbones import graph, random_twin
+from keras_transfer.backbones import graph
+from keras_transfer.backbones.backbone import random_twin
 from keras_transfer.distribution.workers import all_agree, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.plans.chooser import DECAY_REASON, choose_plan

@@ -12,6 +12,8 @@ from keras_transfer import data
 from keras_transfer.auditing import audit, plot_audit
 from keras_transfer.auditing.audited_sets import features_in_order
 from keras_transfer.auditing.thumbnails import thumbnails
+from keras_transfer.data.image_files import read_images
+from keras_transfer.data.labeled_dataset import LabeledDataset
 from keras_transfer.data.pipeline import mixed_order
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import pooled_features
@@ -148,7 +150,7 @@ def test_rows_are_in_the_order_of_the_paths(folder, tmp_path, shuffle):
     kept = pooled_features(backbone, splits.train, cache).features
     rows = features_in_order(splits, "train", backbone, cache)
     assert pooled_features(backbone, splits.train, cache).num_computed == 0
-    images, *_ = data.read_images(splits.paths["train"], 16)
+    images, *_ = read_images(splits.paths["train"], 16)
     expected = np.concatenate([backbone(batch, training=False) for batch in images])
     np.testing.assert_allclose(rows, expected.mean(axis=(1, 2)), atol=1e-3)
     assert np.array_equal(rows, kept) is not shuffle
@@ -233,7 +235,7 @@ def unlabelled():
 
 def other_classes():
     images = tf.data.Dataset.from_tensor_slices((np.zeros((4, 16, 16, 3)), [0, 1, 0, 1]))
-    return data.LabeledDataset(images.batch(2), ("a", "b"))
+    return LabeledDataset(images.batch(2), ("a", "b"))
 
 
 REFUSED = {

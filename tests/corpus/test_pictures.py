@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from keras_transfer import data
-from keras_transfer.data.image_files import make_loader
+from keras_transfer.data.image_files import make_loader, read_images
 from keras_transfer.data.scanning import ScannedFile, scan
 from tests.corpus.pictures import (
     ODD,
@@ -31,7 +31,7 @@ def finished_run(tmp_path_factory):
 
 def read(paths):
     """The pixels of what can be read, and the reasons for the rest."""
-    dataset, readable, unreadable = data.read_images(paths, IMAGE_SIZE)
+    dataset, readable, unreadable = read_images(paths, IMAGE_SIZE)
     pixels = np.concatenate(list(dataset)) if readable else np.zeros((0, *IMAGE_SIZE, 3))
     assert len(pixels) == len(readable)
     assert len(readable) + len(unreadable) == len(paths)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_transfer import data
 from keras_transfer.data.image_transforms import adjust_color, cutmix, mixup
+from keras_transfer.data.labeled_dataset import LabeledDataset
 
 SEED = tf.constant([3, 4])
 EVERYTHING = data.Augmentation(
@@ -47,7 +48,7 @@ def batches(count=24, channels=3, class_names=("a", "b", "c")):
     labels = np.arange(count, dtype="int32") % 3
     pairs = tf.data.Dataset.from_tensor_slices((make_images(count, channels=channels), labels))
     dataset = pairs.batch(4)
-    return data.LabeledDataset(dataset, class_names, count) if class_names else dataset
+    return LabeledDataset(dataset, class_names, count) if class_names else dataset
 
 
 def collect(dataset):
@@ -165,7 +166,7 @@ def test_both_mixtures_take_turns():
 
 def test_mixing_makes_targets_of_labels_and_keeps_class_names():
     dataset = data.Augmentation(mixup=0.2)(batches())
-    assert isinstance(dataset, data.LabeledDataset)
+    assert isinstance(dataset, LabeledDataset)
     assert dataset.class_names == ("a", "b", "c")
     assert dataset.num_images == 24
     assert int(dataset.cardinality()) == 6
@@ -179,7 +180,7 @@ def test_targets_are_mixed_as_they_are():
 
 def test_a_plain_dataset_stays_plain_and_may_say_its_classes():
     plain = batches(class_names=None)
-    assert not isinstance(data.Augmentation(zoom=0.1)(plain), data.LabeledDataset)
+    assert not isinstance(data.Augmentation(zoom=0.1)(plain), LabeledDataset)
     mixed = data.Augmentation(mixup=0.2)(plain, num_classes=4)
     assert mixed.element_spec[1].shape == (None, 4)
 

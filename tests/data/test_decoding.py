@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from keras_transfer import data
-from keras_transfer.data.decoding import exif_orientation, resize
+from keras_transfer.data.decoding import decode_image, exif_orientation, resize
 from keras_transfer.data.image_files import decode_with_pillow
 
 
@@ -49,7 +48,7 @@ def test_tensorflow_and_pillow_decode_alike(make_image, tmp_path, mode, image_fo
     expected = decode_with_pillow(path)[0]
     if channels == 1:
         expected = tf.image.rgb_to_grayscale(expected).numpy()
-    decoded = data.decode_image(path.read_bytes(), channels).numpy()
+    decoded = decode_image(path.read_bytes(), channels).numpy()
     assert decoded.dtype == np.uint8
     assert decoded.shape == (24, 32, channels)
     np.testing.assert_allclose(decoded.astype(int), expected.astype(int), atol=1)
@@ -62,13 +61,13 @@ def test_sixteen_bit_grey_keeps_the_upper_half(tmp_path):
     # 257 * n is n in the upper byte and n in the lower one.
     expected = np.repeat(np.arange(256, dtype="uint8").reshape(16, 16, 1), 3, axis=2)
     np.testing.assert_array_equal(decode_with_pillow(path)[0], expected)
-    np.testing.assert_array_equal(data.decode_image(path.read_bytes()), expected)
+    np.testing.assert_array_equal(decode_image(path.read_bytes()), expected)
 
 
 def test_transparent_pixels_become_white(tmp_path):
     path = tmp_path / "glass.png"
     Image.new("RGBA", (4, 4), (200, 0, 0, 0)).save(path)
-    assert data.decode_image(path.read_bytes()).numpy().min() == 255
+    assert decode_image(path.read_bytes()).numpy().min() == 255
     assert decode_with_pillow(path)[0].min() == 255
 
 
@@ -81,14 +80,14 @@ def test_palette_with_transparency_becomes_white(tmp_path):
     decoded = decode_with_pillow(path)[0]
     assert decoded[0, 0].max() == 0
     assert decoded[1:].min() == 255
-    np.testing.assert_array_equal(data.decode_image(path.read_bytes()), decoded)
+    np.testing.assert_array_equal(decode_image(path.read_bytes()), decoded)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_turns_a_jpeg_upright(make_image, orientation):
     contents = encode(make_image(), "JPEG", exif=with_orientation(orientation), quality=95)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(contents)))
-    decoded = data.decode_image(contents).numpy()
+    decoded = decode_image(contents).numpy()
     np.testing.assert_allclose(decoded.astype(int), np.asarray(upright).astype(int), atol=1)
     assert int(exif_orientation(contents)) == orientation
 
@@ -132,7 +131,7 @@ def test_decoding_and_resizing_can_be_served(make_image, tmp_path):
         @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
         def serve(self, contents):
             return tf.map_fn(
-                lambda one: resize(data.decode_image(one), 16),
+                lambda one: resize(decode_image(one), 16),
                 contents,
                 fn_output_signature=tf.TensorSpec((16, 16, 3), "float32"),
             )
@@ -144,7 +143,7 @@ def test_decoding_and_resizing_can_be_served(make_image, tmp_path):
     ]
     tf.saved_model.save(Server(), str(tmp_path / "served"))
     served = tf.saved_model.load(str(tmp_path / "served")).serve(tf.constant(images))
-    expected = [resize(data.decode_image(one), 16) for one in images]
+    expected = [resize(decode_image(one), 16) for one in images]
     np.testing.assert_allclose(served, expected, atol=1e-3)
 
 
@@ -163,7 +162,7 @@ def test_resize_stretches_and_takes_batches():
 @pytest.mark.parametrize("channels", [0, 2, 4, "rgb"])
 def test_other_channels_are_refused(channels):
     with pytest.raises(ValueError, match="`channels` must be 3"):
-        data.decode_image(b"", channels)
+        decode_image(b"", channels)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_transfer.data import LabeledDataset
+from keras_transfer.data.labeled_dataset import LabeledDataset
 
 NAMES = ("ants", "bees")
 

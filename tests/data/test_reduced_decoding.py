@@ -5,10 +5,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_transfer import data
 from keras_transfer.data import decoding
-from keras_transfer.data.decoding import decode_and_resize, resize
-from keras_transfer.data.image_files import decode_with_pillow
+from keras_transfer.data.decoding import decode_and_resize, decode_image, resize
+from keras_transfer.data.image_files import decode_with_pillow, read_images
 
 # Neither side is a multiple of 2, 4 or 8.
 UNEVEN = (403, 301)
@@ -23,7 +22,7 @@ def encode(image, image_format="JPEG", orientation=1, **arguments):
 
 
 def whole(contents, image_size, channels=3):
-    return resize(data.decode_image(contents, channels), image_size).numpy()
+    return resize(decode_image(contents, channels), image_size).numpy()
 
 
 def mean_difference(first, second):
@@ -146,7 +145,7 @@ def test_files_and_bytes_give_the_same_pixels(make_image, tmp_path, channels, re
     }
     for name, contents in written.items():
         (tmp_path / name).write_bytes(contents)
-    dataset, paths, _ = data.read_images(
+    dataset, paths, _ = read_images(
         [tmp_path / name for name in written],
         (20, 30),
         channels,
@@ -181,7 +180,7 @@ def test_photographs_differ_as_the_documentation_says(real_data, ratios, ratio, 
     differences = []
     for path in sorted((real_data / "hymenoptera" / "val").glob("*/*.jpg"))[:40]:
         contents = path.read_bytes()
-        target = min(data.decode_image(contents).shape[:2]) // (2 * ratio)
+        target = min(decode_image(contents).shape[:2]) // (2 * ratio)
         image = decode_and_resize(contents, target)
         differences.append(mean_difference(image, whole(contents, target)))
     assert set(ratios) == {1, ratio}  # 1 for the comparison

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer import callbacks, data, freezing, heads, models, optimizers
+from keras_transfer import callbacks, freezing, heads, models, optimizers
+from keras_transfer.data.image_files import read_images
 from tests.distribution.devices import divide_cpu
 from tests.networks import residual_backbone
 
@@ -79,7 +80,7 @@ def _pictures(folder):
         return images.astype("float32"), np.arange(NUM_IMAGES) % 3
     files = sorted(pathlib.Path(folder).rglob("*.jpg"))
     files = files[:: len(files) // NUM_IMAGES][:NUM_IMAGES]
-    dataset, _, _ = data.read_images(files, image_size=SIZE, batch_size=NUM_IMAGES)
+    dataset, _, _ = read_images(files, image_size=SIZE, batch_size=NUM_IMAGES)
     return next(iter(dataset)).numpy(), np.arange(NUM_IMAGES) % 3
 
 

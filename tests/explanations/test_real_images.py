@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_transfer import data
+from keras_transfer.data.image_files import read_images
 from keras_transfer.explanations import (
     grad_cam,
     integrated_gradients,
@@ -27,7 +27,7 @@ WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 def images(real_data):
     folders = [real_data / "hymenoptera" / "val" / name for name in ("ants", "bees")]
     paths = [str(path) for folder in folders for path in sorted(folder.iterdir())[:EACH]]
-    dataset, found, _ = data.read_images(paths, (SIZE, SIZE), 3)
+    dataset, found, _ = read_images(paths, (SIZE, SIZE), 3)
     assert len(found) == 2 * EACH
     return np.concatenate([batch.numpy() for batch in dataset])
 

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer import data
+from keras_transfer.data.labeled_dataset import LabeledDataset
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.observed_source import in_memory
 from keras_transfer.transferability import rank_backbones
@@ -24,7 +25,7 @@ def counted(dataset):
         examples=lambda start: passes.append(start) or dataset.source.examples(start),
     )
     number = source.num_images
-    return data.LabeledDataset(dataset, dataset.class_names, number, source), passes
+    return LabeledDataset(dataset, dataset.class_names, number, source), passes
 
 
 def test_images_are_decoded_once_and_share_one_entry(dataset, engine, tmp_path):
