@@ -24,9 +24,8 @@ def bootstrap_interval(values, seed=0):
 def paired_interval(gains):
     """Interval for the difference of two accuracies on the same images.
 
-    Args:
-        gains: for each image 1 if only the first classifier is correct, -1 if only the second
-            is, else 0; or means of these over several trials.
+    `gains` is for each image 1 if only the first classifier is correct, -1 if only the second
+    is, else 0; or means of these over several trials.
 
     Reference:
         Agresti and Min, Simple improved confidence intervals for comparing matched proportions,
@@ -44,13 +43,10 @@ def paired_interval(gains):
 
 
 def difference_interval(later, earlier, are_paired):
-    """Interval for `mean(later) - mean(earlier)`, two accuracies.
+    """Interval for `mean(later) - mean(earlier)`, two accuracies, from the hits of each image.
 
-    Args:
-        later: for each image 1 if it is classified correctly, else 0; or the mean over trials.
-        earlier: the same of the other classifier.
-        are_paired: whether equal rows are the same images. If not, the interval is the
-            conservative one of two separate bootstrap intervals.
+    If equal rows are not the same images, it is the conservative one of two bootstrap
+    intervals.
     """
     later, earlier = np.asarray(later, "float64"), np.asarray(earlier, "float64")
     if are_paired:

@@ -37,14 +37,7 @@ class ProbeResult:
 def cross_validate(features, labels, num_folds=5, seed=0):
     """Fits a multinomial logistic regression in each fold and predicts the validation part.
 
-    Args:
-        features: array of shape `(images, features)`; they are standardized here.
-        labels: integers of shape `(images,)`.
-        num_folds: see `stratified_folds`. Defaults to 5.
-        seed: of the folds. Defaults to 0.
-
-    Returns:
-        A `ProbeResult`.
+    The features are standardized here. Returns a `ProbeResult`.
 
     Raises:
         ValueError: if the features are not a finite matrix, the labels do not match, there are
@@ -149,18 +142,12 @@ def fit_regressions(rows, labels, weights, penalties):
     """Multinomial logistic regressions: one for each row of weights and each penalty.
 
     Each minimizes the weighted mean of the cross-entropy plus `penalty / 2` times the sum of
-    the squared kernel; the bias is not penalized.
+    the squared kernel; the bias is not penalized. Rows are standardized features, labels count
+    from 0 without gaps, a weight of 0 leaves an image out. Each fit starts at the solution of
+    the penalty before, which is fastest in descending order.
 
-    Args:
-        rows: standardized features of shape `(images, features)`.
-        labels: integers of shape `(images,)`, from 0 without gaps.
-        weights: of shape `(regressions, images)`; 0 leaves an image out.
-        penalties: positive numbers; each fit starts at the solution of the one before, which
-            is fastest in descending order.
-
-    Returns:
-        For each row of weights a list of `(kernel, bias)`, of shapes `(features, classes)` and
-        `(classes,)`, for each penalty.
+    Returns for each row of weights a list of `(kernel, bias)`, of shapes `(features, classes)`
+    and `(classes,)`, for each penalty.
     """
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits

@@ -199,21 +199,14 @@ class Backbone(keras.Model):
         )
 
 
-def random_twin(backbone: Backbone, seed: int = 0) -> Backbone:
-    """A backbone with the same graph and random weights.
+def random_twin(backbone, seed=0):
+    """A backbone with the same graph and random weights, by its layers' own initializers.
 
     The difference in accuracy between a network and its twin is what the pretraining is worth.
     The statistics of a `Normalization` layer are part of the preprocessing and are kept.
 
-    Args:
-        backbone: a `Backbone`; it does not change.
-        seed: seed of the weights. Defaults to 0.
-
-    Returns:
-        A `Backbone` with layers of its own, initialized by their own initializers.
-
     Example:
-        >>> twin = backbones.random_twin(backbone)
+        >>> twin = random_twin(backbone)
         >>> twin.count_params() == backbone.count_params()
         True
     """

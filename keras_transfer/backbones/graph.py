@@ -23,17 +23,11 @@ def forward_operations(model):
 
 
 def boundaries(model):
-    """The tensors where the graph can be cut in two, by the name of their operation.
+    """The tensors where the graph can be cut in two, by the name of their operation, in order.
 
     A tensor is a boundary if every path from the input to the output goes through it: the rest
     of the graph needs no other tensor. Bare operations (the additions of ConvNeXt and
     MobileNetV3) count like layers.
-
-    Args:
-        model: a functional `keras.Model` with one input and one output tensor.
-
-    Returns:
-        A dict from name to `KerasTensor`, in the order of the graph, the output included.
     """
     nodes = [node for node in forward_nodes(model) if not node.is_input]
     last_reader = {}
@@ -116,15 +110,8 @@ def replay(model, inputs, clone):
     """Calls copies of the operations of `model` on new inputs, those of nested models included.
 
     It drops a `training` flag in the call of a nested model (`base(x, training=False)`): the
-    freeze policy decides the mode of a frozen layer.
-
-    Args:
-        model: a functional or sequential `keras.Model`.
-        inputs: `KerasTensor`s in the structure of `model.input`.
-        clone: function from an operation to the operation to call in its place.
-
-    Returns:
-        The output tensors, in the structure of `model.output`.
+    freeze policy decides the mode of a frozen layer. `clone` maps an operation to the one to
+    call in its place.
     """
     model = as_functional(model)
     tensors = dict(zip(map(id, model.inputs), tree.flatten(inputs), strict=True))
@@ -169,17 +156,11 @@ def leaf_operations(model):
 
 
 def stable_names(operations):
-    """Names of operations that do not depend on the models built before.
+    """Names of operations that do not depend on the models built before, by their id.
 
     Keras counts its automatic names through the whole process (`conv2d`, then `conv2d_94` in
     the second model). These get new numbers in the order of the graph; names that a user chose
     stay, unless two operations share one.
-
-    Args:
-        operations: the operations of one graph, in order.
-
-    Returns:
-        A dict from the id of an operation to its name.
     """
     chosen, automatic = {}, {}
     taken = set()
@@ -213,16 +194,11 @@ def snake_case(name):
 
 
 def flat_copy(model, inputs, change_config=None):
-    """Builds a flat copy of `model` on `inputs`, with stable names and the same weights.
+    """A flat copy of `model` on `inputs`, with stable names and the same weights.
 
-    Args:
-        model: a functional or sequential `keras.Model`, nested models allowed.
-        inputs: one `KerasTensor`, which may be the output of another layer.
-        change_config: optional function from a layer and its config to the config of the copy.
-            If it changes the shape of a weight, the caller sets the weight.
-
-    Returns:
-        `(output, copies)`: the output tensor, and a dict from operation to copy.
+    `change_config` maps a layer and its config to the config of the copy; if that changes the
+    shape of a weight, the caller sets the weight. Returns the output tensor, and a dict from
+    operation to copy.
     """
     originals = leaf_operations(model)
     names = stable_names(originals)

@@ -82,13 +82,7 @@ def adapt_weights(copies, num_channels):
     For one channel, the kernel of the first convolution is summed over the colors, which equals
     feeding the gray image three times. For more channels it is repeated (R, G, B, R, …) and
     multiplied by `3 / num_channels`: an image that is equal in all channels keeps its output.
-
-    Args:
-        copies: dict from an operation to its copy, as `graph.flat_copy` returns it.
-        num_channels: number of channels of the copies' input.
-
-    Raises:
-        ValueError: if the shape of a layer changed in an unknown way.
+    `copies` is what `graph.flat_copy` returns.
     """
     for original, copy in copies.items():
         if not isinstance(original, keras.Layer):

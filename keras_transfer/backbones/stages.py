@@ -36,17 +36,10 @@ _EXPANSION = 3
 
 
 def compute_stages(model, reference_size=256):
-    """The stages of a functional model, computed from its graph.
+    """The stages of a functional model: a tuple of `Stage`, each with weights, without gaps.
 
     A stage ends at the last boundary of a resolution that closes a block. If a network keeps
     one resolution (a transformer, a small dense network), each block is a stage.
-
-    Args:
-        model: a functional `keras.Model` with one input and one output tensor.
-        reference_size: height and width in pixels that replace unknown ones. Defaults to 256.
-
-    Returns:
-        A tuple of `Stage`. Together they contain every operation once, and each has weights.
     """
     operations = graph.forward_operations(model)
     position = {operation.name: index for index, operation in enumerate(operations)}

@@ -23,12 +23,7 @@ _NUMBERS = "fiubV"
 
 
 def build_with_imagenet(application, **arguments):
-    """Builds a network with its ImageNet weights, through Keras' own cache and download.
-
-    Raises:
-        FileNotFoundError: if the file is neither in the cache nor available for download; the
-            message names the file and the cache folder.
-    """
+    """Builds a network with its ImageNet weights, through Keras' own cache and download."""
     try:
         return application.function(include_top=False, weights="imagenet", **arguments)
     except Exception as error:  # `get_file` raises a bare `Exception`
@@ -54,14 +49,10 @@ def cache_directory():
 def load_weights(model, path):
     """Loads a weights file into a network without its classifier.
 
-    It converts numbers of another type. It reads only the weights of a `.keras` file: it builds
-    none of its layers and runs no code in it.
-
-    Args:
-        model: a functional `keras.Model`.
-        path: a file in one of three formats: `.h5` as of `keras.applications` (layers in the
-            order of the graph; a classifier at the end is ignored), `.weights.h5`, or
-            `.keras`.
+    It reads `.h5` as of `keras.applications` (layers in the order of the graph; a classifier at
+    the end is ignored), `.weights.h5` and `.keras`. It converts numbers of another type. It
+    reads only the weights of a `.keras` file: it builds none of its layers and runs no code in
+    it.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -88,12 +79,7 @@ def load_weights(model, path):
 
 
 def check_finite(model, source):
-    """Raises `ValueError` with the name of the layer if a weight is NaN or infinite.
-
-    Args:
-        model: a `keras.Model`.
-        source: origin of the weights, for the message.
-    """
+    """Raises `ValueError` with the name of the layer if a weight is NaN or infinite."""
     for layer in model.layers:
         for weight in layer.weights:
             if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():

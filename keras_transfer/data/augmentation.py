@@ -145,17 +145,7 @@ class Augmentation:
         )
 
     def transform(self, images, labels, seed, num_classes=None):
-        """Augments one batch: a pure function of its arguments.
-
-        Args:
-            images: tensor of shape `(batch, height, width, channels)` in `[0, 255]`.
-            labels: the labels; only MixUp and CutMix change them.
-            seed: integer tensor of shape `(2,)`.
-            num_classes: number of classes for MixUp and CutMix of integer labels.
-
-        Returns:
-            `(images, labels)` with float32 images.
-        """
+        """Augments one batch: a pure function of its arguments; `seed` has the shape `(2,)`."""
         images = tf.cast(images, "float32")
         seeds = split_seed(seed, 4)
         if self.flip or self.rotation or self.zoom or self.crop < 1 or self.translation:

@@ -17,33 +17,17 @@ _RATIOS = (2, 4, 8)
 _LEAST_GAP = 2
 
 
-def decode_image(
-    contents: tf.Tensor | bytes, channels: int = 3, orientation: tf.Tensor | int | None = None
-) -> tf.Tensor:
-    """Decodes one JPEG, PNG, GIF (first frame) or BMP file; WebP where TensorFlow can.
+def decode_image(contents, channels=3, orientation=None):
+    """Decodes one JPEG, PNG, GIF (first frame) or BMP file to uint8; WebP where TensorFlow can.
 
-    The function consists of TensorFlow operations, so it can be traced, saved and served for
-    images of unknown size. Transparent pixels are blended with white, 16 bits are reduced to 8,
-    CMYK is converted to RGB. A JPEG is rotated upright by its EXIF orientation; the EXIF data
-    of other formats are ignored. TensorFlow cannot decode a BMP with a palette.
-
-    Args:
-        contents: scalar string tensor, the bytes of the file.
-        channels: 3 for RGB or 1 for grayscale. Defaults to 3.
-        orientation: scalar integer tensor, the EXIF orientation (1 to 8) if it is already
-            known. Defaults to None, which reads it from `contents`.
-
-    Returns:
-        uint8 tensor of shape `(height, width, channels)`.
+    It can be traced, saved and served for images of unknown size. Transparent pixels are
+    blended with white, 16 bits are reduced to 8, CMYK is converted to RGB. A JPEG is rotated
+    upright by `orientation` (1 to 8), by default its EXIF orientation; the EXIF data of other
+    formats are ignored. TensorFlow cannot decode a BMP with a palette.
 
     Raises:
         ValueError: if `channels` is neither 1 nor 3.
         tf.errors.InvalidArgumentError: if the file is corrupt or has another format.
-
-    Example:
-        >>> contents = tf.io.encode_png(tf.zeros((4, 6, 3), "uint8"))
-        >>> data.decode_image(contents).shape
-        TensorShape([4, 6, 3])
     """
     check_channels(channels)
     is_jpeg = tf.io.is_jpeg(contents)
@@ -55,37 +39,21 @@ def decode_image(
 
 
 def decode_and_resize(
-    contents: tf.Tensor | bytes,
-    image_size: int | tuple[int, int],
-    channels: int = 3,
-    orientation: tf.Tensor | int | None = None,
-    reduced_decoding: bool = True,
-) -> tf.Tensor:
-    """Decodes one image file and stretches it to `image_size`.
+    contents, image_size, channels=3, orientation=None, reduced_decoding=True
+):
+    """Decodes one image file and stretches it to `image_size`: float32 in `[0, 255]`.
 
     With `reduced_decoding`, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size if both sides are
-    still at least twice `image_size` afterwards; an antialiased resizing does the rest. Smaller
-    JPEGs and other formats are decoded in full. For a target of 160 or 224 pixels, a photo of
-    12 megapixels takes 50 to 70% of the time of a full decoding and 1/16 of the memory or less;
-    one of 2 megapixels takes 70 to 80% of the time and 1/4 of the memory.
+    still at least twice `image_size` afterwards; an antialiased resizing does the rest. For a
+    target of 160 or 224 pixels, a photo of 12 megapixels takes 50 to 70% of the time of a full
+    decoding and 1/16 of the memory or less; one of 2 megapixels takes 70 to 80% of the time and
+    1/4 of the memory.
 
-    The pixels differ slightly from those of a full decoding. The difference is largest for
-    photos barely large enough for a reduction: on average 0.5 gray levels of 255 at 1/2, 0.8 at
-    1/4 and 1.0 at 1/8 (photos of ants and bees; 1.3, 2.2 and 3.4 in the worst of 133 photos).
-
-    Args:
-        contents: scalar string tensor, the bytes of the file, in a format of `decode_image`.
-        image_size: `(height, width)`, or one integer for both, in pixels.
-        channels: 3 for RGB or 1 for grayscale. Defaults to 3.
-        orientation: as for `decode_image`.
-        reduced_decoding: whether a JPEG may be decoded at a reduced size. Defaults to True.
-            With False the result equals `resize(decode_image(contents), image_size)`.
-
-    Returns:
-        float32 tensor of shape `(height, width, channels)` in `[0, 255]`.
+    The pixels differ slightly from those of a full decoding, most for photos barely large
+    enough for a reduction: on average 0.5 gray levels of 255 at 1/2, 0.8 at 1/4 and 1.0 at 1/8
+    (photos of ants and bees; 1.3, 2.2 and 3.4 in the worst of 133 photos).
 
     Example:
-        >>> from keras_transfer.data.decoding import decode_and_resize
         >>> contents = tf.io.encode_jpeg(tf.zeros((400, 600, 3), "uint8"))
         >>> decode_and_resize(contents, 16).shape
         TensorShape([16, 16, 3])
@@ -111,18 +79,11 @@ def decode_and_resize(
     return tf.ensure_shape(image, (*size, channels))
 
 
-def resize(image: tf.Tensor, image_size: int | tuple[int, int]) -> tf.Tensor:
-    """Stretches an image or a batch to `image_size`, bilinear and antialiased.
+def resize(image, image_size):
+    """Stretches an image or a batch to `image_size`, bilinear and antialiased, as float32.
 
     Without antialiasing, a large photo loses all detail between the sampled pixels. (Keras'
     `image_dataset_from_directory` does not antialias.)
-
-    Args:
-        image: numeric tensor of shape `([batch,] height, width, channels)`.
-        image_size: `(height, width)`, or one integer for both, in pixels.
-
-    Returns:
-        float32 tensor with the range of values of `image`.
     """
     size = check_image_size(image_size)
     return tf.image.resize(image, size, method="bilinear", antialias=True)
@@ -134,15 +95,10 @@ def least_size(image_size, orientation):
 
 
 def resize_reduced(pixels, extent, image_size, channels, orientation):
-    """Stretches and rotates what a decoder has reduced.
+    """Stretches and rotates the uint8 pixels that a decoder has reduced.
 
-    Args:
-        pixels: uint8 tensor of shape `(height, width, 3)`, not rotated yet.
-        extent: `(height, width)` of the image in `pixels`. These are fractions where the sides
-            of the file are no multiples of the ratio: the image ends within the last pixel.
-        image_size: `(height, width)` of the result.
-        channels: 3 or 1.
-        orientation: the EXIF orientation.
+    `extent` is `(height, width)` of the image in them. These are fractions where the sides of
+    the file are no multiples of the ratio: the image ends within the last pixel.
     """
     pixels = convert(tf.ensure_shape(pixels, (None, None, 3)), channels)
     size = _size_before_rotation(image_size, orientation)

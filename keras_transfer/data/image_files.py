@@ -5,7 +5,6 @@ Pillow decodes the rest.
 """
 
 import os
-from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -23,36 +22,16 @@ from keras_transfer.data.decoding import (
 from keras_transfer.data.scanning import scan
 
 
-def read_images(
-    paths: Iterable[str | os.PathLike],
-    image_size: int | tuple[int, int],
-    channels: int = 3,
-    batch_size: int = 32,
-    reduced_decoding: bool = True,
-) -> tuple[tf.data.Dataset | None, list[str], list[tuple[str, str]]]:
+def read_images(paths, image_size, channels=3, batch_size=32, reduced_decoding=True):
     """Reads image files without labels, with the same pixels as `image_folder`.
-
-    Use it to predict on new images.
-
-    Args:
-        paths: the files, in any format that `image_folder` reads.
-        image_size: `(height, width)`, or one integer for both, in pixels; images are
-            stretched.
-        channels: 3 for RGB or 1 for grayscale. Defaults to 3.
-        batch_size: images in a batch. Defaults to 32.
-        reduced_decoding: as for `image_folder`; use the value of the training. Defaults to
-            True.
 
     Returns:
         `(dataset, readable, unreadable)`: a `tf.data.Dataset` of float32 batches of shape
         `(batch, height, width, channels)` in `[0, 255]`, or None if no file can be read; the
         paths of its images in order; and a list of `(path, reason)` for the other files.
 
-    Raises:
-        ValueError: if `image_size` or `channels` is invalid.
-
     Example:
-        >>> dataset, readable, unreadable = data.read_images(["photos/absent.jpg"], 160)
+        >>> dataset, readable, unreadable = read_images(["photos/absent.jpg"], 160)
         >>> unreadable[0][0]
         'photos/absent.jpg'
     """

@@ -140,17 +140,8 @@ def stratified_split(labels, digests, fraction, seed):
     """Sets aside `fraction` of each class, at least one image and never all of them.
 
     The draw hashes the seed with the contents of each image. It depends neither on names nor on
-    the file system, an added image moves hardly any other, and copies of an image stay in one
-    split.
-
-    Args:
-        labels: the label of each image.
-        digests: a string for each image, equal for equal images.
-        fraction: fraction of each class to set aside, between 0 and 1.
-        seed: integer.
-
-    Returns:
-        `(kept, set_aside)`, two ascending lists of indices.
+    the file system, an added image moves hardly any other, and copies of an image (equal
+    digests) stay in one split. Returns two ascending lists of indices.
 
     Example:
         >>> stratified_split([0, 0, 0, 1], ["a", "b", "c", "d"], 0.4, seed=0)
@@ -172,15 +163,9 @@ def stratified_split(labels, digests, fraction, seed):
 
 
 def find_classes(folder):
-    """The images of each class folder: dict from the name of the class to sorted paths.
+    """The images of each class folder, a dict from name to sorted paths, and messages.
 
     Subfolders of a class folder belong to the class. A class folder may be empty.
-
-    Returns:
-        `(classes, messages)`, the latter for warnings.
-
-    Raises:
-        ValueError: if a name is not valid Unicode.
     """
     classes = {_checked_name(path): find_images(path) for path in _subfolders(folder)}
     loose = _loose_images(folder)

@@ -111,17 +111,7 @@ def imbalance(counts):
 
 
 def check_splits(labels, digests, places, class_names):
-    """The warnings about a data set.
-
-    Args:
-        labels: dict from split to the label of each image.
-        digests: dict from split to a string for each image, equal for equal images.
-        places: dict from split to a name of each image, to show to the user.
-        class_names: names of the classes.
-
-    Returns:
-        A list of messages.
-    """
+    """The warnings about a data set, from dicts of split to labels, digests and names."""
     found = _check_counts(labels, class_names)
     for one, other in itertools.combinations(labels, 2):
         known = dict(zip(digests[one], places[one], strict=True))

@@ -43,13 +43,7 @@ def affine(images, seed, flip, rotation, zoom, crop, translation):
 
 
 def resample(images, matrix, shift):
-    """Reads each pixel from `matrix @ pixel + shift`, with the center as origin.
-
-    Args:
-        images: the batch.
-        matrix: 2 by 2 nested list of tensors of shape `(batch,)`.
-        shift: two such tensors, in pixels, x before y.
-    """
+    """Reads each pixel from `matrix @ pixel + shift`, with the center as origin, x before y."""
     (a, b), (c, d) = matrix
     height, width = tf.shape(images)[1], tf.shape(images)[2]
     middle_x = (tf.cast(width, "float32") - 1) / 2

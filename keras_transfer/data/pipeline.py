@@ -70,16 +70,11 @@ class ReadingOptions:
     ):
         """A `LabeledDataset` of batches.
 
-        Args:
-            examples: function from the index of the first example to a `tf.data.Dataset` of
-                examples, each still encoded.
-            load: function from an example to `(image, label)`.
-            class_names: names of the classes.
-            num_images: number of examples.
-            fingerprint: of the `ImageSource`.
-            shuffle_buffer: number of encoded examples that each epoch shuffles; None keeps the
-                order. As everywhere in TensorFlow, the order of an epoch follows from the seed
-                and the global seed of `keras.utils.set_random_seed`.
+        `examples` is a function from the index of the first example to a dataset of encoded
+        examples, `load` one from an example to `(image, label)`. Each epoch shuffles
+        `shuffle_buffer` encoded examples; None keeps the order. As everywhere in TensorFlow,
+        the order of an epoch follows from the seed and the global seed of
+        `keras.utils.set_random_seed`.
         """
 
         def loaded(start=0):

@@ -15,14 +15,9 @@ def rand_augment(images, seed, magnitude):
     (`keras.layers.RandAugment` computes every operation for the whole batch and then selects,
     which is slower than a small network.)
 
-    Args:
-        images: float32 of shape `(batch, height, width, channels)` in `[0, 255]`.
-        seed: integer tensor of shape `(2,)`.
-        magnitude: strength of the operations, between 0 and 1.
-
     Reference:
-        Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced
-        search space", NeurIPS 2020.
+        Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced search
+        space", NeurIPS 2020.
     """
     batch_size = tf.shape(images)[0]
     choice_seed, sign_seed = split_seed(seed, 2)
