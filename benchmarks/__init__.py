@@ -1,1 +1,1 @@
-"""Measurements that depend on the machine: `python -m benchmarks` from the project's root."""
+"""Measurements of what depends on the machine: `python -m benchmarks`."""

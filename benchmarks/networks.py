@@ -1,8 +1,11 @@
-"""The networks that are measured, and where their weights lie."""
+"""The networks of the measurements, in this library and in plain Keras."""
 
 import dataclasses
 
-from benchmarks.picture_folders import data_folder
+import keras
+
+from benchmarks.images import data_folder
+from keras_transfer import backbones, heads, models
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,9 +14,8 @@ class Network:
 
     Attributes:
         application: its name there.
-        arguments: what its function takes besides size and weights.
-        weights_file: the name of the weights in the data's folder `weights`, or None for
-            random ones.
+        arguments: its further arguments.
+        weights_file: in the folder of weights; None for random weights.
     """
 
     application: str
@@ -36,9 +38,37 @@ NETWORKS = {
     ),
     "MobileNet": Network("MobileNet", {"alpha": 0.75}, "mobilenet_7_5_224_tf_no_top.h5"),
     "MobileNet-0.25": Network("MobileNet", {"alpha": 0.25}, "mobilenet_2_5_224_tf_no_top.h5"),
-    "ResNet50": Network("ResNet50"),
-    # Where only the amount of work matters, so that nothing has to be found on the disk.
     "MobileNetV2-random": Network("MobileNetV2", {"alpha": 0.35}),
-    "MobileNetV2-1.0": Network("MobileNetV2"),
-    "EfficientNetV2S": Network("EfficientNetV2S"),
 }
+
+
+def backbone(network, image_size):
+    """A `Backbone` for images of that size."""
+    row = NETWORKS[network]
+    shape = (image_size, image_size, 3)
+    return backbones.Backbone(row.application, shape, row.weights, **row.arguments)
+
+
+def transfer_model(network, image_size, num_classes, freeze_policy=None, truncate_at=None):
+    """A `TransferModel` with the head that the Keras guide uses, too."""
+    return models.TransferModel(
+        backbone(network, image_size),
+        heads.SoftmaxHead(num_classes, dropout=0.2),
+        freeze_policy=freeze_policy,
+        truncate_at=truncate_at,
+    )
+
+
+def plain_model(network, image_size, num_classes):
+    """The guide's base model, and its model around that: images in [0, 255] in, logits out."""
+    row = NETWORKS[network]
+    shape = (image_size, image_size, 3)
+    base = getattr(keras.applications, row.application)(
+        input_shape=shape, include_top=False, weights=row.weights, **row.arguments
+    )
+    inputs = keras.Input(shape)
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+    # `training=False` keeps BatchNormalization frozen when the base model is unfrozen.
+    x = keras.layers.GlobalAveragePooling2D()(base(x, training=False))
+    x = keras.layers.Dropout(0.2)(x)
+    return base, keras.Model(inputs, keras.layers.Dense(num_classes)(x))

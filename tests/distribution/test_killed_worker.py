@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from benchmarks.worker_group import WorkerGroup
 from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
 from keras_transfer.plans import Phase, Plan
 from keras_transfer.runs import Run
+from tests.distribution.worker_group import WorkerGroup
 from tests.pictures import colour_folder
 
 pytestmark = pytest.mark.slow
@@ -38,10 +38,10 @@ def test_after_a_kill_the_same_commands_resume_to_one_finished_run(tmp_path):
     try:
         until = time.monotonic() + LONGEST
         while not list((run / "checkpoints").glob("checkpoint-000012.npz")):  # second phase
-            assert group._processes[1].poll() is None, group.last_lines(1)
+            assert group.processes[1].poll() is None, group.last_lines(1)
             assert time.monotonic() < until, group.last_lines(0)
             time.sleep(0.1)
-        group._processes[1].send_signal(signal.SIGKILL)
+        group.processes[1].send_signal(signal.SIGKILL)
         assert group.wait() == (1, -signal.SIGKILL)
     finally:
         group.end()

@@ -1,12 +1,11 @@
 """Local processes that train together."""
 
-import json
 import os
 import pathlib
 import subprocess
 import sys
 
-from benchmarks.worker_group import free_ports
+from tests.distribution.worker_group import cluster_config, free_ports
 
 _ROOT = pathlib.Path(__file__).parents[2]
 _LONGEST = 600
@@ -35,10 +34,7 @@ def run(module, directory, num_workers, devices=1, arguments=()):
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
         environment.pop("TF_CONFIG", None)
         if num_workers > 1:
-            cluster = {"worker": [f"localhost:{port}" for port in ports]}
-            environment["TF_CONFIG"] = json.dumps(
-                {"cluster": cluster, "task": {"type": "worker", "index": index}}
-            )
+            environment["TF_CONFIG"] = cluster_config(ports, index)
         with open(folder / "output", "w", encoding="utf-8") as output:
             processes.append(
                 subprocess.Popen(

@@ -2,7 +2,7 @@ import pathlib
 
 import pytest
 
-from benchmarks import readme_table, results, summary
+from benchmarks import jobs, table
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -12,7 +12,7 @@ TEXT = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for 
 
 
 def measured(suite):
-    return results.read(ROOT / "benchmarks" / "measured" / f"{suite}.json")
+    return jobs.read(ROOT / "benchmarks" / "measured" / f"{suite}.json")
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def measured(suite):
     ],
 )
 def test_tables_show_what_was_measured(suite, page):
-    shown = getattr(readme_table, suite)(measured(suite))
+    shown = getattr(table, suite)(measured(suite))
     assert shown.count("\n") >= 8  # two lines of heads
     assert shown in TEXT[page]
 
@@ -51,9 +51,9 @@ def test_guide_says_how_precise_named_label_errors_are():
 
 
 def test_page_says_that_no_recommendation_is_significantly_worse():
-    rows = results.grouped(measured("strategies")["measurements"]).items()
+    rows = table.grouped(measured("strategies")["measurements"]).items()
     ends = [
-        summary.hits_apart(found["recommended"], found[name])[2]
+        table.hits_apart(found["recommended"], found[name])[2]
         for _, found in rows
         for name in found
         if name != "recommended"
@@ -81,5 +81,5 @@ def test_guide_says_what_leaving_dead_stages_out_does():
 def test_a_group_without_the_guide_is_left_out():
     rows = [{"row": "default", "seed": 0, "round": 0, "values": {"seconds": 1.0}}]
     job = {"suite": "accuracy", "group": {"data": "d", "network": "n"}, "quick": False}
-    text = readme_table.accuracy({"measurements": [{"job": job, "rows": rows}]})
+    text = table.accuracy({"measurements": [{"job": job, "rows": rows}]})
     assert len(text.splitlines()) == 2
