@@ -43,6 +43,8 @@ def cross_validate(features, labels, num_folds=5, seed=0):
         ValueError: if the features are not a finite matrix, the labels do not match, there are
             fewer than two classes, or no class has two images.
     """
+    from scipy.special import softmax
+
     features, labels = check_features(features, labels)
     if np.bincount(labels).max() < 2:
         raise ValueError(
@@ -56,7 +58,7 @@ def cross_validate(features, labels, num_folds=5, seed=0):
     probabilities = np.zeros((len(labels), labels.max() + 1), "float32")
     fitted = fit_regressions(rows, numbers, _fold_weights(folds, len(labels)), [penalty])
     for (_, validation), ((kernel, bias),) in zip(folds, fitted, strict=True):
-        found = softmax(rows[validation] @ kernel + bias)
+        found = softmax(rows[validation] @ kernel + bias, axis=1)
         probabilities[np.ix_(validation, present)] = found
     correct = probabilities.argmax(axis=1) == labels
     interval = bootstrap_interval(correct, seed=seed)
@@ -161,13 +163,6 @@ def fit_regressions(rows, labels, weights, penalties):
     ):
         warnings.simplefilter("ignore", ConvergenceWarning)
         return list(pool.map(lambda row: _fit_path(rows, labels, row, penalties), weights))
-
-
-def softmax(scores):
-    """Probabilities of the classes, along the last axis."""
-    from scipy.special import softmax
-
-    return softmax(scores, axis=-1)
 
 
 def _fit_path(rows, labels, weights, penalties):

@@ -3,10 +3,9 @@
 import hashlib
 import os
 import pathlib
-import warnings
 
 from keras_transfer.data.image_files import examples_of, make_loader
-from keras_transfer.data.image_splits import DataWarning, ImageSplits, check_splits
+from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.pipeline import ReadingOptions, mixed_order
 from keras_transfer.data.scanning import find_images, is_image, scan
 
@@ -96,42 +95,24 @@ def image_folder(
         split: [os.path.relpath(file.path, directory) for file in files[split]]
         for split in files
     }
-    messages += check_splits(labels, digests, places, class_names)
-    for message in messages:
-        warnings.warn(message, DataWarning, stacklevel=2)
-
     every_file = [file for split in files.values() for file in split]
-    load = make_loader(options.image_size, options.channels, every_file, reduced_decoding)
-    fingerprints = {
-        split: options.fingerprint(labels[split], digests[split]) for split in files
-    }
 
-    def dataset(split, shuffle=False):
-        if split not in files:
-            return None
+    def examples(split, is_mixed, start):
         number = len(files[split])
-        order = mixed_order(number) if shuffle else range(number)
+        kept = (mixed_order(number) if is_mixed else range(number))[start:]
+        return examples_of([files[split][i] for i in kept], [labels[split][i] for i in kept])
 
-        def examples(start):
-            kept = order[start:]
-            return examples_of(
-                [files[split][i] for i in kept], [labels[split][i] for i in kept]
-            )
-
-        fingerprint = fingerprints[split] + ("-mixed" if shuffle else "")
-        buffer = number if shuffle else None
-        return options.dataset(examples, load, class_names, number, fingerprint, buffer)
-
-    return ImageSplits(
-        train=dataset("train", shuffle),
-        validation=dataset("validation"),
-        test=dataset("test"),
-        train_in_order=dataset("train"),
-        class_names=class_names,
-        labels={split: tuple(labels[split]) for split in files},
+    return options.splits(
+        class_names,
+        labels,
+        digests,
+        places,
+        examples,
+        make_loader(options.image_size, options.channels, every_file, reduced_decoding),
+        shuffle_buffer=len(every_file) if shuffle else 0,
+        mixes=True,
+        messages=messages,
         paths={split: tuple(file.path for file in files[split]) for split in files},
-        fingerprints=fingerprints,
-        warnings=tuple(messages),
         unreadable=tuple(unreadable),
     )
 

@@ -90,13 +90,6 @@ class ImageSplits:
             for label, count in enumerate(counts)
         }
 
-    @property
-    def class_weight(self) -> dict[int, float] | None:
-        """`balanced_class_weight` if the largest class is ten times the smallest, else None."""
-        if imbalance(self.class_counts["train"]) < STRONG_IMBALANCE:
-            return None
-        return self.balanced_class_weight
-
 
 def count_classes(labels, class_names):
     """Number of labels of each class: dict from name to count."""

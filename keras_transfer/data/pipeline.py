@@ -4,11 +4,13 @@ import dataclasses
 import hashlib
 import json
 import os
+import warnings
 
 import numpy as np
 import tensorflow as tf
 
 from keras_transfer.data.decoding import check_image_size
+from keras_transfer.data.image_splits import DataWarning, ImageSplits, check_splits
 from keras_transfer.data.labeled_dataset import ImageSource, LabeledDataset
 
 _CHANNELS = {"rgb": 3, "grayscale": 1}
@@ -54,52 +56,88 @@ class ReadingOptions:
     def channels(self):
         return _CHANNELS[self.color_mode]
 
-    def fingerprint(self, labels, digests):
+    def _fingerprint(self, labels, digests):
         """A string that is equal only for equal images, labels, order, size and decoding."""
-        content = [
-            list(map(int, labels)),
-            list(digests),
-            list(self.image_size),
-            self.channels,
-        ]
+        content = [list(map(int, labels)), list(digests), list(self.image_size), self.channels]
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         return digest + ("-reduced" if self.reduced_decoding else "")
 
-    def dataset(
-        self, examples, load, class_names, num_images, fingerprint, shuffle_buffer=None
+    def splits(
+        self,
+        class_names,
+        labels,
+        digests,
+        places,
+        examples,
+        load,
+        shuffle_buffer,
+        mixes=False,
+        messages=(),
+        **files,
     ):
-        """A `LabeledDataset` of batches.
+        """The `ImageSplits` of encoded examples, after it has raised the warnings about them.
 
-        `examples` is a function from the index of the first example to a dataset of encoded
-        examples, `load` one from an example to `(image, label)`. Each epoch shuffles
-        `shuffle_buffer` encoded examples; None keeps the order. As everywhere in TensorFlow,
-        the order of an epoch follows from the seed and the global seed of
-        `keras.utils.set_random_seed`.
+        Args:
+            class_names: names of the classes.
+            labels: dict from split to the label of each image; digests and places as in
+                `check_splits`.
+            examples: function from a split, whether its images are in `mixed_order`, and the
+                index of the first example to a `tf.data.Dataset` of encoded examples.
+            load: function from an example to `(image, label)`.
+            shuffle_buffer: number of encoded training examples that each epoch shuffles; 0
+                keeps the order. As everywhere in TensorFlow, the order of an epoch follows from
+                the seed and the global seed of `keras.utils.set_random_seed`.
+            mixes: whether the shuffled training images are in `mixed_order`.
+            messages: of further warnings.
+            **files: `paths` and `unreadable` of the `ImageSplits`.
         """
+        messages = [*messages, *check_splits(labels, digests, places, class_names)]
+        for message in messages:
+            warnings.warn(message, DataWarning, stacklevel=3)
+        fingerprints = {
+            split: self._fingerprint(labels[split], digests[split]) for split in labels
+        }
 
-        def loaded(start=0):
-            # One per core: more would only hold more images in memory.
-            return examples(start).map(
-                load, num_parallel_calls=os.cpu_count(), deterministic=True
+        def dataset(split, shuffle_buffer=0):
+            if split not in labels:
+                return None
+            is_mixed, size = bool(shuffle_buffer) and mixes, len(labels[split])
+
+            def loaded(start=0):
+                # One per core: more would only hold more images in memory.
+                return examples(split, is_mixed, start).map(
+                    load, num_parallel_calls=os.cpu_count(), deterministic=True
+                )
+
+            source = ImageSource(
+                loaded,
+                size,
+                fingerprints[split] + ("-mixed" if is_mixed else ""),
+                self.batch_size,
+                shuffle=bool(shuffle_buffer),
+                seed=self.seed,
+            )
+            found = examples(split, is_mixed, 0)
+            if shuffle_buffer:
+                found = found.shuffle(
+                    min(size, shuffle_buffer), self.seed, reshuffle_each_iteration=True
+                )
+            found = found.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            found = found.batch(self.batch_size).prefetch(tf.data.AUTOTUNE)
+            return LabeledDataset(
+                found, class_names, size, source, reduced_decoding=self.reduced_decoding
             )
 
-        source = ImageSource(
-            loaded,
-            num_images,
-            fingerprint,
-            self.batch_size,
-            shuffle=shuffle_buffer is not None,
-            seed=self.seed,
-        )
-        dataset = examples(0)
-        if shuffle_buffer is not None:
-            dataset = dataset.shuffle(
-                min(num_images, shuffle_buffer), self.seed, reshuffle_each_iteration=True
-            )
-        dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        dataset = dataset.batch(self.batch_size).prefetch(tf.data.AUTOTUNE)
-        return LabeledDataset(
-            dataset, class_names, num_images, source, reduced_decoding=self.reduced_decoding
+        return ImageSplits(
+            train=dataset("train", shuffle_buffer),
+            validation=dataset("validation"),
+            test=dataset("test"),
+            train_in_order=dataset("train"),
+            class_names=class_names,
+            labels={split: tuple(labels[split]) for split in labels},
+            fingerprints=fingerprints,
+            warnings=tuple(messages),
+            **files,
         )
 
 

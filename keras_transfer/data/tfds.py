@@ -3,12 +3,11 @@
 import hashlib
 import os
 import typing
-import warnings
 
 import tensorflow as tf
 
 from keras_transfer.data.decoding import decode_and_resize
-from keras_transfer.data.image_splits import DataWarning, ImageSplits, check_splits
+from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.pipeline import ReadingOptions
 
 _SPLIT_NAMES = {
@@ -86,12 +85,9 @@ def from_tfds(
         labels[split] = [label for label, _ in rows]
         digests[split] = [digest for _, digest in rows]
     places = {
-        split: [f"{splits[split]} number {index}" for index in range(len(labels[split]))]
-        for split in splits
+        split: [f"{name} number {index}" for index in range(len(labels[split]))]
+        for split, name in splits.items()
     }
-    messages = check_splits(labels, digests, places, class_names)
-    for message in messages:
-        warnings.warn(message, DataWarning, stacklevel=2)
 
     @tf.function(autograph=False)
     def load(contents, label):
@@ -100,33 +96,12 @@ def from_tfds(
         )
         return image, tf.cast(label, "int32")
 
-    fingerprints = {
-        split: options.fingerprint(labels[split], digests[split]) for split in splits
-    }
+    def examples(split, is_mixed, start):
+        return records[split].skip(start)
 
-    def dataset(split, shuffle_buffer=None):
-        if split not in splits:
-            return None
-        # TFDS wrote the records in random order: the source need not mix them again.
-        return options.dataset(
-            lambda start: records[split].skip(start),
-            load,
-            class_names,
-            len(labels[split]),
-            fingerprints[split],
-            shuffle_buffer,
-        )
-
-    return ImageSplits(
-        train=dataset("train", _SHUFFLE_BUFFER),
-        validation=dataset("validation"),
-        test=dataset("test"),
-        train_in_order=dataset("train"),
-        class_names=class_names,
-        labels={split: tuple(labels[split]) for split in splits},
-        paths={},
-        fingerprints=fingerprints,
-        warnings=tuple(messages),
+    # TFDS wrote the records in random order: the source need not mix them again.
+    return options.splits(
+        class_names, labels, digests, places, examples, load, _SHUFFLE_BUFFER, paths={}
     )
 
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from keras_transfer._statistics.linear_models import (
     best_penalty,
     cross_validate,
     fit_regressions,
-    softmax,
     standardized,
     stratified_folds,
 )
@@ -131,7 +131,7 @@ def test_gradient_of_the_penalized_loss_is_zero(num_features, num_classes):
         weights, fit_regressions(rows, labels, weights, penalties), strict=True
     ):
         for penalty, (kernel, bias) in zip(penalties, path, strict=True):
-            errors = softmax(rows @ kernel + bias) - np.eye(num_classes)[labels]
+            errors = softmax(rows @ kernel + bias, axis=1) - np.eye(num_classes)[labels]
             errors *= row[:, np.newaxis] / row.sum()
             np.testing.assert_allclose(rows.T @ errors + penalty * kernel, 0, atol=2e-4)
             np.testing.assert_allclose(errors.sum(axis=0), 0, atol=2e-4)
@@ -167,7 +167,7 @@ def test_without_any_feature_the_shares_of_the_classes_remain():
     rows = standardized(np.full((4, 3), 0.1, "float32"))[0]
     (((kernel, bias),),) = fit_regressions(rows, labels, np.ones((1, 4)), [0.1])
     np.testing.assert_allclose(
-        softmax(rows @ kernel + bias), np.tile([0.75, 0.25], (4, 1)), atol=1e-3
+        softmax(rows @ kernel + bias, axis=1), np.tile([0.75, 0.25], (4, 1)), atol=1e-3
     )
 
 
