@@ -11,7 +11,6 @@ import tensorflow as tf
 from keras_transfer._text import one_line
 from keras_transfer.auditing import findings
 from keras_transfer.auditing.audited_sets import NEW, audited_sets
-from keras_transfer.auditing.class_sizes import class_sizes
 from keras_transfer.auditing.duplicates import NearDuplicates, near_duplicates
 from keras_transfer.auditing.groups import group_accuracy
 from keras_transfer.auditing.mislabeling import LabelErrors, label_errors
@@ -160,7 +159,7 @@ def audit(
             for one in sets
             for index, image in enumerate(one.images)
         ),
-        classes={one.name: class_sizes(one.labels, class_names) for one in labelled},
+        classes={one.name: findings.class_sizes(one.labels, class_names) for one in labelled},
         duplicates=near_duplicates(
             images,
             np.concatenate([one.features for one in sets]),

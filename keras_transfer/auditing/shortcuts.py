@@ -14,7 +14,7 @@ from keras_transfer._statistics.intervals import bootstrap_interval
 from keras_transfer._statistics.linear_models import cross_validate, stratified_folds
 from keras_transfer.backbones import Backbone
 from keras_transfer.data.image_files import in_mode
-from keras_transfer.data.labeled_dataset import ImageSource, LabeledDataset
+from keras_transfer.data.labeled_dataset import LabeledDataset
 from keras_transfer.data.scanning import FORMATS
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import check_order, pooled_features
@@ -231,14 +231,10 @@ def masked(dataset, part):
     source = getattr(dataset, "source", None)
     if source is None or source.draws_differ:
         return dataset.map(hide)
-    hidden = ImageSource(
-        lambda start=0: source.examples(start).map(hide),
-        source.num_images,
-        f"{source.fingerprint}-{part.__name__}",
-        source.batch_size,
-        source.shuffle,
-        source.seed,
-        fixed_order=source.fixed_order,
+    hidden = dataclasses.replace(
+        source,
+        examples=lambda start=0: source.examples(start).map(hide),
+        fingerprint=f"{source.fingerprint}-{part.__name__}",
     )
     return LabeledDataset(dataset.map(hide), dataset.class_names, source.num_images, hidden)
 

@@ -23,41 +23,33 @@ def validated(multipliers):
                 f"Received: {pair!r} in multipliers={pairs}"
             )
         pattern, multiplier = pair
-        _check_pattern(pattern)
+        if not isinstance(pattern, str):
+            raise ValueError(
+                "A pattern in `multipliers` must be a string, a regular expression for "
+                f"`variable.path`. Received: pattern={pattern!r}"
+            )
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(
+                f"A pattern in `multipliers` is not a valid regular expression: {error}. "
+                f"Escape literal names with `re.escape`. Received: pattern={pattern!r}"
+            ) from error
         if pattern in valid:
             raise ValueError(
                 f"The pattern '{pattern}' is given twice in `multipliers`, which would "
                 f"ignore the second. Received: multipliers={pairs}"
             )
-        valid[pattern] = _checked_multiplier(pattern, multiplier)
+        is_number = isinstance(multiplier, numbers.Real) and not isinstance(multiplier, bool)
+        if not is_number or not math.isfinite(multiplier) or multiplier <= 0:
+            raise ValueError(
+                "A multiplier must be a positive, finite number. To freeze layers, use a "
+                "freeze policy (`keras_transfer.freezing`) or `layer.trainable = False`, which "
+                "also saves their gradients and their optimizer state. "
+                f"Received: multiplier={multiplier!r} for the pattern {pattern!r}"
+            )
+        valid[pattern] = float(multiplier)
     return valid
-
-
-def _check_pattern(pattern):
-    if not isinstance(pattern, str):
-        raise ValueError(
-            "A pattern in `multipliers` must be a string, a regular expression for "
-            f"`variable.path`. Received: pattern={pattern!r}"
-        )
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(
-            f"A pattern in `multipliers` is not a valid regular expression: {error}. Escape "
-            f"literal names with `re.escape`. Received: pattern={pattern!r}"
-        ) from error
-
-
-def _checked_multiplier(pattern, multiplier):
-    is_number = isinstance(multiplier, numbers.Real) and not isinstance(multiplier, bool)
-    if not is_number or not math.isfinite(multiplier) or multiplier <= 0:
-        raise ValueError(
-            "A multiplier must be a positive, finite number. To freeze layers, use "
-            "a freeze policy (`keras_transfer.freezing`) or `layer.trainable = False`, which "
-            "also saves their gradients and their optimizer state. "
-            f"Received: multiplier={multiplier!r} for the pattern {pattern!r}"
-        )
-    return float(multiplier)
 
 
 def first_matches(patterns, paths):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_transfer.auditing.class_sizes import class_sizes
+from keras_transfer.auditing.findings import class_sizes
 
 
 def test_equal_classes_are_reported_as_equal():
