@@ -37,9 +37,7 @@ class DuplicatePair:
         names: their paths; of arrays their indices as strings.
         evidence: "same file", byte for byte; "same image", resized, compressed or cropped; or
             "mirrored".
-        hash_distance: the number of 64 bits in which the perceptual hashes differ.
         correlation: of the details of the aligned images, at most 1.
-        cosine: of the features, or None.
         splits: the split of each image, or None.
         labels: the label of each image, None for one without; or None.
     """
@@ -48,9 +46,7 @@ class DuplicatePair:
     second: int
     names: tuple
     evidence: str
-    hash_distance: int
     correlation: float
-    cosine: float | None = None
     splits: tuple | None = None
     labels: tuple | None = None
 
@@ -165,25 +161,24 @@ def near_duplicates(
         unit = np.asarray(features, "float32")
         unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
     found = _same_files(digests)
-    for i, j, is_mirrored, distance, crop_first in candidate_pairs(small, unit):
+    for i, j, is_mirrored, crop_first in candidate_pairs(small, unit):
         if (i, j) not in found:
             first = small[i][:, ::-1] if is_mirrored else small[i]
             pair = (first, small[j]) if crop_first else (small[j], first)
             correlation = detail_correlation(*pair)
             if correlation >= _LEAST_CORRELATION:
                 evidence = "mirrored" if is_mirrored else "same image"
-                found[i, j] = (evidence, distance, correlation)
+                found[i, j] = (evidence, correlation)
     names = [
         str(i) if isinstance(one, np.ndarray) else str(one) for i, one in enumerate(images)
     ]
     pairs = [
         DuplicatePair(
-            i, j, (names[i], names[j]), evidence, distance, round(correlation, 4),
-            None if unit is None else round(float(unit[i] @ unit[j]), 4),
+            i, j, (names[i], names[j]), evidence, round(correlation, 4),
             None if splits is None else (splits[i], splits[j]),
             None if labels is None else (labels[i], labels[j]),
         )
-        for (i, j), (evidence, distance, correlation) in found.items()
+        for (i, j), (evidence, correlation) in found.items()
     ]  # fmt: skip
     pairs.sort(key=lambda pair: (not pair.across_splits, -pair.correlation, pair.first))
     return NearDuplicates(tuple(pairs), _clusters(found, len(images)), len(images))
@@ -192,8 +187,8 @@ def near_duplicates(
 def candidate_pairs(small, unit=None):
     """The pairs of thumbnails with similar hashes or features (of length 1) that look alike.
 
-    Yields the two indices, whether the first is mirrored, the number of differing bits, and
-    whether the first, not the second, has to be cropped.
+    Yields the two indices, whether the first is mirrored, and whether the first, not the
+    second, has to be cropped.
     """
     if len(small) < 2:
         return
@@ -205,13 +200,12 @@ def candidate_pairs(small, unit=None):
             whole_hash, whole = (np.concatenate(part) for part in zip(*rows, strict=True))
         for start in range(0, len(small), _BLOCK):
             block = slice(start, start + _BLOCK)
-            distances = _hash_distances(whole_hash, hashes, block)
-            is_candidate = distances <= _RADIUS
+            is_candidate = _hash_distances(whole_hash, hashes, block) <= _RADIUS
             if unit is not None:
                 is_candidate |= unit[block] @ unit.T >= _LEAST_COSINE
             rows, columns = np.nonzero(np.triu(is_candidate, start + 1))
             for i, j, crop_first in _similar(whole, coarse, rows + start, columns):
-                yield i, j, is_mirrored, int(distances[i - start, j]), crop_first
+                yield i, j, is_mirrored, crop_first
 
 
 def _described(small, windows=WINDOWS):
@@ -240,12 +234,12 @@ def _similar(whole, coarse, rows, columns):
 
 
 def _same_files(digests):
-    """Dict from the pairs of equal files to evidence, hash distance and correlation."""
+    """Dict from the pairs of equal files to evidence and correlation."""
     first, found = {}, {}
     for number, digest in enumerate(digests):
         earlier = first.setdefault(digest, number)
         if earlier != number:
-            found[earlier, number] = ("same file", 0, 1.0)
+            found[earlier, number] = ("same file", 1.0)
     return found
 
 

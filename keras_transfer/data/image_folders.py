@@ -87,13 +87,13 @@ def image_folder(
     messages += more
     class_names, more = _class_names(by_class, directory)
     messages += more
-    labels, files = _flatten(by_class, class_names)
-    if "validation" not in files and validation_split is not None:
-        _set_aside(labels, files, validation_split, seed)
-    digests = {split: [file.digest for file in files[split]] for split in files}
+    rows = _split_rows(by_class, class_names, validation_split, seed)
+    labels = {split: [label for label, _ in found] for split, found in rows.items()}
+    files = {split: [file for _, file in found] for split, found in rows.items()}
+    digests = {split: [file.digest for file in found] for split, found in files.items()}
     places = {
-        split: [os.path.relpath(file.path, directory) for file in files[split]]
-        for split in files
+        split: [os.path.relpath(file.path, directory) for file in found]
+        for split, found in files.items()
     }
     every_file = [file for split in files.values() for file in split]
 
@@ -300,27 +300,23 @@ def _class_names(files, directory):
     return names, [f"Left out, since they contain no image: {listed}."] if empty else []
 
 
-def _flatten(by_class, class_names):
-    """Dicts from split to labels and to files, class by class."""
-    labels, files = {}, {}
-    for split, found in by_class.items():
-        rows = [
+def _split_rows(by_class, class_names, validation_split, seed):
+    """Dict from split to `(label, file)` of its images, class by class."""
+    rows = {
+        split: [
             (label, file)
             for label, name in enumerate(class_names)
             for file in found.get(name, [])
         ]
-        if rows:
-            labels[split] = [label for label, _ in rows]
-            files[split] = [file for _, file in rows]
-    return labels, files
-
-
-def _set_aside(labels, files, validation_split, seed):
-    """Moves a part of the training images into a validation split, in place."""
-    digests = [file.digest for file in files["train"]]
-    kept, moved = stratified_split(labels["train"], digests, validation_split, seed)
-    for rows in (labels, files):
+        for split, found in by_class.items()
+    }
+    rows = {split: found for split, found in rows.items() if found}
+    if "validation" not in rows and validation_split is not None:
         train = rows["train"]
+        labels, files = zip(*train, strict=True)
+        digests = [file.digest for file in files]
+        kept, moved = stratified_split(labels, digests, validation_split, seed)
         rows["train"] = [train[index] for index in kept]
         if moved:
             rows["validation"] = [train[index] for index in moved]
+    return rows

@@ -5,14 +5,14 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from keras_transfer._statistics.permutation_tests import (
+from keras_transfer.auditing import domain_shift
+from keras_transfer.auditing.shifts import (
     areas_under_curve,
     classifier_aucs,
     labelings,
     permutation_p_value,
     squared_discrepancies,
 )
-from keras_transfer.auditing import domain_shift
 
 
 def normal(seed, *shape):

@@ -25,7 +25,7 @@ def test_a_copy_is_found_when_it_is_paired_with_its_source():
     # Two images, a copy of each for each kind, numbered from 2.
     origin = [0, 1, *[0, 1] * kinds]
     pairs = [(0, 2), (1, 3), (0, 4), (0, 5), (2, 4)]  # 5 is a copy of 1
-    found = [DuplicatePair(i, j, ("", ""), "same image", 0, 1.0) for i, j in pairs]
+    found = [DuplicatePair(i, j, ("", ""), "same image", 1.0) for i, j in pairs]
     recalls = audits.recalls(found, origin, 2)
     assert list(recalls.values()) == [1.0, 0.5, 0.0, 0.0, 0.0]
     assert list(recalls)[:2] == ["recall_resized", "recall_compressed"]
