@@ -2,23 +2,7 @@
 
 import numpy as np
 
-_LEVEL, _NUM_DRAWS = 0.95, 2000
-
-
-def bootstrap_interval(values, seed=0):
-    """Percentile bootstrap interval of the mean of finite numbers with few distinct values.
-
-    Reference:
-        Efron, Bootstrap Methods: Another Look at the Jackknife, The Annals of Statistics, 1979.
-    """
-    # The mean depends only on how often each distinct value is drawn.
-    distinct, counts = np.unique(np.asarray(values, "float64"), return_counts=True)
-    draws = np.random.default_rng(seed).multinomial(
-        counts.sum(), counts / counts.sum(), _NUM_DRAWS
-    )
-    means = draws @ distinct / counts.sum()
-    low, high = np.quantile(means, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return float(low), float(high)
+_LEVEL = 0.95
 
 
 def paired_interval(gains):
@@ -45,13 +29,15 @@ def paired_interval(gains):
 def difference_interval(later, earlier, are_paired):
     """Interval for `mean(later) - mean(earlier)`, two accuracies, from the hits of each image.
 
-    If equal rows are not the same images, it is the conservative one of two bootstrap
-    intervals.
+    Hits are 0, 1, or means over several trials. If equal rows are not the same images, the
+    interval is the conservative one of two Wilson intervals.
     """
     later, earlier = np.asarray(later, "float64"), np.asarray(earlier, "float64")
     if are_paired:
         return paired_interval(later - earlier)
-    (low, high), (least, most) = bootstrap_interval(later), bootstrap_interval(earlier)
+    (low, high), (least, most) = (
+        wilson_interval(round(hits.sum()), len(hits)) for hits in (later, earlier)
+    )
     return low - most, high - least
 
 

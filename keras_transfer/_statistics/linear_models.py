@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from keras_transfer._statistics.intervals import bootstrap_interval, wilson_interval
+from keras_transfer._statistics.intervals import wilson_interval
 
 # Strengths of the L2 penalty that `cross_validate` tries, for standardized features.
 _PENALTIES = (1e-3, 1e-2, 1e-1)
@@ -25,7 +25,7 @@ class ProbeResult:
             was fitted without its image.
         correct: bool array of shape `(images,)`.
         accuracy: the share of correct predictions.
-        interval: `(low, high)`, the 95% bootstrap interval of the accuracy.
+        interval: `(low, high)`, the 95% Wilson interval of the accuracy.
     """
 
     probabilities: np.ndarray
@@ -61,9 +61,7 @@ def cross_validate(features, labels, num_folds=5, seed=0):
         found = softmax(rows[validation] @ kernel + bias, axis=1)
         probabilities[np.ix_(validation, present)] = found
     correct = probabilities.argmax(axis=1) == labels
-    interval = bootstrap_interval(correct, seed=seed)
-    if correct.all() or not correct.any():  # each bootstrap sample has the same mean
-        interval = wilson_interval(int(correct.sum()), len(correct))
+    interval = wilson_interval(correct.sum(), len(correct))
     return ProbeResult(probabilities, correct, float(correct.mean()), interval)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from keras_transfer._statistics.intervals import bootstrap_interval
+from keras_transfer._statistics.intervals import wilson_interval
 from keras_transfer._statistics.linear_models import cross_validate, stratified_folds
 from keras_transfer.backbones import Backbone
 from keras_transfer.data.image_files import in_mode
@@ -47,7 +47,7 @@ class Shortcut:
     Attributes:
         name: "border", "corners", "image size", "file", "brightness" or "colour".
         accuracy: cross-validated.
-        interval: `(low, high)`, the 95% bootstrap interval of the accuracy.
+        interval: `(low, high)`, the 95% Wilson interval of the accuracy.
         p_value: of the test that the accuracy is that of the largest class, corrected for the
             number of shortcuts.
         share: the accuracy above chance, as a share of the whole image's.
@@ -269,7 +269,7 @@ def _shortcut(name, correct, chance, beyond, number):
 
     test = binomtest(int(correct.sum()), len(correct), min(chance, 1.0), alternative="greater")
     p_value = min(1.0, float(test.pvalue) * number)
-    accuracy, interval = float(correct.mean()), bootstrap_interval(correct)
+    accuracy, interval = float(correct.mean()), wilson_interval(correct.sum(), len(correct))
     share, least_share = (max(0.0, one - chance) / beyond for one in (accuracy, interval[0]))
     return Shortcut(name, accuracy, interval, p_value, share, least_share, p_value <= _LEVEL)
 

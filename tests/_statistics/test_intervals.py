@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from keras_transfer._statistics.intervals import (
-    bootstrap_interval,
+    difference_interval,
     paired_interval,
     wilson_interval,
 )
@@ -32,16 +32,11 @@ def test_no_difference_among_few_images_is_not_certain():
     assert high == -low == pytest.approx(1.95996 / 22, rel=1e-5)
 
 
-def test_bootstrap_interval_is_the_binomial_one():
-    correct = np.arange(400) < 300
-    low, high = bootstrap_interval(correct)
-    deviation = np.sqrt(0.75 * 0.25 / 400)
-    assert low == pytest.approx(0.75 - 1.96 * deviation, abs=0.005)
-    assert high == pytest.approx(0.75 + 1.96 * deviation, abs=0.005)
-
-
-def test_bootstrap_interval_of_any_numbers_is_the_normal_one():
-    values = np.random.default_rng(0).normal(size=1000)
-    low, high = bootstrap_interval(values)
-    half = 1.96 * values.std() / 1000**0.5
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.01)
+def test_difference_on_other_images_has_the_interval_of_both():
+    later, earlier = np.arange(40) < 30, np.arange(80) < 40
+    low, high = difference_interval(later, earlier, are_paired=False)
+    (least, most), (lowest, highest) = wilson_interval(30, 40), wilson_interval(40, 80)
+    assert (low, high) == pytest.approx((least - highest, most - lowest))
+    # Means over two trials: 30 hits on average.
+    halves = np.where(np.arange(40) < 20, 1.0, 0.5)
+    assert difference_interval(halves, earlier, False) == pytest.approx((low, high))
