@@ -17,7 +17,7 @@ def h_score(features, labels):
 
     Example:
         >>> features = np.array([[0.0, 1.0], [0.2, 0.0], [1.0, 0.9], [0.9, 0.1]])
-        >>> 0.5 < h_score(features, np.array([0, 0, 1, 1])) < 1
+        >>> h_score(features, np.array([0, 0, 1, 1])) > h_score(features, np.array([0, 1, 0, 1]))
         True
 
     Reference:

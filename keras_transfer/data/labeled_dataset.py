@@ -85,7 +85,7 @@ class LabeledDataset(tf.data.Dataset):
             unknown. Always kept.
 
     Example:
-        >>> dataset = data.LabeledDataset(tf.data.Dataset.range(4), ["ants", "bees"], 4)
+        >>> dataset = LabeledDataset(tf.data.Dataset.range(4), ["ants", "bees"], 4)
         >>> dataset.map(lambda number: number + 1).take(2).class_names
         ('ants', 'bees')
     """
