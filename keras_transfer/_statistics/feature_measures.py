@@ -16,8 +16,9 @@ def h_score(features, labels):
     the number of classes minus 1; higher is better.
 
     Example:
-        >>> features = np.array([[0.0, 1.0], [0.2, 0.0], [1.0, 0.9], [0.9, 0.1]])
-        >>> h_score(features, np.array([0, 0, 1, 1])) > h_score(features, np.array([0, 1, 0, 1]))
+        >>> labels = np.arange(60) % 2
+        >>> noise = np.random.default_rng(0).normal(size=(60, 3))
+        >>> 0.9 < h_score(labels[:, np.newaxis] + 0.1 * noise, labels) < 1
         True
 
     Reference:
