@@ -72,8 +72,8 @@ def test_guide_says_what_leaving_dead_stages_out_does():
     )
     cut, whole = rows["cut"], rows["whole"]
     assert (
-        f"these reach {cut['final_accuracy']:.1%} of 224 images where the whole network "
-        f"reaches {whole['final_accuracy']:.1%}, in {cut['model_megabytes']:.1f} MB instead of "
+        f"these reach an accuracy of {cut['final_accuracy']:.1%} (n = 224), the whole network "
+        f"{whole['final_accuracy']:.1%}, in {cut['model_megabytes']:.1f} MB instead of "
         f"{whole['model_megabytes']:.1f}"
     ) in words("docs/guides/which-network.md")
 
