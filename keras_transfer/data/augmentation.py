@@ -118,6 +118,8 @@ class Augmentation:
         if self.mixes_labels:
             _check_labels(dataset, num_classes)
 
+        # AutoGraph would translate code that has no control flow of TensorFlow.
+        @tf.autograph.experimental.do_not_convert
         def augment(elements, seed):
             images, labels, *weights = elements
             images, labels = self.transform(images, labels, seed, num_classes)

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer.features.feature_datasets import plain
 from keras_transfer.features.shard_store import BATCH_SIZE
 
 _BATCHES_AHEAD = 4
@@ -106,16 +107,18 @@ def batches(source, views, num_classes, start, stop):
 
 
 def _augmented(examples, augmentation, views, num_classes, start):
+    @plain
     def augment(view, number, elements):
         images, labels, *weights = elements
         seed = tf.stack([augmentation.seed + 1_000_003 * view, number])
         images, labels = augmentation.transform(images, labels, seed, num_classes)
         return images, labels, *weights
 
+    @plain
     def of_each_view(number, elements):
         same = tf.data.Dataset.from_tensors((number, elements)).repeat(len(views))
         draws = tf.data.Dataset.from_tensor_slices(tf.constant(views, "int64"))
-        return tf.data.Dataset.zip((draws, same)).map(lambda view, rest: (view, *rest))
+        return tf.data.Dataset.zip((draws, same)).map(plain(lambda view, rest: (view, *rest)))
 
     # The seed uses the batch's place in the data, so a resumed extraction draws the same.
     numbers = tf.data.Dataset.counter(start // BATCH_SIZE)

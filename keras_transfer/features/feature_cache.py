@@ -84,6 +84,7 @@ class FeatureCache:
         # several workers is made.
         self._resolved_engine = None if engine == "auto" else get_engine(engine)
         self._compiled = None
+        self._only_tensorflow: set[str] = set()  # digests of stems
         self.engine, self.dtype, self.size_limit = engine, dtype, size_limit
         self.folder = CacheFolder(directory or default_directory(), size_limit)
 
@@ -141,11 +142,14 @@ class FeatureCache:
             raise ValueError(f"`views` must be a positive integer. Received: views={views!r}")
         task = ExtractionTask(model, dataset, views, self.dtype)
         chosen = self._engine if engine is None else get_engine(engine)
+        if engine is None and task.stem_digest in self._only_tensorflow:
+            chosen = TensorFlowEngine()
         try:
             return self._extract(task, chosen, verbose)
         except EngineError as error:
             if engine is not None or self.engine != "auto":
                 raise
+            self._only_tensorflow.add(task.stem_digest)
             warnings.warn(f"{error} TensorFlow computes the features.", stacklevel=2)
             return self._extract(task, TensorFlowEngine(), verbose)
 

@@ -329,15 +329,17 @@ class TransferModel(FollowsTrainedSet):
     def predict_step(self, data):
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         several = self.distribute_strategy.num_replicas_in_sync > 1
-        if several or self.run_eagerly or not isinstance(images, tf.Tensor):
+        if several or self.run_eagerly or not all(map(tf.is_tensor, tf.nest.flatten(images))):
             return super().predict_step(data)
         # Keras traces the network for each size of a batch, the last one included.
-        if images.dtype not in self._parts.inference:
-            spec = tf.TensorSpec((None, *images.shape[1:]), images.dtype)
-            self._parts.inference[images.dtype] = tf.function(
+        spec = tf.nest.map_structure(
+            lambda tensor: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype), images
+        )
+        if repr(spec) not in self._parts.inference:
+            self._parts.inference[repr(spec)] = tf.function(
                 lambda images: self(images, training=False), [spec], autograph=False
             )
-        return self._parts.inference[images.dtype](images)
+        return self._parts.inference[repr(spec)](images)
 
     # Config.
 

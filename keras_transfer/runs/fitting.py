@@ -33,13 +33,14 @@ from keras_transfer.data.decoding import check_image_size, decode_image
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.distribution.precision import mixed_precision_policy
 from keras_transfer.distribution.workers import has_workers, is_chief
-from keras_transfer.features import FeatureCache
+from keras_transfer.features import FeatureCache, NoRoomError
 from keras_transfer.plans import Plan
 from keras_transfer.runs.folder import Predictions, RunFolder, check_output
 from keras_transfer.runs.run import Run
 from keras_transfer.runs.run_course import PhaseClock, course_of
 from keras_transfer.runs.run_figures import confusion_figure, learning_curves
-from keras_transfer.training.fine_tuning import as_plan, fine_tune_in
+from keras_transfer.training.fine_tuning import as_cache, as_plan, fine_tune_in
+from keras_transfer.training.phase_data import has_frozen_work
 
 _DROPOUT = 0.2
 _EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
@@ -170,9 +171,10 @@ def fit(
         model = models.TransferModel(backbone, head, truncate_at=truncate_at)
         if jit_compile != "auto":
             model.compile(jit_compile=jit_compile)
-    _check_plan(plan, model, cache)
-    if isinstance(cache, FeatureCache):
-        cache.folder.make()
+    feature_cache = as_cache(cache)
+    _check_plan(plan, model, feature_cache)
+    if feature_cache is not None:
+        feature_cache.folder.make()
     if verbose is None:
         # Progress bars are unreadable in a log file.
         verbose = 1 if sys.stdout.isatty() else 2
@@ -191,10 +193,10 @@ def fit(
         before, clock = model.backbone.copy(), PhaseClock()
         history = _train(
             folder, model, _augmented(splits.train, augmentation, seed), splits.validation,
-            plan, [clock], splits.balanced_class_weight if balance else None, verbose, cache,
-            time_budget, checkpoint_every,
+            plan, [clock], splits.balanced_class_weight if balance else None, verbose,
+            feature_cache or False, time_budget, checkpoint_every,
         )  # fmt: skip
-        return _finish(folder, model, history, splits, before, clock, started)
+        return _finish(folder, model, history, splits, feature_cache, before, clock, started)
 
 
 @contextlib.contextmanager
@@ -239,7 +241,7 @@ def _read(data, size, channels, batch_size, seed, on_unreadable):
     )
 
 
-def _finish(folder, model, history, splits, before, clock, started):
+def _finish(folder, model, history, splits, cache, before, clock, started):
     """What follows the training: calibration, measures, export and page."""
     if not folder.writes:
         return None
@@ -248,7 +250,7 @@ def _finish(folder, model, history, splits, before, clock, started):
         # On one device, without the other workers.
         model = model.copy(dtype="float32")
         folder.write_model(model)
-    metrics = _evaluate_and_export(folder, model, history, splits)
+    metrics = _evaluate_and_export(folder, model, history, splits, cache)
     fits = [phase.name for phase in history.plan.phases if phase.solver != "exact"]
     seconds = [
         ("reading the images", clock.started - started),
@@ -307,7 +309,7 @@ def _check_plan(plan, model, cache):
     """Raises what the training by this plan would, before there is a run folder."""
     for phase in plan.phases if isinstance(plan, Plan) else ():
         phase.freeze_policy.trainable_layers(model.backbone)
-        if phase.solver == "exact" and cache is False:
+        if phase.solver == "exact" and cache is None:
             raise ValueError(
                 "The exact solution of the head needs cached features: pass a cache, or leave "
                 "out --no-cache."
@@ -320,9 +322,9 @@ def _augmented(train, augmentation, seed):
     return getattr(augmentations, augmentation)(seed=seed)(train)
 
 
-def _evaluate_and_export(folder, model, history, splits):
+def _evaluate_and_export(folder, model, history, splits, cache):
     """Calibrates, measures and exports a trained model; returns the metrics."""
-    predictions = list(_predict(model, splits))
+    predictions = list(_predict(model, splits, cache))
     temperature = _temperature(predictions)
     if temperature is not None:
         apply_temperature(model, temperature)
@@ -346,14 +348,23 @@ def _evaluate_and_export(folder, model, history, splits):
     return metrics
 
 
-def _predict(model, splits):
+def _predict(model, splits, cache):
     """The predictions for every split but the training set."""
     for split in ("validation", "test"):
         dataset = getattr(splits, split)
         if dataset is not None:
-            probabilities = model.predict(dataset, verbose=0)
+            probabilities = model.predict(_inputs(model, dataset, cache), verbose=0)
             paths = tuple(map(os.path.abspath, splits.paths.get(split, ())))
             yield Predictions(split, probabilities, np.asarray(splits.labels[split]), paths)
+
+
+def _inputs(model, dataset, cache):
+    """The features of the model's frozen part, which the training left in the cache, or the
+    images."""
+    if cache is not None and has_frozen_work(model):
+        with contextlib.suppress(NoRoomError):
+            return cache.extract(model, dataset).as_inputs()
+    return dataset
 
 
 def _temperature(predictions):

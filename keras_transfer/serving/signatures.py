@@ -84,7 +84,7 @@ class Signatures:
             # One image at a time: their sizes differ until they are resized.
             return tf.map_fn(one, encoded, fn_output_signature=tf.float32)
 
-        return pixels
+        return pixels.get_concrete_function()
 
 
 def _names_by_head(model, class_names):

@@ -128,7 +128,7 @@ def fine_tune_in(
     """`fine_tune` in a `TrainingFolder` that this process has taken, or in None."""
     _checked(model)
     plan = as_plan(plan, time_budget)
-    cache = _as_cache(cache)
+    cache = as_cache(cache)
     train, validation = _as_dataset(train, shuffle=True), _as_dataset(validation)
     steps, num_images, batch_size = _count(train)
     if int(train.cardinality()) != steps:  # Keras would warn that the data ran out
@@ -268,7 +268,8 @@ def _checked(model):
     return model
 
 
-def _as_cache(cache):
+def as_cache(cache):
+    """The `FeatureCache` that `cache` stands for, or None."""
     if cache is None or cache is True:
         return FeatureCache()
     if cache is False or isinstance(cache, FeatureCache):

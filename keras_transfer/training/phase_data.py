@@ -147,7 +147,7 @@ def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0, 
             features of this phase are computed from its features, which are needed anyway.
     """
     train = _images_of(phase, train)
-    if cache is not None and _has_frozen_work(model) and not _unfreezes(callbacks):
+    if cache is not None and has_frozen_work(model) and not _unfreezes(callbacks):
         try:
             features, held_out = _extract(
                 model, phase, train, validation, cache, verbose, following
@@ -230,7 +230,7 @@ def _extract_through(model, phase, train, validation, cache, verbose, following)
     policy, boundary = model.freeze_policy, model.frozen_boundary
     model.freeze_policy = following.freeze_policy
     try:
-        if not _has_frozen_work(model) or not _comes_before(model, boundary):
+        if not has_frozen_work(model) or not _comes_before(model, boundary):
             return None
         features, held_out = _extract(model, following, train, validation, cache, verbose, None)
         middle = graph.split(model.tail(), boundary)[0]
@@ -263,7 +263,8 @@ def _extract_validation(model, validation, cache, features, verbose):
     return cache.extract(model, validation, verbose=verbose, engine=features.engine)
 
 
-def _has_frozen_work(model):
+def has_frozen_work(model):
+    """Whether the features of a model's frozen part can save work."""
     return model.stem().count_params() > 0 and None not in model.input_shape[1:]
 
 
