@@ -39,6 +39,7 @@ NETWORKS = {
     "MobileNet": Network("MobileNet", {"alpha": 0.75}, "mobilenet_7_5_224_tf_no_top.h5"),
     "MobileNet-0.25": Network("MobileNet", {"alpha": 0.25}, "mobilenet_2_5_224_tf_no_top.h5"),
     "MobileNetV2-random": Network("MobileNetV2", {"alpha": 0.35}),
+    "ResNet50-random": Network("ResNet50"),
 }
 
 

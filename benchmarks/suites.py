@@ -121,7 +121,24 @@ def audit(options):
             yield Job("audit", f"audits.{function}", arguments, group, 0, number, options.quick)
 
 
+def gpu(options):
+    """The same on a GPU and, where there is none, on the CPU."""
+    size, many, few, rounds = (64, 64, 2, 2) if options.quick else (224, 2048, 10, 3)
+    rounds = options.rounds or rounds
+    for data_set in options.data or ("hymenoptera", "clothing")[: 1 if options.quick else None]:
+        arguments = {"data_set": data_set, "network": "MobileNetV2", "image_size": 160}
+        arguments["limit"] = 8 if options.quick else None
+        group = {"whole run": data_set}
+        yield Job("gpu", "devices.whole_run", arguments, group, quick=options.quick)
+    for network in ("MobileNetV2", "ResNet50-random")[: 1 if options.quick else None]:
+        common = {"network": network, "image_size": size, "rounds": rounds}
+        for function, more in (("from_memory", "num_images"), ("full_steps", "steps")):
+            arguments = {**common, more: many if more == "num_images" else few}
+            group = {function.replace("_", " "): f"{network} at {size} px"}
+            yield Job("gpu", f"devices.{function}", arguments, group, quick=options.quick)
+
+
 SUITES = {
     suite.__name__: suite
-    for suite in (accuracy, strategies, ranking, dead_stages, extraction, steps, audit)
+    for suite in (accuracy, strategies, ranking, dead_stages, extraction, steps, audit, gpu)
 }

@@ -19,6 +19,11 @@ _AGAINST = {
         "extract, tensorflow": "stem.predict, files",
         "extract, openvino": "stem.predict, files",
     },
+    "gpu": {
+        "extract": "predict",
+        "TransferModel": "plain Keras",
+        "TransferModel, XLA": "plain Keras, XLA",
+    },
     "steps": {"AdamW again": "AdamW", "LearningRateMultiplier(AdamW)": "AdamW"},
 }
 # What a value, or its ratio, has to keep to.
@@ -28,6 +33,9 @@ _LIMITS = {
     ("audit", "shift", "found_brighter"): (">=", 1),
     ("audit", "shift", "found_other_camera"): (">=", 1),
     ("extraction", "extract, openvino", "rate"): (">=", 3.0),
+    ("gpu", "extract", "rate"): (">=", 0.8),
+    ("gpu", "TransferModel", "milliseconds"): ("<=", 1.03),
+    ("gpu", "TransferModel, XLA", "milliseconds"): ("<=", 1.03),
     ("steps", "LearningRateMultiplier(AdamW)", "milliseconds"): ("<=", 1.03),
 }
 _LIMITS |= {
