@@ -199,6 +199,7 @@ class SoftmaxAccuracy(keras.metrics.MeanMetricWrapper):
 
     def __init__(self, name: str = "accuracy", dtype: str | None = None):
         super().__init__(_hits, name=name, dtype=dtype)
+        self._direction = "up"  # for callbacks such as `EarlyStopping("val_accuracy")`
 
     def get_config(self):
         return {"name": self.name, "dtype": self.dtype}

@@ -23,6 +23,7 @@ from keras_transfer.training.staged_training import StagedTraining
 from keras_transfer.training.training_folder import TrainingFolder, settings_of
 
 _LEAST_BUDGET = 1e-3
+_SET_THE_RATE = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 # Chosen plans have the learning rates of AdamW, whose base rate this is.
 _BASE_RATE = 1e-3
 # MobileNetV2's momentum of 0.999 keeps a twentieth of the initial variance, 1, for 3000 steps.
@@ -75,8 +76,8 @@ def fine_tune(
             training: after a kill the same call resumes, and the call of a finished training
             returns its result. Defaults to None, nothing is written.
         callbacks: Keras callbacks for all phases, which see one `fit` per phase. In a resumed
-            training, `EarlyStopping`, `ModelCheckpoint` and `ReduceLROnPlateau` continue where
-            they were, and so does a callback with `get_state()` and `set_state(state)`.
+            training, `EarlyStopping` and `ModelCheckpoint` continue where they were, and so
+            does a callback with `get_state()` and `set_state(state)`.
         class_weight: as in `fit`.
         verbose: 0 is silent, 1 prints the plan and shows progress bars, 2 prints a line per
             epoch.
@@ -93,9 +94,9 @@ def fine_tune(
         `phase` (a list with the name of each epoch's phase), `plan` and `best_epoch`.
 
     Raises:
-        ValueError: if the data are empty or have no end, the model is not a `TransferModel`, or
-            the directory holds a training with another backbone, data or plan; the message
-            names the difference.
+        ValueError: if the data are empty or have no end, the model is not a `TransferModel`, a
+            callback sets the learning rate, as the plan does, or the directory holds a training
+            with another backbone, data or plan; the message names the difference.
         FileExistsError: if another process is training in the directory.
         FloatingPointError: if the loss was NaN or infinite in every epoch.
         Preempted: a `SystemExit` with code 75, if the process gets SIGTERM while it trains
@@ -127,6 +128,8 @@ def fine_tune_in(
 ):  # fmt: skip
     """`fine_tune` in a `TrainingFolder` that this process has taken, or in None."""
     _checked(model)
+    callbacks = list(callbacks)
+    _check_callbacks(callbacks)
     plan = as_plan(plan, time_budget)
     cache = as_cache(cache)
     train, validation = _as_dataset(train, shuffle=True), _as_dataset(validation)
@@ -266,6 +269,16 @@ def _checked(model):
             f"Received: model of type {type(model).__name__}"
         )
     return model
+
+
+def _check_callbacks(callbacks):
+    for callback in callbacks:
+        if isinstance(callback, _SET_THE_RATE):
+            raise ValueError(
+                "The plan sets the learning rate of each step: leave out the callback, or pass "
+                "a plan with other phases, such as `Phase(..., learning_rate=1e-4)`. "
+                f"Received: callbacks with {type(callback).__name__}"
+            )
 
 
 def as_cache(cache):

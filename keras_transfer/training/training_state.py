@@ -13,7 +13,6 @@ _KERAS_CALLBACKS = {
     keras.callbacks.ModelCheckpoint: (
         "best", "_batches_seen_since_last_saving", "_last_batch_seen",
     ),
-    keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
 }  # fmt: skip
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from keras_transfer.heads import DenseHead, GeneralizedMeanPooling, SigmoidHead, SoftmaxHead
 from keras_transfer.heads.classification_heads import SoftmaxCrossentropy
+from keras_transfer.models import TransferModel
+from tests.networks import residual_backbone
 
 HEADS = [
     DenseHead(2),
@@ -151,3 +153,17 @@ def test_losses_and_metrics_belong_to_the_head():
 def test_wrong_arguments_are_told(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("head", [SoftmaxHead(3), SigmoidHead(3), DenseHead(1)])
+def test_callbacks_know_the_better_direction_of_every_metric(head):
+    model = TransferModel(residual_backbone(), head)
+    model.compile()
+    images = np.zeros((4, 16, 16, 3), "float32")
+    labels = np.zeros((4, 3)) if isinstance(head, SigmoidHead) else np.zeros(4)
+    monitors = [f"val_{metric.name}" for metric in head.metrics()]
+    stopping = [keras.callbacks.EarlyStopping(monitor, patience=5) for monitor in monitors]
+    history = model.fit(
+        images, labels, validation_data=(images, labels), callbacks=stopping, verbose=0
+    )
+    assert set(monitors) <= history.history.keys()

@@ -227,3 +227,15 @@ def test_file_in_place_of_the_directory_is_told(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(NotADirectoryError, match="must be a folder"):
         fine_tune(model(), dataset(), plan=PLAN, directory=tmp_path / "run", verbose=0)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [keras.callbacks.ReduceLROnPlateau(), keras.callbacks.LearningRateScheduler(lambda _: 0.1)],
+    ids=lambda callback: type(callback).__name__,
+)
+def test_callback_that_sets_the_rate_is_refused_before_training(callback):
+    model = TransferModel(residual_backbone(), SoftmaxHead(2))
+    images, labels = np.zeros((4, 16, 16, 3), "float32"), np.zeros(4, int)
+    with pytest.raises(ValueError, match="The plan sets the learning rate"):
+        fine_tune(model, (images, labels), callbacks=[callback], cache=False)
