@@ -1,12 +1,17 @@
 """Files that are written whole or not at all, file locks, and the cache folder."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import tempfile
+import warnings
 
 import filelock
 import platformdirs
+
+# What network drives without locks answer.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 def write_aside(path, write, flush=True):
@@ -45,19 +50,56 @@ def held(lock, message):
         lock: the path of the lock file, which exists while the context is active.
         message: of the `FileExistsError` in another process.
     """
-    file_lock = filelock.FileLock(lock)
     try:
-        file_lock.acquire(timeout=0)
+        with locked(lock, timeout=0):
+            try:
+                yield
+            finally:
+                unlink_lock(lock)
     except filelock.Timeout as error:
         raise FileExistsError(message) from error
+
+
+@contextlib.contextmanager
+def locked(path, timeout=-1):
+    """A context with a lock file; on a disk without file locks it only warns.
+
+    Args:
+        path: of the lock file.
+        timeout: the number of seconds to wait. Defaults to -1, without a limit.
+
+    Raises:
+        filelock.Timeout: if another process holds the lock.
+    """
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=timeout)
+    except (OSError, NotImplementedError) as error:
+        if not _has_no_locks(error):
+            raise
+        warnings.warn(
+            f"The disk of '{pathlib.Path(path).parent}' has no file locks: do not use this "
+            "folder in two processes at a time.",
+            stacklevel=3,
+        )
     try:
         yield
     finally:
-        # Before the release, so that a waiting process sees that it is gone. Windows cannot
-        # remove an open file; there it stays.
-        with contextlib.suppress(OSError):
-            pathlib.Path(lock).unlink()
-        file_lock.release()
+        lock.release()
+
+
+def unlink_lock(path):
+    """Removes a lock file while the lock is held.
+
+    A waiting process then sees that it is gone. Windows cannot remove an open file; there it
+    stays.
+    """
+    with contextlib.suppress(OSError):
+        pathlib.Path(path).unlink()
+
+
+def _has_no_locks(error):
+    return isinstance(error, NotImplementedError) or error.errno in _NO_LOCKS
 
 
 def cache_directory():

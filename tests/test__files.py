@@ -1,9 +1,13 @@
+import errno
+import os
 import pathlib
 
+import filelock
 import platformdirs
 import pytest
 
-from keras_transfer._files import cache_directory, write_aside
+from keras_transfer._files import cache_directory, held, write_aside
+from keras_transfer.features import FeatureCache
 
 
 def test_the_variable_names_the_cache(monkeypatch, tmp_path):
@@ -34,3 +38,26 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path):
         write_aside(path, fail)
     assert path.read_text() == "whole"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP])
+def test_disk_without_locks_warns_and_goes_on(tmp_path, monkeypatch, code):
+    def acquire(self, timeout):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    entered = []
+    with pytest.warns(UserWarning, match="no file locks"), held(tmp_path / "lock", "taken"):
+        entered.append("held")
+    with pytest.warns(UserWarning, match="no file locks"):
+        FeatureCache(tmp_path / "cache").folder.remove("0" * 32)
+    assert entered == ["held"]
+
+
+def test_other_errors_of_a_lock_are_raised(tmp_path, monkeypatch):
+    def acquire(self, timeout):
+        raise PermissionError(errno.EACCES, "denied")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    with pytest.raises(PermissionError, match="denied"), held(tmp_path / "lock", "taken"):
+        pass

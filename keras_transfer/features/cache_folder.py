@@ -11,7 +11,7 @@ import tempfile
 
 import filelock
 
-from keras_transfer._files import write_text_aside
+from keras_transfer._files import locked, unlink_lock, write_text_aside
 
 _DESCRIPTION, _USED = "entry.json", "used"
 TEMPORARY = "temporary-"
@@ -89,7 +89,7 @@ class CacheFolder:
     def locked(self, key):
         """The folder of an entry, locked for this process; other processes wait."""
         self.make()
-        with filelock.FileLock(self._lock_path(key)):
+        with locked(self._lock_path(key)):
             folder = self.path / key
             folder.mkdir(exist_ok=True)
             self._in_use.add(key)
@@ -140,14 +140,11 @@ class CacheFolder:
     def remove(self, key):
         """Removes an entry; returns False if another process is writing it."""
         try:
-            with filelock.FileLock(self._lock_path(key), timeout=0):
+            with locked(self._lock_path(key), timeout=0):
                 # The description first: after a kill the rest is a leftover, not an entry.
                 (self.path / key / _DESCRIPTION).unlink(missing_ok=True)
                 shutil.rmtree(self.path / key, ignore_errors=True)
-                # While the lock is held: a waiting process then sees that its file is gone.
-                # Windows cannot remove an open file; there it stays.
-                with contextlib.suppress(OSError):
-                    os.unlink(self._lock_path(key))
+                unlink_lock(self._lock_path(key))
         except filelock.Timeout:
             return False
         self._in_use.discard(key)
