@@ -11,10 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import images, networks
+from benchmarks.jobs import UnavailableError
 from benchmarks.rates import alternate, predicting
 from keras_transfer import features, freezing, runs
 
 _NUM_CLASSES, _BATCH = 10, 32
+# A CPU would take an hour for these.
+_FOR_GPUS = ("ResNet50-random",)
 
 
 def device():
@@ -23,6 +26,11 @@ def device():
     if not gpus:
         return "CPU"
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+
+
+def _suits(network):
+    if device() == "CPU" and network in _FOR_GPUS:
+        raise UnavailableError(f"{network} is measured on a GPU only")
 
 
 def whole_run(data_set, network, image_size, limit=None):
@@ -54,6 +62,9 @@ def from_memory(network, image_size, num_images, rounds):
 
     The functions are traced before; `extract` begins with an empty cache each time.
     """
+    _suits(network)
+    if device() == "CPU":
+        num_images = min(num_images, 512)
     model = networks.transfer_model(network, image_size, _NUM_CLASSES)
     stem = model.stem()
     random = np.random.default_rng(0)
@@ -94,6 +105,7 @@ def from_memory(network, image_size, num_images, rounds):
 
 def full_steps(network, image_size, steps, rounds):
     """Steps that train everything, by `TransferModel.fit` and by plain Keras."""
+    _suits(network)
     if device() != "CPU":
         keras.config.set_dtype_policy("mixed_bfloat16")
     random = np.random.default_rng(0)
