@@ -125,7 +125,9 @@ class CachedFeatures(tf.data.Dataset):
             features, *others = element
             return ({boundary: features}, *others)
 
-        return self._batches(named)
+        inputs = self._batches(named)
+        inputs.epochs = self.epochs
+        return inputs
 
     def arrays(self, view: int = 0) -> Any:
         """All rows of a view in order: NumPy arrays in the structure of the elements."""

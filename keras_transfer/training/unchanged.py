@@ -8,8 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.features import CachedFeatures
-
 _GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
 
@@ -60,7 +58,7 @@ def _restore_metrics(model, values):
 
 def _epochs(dataset):
     """The epoch counters of all cached features that a dataset is made from."""
-    if isinstance(dataset, CachedFeatures):
+    if hasattr(dataset, "epochs"):  # `CachedFeatures`, or their `as_inputs()`
         return [dataset.epochs]
     if not isinstance(dataset, tf.data.Dataset):
         return []

@@ -110,7 +110,7 @@ def test_without_room_for_views_one_is_kept_and_without_room_for_one_none(
 
 
 def test_disk_that_fills_up_meanwhile_ends_in_pictures(splits, cache, capsys, monkeypatch):
-    def full(path, write):
+    def full(path, write, flush):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(shard_store, "write_aside", full)
