@@ -14,7 +14,7 @@ from keras_transfer.backbones.preprocessing import (
     adapt_weights,
     colorless_config,
 )
-from keras_transfer.backbones.registry import find_application
+from keras_transfer.backbones.registry import APPLICATIONS, find_application
 from keras_transfer.backbones.stages import Stage, compute_stages
 
 _RESERVED = {
@@ -178,6 +178,12 @@ class Backbone(keras.Model):
     def stages(self) -> tuple[Stage, ...]:
         """The parts of one resolution each; blocks if the resolution never changes."""
         return compute_stages(self)
+
+    @property
+    def takes_raw_images(self) -> bool:
+        """Whether images are expected in [0, 255]; unknown for a network of your own."""
+        modes = [one.mode for one in self.layers if isinstance(one, Preprocessing)]
+        return self.application in APPLICATIONS or any(mode != "none" for mode in modes)
 
     @functools.cached_property
     def boundaries(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+import re
 
 from keras_transfer.data.image_files import examples_of, make_loader
 from keras_transfer.data.image_splits import ImageSplits
@@ -10,12 +11,17 @@ from keras_transfer.data.pipeline import ReadingOptions, mixed_order
 from keras_transfer.data.scanning import find_images, is_image, scan
 
 _SPLITS = ("train", "validation", "test")
-_SPLIT_FOLDERS = {
+# Words in the names of folders, such as `Training`, `seg_test` or `train2017`.
+_SPLIT_WORDS = {
     "train": "train",
+    "training": "train",
+    "trainset": "train",
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
     "test": "test",
+    "testing": "test",
+    "testset": "test",
 }
 _MOST_LISTED = 20
 
@@ -33,10 +39,11 @@ def image_folder(
 ) -> ImageSplits:
     """Reads images from a folder with one subfolder for each class.
 
-    The class folders are in `directory` itself, or in `directory/train` with `validation` (or
-    `val`, `valid`) and `test` beside it. If there is no validation folder, a part of each class
-    becomes the validation set: the same part for the same seed and images, whatever the order
-    and the names of the files.
+    The class folders are in `directory` itself, or in `directory/train` with `validation` and
+    `test` beside it. Names that public data sets use for these are known: `Training`, `val`,
+    `seg_test`, `train2017`. If there is no validation folder, a part of each class becomes the
+    validation set: the same part for the same seed and images, whatever the order and the names
+    of the files.
 
     The function decodes every file once before it returns, so it reports corrupt files now and
     not in the middle of an epoch. It does not read files again that have not changed since the
@@ -178,7 +185,8 @@ def _find_splits(directory):
     """
     splits, others = {}, []
     for folder in _subfolders(directory):
-        split = _SPLIT_FOLDERS.get(folder.name.lower())
+        split = _split_of(folder.name)
+        folder = _innermost(folder, split)
         if split is None or not _subfolders(folder) or _loose_images(folder):
             others.append(folder.name)
         elif split in splits:
@@ -194,6 +202,7 @@ def _find_splits(directory):
                 f"Found {sorted(folder.name for folder in splits.values())}, but no 'train' "
                 f"folder beside them. Received: directory='{directory}'"
             )
+        _check_classes_are_no_splits(directory)
         return {"train": directory}, []
     messages = []
     if others:
@@ -202,6 +211,38 @@ def _find_splits(directory):
             f"{', '.join(repr(name) for name in others)}."
         )
     return {split: splits[split] for split in _SPLITS if split in splits}, messages
+
+
+def _split_of(name):
+    """The split that the name of a folder means, or None."""
+    words = re.split("[^a-z]+", name.lower())
+    found = {_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS}
+    return found.pop() if len(found) == 1 else None
+
+
+def _innermost(folder, split):
+    """The folder with the classes of a split: archives often hold `seg_train/seg_train`."""
+    inside = _subfolders(folder)
+    while split and len(inside) == 1 and _split_of(inside[0].name) == split:
+        (folder,) = inside
+        inside = _subfolders(folder)
+    return folder
+
+
+def _check_classes_are_no_splits(directory):
+    """Raises `ValueError` if all folders hold the same folders, which then are the classes."""
+    folders = _subfolders(directory)
+    inside = [frozenset(found.name for found in _subfolders(folder)) for folder in folders]
+    if len(folders) < 2 or len(set(inside)) > 1 or len(inside[0]) < 2:
+        return
+    if any(map(_loose_images, folders)):
+        return
+    raise ValueError(
+        f"Each of the folders {[folder.name for folder in folders]} holds the folders "
+        f"{sorted(inside[0])}. If these are the classes, name the folders around them 'train', "
+        "'validation' and 'test'; otherwise move the images out of them, into the folder of "
+        f"their class. Received: directory='{directory}'"
+    )
 
 
 def _subfolders(directory):

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import time
+import warnings
 from collections.abc import Iterable
 
 import keras
@@ -133,7 +134,7 @@ def fine_tune_in(
     plan = as_plan(plan, time_budget)
     cache = as_cache(cache)
     train, validation = _as_dataset(train, shuffle=True), _as_dataset(validation)
-    steps, num_images, batch_size = _count(train)
+    steps, num_images, batch_size = _count(train, model)
     if int(train.cardinality()) != steps:  # Keras would warn that the data ran out
         train = train.apply(tf.data.experimental.assert_cardinality(steps))
     model.remember(train)
@@ -307,7 +308,7 @@ def _as_dataset(data, shuffle=False, batch_size=32):
     return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
-def _count(dataset):
+def _count(dataset, model):
     """Steps per epoch, images per epoch, and images per step."""
     steps = int(dataset.cardinality())
     if steps == tf.data.INFINITE_CARDINALITY:
@@ -319,7 +320,7 @@ def _count(dataset):
         steps = sum(1 for _ in dataset)
     if steps == 0:
         raise ValueError("`train` holds no batch. Received: an empty dataset")
-    batch_size = _batch_size(dataset)
+    batch_size = _batch_size(dataset, model)
     return steps, int(_num_images(dataset) or steps * batch_size), batch_size
 
 
@@ -335,9 +336,31 @@ def _num_images(dataset):
     return getattr(dataset, "num_images", None)
 
 
-def _batch_size(dataset):
+def _batch_size(dataset, model=None):
+    """The size of a batch; checks the images of a training set that others made."""
     # Reading one batch of a shuffled dataset would fill its whole buffer.
     source = getattr(dataset, "source", None)
     if source is not None:
         return source.batch_size
-    return len(keras.tree.flatten(next(iter(dataset)))[0])
+    images = keras.tree.flatten(next(iter(dataset)))[0]
+    if model is not None:
+        _check_images(images, model)
+    return len(images)
+
+
+def _check_images(images, model):
+    """Raises `ValueError` for single images, and warns of images that are preprocessed."""
+    if len(images.shape) == len(model.input_shape) - 1:
+        raise ValueError(
+            "The dataset gives one image at a time: call `train.batch(32)`. "
+            f"Received: a dataset with elements of shape {tuple(images.shape)}"
+        )
+    low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))
+    is_scaled = low < 0 or high <= 1
+    if is_scaled and low < high and model.backbone.takes_raw_images:
+        warnings.warn(
+            f"The images of the first batch lie between {low:.3g} and {high:.3g}. The model "
+            "takes images in [0, 255], and its backbone holds the preprocessing: do not "
+            "rescale or preprocess them before.",
+            stacklevel=4,
+        )

@@ -76,6 +76,36 @@ def test_folders_of_splits_are_taken_as_they_are(folder, validation):
     assert labels_of(splits.test) == [0, 0, 1]
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Training", "Testing"),
+        ("seg_train/seg_train", "seg_test/seg_test"),
+        ("train2017", "test2017"),
+        ("flowers-train", "flowers-test"),
+        ("training_set/training_set", "test_set"),
+    ],
+)
+def test_names_of_public_data_sets_are_splits(folder, train, test):
+    root = folder(
+        {f"{train}/ants": 4, f"{train}/bees": 4, f"{test}/ants": 2, f"{test}/bees": 1}
+    )
+    splits = data.image_folder(root, 8, validation_split=None)
+    assert splits.class_names == ("ants", "bees")
+    assert splits.num_images == {"train": 8, "test": 3}
+
+
+def test_folders_that_all_hold_the_same_folders_are_no_classes(folder):
+    root = folder({"first/ants": 2, "first/bees": 2, "second/ants": 2, "second/bees": 2})
+    with pytest.raises(ValueError, match="If these are the classes, name the folders around"):
+        data.image_folder(root, 8)
+
+
+def test_folders_inside_classes_may_differ(folder):
+    root = folder({"ants/red": 2, "ants/black": 2, "bees/black": 3})
+    assert data.image_folder(root, 8, validation_split=None).num_images == {"train": 7}
+
+
 def test_a_missing_validation_folder_is_split_off_train(folder):
     root = folder({"train/ants": 5, "train/bees": 5, "test/ants": 1, "test/bees": 1})
     assert data.image_folder(root, 8).num_images == {"train": 8, "validation": 2, "test": 2}

@@ -3,6 +3,7 @@ import dataclasses
 import json
 import math
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -239,3 +240,26 @@ def test_callback_that_sets_the_rate_is_refused_before_training(callback):
     images, labels = np.zeros((4, 16, 16, 3), "float32"), np.zeros(4, int)
     with pytest.raises(ValueError, match="The plan sets the learning rate"):
         fine_tune(model, (images, labels), callbacks=[callback], cache=False)
+
+
+@pytest.mark.parametrize(
+    ("images", "warns"),
+    [(IMAGES, False), (IMAGES / 255, True), (IMAGES / 127.5 - 1, True), (0 * IMAGES, False)],
+    ids=["raw", "in [0, 1]", "in [-1, 1]", "black"],
+)
+@pytest.mark.parametrize("preprocessing", ["tf", "none"])
+def test_preprocessed_images_warn_where_the_backbone_preprocesses(images, warns, preprocessing):
+    model = TransferModel(residual_backbone(preprocessing), SoftmaxHead(3))
+    plan = Plan([Phase(FreezeAll(), 1, 1e-2)])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fine_tune(model, (images, LABELS), plan=plan, cache=False, verbose=0)
+    found = [one for one in caught if "takes images in [0, 255]" in str(one.message)]
+    assert bool(found) == (warns and preprocessing == "tf")
+
+
+def test_dataset_of_single_images_is_an_error():
+    dataset = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS))
+    model = TransferModel(residual_backbone(), SoftmaxHead(3))
+    with pytest.raises(ValueError, match=r"call `train.batch\(32\)`"):
+        fine_tune(model, dataset, plan=PLAN, cache=False, verbose=0)
