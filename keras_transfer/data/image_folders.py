@@ -8,7 +8,7 @@ import re
 from keras_transfer.data.image_files import examples_of, make_loader
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.pipeline import ReadingOptions, mixed_order
-from keras_transfer.data.scanning import find_images, is_image, scan
+from keras_transfer.data.scanning import find_images, is_image, is_shown_folder, scan
 
 _SPLITS = ("train", "validation", "test")
 # Words in the names of folders, such as `Training`, `seg_test` or `train2017`.
@@ -47,9 +47,10 @@ def image_folder(
 
     The function decodes every file once before it returns, so it reports corrupt files now and
     not in the middle of an epoch. It does not read files again that have not changed since the
-    last time. It reads JPEG, PNG, BMP, GIF (first frame) and WebP, and ignores hidden files and
-    files with other suffixes. It rotates images upright by their EXIF orientation and blends
-    transparent pixels with white.
+    last time. It reads JPEG, PNG, BMP, GIF (first frame), WebP and PPM (PGM). It ignores hidden
+    files, folders that file servers make, and files with other suffixes; without a suffix, the
+    content decides. It follows links to folders. It rotates images upright by their EXIF
+    orientation and blends transparent pixels with white.
 
     Args:
         directory: the folder.
@@ -247,11 +248,7 @@ def _check_classes_are_no_splits(directory):
 
 def _subfolders(directory):
     folders = [entry for entry in pathlib.Path(directory).iterdir() if entry.is_dir()]
-    visible = [
-        folder
-        for folder in folders
-        if not folder.name.startswith(".") and folder.name != "__MACOSX"
-    ]
+    visible = [folder for folder in folders if is_shown_folder(folder.name)]
     return sorted(visible, key=lambda folder: folder.name)
 
 
@@ -268,7 +265,7 @@ def _checked_name(folder):
 
 def _loose_images(directory):
     with os.scandir(directory) as entries:
-        return [entry.name for entry in entries if entry.is_file() and is_image(entry.name)]
+        return [entry.name for entry in entries if entry.is_file() and is_image(entry.path)]
 
 
 def _scan_folders(folders, directory, on_unreadable):

@@ -15,16 +15,28 @@ import zlib
 
 from keras_transfer._files import cache_directory, write_text_aside
 
-SUFFIXES = frozenset((".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"))
+SUFFIXES = frozenset(
+    (
+        ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm",
+        ".ppm", ".webp",
+    )
+)  # fmt: skip
 # These are images too: they are reported, not skipped silently.
 UNSUPPORTED_SUFFIXES = frozenset(
-    (".avif", ".dng", ".heic", ".heif", ".jp2", ".psd", ".svg", ".tif", ".tiff")
-)
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
+    (
+        ".arw", ".avif", ".cr2", ".dcm", ".dng", ".heic", ".heif", ".jp2", ".mha", ".nef",
+        ".nii", ".psd", ".svg", ".tga", ".tif", ".tiff",
+    )
+)  # fmt: skip
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM")
+# What files of these formats begin with, for those without a suffix.
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"RIFF", b"P4", b"P5", b"P6")
+# Folders of file servers and archives: copies, thumbnails and what was thrown away.
+_DROPPINGS = frozenset(("@eadir", "__macosx", "#recycle", "$recycle.bin", "lost+found"))
 
 _ORIENTATION_TAG = 0x0112
 # Increase it when a scan of the same file may give another result.
-_RULES = 2
+_RULES = 3
 # Of one folder: the files scanned first are forgotten first.
 _MOST_KEPT = 500_000
 # Clocks of file systems tick every few milliseconds, on some network shares every second, on
@@ -52,18 +64,40 @@ class ScannedFile:
 
 
 def find_images(directory):
-    """The sorted paths of the images below `directory`, without hidden ones."""
-    found = []
-    for folder, subfolders, names in os.walk(directory):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        found += [os.path.join(folder, name) for name in names if is_image(name)]
+    """The sorted paths of the images below `directory`, without hidden ones.
+
+    Links to folders are followed, each folder once.
+    """
+    found, seen = [], {os.path.realpath(directory)}
+    for folder, subfolders, names in os.walk(directory, followlinks=True):
+        subfolders[:] = sorted(filter(is_shown_folder, subfolders))
+        for name in list(subfolders):
+            target = os.path.realpath(os.path.join(folder, name))
+            if target in seen:
+                subfolders.remove(name)
+            seen.add(target)
+        found += [path for name in names if is_image(path := os.path.join(folder, name))]
     return sorted(found)
 
 
-def is_image(name):
-    """Whether a file that is not hidden has the suffix of an image."""
+def is_shown_folder(name):
+    """Whether a folder holds files of the user: it is neither hidden nor a server's."""
+    return not name.startswith(".") and name.lower() not in _DROPPINGS
+
+
+def is_image(path):
+    """Whether a file that is not hidden is an image, by its suffix; without one, by content."""
+    name = os.path.basename(path)
     suffix = pathlib.PurePath(name).suffix.lower()
-    return not name.startswith(".") and suffix in SUFFIXES | UNSUPPORTED_SUFFIXES
+    if name.startswith(".") or suffix:
+        return not name.startswith(".") and suffix in SUFFIXES | UNSUPPORTED_SUFFIXES
+    if not os.path.isfile(path):  # reading a pipe would wait for its writer
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(8).startswith(_MAGIC)
+    except OSError:
+        return False
 
 
 def scan(paths):
@@ -177,7 +211,7 @@ def _scan_file(path):
             image.draft(image.mode, (1, 1))
             image.load()
     except UnidentifiedImageError:
-        return ScannedFile(path, reason="not a JPEG, PNG, BMP, GIF or WebP image")
+        return ScannedFile(path, reason="not a JPEG, PNG, BMP, GIF, WebP or PPM image")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         return ScannedFile(path, reason=f"too many pixels: {error}")
     # A decoder may raise anything at a corrupt file.

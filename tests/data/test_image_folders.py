@@ -106,6 +106,36 @@ def test_folders_inside_classes_may_differ(folder):
     assert data.image_folder(root, 8, validation_split=None).num_images == {"train": 7}
 
 
+@pytest.mark.parametrize("suffix", [".ppm", ".PGM", ""])
+def test_portable_pixmaps_and_files_without_a_suffix_are_read(folder, make_image, suffix):
+    root = folder({"ants": 3, "bees": 3})
+    for number in range(2):
+        image = make_image(seed=number)
+        image = image.convert("L") if suffix == ".PGM" else image
+        image.save(root / "ants" / f"more{number}{suffix}", "PPM" if suffix else "PNG")
+    (root / "ants" / "README").write_text("notes")
+    splits = data.image_folder(root, 8, validation_split=None)
+    assert splits.num_images == {"train": 8}
+    assert np.isfinite(images_of(splits.train)).all()
+
+
+def test_medical_and_raw_formats_are_reported(folder):
+    root = folder({"ants": 3, "bees": 3})
+    (root / "ants" / "scan.dcm").write_bytes(b"DICM")
+    with pytest.raises(ValueError, match=r"scan.dcm: .dcm is not supported"):
+        data.image_folder(root, 8)
+
+
+def test_links_to_folders_are_followed_once_and_thumbnails_of_servers_are_not_images(folder):
+    root = folder({"ants": 3, "bees": 3, "ants/@eaDir": 4})
+    elsewhere = folder({"more": 5}, name="elsewhere")
+    (root / "bees" / "linked").symlink_to(elsewhere / "more")
+    (root / "bees" / "again").symlink_to(elsewhere / "more")
+    (root / "bees" / "loop").symlink_to(root / "bees")
+    splits = data.image_folder(root, 8, validation_split=None)
+    assert splits.num_images == {"train": 11}  # 3 ants, 3 + 5 bees
+
+
 def test_a_missing_validation_folder_is_split_off_train(folder):
     root = folder({"train/ants": 5, "train/bees": 5, "test/ants": 1, "test/bees": 1})
     assert data.image_folder(root, 8).num_images == {"train": 8, "validation": 2, "test": 2}
@@ -244,7 +274,7 @@ def damaged_folder(folder, make_image):
 
 
 UNREADABLE = {
-    "text.jpg": "not a JPEG, PNG, BMP, GIF or WebP image",
+    "text.jpg": "not a JPEG, PNG, BMP, GIF, WebP or PPM image",
     "empty.png": "the file is empty",
     "cut.jpg": "truncated",
     "scan.tif": ".tif is not supported",
