@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import pathlib
+import warnings
 from collections.abc import Iterable
 
 import keras
@@ -182,7 +183,8 @@ class Run:
 
         Args:
             data: a folder of class folders, or an `ImageSplits`. Of several splits the test
-                set counts, or else the validation set.
+                set counts, or else the validation set. Of the folder that the run was trained
+                on, the images that were not trained on count, with a warning.
             batch_size: images in a batch. Defaults to 32.
             on_unreadable: as in `data.image_folder`.
 
@@ -196,11 +198,20 @@ class Run:
         if isinstance(data, ImageSplits):
             splits = data
         else:
+            is_own = os.path.abspath(data) == self.settings.get("data")
+            if is_own:
+                warnings.warn(
+                    f"The run was trained on '{data}': only the images that were not trained "
+                    "on are measured.",
+                    stacklevel=2,
+                )
             splits = image_folder(
                 data,
                 image_size=self.image_size,
                 batch_size=batch_size,
-                validation_split=None,
+                # The same part as in the training.
+                validation_split=0.2 if is_own else None,
+                seed=self.settings.get("seed", 0),
                 on_unreadable=on_unreadable,
                 shuffle=False,
                 reduced_decoding=self.model.reduced_decoding is not False,

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer import freezing, plans
+from keras_transfer.backbones import Backbone
 from keras_transfer.calibration.temperature_scaling import apply_temperature
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
@@ -97,3 +98,15 @@ def test_unknown_precision_leaves_no_folder(tmp_path):
     with pytest.raises(ValueError, match="`precision` must be"):
         fit(tmp_path / "photos", output=tmp_path / "run", weights=None, precision="half")
     assert not (tmp_path / "run").exists()
+
+
+def test_evaluating_the_training_folder_measures_what_was_not_trained_on(tmp_path):
+    colour_folder(tmp_path / "photos")
+    photos = tmp_path / "photos" / "train"
+    backbone = Backbone.from_model(residual_backbone())
+    plan = plans.Plan([plans.Phase(freezing.FreezeAll(), epochs=1, learning_rate=1e-2)])
+    run = fit(photos, backbone, tmp_path / "run", plan=plan, seed=3, cache=False, verbose=0)
+    with pytest.warns(UserWarning, match="only the images that were not trained on"):
+        found = run.evaluate(photos)
+    assert found["images"] == run.metrics["validation"]["images"] < 18
+    assert found["confusion"] == run.metrics["validation"]["confusion"]
