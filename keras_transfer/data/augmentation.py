@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 
 import keras
 import tensorflow as tf
@@ -129,8 +130,8 @@ class Augmentation:
         seeds = tf.data.Dataset.random(self.seed, rerandomize_each_iteration=True).batch(2)
         augmented = (
             tf.data.Dataset.zip((dataset, seeds))
-            .map(augment, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-            .prefetch(tf.data.AUTOTUNE)
+            .map(augment, num_parallel_calls=os.cpu_count(), deterministic=True)
+            .prefetch(2)
         )
         if class_names is None:
             return augmented

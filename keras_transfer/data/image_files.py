@@ -19,6 +19,7 @@ from keras_transfer.data.decoding import (
     resize,
     resize_reduced,
 )
+from keras_transfer.data.labeled_dataset import without_autotuning
 from keras_transfer.data.scanning import scan
 
 
@@ -44,9 +45,9 @@ def read_images(paths, image_size, channels=3, batch_size=32, reduced_decoding=T
         return None, [], unreadable
     load = make_loader(image_size, channels, readable, reduced_decoding)
     dataset = examples_of(readable, [0] * len(readable)).map(
-        lambda *example: load(*example)[0], num_parallel_calls=tf.data.AUTOTUNE
+        lambda *example: load(*example)[0], num_parallel_calls=os.cpu_count()
     )
-    dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    dataset = without_autotuning(dataset.batch(batch_size).prefetch(2))
     return dataset, [file.path for file in readable], unreadable
 
 

@@ -22,6 +22,17 @@ _CHANGE_NUMBER = (
 )  # fmt: skip
 
 
+def without_autotuning(dataset):
+    """A dataset without TensorFlow's autotuning, for fixed numbers of threads and buffers.
+
+    At the end of a pass TensorFlow waits for the thread of the autotuning, which sometimes
+    sleeps for ten seconds.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageSource:
     """The single images of a dataset, in a fixed order, from any of them on.

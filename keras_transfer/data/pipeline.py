@@ -7,11 +7,14 @@ import os
 import warnings
 
 import numpy as np
-import tensorflow as tf
 
 from keras_transfer.data.decoding import check_image_size
 from keras_transfer.data.image_splits import DataWarning, ImageSplits, check_splits
-from keras_transfer.data.labeled_dataset import ImageSource, LabeledDataset
+from keras_transfer.data.labeled_dataset import (
+    ImageSource,
+    LabeledDataset,
+    without_autotuning,
+)
 
 _CHANNELS = {"rgb": 3, "grayscale": 1}
 
@@ -122,8 +125,8 @@ class ReadingOptions:
                 found = found.shuffle(
                     min(size, shuffle_buffer), self.seed, reshuffle_each_iteration=True
                 )
-            found = found.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-            found = found.batch(self.batch_size).prefetch(tf.data.AUTOTUNE)
+            found = found.map(load, num_parallel_calls=os.cpu_count(), deterministic=True)
+            found = without_autotuning(found.batch(self.batch_size).prefetch(2))
             return LabeledDataset(
                 found, class_names, size, source, reduced_decoding=self.reduced_decoding
             )

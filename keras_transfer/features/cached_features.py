@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.data.labeled_dataset import ImageSource
+from keras_transfer.data.labeled_dataset import ImageSource, without_autotuning
 from keras_transfer.features.feature_datasets import (
     Epochs,
     from_disk,
@@ -95,7 +95,8 @@ class CachedFeatures(tf.data.Dataset):
         else:
             batches = from_disk(self.readers, *how)
         steps = math.ceil(self.num_images / self.batch_size)
-        return batches.apply(tf.data.experimental.assert_cardinality(steps))
+        counted = batches.apply(tf.data.experimental.assert_cardinality(steps))
+        return without_autotuning(counted)
 
     def batched(self, batch_size: int, shuffle: bool | None = None) -> "CachedFeatures":
         """The same features in batches of another size.

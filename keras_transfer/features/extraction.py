@@ -9,6 +9,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer.data.labeled_dataset import without_autotuning
 from keras_transfer.features.feature_datasets import plain
 from keras_transfer.features.shard_store import BATCH_SIZE
 
@@ -100,10 +101,7 @@ def batches(source, views, num_classes, start, stop):
     examples = source.examples(start).take(stop - start).batch(BATCH_SIZE)
     if source.augmentation is not None:
         examples = _augmented(examples, source.augmentation, views, num_classes, start)
-    options = tf.data.Options()
-    # By default the buffers may grow to half of the machine's memory.
-    options.autotune.ram_budget = 2**28
-    return examples.prefetch(_BATCHES_AHEAD).with_options(options)
+    return without_autotuning(examples.prefetch(_BATCHES_AHEAD))
 
 
 def _augmented(examples, augmentation, views, num_classes, start):

@@ -448,3 +448,9 @@ def test_backbone_is_run_as_a_whole(tmp_path):
     same = keras.Model(backbone.input, backbone.output)
     again = FeatureCache(tmp_path, engine="tensorflow").extract(same, plain())
     assert again.extraction.num_images == 0
+
+
+def test_no_pass_ends_with_a_wait_for_the_autotuning(model, splits, tmp_path):
+    cached = FeatureCache(tmp_path).extract(model, splits.train)
+    for dataset in (splits.train, splits.validation, cached, cached.as_inputs().repeat()):
+        assert dataset.options().autotune.enabled is False
