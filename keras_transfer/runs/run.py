@@ -184,7 +184,7 @@ class Run:
         Args:
             data: a folder of class folders, or an `ImageSplits`. Of several splits the test
                 set counts, or else the validation set. Of the folder that the run was trained
-                on, the images that were not trained on count, with a warning.
+                on, the images that were not trained on count; without a test set it warns.
             batch_size: images in a batch. Defaults to 32.
             on_unreadable: as in `data.image_folder`.
 
@@ -199,12 +199,6 @@ class Run:
             splits = data
         else:
             is_own = os.path.abspath(data) == self.settings.get("data")
-            if is_own:
-                warnings.warn(
-                    f"The run was trained on '{data}': only the images that were not trained "
-                    "on are measured.",
-                    stacklevel=2,
-                )
             splits = image_folder(
                 data,
                 image_size=self.image_size,
@@ -216,6 +210,12 @@ class Run:
                 shuffle=False,
                 reduced_decoding=self.model.reduced_decoding is not False,
             )
+            if is_own and splits.test is None:
+                warnings.warn(
+                    f"The run was trained on '{data}': only the images that were not trained "
+                    "on are measured.",
+                    stacklevel=2,
+                )
         unknown = [name for name in splits.class_names if name not in self.class_names]
         if unknown:
             raise ValueError(
