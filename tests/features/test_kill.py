@@ -105,13 +105,14 @@ def test_extraction_after_sigkill_completes_to_the_same_bytes(tmp_path):
 def fail_at_the_third_shard(write_aside):
     """`write_aside` on a disk that is full after the half of a file of the third shard."""
 
-    def write(path, write):
+    def write(path, write, flush):
         def write_half(aside):
             write(aside)
             os.truncate(aside, os.path.getsize(aside) // 2)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), aside)
 
-        write_aside(path, write_half if path.name.startswith("00002.") else write)
+        is_third = path.name.startswith("00002.")
+        write_aside(path, write_half if is_third else write, flush)
 
     return write
 
