@@ -114,7 +114,9 @@ def full_steps(network, image_size, steps, rounds):
     dataset = tf.data.Dataset.from_tensors((batch, labels)).cache().repeat()
     contestants = {}
     for xla in (False, True) if device() != "CPU" else (False,):
-        own = networks.transfer_model(network, image_size, _NUM_CLASSES, freezing.FreezeNone())
+        # What plain Keras trains: BatchNormalization's weights too, but not its statistics.
+        policy = freezing.FreezeNone(batch_norm="affine")
+        own = networks.transfer_model(network, image_size, _NUM_CLASSES, policy)
         _, plain = networks.plain_model(network, image_size, _NUM_CLASSES)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         own.compile("adamw", jit_compile=xla)

@@ -80,3 +80,11 @@ def test_resuming_finds_what_is_finished_and_nothing_else(tmp_path, key):
     assert resumed.find(JOB) == ROWS
     assert resumed.find(Job("head", "rates.head", {"epochs": 4}, {"data": "clothing"})) is None
     assert len(read(path)["measurements"]) == 1
+
+
+def test_what_cannot_be_measured_here_is_skipped_with_the_reason():
+    arguments = {"network": "ResNet50-random", "image_size": 32, "steps": 1, "rounds": 1}
+    (row,) = Job("gpu", "devices.full_steps", arguments, {}).run()
+    if "skipped" not in row:
+        pytest.skip("there is a GPU")
+    assert row["skipped"] == "ResNet50-random is measured on a GPU only"
