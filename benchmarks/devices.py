@@ -114,10 +114,10 @@ def full_steps(network, image_size, steps, rounds):
     dataset = tf.data.Dataset.from_tensors((batch, labels)).cache().repeat()
     contestants = {}
     for xla in (False, True) if device() != "CPU" else (False,):
-        # What plain Keras trains: BatchNormalization's weights too, but not its statistics.
-        policy = freezing.FreezeNone(batch_norm="affine")
-        own = networks.transfer_model(network, image_size, _NUM_CLASSES, policy)
-        _, plain = networks.plain_model(network, image_size, _NUM_CLASSES)
+        own = networks.transfer_model(network, image_size, _NUM_CLASSES, freezing.FreezeNone())
+        base, plain = networks.plain_model(network, image_size, _NUM_CLASSES)
+        for layer in base.layers:  # both train the same weights
+            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         own.compile("adamw", jit_compile=xla)
         plain.compile("adamw", loss, metrics=["accuracy"], jit_compile=xla)
