@@ -114,8 +114,8 @@ class CachedFeatures(tf.data.Dataset):
     def as_inputs(self) -> tf.data.Dataset:
         """The dataset for the `TransferModel` itself instead of its `tail()`.
 
-        The features are in a dict under the name of the boundary. This tells the model that
-        they are features, not images.
+        The features are in a dict under the name of the boundary; the name distinguishes them
+        from images.
         """
         boundary, structure = self.boundary, self.structure
 

@@ -194,7 +194,7 @@ def fit(
         history = _train(
             folder, model, _augmented(splits.train, augmentation, seed), splits.validation,
             plan, [clock], splits.balanced_class_weight if balance else None, verbose,
-            feature_cache or False, time_budget, checkpoint_every,
+            feature_cache, time_budget, checkpoint_every,
         )  # fmt: skip
         return _finish(folder, model, history, splits, feature_cache, before, clock, started)
 

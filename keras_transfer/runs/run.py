@@ -199,16 +199,17 @@ class Run:
             splits = data
         else:
             is_own = os.path.abspath(data) == self.settings.get("data")
+            # The images of the training are divided as in the training, others not at all.
+            division: dict = {} if is_own else {"validation_split": None}
             splits = image_folder(
                 data,
                 image_size=self.image_size,
                 batch_size=batch_size,
-                # The same part as in the training.
-                validation_split=0.2 if is_own else None,
                 seed=self.settings.get("seed", 0),
                 on_unreadable=on_unreadable,
                 shuffle=False,
                 reduced_decoding=self.model.reduced_decoding is not False,
+                **division,
             )
             if is_own and splits.test is None:
                 warnings.warn(

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_transfer.backbones import graph
 from keras_transfer.backbones.backbone import random_twin
+from keras_transfer.data.labeled_dataset import without_autotuning
 from keras_transfer.distribution.workers import all_agree, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.plans.chooser import DECAY_REASON, choose_plan
@@ -116,6 +117,7 @@ def fine_tune(
     folder = None
     if directory is not None:
         folder = TrainingFolder(directory, is_chief(_checked(model).distribute_strategy))
+    cache = as_cache(cache)
     with folder.taken() if folder else contextlib.nullcontext():
         return fine_tune_in(
             folder, model, train, validation, plan, callbacks, class_weight, verbose, cache,
@@ -127,12 +129,14 @@ def fine_tune_in(
     folder, model, train, validation=None, plan=None, callbacks=(), class_weight=None,
     verbose=1, cache=None, time_budget=None, checkpoint_every=None,
 ):  # fmt: skip
-    """`fine_tune` in a `TrainingFolder` that this process has taken, or in None."""
+    """`fine_tune` in a `TrainingFolder` that this process has taken, or in None.
+
+    `cache` is a `FeatureCache`, or None to train on images.
+    """
     _checked(model)
     callbacks = list(callbacks)
     _check_callbacks(callbacks)
     plan = as_plan(plan, time_budget)
-    cache = as_cache(cache)
     train, validation = _as_dataset(train, shuffle=True), _as_dataset(validation)
     steps, num_images, batch_size = _count(train, model)
     if int(train.cardinality()) != steps:  # Keras would warn that the data ran out
@@ -305,7 +309,7 @@ def _as_dataset(data, shuffle=False, batch_size=32):
     dataset = tf.data.Dataset.from_tensor_slices(tuple(data))
     if shuffle:
         dataset = dataset.shuffle(len(data[0]), seed=0)
-    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return without_autotuning(dataset.batch(batch_size).prefetch(2))
 
 
 def _count(dataset, model):
