@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer import _progress
 from keras_transfer._text import one_line
 from keras_transfer.auditing import findings
 from keras_transfer.auditing.audited_sets import NEW, audited_sets
@@ -177,6 +178,7 @@ def audit(
     )
 
 
+@_progress.step("comparing the sets")
 def _shifts(sets, level):
     """Two tests of each set against train, with Bonferroni correction."""
     train, *others = [one for one in sets if len(one.features) >= FEWEST] or sets[:1]

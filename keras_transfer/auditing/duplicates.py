@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_transfer import _progress
 from keras_transfer.auditing.thumbnails import (
     WINDOWS,
     correlation_rows,
@@ -112,6 +113,7 @@ class NearDuplicates:
         return dataclasses.asdict(self)
 
 
+@_progress.step("looking for near-duplicates")
 def near_duplicates(
     images: Sequence[str | os.PathLike | np.ndarray],
     features: np.ndarray | None = None,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_transfer import _progress
 from keras_transfer._statistics.linear_models import check_features, cross_validate
 
 # With smaller classes, labels of other classes become suspicious: 34 instead of 11 of 200 clean
@@ -95,6 +96,7 @@ class LabelErrors:
         }
 
 
+@_progress.step("looking for wrong labels")
 def label_errors(
     features: np.ndarray, labels: np.ndarray, class_names: Sequence[str]
 ) -> LabelErrors:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from keras_transfer import _progress
 from keras_transfer._statistics.intervals import wilson_interval
 from keras_transfer._statistics.linear_models import cross_validate, stratified_folds
 from keras_transfer.backbones import Backbone
@@ -131,6 +132,7 @@ class Confounds:
         return dataclasses.asdict(self)
 
 
+@_progress.step("looking for shortcuts")
 def confounds(
     dataset: tf.data.Dataset,
     backbone: Backbone,

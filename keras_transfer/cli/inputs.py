@@ -2,7 +2,7 @@
 
 import os
 
-from keras_transfer import backbones, data, features
+from keras_transfer import _progress, backbones, data, features
 from keras_transfer._text import markdown_table, one_line, print_table, tell_unreadable
 from keras_transfer.backbones.registry import find_application
 from keras_transfer.runs.folder import check_output, write_findings
@@ -37,9 +37,10 @@ def read_inputs(options, **arguments):
     check_output(options.output, options.data)
     size = options.image_size or find_application(options.backbone).default_size
     alpha = {} if options.alpha is None else {"alpha": options.alpha}
-    backbone = backbones.Backbone(
-        options.backbone, (size, size, 3), weights_of(options), **alpha
-    )
+    with _progress.step("building the network"):
+        backbone = backbones.Backbone(
+            options.backbone, (size, size, 3), weights_of(options), **alpha
+        )
     return backbone, read_images(options, size, **arguments)
 
 

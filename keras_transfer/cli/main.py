@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 
+from keras_transfer import _progress
 from keras_transfer._text import printable
 from keras_transfer.cli.parser import build_parser
 
@@ -35,7 +36,7 @@ def main(arguments=None):
         with _objects_kept() if "tensorflow" not in sys.modules else contextlib.nullcontext():
             _import_tensorflow()
             run = _run_of(options.command)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _progress.shown():
             warnings.simplefilter("default")
             warnings.showwarning = _print_warning
             code = run(options) or 0

@@ -13,6 +13,7 @@ import time
 import warnings
 import zlib
 
+from keras_transfer import _progress
 from keras_transfer._files import cache_directory, write_text_aside
 
 SUFFIXES = frozenset(
@@ -120,12 +121,14 @@ def scan(paths):
         with (
             warnings.catch_warnings(),
             concurrent.futures.ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool,
+            _progress.step("checking the files", len(new)) as advance,
         ):
             # Pillow warns about unusual metadata, which is harmless, and about gigantic images.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             for file in pool.map(_scan_file, new):
                 scanned[file.path] = file
+                advance()
                 folder, key = places[file.path]
                 # Others are not kept: the cause may be a network share that was offline.
                 if file.reason is None and key is not None:

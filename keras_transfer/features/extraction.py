@@ -38,7 +38,7 @@ class Extraction:
         )
 
 
-def extract_shards(run, source, num_classes, stores, missing, on_rows=None):
+def extract_shards(run, source, num_classes, stores, missing, on_rows):
     """Computes the missing shards of all views and returns an `Extraction`.
 
     `run` is the function that `Engine.compile` returns. `stores` and `missing` have a
@@ -59,8 +59,7 @@ def extract_shards(run, source, num_classes, stores, missing, on_rows=None):
                 for view, rows in zip(views, rows_of_views, strict=True):
                     written.append(writer.submit(stores[view].write, shard, rows))
                     done.num_images += end - begin
-                    if on_rows is not None:
-                        on_rows(end - begin)
+                    on_rows(end - begin)
         _wait(written)
     done.seconds = time.perf_counter() - started
     return done

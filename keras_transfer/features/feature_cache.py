@@ -5,13 +5,13 @@ import dataclasses
 import errno
 import os
 import pathlib
-import sys
 import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer import _progress
 from keras_transfer._files import cache_directory
 from keras_transfer.features.cache_folder import CacheEntry, CacheFolder, NoRoomError
 from keras_transfer.features.cached_features import CachedFeatures
@@ -221,9 +221,11 @@ class FeatureCache:
         self.folder.describe(key, task.description(engine))
         for store in stores:
             store.directory.mkdir(exist_ok=True)
-        shows_progress = verbose == 1 and sys.stdout.isatty()
-        on_rows = keras.utils.Progbar(num_rows).add if shows_progress else None
-        return extract_shards(run, task.source, task.num_classes, stores, missing, on_rows)
+        with (
+            _progress.shown() if verbose == 1 else contextlib.nullcontext(),
+            _progress.step(f"computing features at {task.boundary}", num_rows) as advance,
+        ):
+            return extract_shards(run, task.source, task.num_classes, stores, missing, advance)
 
     def _compiled_for(self, engine, task):
         """The engine's function for a stem, kept for the next dataset."""

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer import _progress
 from keras_transfer._statistics.feature_measures import h_score
 from keras_transfer._statistics.intervals import difference_interval
 from keras_transfer._statistics.linear_models import cross_validate
@@ -92,6 +93,7 @@ class Likeness:
         ]
 
 
+@_progress.step("measuring the images")
 def measure_likeness(
     dataset: tf.data.Dataset,
     backbone: Backbone,

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer import distribution, heads, models, serving
+from keras_transfer import _progress, distribution, heads, models, serving
 from keras_transfer._figures import save_figure
 from keras_transfer._text import reason_of, tell_unreadable
 from keras_transfer.backbones import Backbone
@@ -163,7 +163,11 @@ def fit(
         tf.config.experimental.enable_op_determinism()
     splits = _read(data, size, channels, batch_size, seed, on_unreadable)
     # Only now: a wrong `data` should not leave an empty folder behind.
-    with placement.scope(), _dtype_policy(precision, placement):
+    with (
+        placement.scope(),
+        _dtype_policy(precision, placement),
+        _progress.step("building the network"),
+    ):
         if not isinstance(backbone, Backbone):
             arguments = {} if alpha is None else {"alpha": alpha}
             backbone = Backbone(backbone, (*size, channels), weights, **arguments)
@@ -293,6 +297,7 @@ def _worker_failure(error, strategy):
     )
 
 
+@_progress.step("writing the page")
 def _write_report(run):
     """Writes the page. Whatever stops it, the run has finished."""
     try:
@@ -322,6 +327,7 @@ def _augmented(train, augmentation, seed):
     return getattr(augmentations, augmentation)(seed=seed)(train)
 
 
+@_progress.step("evaluation and export")
 def _evaluate_and_export(folder, model, history, splits, cache):
     """Calibrates, measures and exports a trained model; returns the metrics."""
     predictions = list(_predict(model, splits, cache))

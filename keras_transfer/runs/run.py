@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from keras_transfer import serving
+from keras_transfer import _progress, serving
 from keras_transfer._text import one_line, reason_of
 from keras_transfer.backbones.weights import check_finite
 from keras_transfer.calibration.measures import confusion_table, measure
@@ -97,7 +97,8 @@ class Run:
         """
         path = self._folder.model_path
         try:
-            model = keras.saving.load_model(path)
+            with _progress.step("loading the model"):
+                model = keras.saving.load_model(path)
         except Exception as error:
             raise ValueError(f"'{path}' is corrupt ({reason_of(error)})") from error
         if not isinstance(model, TransferModel) or not isinstance(model.heads, SoftmaxHead):
@@ -227,9 +228,11 @@ class Run:
         dataset = splits.train_in_order if split == "train" else getattr(splits, split)
         number = {name: index for index, name in enumerate(self.class_names)}
         labels = [number[splits.class_names[label]] for label in splits.labels[split]]
-        probabilities = self.model.predict(dataset, verbose=0)
+        with _progress.step("evaluating the model"):
+            probabilities = self.model.predict(dataset, verbose=0)
         return measure(np.asarray(probabilities), labels, self.class_names)
 
+    @_progress.step("exporting the model")
     def export(self, path: str | os.PathLike | None = None) -> pathlib.Path:
         """Exports the model.
 
@@ -245,6 +248,7 @@ class Run:
             return serving.export_file(self.model, path)
         return serving.export(self.model, path)
 
+    @_progress.step("writing the page")
     def report(self, path: str | os.PathLike | None = None) -> pathlib.Path:
         """Writes a page about the run: one HTML file that loads nothing.
 

@@ -5,6 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
+from keras_transfer import _progress
 from keras_transfer.optimizers.slot_carry_over import carry_over
 from keras_transfer.training.learning_rate_range import LearningRateRange
 from keras_transfer.training.unchanged import unchanged
@@ -74,12 +75,16 @@ def find_learning_rate(
         rate = keras.Variable(lowest, trainable=False, name="swept_learning_rate")
     # A function can replace a schedule; a number cannot.
     optimizer.learning_rate = lambda: rate
-    with unchanged(model, optimizer, train):
+    with (
+        unchanged(model, optimizer, train),
+        _progress.step("raising the learning rate", steps) as advance,
+    ):
         sweep = _Sweep(model, smoothing, divergence)
         for value, batch in zip(rates, _batches(train), strict=False):
             rate.assign(value)
             if not sweep.step(value, batch):
                 break
+            advance()
     return sweep.found()
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer import _progress
 from keras_transfer._statistics.feature_measures import linear_cka
 from keras_transfer._statistics.intervals import paired_interval
 from keras_transfer._statistics.linear_models import cross_validate
@@ -217,9 +218,8 @@ def probe_layers(
     ckas = [linear_cka(a.features, b.features) for a, b in itertools.pairwise(found)]
     counts = itertools.accumulate(_num_parameters(backbone))
     stages = []
-    for stage, part, cka, count in zip(
-        backbone.stages, found, [*ckas, None], counts, strict=True
-    ):
+    rows = list(zip(backbone.stages, found, [*ckas, None], counts, strict=True))
+    for stage, part, cka, count in _progress.each(rows, "probing the stages"):
         probe = cross_validate(part.features, part.labels, seed=seed)
         stages.append(
             StageProbe(

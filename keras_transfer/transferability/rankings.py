@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer import _progress
 from keras_transfer._statistics.feature_measures import h_score
 from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone
@@ -190,7 +191,7 @@ def rank_backbones(
             )
     files = images = unaugmented(dataset)
     scores = []
-    for name, backbone in backbones.items():
+    for name, backbone in _progress.each(backbones.items(), "ranking networks"):
         pooled = pooled_features(backbone, images, cache)
         # The cache still holds the compiled network.
         rate = cache.images_per_second(pooled_network(backbone), images)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer import _progress
 from keras_transfer._statistics.intervals import paired_interval
 from keras_transfer._statistics.linear_models import stratified_folds
 from keras_transfer.backbones import Backbone
@@ -109,7 +110,7 @@ def check_negative_transfer(
         chosen = dataclasses.replace(chosen, from_scratch=name == "random")
         correct[name] = [
             _train_and_test(backbone, images, labels, fold, chosen, seed, cache)
-            for fold in folds
+            for fold in _progress.each(folds, f"training from {name} weights")
         ]
     hits = {name: np.concatenate(found).astype(int) for name, found in correct.items()}
     return NegativeTransfer(

@@ -57,7 +57,7 @@ def rows_of(store):
 
 def fill(reader, views):
     missing = [store.missing() for store in views]
-    return extract_shards(as_they_are, reader.source, None, views, missing)
+    return extract_shards(as_they_are, reader.source, None, views, missing, lambda number: None)
 
 
 def test_all_views_of_an_image_come_from_one_reading(tmp_path):
