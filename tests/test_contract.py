@@ -104,7 +104,8 @@ LAYERS = (
     {"cli"}, {"runs"}, {"auditing"}, {"transferability"}, {"explanations"}, {"calibration"},
     {"training"}, {"plans"}, {"serving"}, {"callbacks"}, {"features"}, {"models"},
     {"freezing"}, {"optimizers"}, {"heads"}, {"backbones"}, {"data"}, {"distribution"},
-    {"_statistics"}, {"_figures"}, {"_progress"}, {"_text"}, {"_files"}, {"version"},
+    {"_statistics"}, {"_figures"}, {"_progress"}, {"_applications"}, {"_text"}, {"_files"},
+    {"version"},
 )  # fmt: skip
 # None of these imports another one.
 APART = {"data", "distribution", "heads", "optimizers"}

@@ -6,6 +6,7 @@ import random
 
 import keras
 
+from keras_transfer._applications import APPLICATIONS, find_application
 from keras_transfer.backbones import graph
 from keras_transfer.backbones import weights as weights_files
 from keras_transfer.backbones.frozen_mode import follow_trainable
@@ -14,7 +15,6 @@ from keras_transfer.backbones.preprocessing import (
     adapt_weights,
     colorless_config,
 )
-from keras_transfer.backbones.registry import APPLICATIONS, find_application
 from keras_transfer.backbones.stages import Stage, compute_stages
 
 _RESERVED = {

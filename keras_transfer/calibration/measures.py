@@ -9,6 +9,9 @@ from keras_transfer._statistics.intervals import wilson_interval
 from keras_transfer._text import one_line
 from keras_transfer.calibration.predictions import check_predictions
 
+# Classes; a larger confusion matrix is unreadable.
+MOST_IN_A_MATRIX = 15
+
 
 @dataclasses.dataclass(frozen=True)
 class ClassMeasures:
@@ -133,7 +136,12 @@ def measure(probabilities, labels, class_names):
 
 
 def confusion_table(counts, class_names, widest=14):
-    """A confusion matrix as text, a row for each true class; long names are cut."""
+    """A confusion matrix as text, a row for each true class; long names are cut.
+
+    Of more than 15 classes, the ten most common confusions.
+    """
+    if len(class_names) > MOST_IN_A_MATRIX:
+        return "\n".join(["Most common confusions:", *common_confusions(counts, class_names)])
     names = [one_line(name) for name in class_names]
     names = [name if len(name) <= widest else f"{name[: widest - 1]}…" for name in names]
     width = max([len(str(count)) for row in counts for count in row] + [3]) + 1
@@ -144,6 +152,20 @@ def confusion_table(counts, class_names, widest=14):
         cells = "".join(f"{count or '.':>{width}}" for count in row)
         lines.append(f"{name:<{left}} {i:>3}{cells}")
     return "\n".join(lines)
+
+
+def common_confusions(counts, class_names, number=10):
+    """The most common confusions as text, such as "roses as tulips: 27 of 75"."""
+    counts = np.asarray(counts)
+    wrong = np.where(np.eye(len(counts), dtype=bool), 0, counts)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:number]
+    pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
+    names = [one_line(name) for name in class_names]
+    return [
+        f"{names[true]} as {names[predicted]}: {wrong[true, predicted]} of {counts[true].sum()}"
+        for true, predicted in pairs
+        if wrong[true, predicted]
+    ]
 
 
 @dataclasses.dataclass(frozen=True)

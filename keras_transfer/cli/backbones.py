@@ -1,7 +1,7 @@
 """`keras-transfer backbones`."""
 
+from keras_transfer._applications import APPLICATIONS
 from keras_transfer._text import print_table
-from keras_transfer.backbones.registry import APPLICATIONS
 
 _CONVENTIONS = {
     "none": "in the network",

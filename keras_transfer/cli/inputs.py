@@ -3,8 +3,8 @@
 import os
 
 from keras_transfer import _progress, backbones, data, features
+from keras_transfer._applications import find_application
 from keras_transfer._text import markdown_table, one_line, print_table, tell_unreadable
-from keras_transfer.backbones.registry import find_application
 from keras_transfer.runs.folder import check_output, write_findings
 
 

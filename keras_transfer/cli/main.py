@@ -12,9 +12,12 @@ import warnings
 
 from keras_transfer import _progress
 from keras_transfer._text import printable
+from keras_transfer.cli import early_checks
 from keras_transfer.cli.parser import build_parser
 
 FAILURE, INTERRUPTED = 1, 130
+# Commands that compute features, which stay in the cache.
+_CACHING = ("audit", "find-lr", "probe", "rank", "recommend")
 
 
 def main(arguments=None):
@@ -33,6 +36,7 @@ def main(arguments=None):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names of files may hold anything
     try:
+        early_checks.check(options)
         with _objects_kept() if "tensorflow" not in sys.modules else contextlib.nullcontext():
             _import_tensorflow()
             run = _run_of(options.command)
@@ -43,7 +47,7 @@ def main(arguments=None):
             sys.stdout.flush()
             return code
     except KeyboardInterrupt:
-        print("keras-transfer: interrupted", file=sys.stderr)
+        print(f"keras-transfer: interrupted{_way_on(options)}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`| head`); Python would complain at exit.
@@ -54,6 +58,15 @@ def main(arguments=None):
             raise
         print(f"keras-transfer: error: {_message(error)}", file=sys.stderr)
         return FAILURE
+
+
+def _way_on(options):
+    """What the same command does after Ctrl-C."""
+    if options.command == "fit":
+        return ". The same command resumes from the last checkpoint."
+    if options.command in _CACHING:
+        return ". The same command continues with the features that are already cached."
+    return ""
 
 
 def main_process():

@@ -15,10 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer import _progress, distribution, heads, models, serving
+from keras_transfer._applications import find_application
 from keras_transfer._figures import save_figure
 from keras_transfer._text import reason_of, tell_unreadable
 from keras_transfer.backbones import Backbone
-from keras_transfer.backbones.registry import find_application
 from keras_transfer.calibration.measures import measure
 from keras_transfer.calibration.temperature_scaling import (
     HIGHEST,

@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer import _progress
+from keras_transfer._applications import find_application
 from keras_transfer._statistics.feature_measures import h_score
 from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone
-from keras_transfer.backbones.registry import find_application
 from keras_transfer.backbones.weights import load_weights
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.observed_source import in_memory

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from keras_transfer._applications import APPLICATIONS
 from keras_transfer.backbones import Backbone, list_backbones, split
 from keras_transfer.backbones.preprocessing import adapt_weights
-from keras_transfer.backbones.registry import APPLICATIONS
 from tests.networks import residual_network
 
 # A network of each preprocessing family, the smallest there is: (name, arguments, size).

@@ -44,6 +44,17 @@ def test_table_is_aligned_and_cuts_long_names():
     assert lines[2].split()[-2:] == ["3", "100"]
 
 
+def test_many_classes_are_listed_by_their_most_common_confusions():
+    names = [f"class {number}" for number in range(16)]
+    counts = 20 * np.eye(16, dtype=int)
+    counts[3, 7], counts[9, 0] = 5, 1
+    assert confusion_table(counts.tolist(), names).splitlines() == [
+        "Most common confusions:", "class 3 as class 7: 5 of 25", "class 9 as class 0: 1 of 21",
+    ]  # fmt: skip
+    matrix = confusion_table(counts[:15, :15].tolist(), names[:15])
+    assert len(matrix.splitlines()) == 16
+
+
 def test_counts_are_true_by_predicted():
     found = per_class([0, 0, 1, 2], [0, 1, 1, 0], ["a", "b", "c"])
     assert found.confusion == ((1, 1, 0), (0, 1, 0), (1, 0, 0))

@@ -1,4 +1,6 @@
 import json
+import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -265,9 +267,11 @@ def test_cache_that_cannot_be_written_is_told_before_anything_is(run, plan, tmp_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["fit", "nowhere", "--output", "run"], "No such folder"),
+        (["fit", "nowhere", "--output", "run"], "No such folder or file"),
+        (["audit", "DATA", "--output", "run", "--new", "phone"], "No such folder or file"),
+        (["rank", "DATA", "--output", "run", "--backbones", "VGG17"], "Did you mean 'VGG"),
         (["fit", "DATA", "--output", "run", "--backbone", "Resnet"], "Did you mean"),
-        (["fit", "DATA", "--output", "run", "--weights", "nowhere.h5"], "no weights file"),
+        (["fit", "DATA", "--output", "run", "--weights", "nowhere.h5"], "is no file"),
         (["fit", "DATA", "--output", "run", "--plan", "nowhere.json"], "nowhere.json"),
         (["evaluate", "nowhere", "DATA"], "is not a run folder"),
         (["predict", "nowhere", "a.jpg"], "is not a run folder"),
@@ -363,7 +367,19 @@ def test_interrupt_ends_with_130(monkeypatch, capsys):
 
     monkeypatch.setattr("keras_transfer.cli.backbones.run", interrupt)
     assert main(["backbones"]) == 130
-    assert "interrupted" in capsys.readouterr().err
+    assert capsys.readouterr().err == "keras-transfer: interrupted\n"
+
+
+def test_interrupted_command_says_what_the_same_command_does(tmp_path, monkeypatch, capsys):
+    def interrupt(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("keras_transfer.cli.fit.run", interrupt)
+    monkeypatch.setattr("keras_transfer.cli.probe.run", interrupt)
+    for command, message in (("fit", "resumes from the last"), ("probe", "already cached")):
+        assert main([command, str(tmp_path), "--output", "run"]) == 130
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
 
 
 def test_every_engine_can_be_chosen():
@@ -447,6 +463,32 @@ def test_help_needs_no_tensorflow():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "predict" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fit", "nowhere", "--output", "run"],
+        ["fit", ".", "--output", "run", "--backbone", "MobilNetV2"],
+        ["fit", ".", "--output", "run", "--weights", "nowhere.h5"],
+        ["predict", "nowhere", "a.jpg"],
+    ],
+)
+def test_wrong_name_is_answered_without_tensorflow(tmp_path, arguments):
+    code = (
+        f"import sys; sys.argv = {['/usr/bin/keras-transfer', *arguments]}\n"
+        "from keras_transfer.cli.main import main\n"
+        "code = main()\n"
+        "sys.exit(0 if code == 1 and 'tensorflow' not in sys.modules else 'imported')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("keras-transfer: error: ")
+    assert "application" not in done.stderr
 
 
 def test_import_registers_the_classes_and_stays_light():

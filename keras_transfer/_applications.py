@@ -1,9 +1,7 @@
-"""The networks of `keras.applications`, in one table."""
+"""The networks of `keras.applications`, in one table that needs no TensorFlow."""
 
 import dataclasses
 import difflib
-
-import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +26,8 @@ class Application:
     @property
     def function(self):
         """The function of `keras.applications` that builds the network."""
+        import keras
+
         return getattr(keras.applications, self.name)
 
 
@@ -82,11 +82,16 @@ def find_application(name):
     """The `Application` of a name; the error names the closest ones."""
     if name in APPLICATIONS:
         return APPLICATIONS[name]
-    by_lower_case = {known.lower(): known for known in APPLICATIONS}
-    close = difflib.get_close_matches(str(name).lower(), by_lower_case, n=3)
-    hint = " or ".join(repr(by_lower_case[match]) for match in close)
     raise ValueError(
         "`application` must be the name of a network of `keras.applications`. "
-        + (f"Did you mean {hint}? " if hint else "")
-        + f"`backbones.list_backbones()` lists them all. Received: application={name!r}"
+        f"{hint(name)}`backbones.list_backbones()` lists them all. "
+        f"Received: application={name!r}"
     )
+
+
+def hint(name):
+    """The names that are similar to a wrong one, as a question; may be empty."""
+    by_lower_case = {known.lower(): known for known in APPLICATIONS}
+    close = difflib.get_close_matches(str(name).lower(), by_lower_case, n=3)
+    similar = " or ".join(repr(by_lower_case[match]) for match in close)
+    return f"Did you mean {similar}? " if similar else ""
