@@ -30,10 +30,17 @@ def write_aside(path, write, flush=True):
         if flush:
             with open(aside, "rb") as file:
                 os.fsync(file.fileno())
-        os.chmod(aside, 0o644)
+        os.chmod(aside, 0o666 & ~_umask())
         os.replace(aside, path)
     finally:
         pathlib.Path(aside).unlink(missing_ok=True)
+
+
+def _umask():
+    # It can only be read by setting it.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def write_text_aside(path, text):

@@ -134,9 +134,7 @@ def label_errors(
     try:
         from cleanlab.filter import find_label_issues
     except ImportError as error:
-        raise ImportError(
-            "Label errors need cleanlab: pip install 'keras-transfer[audit]'"
-        ) from error
+        raise ImportError("Label errors need cleanlab: pip install cleanlab") from error
     features, labels = check_features(features, labels)
     if labels.max() >= len(class_names):
         raise ValueError(

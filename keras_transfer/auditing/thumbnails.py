@@ -55,9 +55,7 @@ def perceptual_hashes(small, windows=WINDOWS):
     try:
         import imagehash
     except ImportError as error:
-        raise ImportError(
-            "Near-duplicates need imagehash: pip install 'keras-transfer[audit]'"
-        ) from error
+        raise ImportError("Near-duplicates need imagehash: pip install imagehash") from error
     bits = [imagehash.phash(part).hash.reshape(-1) for part in _cut(small, windows, SIDE)]
     return np.stack(bits).astype("float32") * 2 - 1
 

@@ -38,6 +38,17 @@ def positive(text):
     return int(text)
 
 
+def probability(text):
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, not {text!r}")
+    return value
+
+
 def add_data(command):
     """Adds DATA."""
     command.add_argument(

@@ -45,7 +45,7 @@ def run(options):
 def _print_results(run):
     print("\n" + run.summary())
     if not can_write_warmup():
-        print("No warm-up requests: pip install 'keras-transfer[serving]'", file=sys.stderr)
+        print("No warm-up requests: pip install tensorflow-serving-api", file=sys.stderr)
     print(f"\n{run.metrics['seconds']:.0f} s. All results are in {run.path}:")
     if (run.path / "report.html").is_file():
         print(f"  {run.path / 'report.html'}")

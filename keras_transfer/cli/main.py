@@ -102,7 +102,7 @@ def _run_of(command):
         case "fit":
             from keras_transfer.cli.fit import run
         case "predict":
-            from keras_transfer.cli.run_commands import predict as run
+            from keras_transfer.cli.predict import run
         case "probe":
             from keras_transfer.cli.probe import run
         case "rank":

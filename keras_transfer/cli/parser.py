@@ -11,6 +11,7 @@ from keras_transfer.cli.arguments import (
     add_unreadable,
     count,
     positive,
+    probability,
     seconds,
     size_in_bytes,
 )
@@ -21,6 +22,7 @@ examples:
   keras-transfer fit photos --backbone MobileNetV2 --image-size 160 --output run
   keras-transfer evaluate run more-photos
   keras-transfer predict run cat.jpg dog.jpg
+  keras-transfer predict run new-photos --output predictions.csv
   keras-transfer export run
   keras-transfer demo
 """
@@ -158,7 +160,23 @@ def _add_evaluate(commands):
 def _add_predict(commands):
     predict = _add(commands, "predict", "predict the classes of images")
     add_run(predict)
-    predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
+    predict.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="image files or folders of them; @FILE or - (the standard input) for a list with "
+        "a path in each line",
+    )
+    predict.add_argument(
+        "--output", metavar="FILE", help="a CSV file for the probabilities of all classes"
+    )
+    predict.add_argument(
+        "--threshold",
+        type=probability,
+        metavar="P",
+        help="mark images whose highest probability is not above this; with --output the "
+        "default is the threshold on the page of the run",
+    )
     predict.add_argument(
         "--top", type=positive, default=1, help="number of classes to print (default: 1)"
     )

@@ -1,7 +1,4 @@
-"""`keras-transfer evaluate`, `predict`, `export` and `report`: the commands on a run."""
-
-import json
-import sys
+"""`keras-transfer evaluate`, `export` and `report`: commands on a run."""
 
 from keras_transfer import runs
 from keras_transfer._text import one_line, print_table
@@ -27,29 +24,6 @@ def evaluate(options):
 
 def _percent(value):
     return "-" if value is None else f"{value:.1%}"
-
-
-def predict(options):
-    """Prints a line for each image; returns 1 if one of them cannot be read."""
-    found = runs.Run(options.run).predict(options.images)
-    rows = zip(found.paths, found.probabilities, found.top(options.top), strict=True)
-    for path, probabilities, best in rows:
-        classes = [
-            {
-                "class_index": int(index),
-                "label": found.class_names[index],
-                "probability": float(probabilities[index]),
-            }
-            for index in best
-        ]
-        if options.json:
-            print(json.dumps({"image": path, "classes": classes}, ensure_ascii=False))
-        else:
-            named = [f"{one_line(one['label'])} {one['probability']:.1%}" for one in classes]
-            print("\t".join([one_line(path), *named]))
-    for path, reason in found.unreadable:
-        print(f"keras-transfer: error: {one_line(path)}: {one_line(reason)}", file=sys.stderr)
-    return 1 if found.unreadable else 0
 
 
 def export(options):

@@ -217,6 +217,8 @@ def _scan_file(path):
         return ScannedFile(path, reason="not a JPEG, PNG, BMP, GIF, WebP or PPM image")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         return ScannedFile(path, reason=f"too many pixels: {error}")
+    except OSError as error:
+        return ScannedFile(path, reason=error.strerror or str(error))
     # A decoder may raise anything at a corrupt file.
     except Exception as error:
         return ScannedFile(path, reason=f"{error or type(error).__name__}")

@@ -245,7 +245,7 @@ def get_engine(engine: str | Engine = "auto") -> Engine:
         )
     if not _ENGINES[engine].is_available():
         raise ImportError(
-            f"The engine '{engine}' is not installed: pip install 'keras-transfer[cpu]'. "
+            f"The engine '{engine}' is not installed: pip install openvino. "
             f"Received: engine={engine!r}"
         )
     return _ENGINES[engine]()

@@ -1,7 +1,10 @@
 """A run, opened from its folder."""
 
+import csv
 import dataclasses
 import functools
+import io
+import math
 import os
 import pathlib
 import warnings
@@ -11,12 +14,15 @@ import keras
 import numpy as np
 
 from keras_transfer import _progress, serving
+from keras_transfer._files import write_text_aside
 from keras_transfer._text import one_line, reason_of
 from keras_transfer.backbones.weights import check_finite
+from keras_transfer.calibration.conformal_thresholds import fit_conformal
 from keras_transfer.calibration.measures import confusion_table, measure
 from keras_transfer.data import image_folder
 from keras_transfer.data.image_files import read_images
 from keras_transfer.data.image_splits import ImageSplits
+from keras_transfer.data.scanning import find_images
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Plan
@@ -48,6 +54,31 @@ class PredictedImages:
     def top(self, number=1):
         """For each image, the most probable classes as indices, best first."""
         return np.argsort(-self.probabilities, axis=1, kind="stable")[:, :number]
+
+    def to_csv(self, path: str | os.PathLike, threshold: float | None = None) -> None:
+        """Writes a row for each image, the unreadable ones last.
+
+        The columns are `image`, `label`, `probability`, `below_threshold` ("yes", "no", or
+        empty without a threshold), `p(CLASS)` for each class, and `error`.
+
+        Args:
+            path: the file.
+            threshold: a probability, for example `Run.answer_threshold`. Defaults to None.
+        """
+        rows = [
+            ["image", "label", "probability", "below_threshold"]
+            + [f"p({name})" for name in self.class_names]
+            + ["error"]
+        ]
+        for image, label, row in zip(self.paths, self.labels, self.probabilities, strict=True):
+            below = "" if threshold is None else ("yes" if row.max() <= threshold else "no")
+            values = [f"{value:.6g}" for value in (row.max(), *row)]
+            rows.append([image, label, values[0], below, *values[1:], ""])
+        blanks = [""] * (3 + len(self.class_names))
+        rows += [[image, *blanks, reason] for image, reason in self.unreadable]
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(rows)
+        write_text_aside(path, text.getvalue())
 
 
 class Run:
@@ -154,24 +185,45 @@ class Run:
         """The split whose measures count: "test", else "validation", else None."""
         return next((name for name in ("test", "validation") if name in self.metrics), None)
 
-    def predict(self, files: Iterable[str | os.PathLike]) -> PredictedImages:
+    @property
+    def answer_threshold(self) -> float | None:
+        """The confidence above which at most 5% of the predictions are wrong.
+
+        `calibration.fit_conformal` finds it on the validation or the test set. None if these
+        images do not show one.
+        """
+        found = self.predictions.get(self.measured)
+        if found is None:
+            return None
+        threshold = fit_conformal(found.probabilities, found.labels).answer_threshold
+        return None if threshold == math.inf else max(threshold, 0.0)
+
+    def predict(
+        self, files: Iterable[str | os.PathLike] | str | os.PathLike
+    ) -> PredictedImages:
         """Predicts the classes of image files.
 
         Args:
-            files: paths of images, in any format that `image_folder` reads.
+            files: paths of images, in any format that `image_folder` reads, and of folders,
+                whose images are found in all their subfolders; or one path.
 
         Returns:
             `PredictedImages`; files that cannot be read are listed in it.
         """
         dataset, paths, unreadable = read_images(
-            files,
+            _images_in(files),
             self.image_size,
             self.settings["channels"],
             reduced_decoding=self.model.reduced_decoding is not False,
         )
         probabilities = np.zeros((0, len(self.class_names)), "float32")
         if paths:
-            probabilities = np.asarray(self.model.predict(dataset, verbose=0))
+            with _progress.step("predicting", len(paths)) as advance:
+                told = keras.callbacks.LambdaCallback(
+                    on_predict_batch_end=lambda batch, logs: advance(len(logs["outputs"]))
+                )
+                found = self.model.predict(dataset, verbose=0, callbacks=[told])
+            probabilities = np.asarray(found)
         return PredictedImages(paths, probabilities, self.class_names, unreadable)
 
     def evaluate(
@@ -281,3 +333,15 @@ class Run:
 
     def __repr__(self):
         return f"Run({one_line(str(self.path))!r})"
+
+
+def _images_in(files):
+    """The files, and in place of each folder the images in it."""
+    for path in [files] if isinstance(files, (str, os.PathLike)) else files:
+        if not os.path.isdir(path):
+            yield path
+            continue
+        found = find_images(path)
+        if not found:
+            raise ValueError(f"There are no images in the folder '{path}'.")
+        yield from found

@@ -97,7 +97,7 @@ def _check_format(path):
     if missing:
         raise ImportError(
             f"An '{path.suffix}' file needs {', '.join(missing)}: "
-            "pip install 'keras-transfer[onnx]'"
+            "pip install tf2onnx onnx onnxruntime"
         )
 
 

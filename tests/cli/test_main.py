@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import os
 import pathlib
@@ -106,6 +108,55 @@ def test_predict_names_what_it_cannot_read_and_goes_on(run, tmp_path, capsys):
     captured = capsys.readouterr()
     assert len(captured.out.splitlines()) == 1
     assert f"error: {bad}: " in captured.err
+
+
+def test_predict_takes_folders_and_lists(run, tmp_path, monkeypatch, capsys):
+    folder, data = run
+    images = sorted(map(str, (data / "test" / "red").iterdir()))
+    assert main(["predict", str(folder), str(data / "test" / "red")]) == 0
+    expected = capsys.readouterr().out
+    assert [line.split("\t")[0] for line in expected.splitlines()] == images
+    (tmp_path / "list").write_text("\n".join(images) + "\n\n")
+    assert main(["predict", str(folder), f"@{tmp_path / 'list'}"]) == 0
+    assert capsys.readouterr().out == expected
+    monkeypatch.setattr("sys.stdin", io.StringIO("\r\n".join(images)))
+    assert main(["predict", str(folder), "-"]) == 0
+    assert capsys.readouterr().out == expected
+    (tmp_path / "empty").mkdir()
+    assert main(["predict", str(folder), str(tmp_path / "empty")]) == 1
+    assert "no images in the folder" in one_line_error(capsys)
+
+
+def test_predict_writes_a_table(run, tmp_path, capsys):
+    folder, data = run
+    image = str(next((data / "test" / "red").iterdir()))
+    table = tmp_path / "predictions.csv"
+    arguments = ["predict", str(folder), image, "absent.png", "--output", str(table)]
+    assert main([*arguments, "--threshold", "0.999"]) == 1
+    printed = capsys.readouterr()
+    assert "1 are below the threshold of 99.9%." in printed.out
+    assert printed.err == "keras-transfer: error: absent.png: No such file or directory\n"
+    with open(table, newline="", encoding="utf-8") as file:
+        good, bad = csv.DictReader(file)
+    probabilities = {name: float(good[f"p({name})"]) for name in ("blue", "green", "red")}
+    assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert good["label"] == max(probabilities, key=probabilities.get)
+    assert float(good["probability"]) == max(probabilities.values())
+    assert (good["image"], good["below_threshold"], good["error"]) == (image, "yes", "")
+    assert (bad["image"], bad["label"]) == ("absent.png", "")
+    assert bad["error"] == "No such file or directory"
+
+
+def test_the_threshold_of_a_table_is_that_of_the_page(run, tmp_path, monkeypatch, capsys):
+    folder, data = run
+    table = tmp_path / "predictions.csv"
+    arguments = ["predict", str(folder), str(data / "test"), "--output", str(table)]
+    assert Run(folder).answer_threshold is None  # 18 images show none
+    assert main(arguments) == 0
+    assert "below the threshold" not in capsys.readouterr().out
+    monkeypatch.setattr(Run, "answer_threshold", 0.0)
+    assert main(arguments) == 0
+    assert "0 are below the threshold of 0.0%, above which" in capsys.readouterr().out
 
 
 def test_export_writes_the_next_version(run, tmp_path, capsys):

@@ -1,0 +1,78 @@
+"""`keras-transfer predict`."""
+
+import json
+import os
+import sys
+
+from keras_transfer import runs
+from keras_transfer._text import one_line
+
+
+def run(options):
+    """Predicts the classes of images; returns 1 if one of them cannot be read."""
+    opened = runs.Run(options.run)
+    found = opened.predict(_paths(options.images))
+    threshold = _threshold(options, opened)
+    if options.output is not None:
+        found.to_csv(options.output, threshold)
+        _print_summary(found, threshold, options)
+    else:
+        _print(found, threshold if options.threshold is not None else 0.0, options)
+    for path, reason in found.unreadable:
+        print(f"keras-transfer: error: {one_line(path)}: {one_line(reason)}", file=sys.stderr)
+    return 1 if found.unreadable else 0
+
+
+def _paths(arguments):
+    """The paths that the arguments stand for: `-` and `@FILE` are lists, a path a line."""
+    for argument in arguments:
+        if argument == "-":
+            yield from _lines(sys.stdin)
+        elif argument.startswith("@") and not os.path.exists(argument):
+            with open(argument[1:], encoding="utf-8", errors="surrogateescape") as file:
+                yield from _lines(file)
+        else:
+            yield argument
+
+
+def _lines(file):
+    return [line for line in (line.rstrip("\r\n") for line in file) if line]
+
+
+def _threshold(options, run):
+    if options.threshold is not None or options.output is None:
+        return options.threshold
+    return run.answer_threshold
+
+
+def _print(found, threshold, options):
+    rows = zip(found.paths, found.probabilities, found.top(options.top), strict=True)
+    for path, probabilities, best in rows:
+        classes = [
+            {
+                "class_index": int(index),
+                "label": found.class_names[index],
+                "probability": float(probabilities[index]),
+            }
+            for index in best
+        ]
+        if options.json:
+            print(json.dumps({"image": path, "classes": classes}, ensure_ascii=False))
+        else:
+            named = [f"{one_line(one['label'])} {one['probability']:.1%}" for one in classes]
+            unsure = ["below the threshold"] if probabilities.max() <= threshold else []
+            print("\t".join([one_line(path), *named, *unsure]))
+
+
+def _print_summary(found, threshold, options):
+    print(f"{len(found.paths)} images in {one_line(options.output)}")
+    for name in found.class_names:
+        print(f"  {one_line(name)}: {found.labels.count(name)}")
+    if threshold is not None:
+        below = int((found.probabilities.max(axis=1, initial=0) <= threshold).sum())
+        source = (
+            ""
+            if options.threshold is not None
+            else (", above which at most 5% of the answers on the images of the run were wrong")
+        )
+        print(f"{below} are below the threshold of {threshold:.1%}{source}.")
