@@ -38,6 +38,17 @@ def positive(text):
     return int(text)
 
 
+def positive_number(text):
+    """A positive number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
+    return value
+
+
 def probability(text):
     """A number from 0 to 1."""
     try:

@@ -1,7 +1,7 @@
 """`keras-transfer audit`."""
 
 from keras_transfer import auditing
-from keras_transfer.cli.inputs import cache_of, read_inputs, show_findings
+from keras_transfer.cli.inputs import cache_of, next_command, read_inputs, show_findings
 
 
 def run(options):
@@ -19,6 +19,6 @@ def run(options):
         splits, new=options.new, backbone=backbone, cache=cache_of(options), groups=groups
     )
     show_findings(
-        options, found.rows(), [], auditing.plot_audit(found), found.to_json(),
-        found.to_markdown(),
+        options, found.rows(), [next_command(options)], auditing.plot_audit(found),
+        found.to_json(), found.to_markdown(),
     )  # fmt: skip

@@ -3,7 +3,7 @@
 import keras
 
 from keras_transfer import freezing, heads, models, optimizers, training
-from keras_transfer.cli.inputs import cache_of, read_inputs, show_findings
+from keras_transfer.cli.inputs import cache_of, next_command, read_inputs, show_findings
 
 # The dropout of the head and the decays of the plans of `fit`.
 _DROPOUT, _WEIGHT_DECAY, _LAYERWISE_DECAY = 0.2, 0.01, 0.7
@@ -16,10 +16,13 @@ def run(options):
     model = _compiled_model(backbone, len(splits.class_names), options)
     cached = cache_of(options).extract(model, splits.train)
     found = training.find_learning_rate(model, cached.as_inputs())
+    sentences = [found.conclusion]
+    if found.suggestion is not None:
+        rate = f"{found.suggestion:.1e}"
+        sentences.append(next_command(options, unfreeze=options.unfreeze, learning_rate=rate))
     show_findings(
-        options, found.rows(), [found.conclusion], training.plot_learning_rates(found),
-        found.to_json(),
-    )  # fmt: skip
+        options, found.rows(), sentences, training.plot_learning_rates(found), found.to_json()
+    )
 
 
 def _compiled_model(backbone, num_classes, options):

@@ -1,6 +1,7 @@
 """What the options of several commands stand for, and how their results are shown."""
 
 import os
+import shlex
 
 from keras_transfer import _progress, backbones, data, features
 from keras_transfer._applications import find_application
@@ -23,6 +24,32 @@ def cache_of(options):
             )
         return False
     return features.FeatureCache(options.cache, engine=options.engine)
+
+
+# What the commands that examine data have in common with `fit`.
+_SHARED = {
+    "backbone": "MobileNetV2", "image_size": None, "weights": "imagenet", "alpha": None,
+    "batch_size": 32, "unfreeze": 0, "on_unreadable": "raise", "engine": "auto", "cache": None,
+}  # fmt: skip
+
+
+def next_command(options, **more):
+    """The `keras-transfer fit` command that follows a look at the data, ready to paste.
+
+    Args:
+        options: of the command that examined the data.
+        **more: further options, which have precedence; None leaves one out.
+    """
+    given = {
+        name: value
+        for name, default in _SHARED.items()
+        if (value := getattr(options, name, default)) != default
+    }
+    words = ["keras-transfer", "fit", options.data]
+    for name, value in {**given, **more, "output": options.output}.items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return f"Next: {one_line(shlex.join(words))}"
 
 
 def read_inputs(options, **arguments):

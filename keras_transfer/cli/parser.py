@@ -11,6 +11,7 @@ from keras_transfer.cli.arguments import (
     add_unreadable,
     count,
     positive,
+    positive_number,
     probability,
     seconds,
     size_in_bytes,
@@ -108,6 +109,23 @@ def _add_fit(commands):
         type=seconds,
         metavar="TIME",
         help="how long the training may take, for example 90s, 5m or 2h (default: no limit)",
+    )
+    fit.add_argument(
+        "--unfreeze",
+        type=count,
+        metavar="STAGES",
+        help="number of last stages to train after the head, 0 for the head alone (default: "
+        "the plan decides)",
+    )
+    fit.add_argument(
+        "--epochs", type=positive, help="of the last phase (default: the plan decides)"
+    )
+    fit.add_argument(
+        "--learning-rate",
+        type=positive_number,
+        metavar="RATE",
+        help="highest learning rate of the last phase, for example the one that `find-lr` "
+        "recommends (default: the plan decides)",
     )
     add_cache(fit)
     fit.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")

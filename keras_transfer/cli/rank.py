@@ -4,7 +4,7 @@ import re
 
 from keras_transfer import backbones, transferability
 from keras_transfer.backbones.backbone import random_twin
-from keras_transfer.cli.inputs import cache_of, read_images, show_findings
+from keras_transfer.cli.inputs import cache_of, next_command, read_images, show_findings
 from keras_transfer.runs.folder import check_output
 from keras_transfer.transferability.rankings import source_classifier
 
@@ -26,17 +26,23 @@ def run(options):
         {name: classifier for name, (_, classifier) in named.items() if classifier is not None},
     )
     show_findings(
-        options, ranking.rows(), _sentences(ranking), transferability.plot_ranking(ranking),
-        ranking.to_json(),
+        options, ranking.rows(), _sentences(ranking, options, named),
+        transferability.plot_ranking(ranking), ranking.to_json(),
     )  # fmt: skip
 
 
-def _sentences(ranking):
+def _sentences(ranking, options, named):
+    best = next(score.name for score in ranking.scores if score.name in named)
+    text = options.backbones[list(named).index(best)]
+    name, *pairs = text.split(",")
+    arguments = dict(pair.split("=", 1) for pair in pairs)
+    arguments.pop("classifier", None)
     return [
         ranking.conclusion,
         "The expected accuracy is the cross-validated accuracy of a linear probe, that is of a "
         "head on the frozen network. Fine-tuning may improve it.",
         f"{ranking.seconds:.0f} s. A training on these images reuses the features.",
+        next_command(options, backbone=name, **arguments),
     ]
 
 

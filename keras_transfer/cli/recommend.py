@@ -1,7 +1,9 @@
 """`keras-transfer recommend`."""
 
+import os
+
 from keras_transfer import plans, transferability
-from keras_transfer.cli.inputs import cache_of, read_inputs, show_findings
+from keras_transfer.cli.inputs import cache_of, next_command, read_inputs, show_findings
 
 
 def run(options):
@@ -26,4 +28,6 @@ def run(options):
         else:
             sentences.append(settled.conclusion)
             values["negative_transfer"] = settled.to_json()
+    path = os.path.join(options.output, "recommend.json")
+    sentences.append(next_command(options, plan=path))
     show_findings(options, found.rows(), sentences, plans.plot_recommendation(found), values)

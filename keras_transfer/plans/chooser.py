@@ -1,5 +1,6 @@
 """The one function that chooses a plan, and the thresholds that it chooses by."""
 
+import dataclasses
 import math
 
 from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
@@ -123,6 +124,45 @@ def choose_plan(
         reasons.append(f"Estimated time on this machine: {seconds:.0f} s{limit}.")
     figures = [] if likeness is None else likeness.sentences()
     return Plan(phases, [*figures, *reasons], from_scratch=strategy == "train from scratch")
+
+
+def with_changes(plan, num_stages, size, unfreeze=None, epochs=None, learning_rate=None):
+    """A plan in which a user has decided some things.
+
+    Args:
+        plan: a `Plan`.
+        num_stages: the number of stages of the backbone.
+        size: the number of training images, and of images in a step.
+        unfreeze: the number of last stages to train after the head, 0 for the head alone.
+            Defaults to None, as in the plan.
+        epochs: of the last phase. Defaults to None, as in the plan.
+        learning_rate: the highest one of the last phase. Defaults to None, as in the plan.
+
+    Raises:
+        ValueError: if there are fewer stages.
+    """
+    changes = {"epochs": epochs, "learning_rate": learning_rate}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if unfreeze is None and not changes:
+        return plan
+    if unfreeze is not None and unfreeze > num_stages:
+        raise ValueError(
+            f"The backbone has {num_stages} stages that can be trained. "
+            f"Received: unfreeze={unfreeze}"
+        )
+    phases, reasons = list(plan.phases), plan.reasons
+    from_scratch = plan.from_scratch and unfreeze is None
+    if unfreeze is not None:
+        strategy = "train the last stages" if unfreeze else "train the head"
+        phases = phases_of(strategy, unfreeze, num_stages, *size)
+        reasons = ["What is trained was not chosen by the library."]
+    elif phases[-1].solver == "exact":
+        phases[-1] = head_phase(*size)  # the exact solution has neither epochs nor a rate
+    phases[-1] = dataclasses.replace(phases[-1], **changes)
+    given = [f"{name.replace('_', ' ')} {value:g}" for name, value in changes.items()]
+    if given:
+        reasons = [*reasons, f"As given, '{phases[-1].name}' has: {', '.join(given)}."]
+    return dataclasses.replace(plan, phases=phases, reasons=reasons, from_scratch=from_scratch)
 
 
 def choose_strategy(num_images, batch_size, images_per_class, num_stages, likeness=None):

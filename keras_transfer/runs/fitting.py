@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import re
@@ -63,6 +64,9 @@ def fit(
     on_unreadable: str = "raise",
     plan: Plan | str | os.PathLike | None = None,
     time_budget: float | None = None,
+    unfreeze: int | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
     cache: FeatureCache | bool | None = None,
     checkpoint_every: int | None = None,
     seed: int = 0,
@@ -98,6 +102,11 @@ def fit(
         plan: a `Plan`; the path of a `plan.json` or a `recommend.json`; "auto", which measures
             the images first; or None, which chooses by their number. As in `fine_tune`.
         time_budget: as in `fine_tune`.
+        unfreeze: the number of last stages to train after the head; 0 trains the head alone.
+            Defaults to None, as in the plan.
+        epochs: the number of epochs of the last phase. Defaults to None, as in the plan.
+        learning_rate: the highest learning rate of the last phase, for example the one that
+            `training.find_learning_rate` finds. Defaults to None, as in the plan.
         cache: as in `fine_tune`.
         checkpoint_every: as in `fine_tune`.
         seed: of all random numbers. Defaults to 0.
@@ -136,6 +145,7 @@ def fit(
     if isinstance(plan, str) and plan != "auto":
         plan = pathlib.Path(plan)  # whatever its ending
     plan = as_plan(plan, time_budget)
+    changes = _checked_changes(unfreeze, epochs, learning_rate, time_budget)
     if isinstance(backbone, Backbone):
         weights = alpha = None
     size, channels = _image_shape(data, backbone, image_size)
@@ -154,6 +164,7 @@ def fit(
         # As JSON gives it back.
         "plan": json.loads(json.dumps(plan.to_json())) if isinstance(plan, Plan) else plan,
         "time_budget": time_budget,
+        "changes": changes,
         "seed": seed,
     }
     folder.check_free(settings)
@@ -198,9 +209,26 @@ def fit(
         history = _train(
             folder, model, _augmented(splits.train, augmentation, seed), splits.validation,
             plan, [clock], splits.balanced_class_weight if balance else None, verbose,
-            feature_cache, time_budget, checkpoint_every,
+            feature_cache, time_budget, checkpoint_every, **changes,
         )  # fmt: skip
         return _finish(folder, model, history, splits, feature_cache, before, clock, started)
+
+
+def _checked_changes(unfreeze, epochs, learning_rate, time_budget):
+    """What the user decides in the plan, as a dict without None."""
+    given = {"unfreeze": unfreeze, "epochs": epochs, "learning_rate": learning_rate}
+    given = {name: value for name, value in given.items() if value is not None}
+    least = {"unfreeze": 0, "epochs": 1}
+    for name, value in given.items():
+        is_valid = 0 < value < math.inf if name == "learning_rate" else value >= least[name]
+        if not is_valid:
+            raise ValueError(f"`{name}` is too small. Received: {name}={value}")
+    if time_budget is not None and given.keys() & {"unfreeze", "epochs"}:
+        raise ValueError(
+            "A time budget decides what is trained and for how long: leave out `unfreeze` and "
+            f"`epochs`, or the budget. Received: {given}, time_budget={time_budget}"
+        )
+    return given
 
 
 @contextlib.contextmanager
@@ -275,9 +303,9 @@ def _is_mixed(model):
     return any(layer.dtype_policy.name.startswith("mixed") for layer in model.layers)
 
 
-def _train(folder, model, *arguments):
+def _train(folder, model, *arguments, **changes):
     try:
-        return fine_tune_in(folder, model, *arguments)
+        return fine_tune_in(folder, model, *arguments, **changes)
     except tf.errors.OpError as error:
         strategy = model.distribute_strategy
         if not has_workers(strategy):

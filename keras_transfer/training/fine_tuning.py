@@ -16,7 +16,7 @@ from keras_transfer.backbones.backbone import random_twin
 from keras_transfer.data.labeled_dataset import without_autotuning
 from keras_transfer.distribution.workers import all_agree, is_chief
 from keras_transfer.features import FeatureCache
-from keras_transfer.plans.chooser import DECAY_REASON, choose_plan
+from keras_transfer.plans.chooser import DECAY_REASON, choose_plan, with_changes
 from keras_transfer.plans.costs import measure_costs
 from keras_transfer.plans.plan import Plan
 from keras_transfer.plans.recommender import recommend
@@ -127,11 +127,12 @@ def fine_tune(
 
 def fine_tune_in(
     folder, model, train, validation=None, plan=None, callbacks=(), class_weight=None,
-    verbose=1, cache=None, time_budget=None, checkpoint_every=None,
+    verbose=1, cache=None, time_budget=None, checkpoint_every=None, **changes,
 ):  # fmt: skip
     """`fine_tune` in a `TrainingFolder` that this process has taken, or in None.
 
-    `cache` is a `FeatureCache`, or None to train on images.
+    `cache` is a `FeatureCache`, or None to train on images. `changes` are those that
+    `with_changes` makes in the plan.
     """
     _checked(model)
     callbacks = list(callbacks)
@@ -152,8 +153,9 @@ def fine_tune_in(
         begun = folder.plan()
     if begun is not None:
         plan = begun
-    elif not isinstance(plan, Plan):
-        plan = _choose(model, train, (num_images, batch_size), plan, cache, time_budget)
+    else:
+        size = num_images, batch_size
+        plan = _choose(model, train, size, plan, cache, time_budget, changes)
     _check_workers_agree(model, plan)
     if plan.from_scratch:
         _reinitialise(model.backbone)
@@ -167,9 +169,12 @@ def fine_tune_in(
     ).run()  # fmt: skip
 
 
-def _choose(model, train, size, plan, cache, time_budget):
+def _choose(model, train, size, plan, cache, time_budget, changes):
     """The plan for a data set, and for the optimizer that the model was compiled with."""
     num_images, batch_size = size
+    num_stages = len(model.backbone.stages)
+    if isinstance(plan, Plan):
+        return with_changes(plan, num_stages, size, **changes)
     is_solvable = cache is not None and can_solve(model, train.element_spec)
     if plan == "auto":
         found = recommend(train, model.backbone, cache or False, batch_size).plan
@@ -180,13 +185,14 @@ def _choose(model, train, size, plan, cache, time_budget):
             costs = measure_costs(model, train, cache.engine_name if cache else "tensorflow")
             # Measuring takes a part of the budget.
             time_budget = max(time_budget - (time.perf_counter() - started), _LEAST_BUDGET)
-        num_stages, num_classes = len(model.backbone.stages), model.outputs[0].shape[-1]
+        num_classes = model.outputs[0].shape[-1]
         found = choose_plan(
             num_images, num_classes, num_stages, batch_size, None, costs, time_budget
         )
+    found = with_changes(found, num_stages, size, **changes)
     if not is_solvable:
         found = found.without_exact_solution()
-    elif model.truncate_at:
+    elif model.truncate_at and not (changes and len(found.phases) == 1):
         found = found.with_exact_head()
     return _for_optimizer(found, model.own_optimizer)
 

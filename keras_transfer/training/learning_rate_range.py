@@ -67,6 +67,11 @@ class LearningRateRange:
         return self.rates[first + round(2 / 3 * (last - first))]
 
     @property
+    def suggestion(self):
+        """The rate to train with: `valley`; None if the loss never falls."""
+        return self.valley
+
+    @property
     def conclusion(self):
         """What the sweep shows, in a sentence."""
         if self.steepest is None and self.valley is not None:
@@ -81,9 +86,9 @@ class LearningRateRange:
             )
         end = "diverged" if self.diverged else "had not diverged"
         return (
-            f"The loss fell fastest at a learning rate of {self.steepest:.1e}; two thirds of "
-            f"its longest descent lie below {self.valley:.1e}; at {self.rates[-1]:.1e} it "
-            f"{end}."
+            f"Recommended: a learning rate of {self.suggestion:.1e}, two thirds along the "
+            f"longest descent of the loss. The loss fell fastest at {self.steepest:.1e}; at "
+            f"{self.rates[-1]:.1e} it {end}."
         )
 
     def rows(self):

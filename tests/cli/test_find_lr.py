@@ -1,10 +1,13 @@
 """`keras-transfer find-lr`."""
 
 import json
+import shlex
 
 import pytest
 
+from keras_transfer.cli.inputs import next_command
 from keras_transfer.cli.main import main
+from keras_transfer.cli.parser import build_parser
 from tests.pictures import colour_folder
 
 NETWORK = ["--alpha", "0.35", "--weights", "none", "--image-size", "32"]
@@ -35,3 +38,37 @@ def test_more_stages_than_there_are_is_told(photos, tmp_path, capsys):
     assert main([*arguments, "--unfreeze", "99"]) == 1
     assert "99" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more", "expected"),
+    [
+        (["audit", "my photos", "--output", "run"], {}, "'my photos' --output run"),
+        (
+            ["find-lr", "photos", "--output", "run", "--unfreeze", "2", "--alpha", "0.35"],
+            {"learning_rate": "5.0e-04"},
+            "photos --alpha 0.35 --unfreeze 2 --learning-rate 5.0e-04 --output run",
+        ),
+        (
+            ["find-lr", "photos", "--output", "run"],
+            {"unfreeze": 0},
+            "photos --unfreeze 0 --output run",
+        ),
+        (
+            ["rank", "photos", "--output", "run", "--backbones", "VGG16", "ResNet50"],
+            {"backbone": "VGG16"},
+            "photos --image-size 160 --backbone VGG16 --output run",
+        ),
+        (
+            ["probe", "photos", "--output", "run", "--cache", "c", "--on-unreadable", "skip"],
+            {"truncate_at": None},
+            "photos --on-unreadable skip --cache c --output run",
+        ),
+    ],
+)
+def test_the_next_command_is_complete(arguments, more, expected):
+    options = build_parser().parse_args(arguments)
+    line = next_command(options, **more)
+    assert line == f"Next: keras-transfer fit {expected}"
+    follow = build_parser().parse_args(shlex.split(line)[2:])
+    assert (follow.command, follow.data) == ("fit", options.data)

@@ -3,8 +3,15 @@ import dataclasses
 import pytest
 
 from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
-from keras_transfer.plans import choose_plan
-from keras_transfer.plans.chooser import STRATEGIES, choose_strategy, phases_of
+from keras_transfer.plans import Plan, choose_plan
+from keras_transfer.plans.chooser import (
+    STRATEGIES,
+    choose_strategy,
+    exact_head_phase,
+    phases_of,
+    scratch_phase,
+    with_changes,
+)
 from keras_transfer.plans.likeness import Likeness
 
 ALIKE = Likeness(
@@ -122,3 +129,35 @@ def test_very_few_steps_train_the_last_stage_alone():
 def test_few_steps_are_made_at_a_smaller_rate():
     rates = [choose_plan(number, 2).phases[-1].learning_rate for number in (200, 1000, 3000)]
     assert rates == [5e-4, 5e-4, 1e-3]
+
+
+def test_a_user_decides_what_is_trained_and_how_fast():
+    plan, size = choose_plan(3000, 10), (3000, 32)
+    changed = with_changes(plan, 5, size, unfreeze=1, epochs=3, learning_rate=2e-4)
+    head, tuning = changed.phases
+    assert (head, tuning.freeze_policy) == (plan.phases[0], UnfreezeLast(1))
+    assert (tuning.epochs, tuning.learning_rate, tuning.layerwise_decay) == (3, 2e-4, 0.7)
+    assert changed.reasons[-1] == (
+        "As given, 'fine-tuning' has: epochs 3, learning rate 0.0002."
+    )
+    assert with_changes(plan, 5, size) is plan
+    assert with_changes(plan, 5, size, unfreeze=5).phases[1].freeze_policy == FreezeNone()
+
+
+def test_the_head_alone_has_epochs_and_a_rate():
+    for plan in (choose_plan(3000, 10), Plan([exact_head_phase()])):
+        (head,) = with_changes(plan, 5, (3000, 32), unfreeze=0, learning_rate=0.01).phases
+        assert (head.solver, head.learning_rate) == ("adamw", 0.01)
+    (head,) = with_changes(Plan([exact_head_phase()]), 5, (3000, 32), epochs=4).phases
+    assert (head.solver, head.epochs) == ("adamw", 4)
+
+
+def test_a_training_from_scratch_stays_one_unless_stages_are_chosen():
+    plan = Plan([scratch_phase(3000)], from_scratch=True)
+    assert with_changes(plan, 5, (3000, 32), epochs=2).from_scratch
+    assert not with_changes(plan, 5, (3000, 32), unfreeze=2).from_scratch
+
+
+def test_more_stages_than_there_are_is_an_error():
+    with pytest.raises(ValueError, match=r"has 5 stages.*unfreeze=6"):
+        with_changes(choose_plan(3000, 10), 5, (3000, 32), unfreeze=6)

@@ -110,3 +110,18 @@ def test_evaluating_the_training_folder_measures_what_was_not_trained_on(tmp_pat
         found = run.evaluate(photos)
     assert found["images"] == run.metrics["validation"]["images"] < 18
     assert found["confusion"] == run.metrics["validation"]["confusion"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"unfreeze": -1}, "unfreeze=-1"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0"),
+        ({"epochs": 2, "time_budget": 60}, "A time budget decides"),
+    ],
+)
+def test_wrong_changes_of_the_plan_are_refused(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        fit(tmp_path, output=tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()
