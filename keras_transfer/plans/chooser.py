@@ -246,6 +246,7 @@ def tuning_phase(stages, num_stages, num_images, batch_size=32, epochs=None, vie
         layerwise_decay=_DECAY,
         views=max(views, 1),
         augmented=views > 0,
+        averaged=True,
         name="fine-tuning",
     )
 

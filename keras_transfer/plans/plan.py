@@ -30,6 +30,9 @@ class Phase:
             Defaults to None, 4.
         augmented: whether the images are augmented, if the data set is. Defaults to True. Has
             no effect if the images before augmentation are not known, or labels are mixed.
+        averaged: whether the average of the weights over about the last tenth of the steps
+            is validated and kept, instead of the weights of single steps (Karras et al., CVPR
+            2024). Defaults to False.
         batch_size: images in a step. Defaults to None, the batches of the data set.
         solver: "adamw", or "exact" for the exact solution of a softmax head on a frozen
             backbone, see `training.solve_head`; it counts as one epoch and has no learning
@@ -50,6 +53,7 @@ class Phase:
     weight_decay: float = 0.01
     views: int | None = None
     augmented: bool = True
+    averaged: bool = False
     batch_size: int | None = None
     solver: str = "adamw"
     name: str = "phase"
@@ -78,10 +82,11 @@ class Phase:
                 f"`weight_decay` must not be negative. Received: {self.weight_decay}"
             )
 
-        if not isinstance(self.name, str) or not isinstance(self.augmented, bool):
+        flags = self.augmented, self.averaged
+        if not isinstance(self.name, str) or not all(isinstance(one, bool) for one in flags):
             raise ValueError(
-                "`name` must be a string and `augmented` a bool. "
-                f"Received: name={self.name!r}, augmented={self.augmented!r}"
+                "`name` must be a string, `augmented` and `averaged` bools. Received: "
+                f"name={self.name!r}, augmented={self.augmented!r}, averaged={self.averaged!r}"
             )
 
         for name in ("views", "batch_size"):

@@ -18,11 +18,12 @@ PLAN = plans.Plan(
     [
         plans.Phase(freezing.FreezeAll(), 3, 1e-2, views=2, name="head"),
         plans.Phase(
-            freezing.UnfreezeLast(1), 3, 1e-3, layerwise_decay=0.5, augmented=False, name="last"
+            freezing.UnfreezeLast(1), 3, 1e-3, layerwise_decay=0.5, augmented=False,
+            averaged=True, name="last",
         ),
-        plans.Phase(freezing.FreezeNone(), 3, 1e-3, name="all"),
+        plans.Phase(freezing.FreezeNone(), 3, 1e-3, averaged=True, name="all"),
     ]
-)
+)  # fmt: skip
 
 
 class Killed(BaseException):
