@@ -26,18 +26,21 @@ class ProbeResult:
         correct: bool array of shape `(images,)`.
         accuracy: the share of correct predictions.
         interval: `(low, high)`, the 95% Wilson interval of the accuracy.
+        changed_accuracy: the accuracy on the changed images, or None.
     """
 
     probabilities: np.ndarray
     correct: np.ndarray
     accuracy: float
     interval: tuple
+    changed_accuracy: float | None = None
 
 
-def cross_validate(features, labels, num_folds=5, seed=0):
+def cross_validate(features, labels, num_folds=5, seed=0, changed=None):
     """Fits a multinomial logistic regression in each fold and predicts the validation part.
 
-    The features are standardized here. Returns a `ProbeResult`.
+    The features are standardized here. `changed` are features of the same images after a
+    change, which the same regressions predict too. Returns a `ProbeResult`.
 
     Raises:
         ValueError: if the features are not a finite matrix, the labels do not match, there are
@@ -51,18 +54,25 @@ def cross_validate(features, labels, num_folds=5, seed=0):
             "Cross-validation needs a class with at least two images. "
             f"Received: {len(labels)} images, each of another class"
         )
-    rows, _, _ = standardized(features)
+    rows, mean, deviation = standardized(features)
     present, numbers = np.unique(labels, return_inverse=True)
     folds = stratified_folds(labels, num_folds, seed)
     penalty = _quick_penalty(rows, numbers, folds[0][0], seed)
     probabilities = np.zeros((len(labels), labels.max() + 1), "float32")
+    right = np.zeros(len(labels), bool)
     fitted = fit_regressions(rows, numbers, _fold_weights(folds, len(labels)), [penalty])
     for (_, validation), ((kernel, bias),) in zip(folds, fitted, strict=True):
         found = softmax(rows[validation] @ kernel + bias, axis=1)
         probabilities[np.ix_(validation, present)] = found
+        if changed is not None:
+            moved = (changed[validation] - mean) / deviation
+            right[validation] = (moved @ kernel + bias).argmax(axis=1) == numbers[validation]
     correct = probabilities.argmax(axis=1) == labels
     interval = wilson_interval(correct.sum(), len(correct))
-    return ProbeResult(probabilities, correct, float(correct.mean()), interval)
+    changed_accuracy = None if changed is None else float(right.mean())
+    return ProbeResult(
+        probabilities, correct, float(correct.mean()), interval, changed_accuracy
+    )
 
 
 def check_features(features, labels):

@@ -94,6 +94,16 @@ def add_backbone(command):
     command.add_argument("--alpha", type=float, help="width of a MobileNet")
 
 
+def add_augmentation(command):
+    """Adds the augmentation of the training images."""
+    command.add_argument(
+        "--augmentation",
+        choices=("none", "light", "standard", "strong"),
+        default="standard",
+        help="random changes of the training images (default: %(default)s)",
+    )
+
+
 def add_unreadable(command):
     """Adds the treatment of images that cannot be read."""
     command.add_argument(

@@ -3,6 +3,7 @@
 import argparse
 
 from keras_transfer.cli.arguments import (
+    add_augmentation,
     add_backbone,
     add_cache,
     add_data,
@@ -87,12 +88,7 @@ def _add_fit(commands):
         help="leave out the layers after this boundary, for example the one that `probe` names",
     )
     fit.add_argument("--batch-size", type=positive, default=32, help="default: %(default)s")
-    fit.add_argument(
-        "--augmentation",
-        choices=("none", "light", "standard", "strong"),
-        default="standard",
-        help="random changes of the training images (default: %(default)s)",
-    )
+    add_augmentation(fit)
     fit.add_argument(
         "--balance", action="store_true", help="give each class the same weight in the loss"
     )
@@ -271,6 +267,7 @@ def _add_recommend(commands):
     add_data(recommend)
     add_backbone(recommend)
     add_findings(recommend)
+    add_augmentation(recommend)
     recommend.add_argument(
         "--settle",
         action="store_true",

@@ -48,6 +48,7 @@ def pooled_features(
     dataset: tf.data.Dataset,
     cache: FeatureCache | None = None,
     verbose: int = 0,
+    augmented: bool = False,
 ) -> PooledFeatures:
     """Computes the last features of a backbone, averaged over the positions.
 
@@ -55,10 +56,11 @@ def pooled_features(
 
     Args:
         backbone: a `Backbone`.
-        dataset: a `tf.data.Dataset` of batches of images or of `(images, labels)`. An
-            augmentation of `keras_transfer.data` is removed.
+        dataset: a `tf.data.Dataset` of batches of images or of `(images, labels)`.
         cache: a `FeatureCache`. Defaults to None, one in the user's cache folder.
         verbose: as in `FeatureCache.extract`. Defaults to 0.
+        augmented: whether to keep an augmentation of `keras_transfer.data`, of which one draw
+            is computed. Defaults to False.
 
     Returns:
         `PooledFeatures`.
@@ -75,6 +77,7 @@ def pooled_features(
     network = pooled_network(backbone)
     boundary = backbone.outputs[0]._keras_history.operation.name
     width = network.output_shape[-1]
+    dataset = dataset if augmented else unaugmented(dataset)
     (found,) = _extract(network, [(boundary, width)], dataset, cache, verbose)
     return found
 
@@ -117,13 +120,13 @@ def stage_features(backbone, dataset, cache=None, verbose=0):
     output = keras.layers.Concatenate(name="all_stages")(pooled) if pooled[1:] else pooled[0]
     network = keras.Model(backbone.input, output, name=backbone.name)
     parts = [(name, part.shape[-1]) for name, part in zip(boundaries, pooled, strict=True)]
-    return _extract(network, parts, dataset, cache, verbose)
+    return _extract(network, parts, unaugmented(dataset), cache, verbose)
 
 
 def _extract(network, parts, dataset, cache, verbose):
     """`PooledFeatures` for each `(boundary, width)`, the columns of a network's output."""
     cache = FeatureCache() if cache is None else cache
-    cached = cache.extract(network, unaugmented(dataset), verbose=verbose)
+    cached = cache.extract(network, dataset, verbose=verbose)
     rows, labels = features_and_labels(cached.arrays())
     ends = np.cumsum([width for _, width in parts])
     columns = np.split(rows, ends[:-1], axis=1)

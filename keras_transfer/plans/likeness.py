@@ -30,6 +30,8 @@ class Likeness:
         gain: `(low, high)`, the 95% confidence interval of the difference of the two.
         distance: see `statistics_distance`; None without BatchNormalization.
         separability: the H-score divided by its maximum, between 0 and 1.
+        augmented_accuracy: the accuracy of the probe, fitted on the images as they are, on
+            augmented images; None without an augmentation.
     """
 
     num_images: int
@@ -41,6 +43,7 @@ class Likeness:
     gain: tuple
     distance: float | None
     separability: float
+    augmented_accuracy: float | None = None
 
     @property
     def images_per_class(self):
@@ -51,6 +54,13 @@ class Likeness:
     def skill(self):
         """The probe's accuracy on a scale where 0 is chance and 1 is perfect."""
         return (self.accuracy - self.chance) / (1 - self.chance)
+
+    @property
+    def augmentation_loss(self):
+        """The share of the probe's skill that it loses on augmented images; 0 if unknown."""
+        if self.augmented_accuracy is None or self.accuracy <= self.chance:
+            return 0.0
+        return (self.accuracy - self.augmented_accuracy) / (self.accuracy - self.chance)
 
     def to_json(self):
         """The figures as numbers and lists."""
@@ -69,6 +79,11 @@ class Likeness:
                 f"The images' statistics differ by {self.distance:.2f} nats from those that "
                 "BatchNormalization has from the source; the separability of the classes is "
                 f"{self.separability:.2f} of 1."
+            )
+        if self.augmented_accuracy is not None:
+            found.append(
+                f"On augmented images the same probe has an accuracy of "
+                f"{self.augmented_accuracy:.1%}."
             )
         return found
 
@@ -90,6 +105,11 @@ class Likeness:
                 "H-score, 0 to 1; too high where features outnumber images",
             ),
             ("distance of statistics", distance, "nats from the source, 0 is alike"),
+            *(
+                [("probe, augmented images", f"{augmented:.1%}", "does augmentation harm?")]
+                if (augmented := self.augmented_accuracy) is not None
+                else []
+            ),
         ]
 
 
@@ -114,10 +134,12 @@ def measure_likeness(
     Raises:
         ValueError: if an image does not have exactly one label.
     """
+    cache = FeatureCache() if cache is None else cache
     pooled = pooled_features(backbone, dataset, cache)
     if pooled.labels is None:
         raise ValueError("A recommendation needs labels. Received: a dataset without labels")
-    probe = cross_validate(pooled.features, pooled.labels, seed=seed)
+    changed = _augmented_features(backbone, dataset, cache)
+    probe = cross_validate(pooled.features, pooled.labels, seed=seed, changed=changed)
     twin = pooled_features(random_twin(backbone, seed), dataset, cache)
     random = cross_validate(twin.features, twin.labels, seed=seed)
     counts = np.unique(pooled.labels, return_counts=True)[1]
@@ -133,4 +155,14 @@ def measure_likeness(
         ),
         distance=statistics_distance(backbone, dataset),
         separability=h_score(pooled.features, pooled.labels) / (len(counts) - 1),
+        augmented_accuracy=probe.changed_accuracy,
     )
+
+
+def _augmented_features(backbone, dataset, cache):
+    """The features of augmented images in the order of the others, or None."""
+    source = getattr(dataset, "source", None)
+    is_augmented = source is not None and source.augmentation is not None
+    if not is_augmented or not source.fixed_order or source.augmentation.mixes_labels:
+        return None
+    return pooled_features(backbone, dataset, cache, augmented=True).features

@@ -128,6 +128,8 @@ class Plan:
         reasons: a tuple of sentences.
         from_scratch: whether the backbone starts from random weights; BatchNormalization then
             has a momentum of at most 0.9. Defaults to False.
+        truncate_at: the boundary of the backbone after which its layers are left out, see
+            `models.TransferModel`. Defaults to None, none.
 
     Example:
 
@@ -139,6 +141,7 @@ class Plan:
     phases: collections.abc.Sequence[Phase]
     reasons: collections.abc.Sequence[str] = ()
     from_scratch: bool = False
+    truncate_at: str | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "phases", tuple(self.phases))
@@ -153,6 +156,11 @@ class Plan:
         if not isinstance(self.from_scratch, bool):
             raise ValueError(
                 f"`from_scratch` must be a bool. Received: from_scratch={self.from_scratch!r}"
+            )
+        if not isinstance(self.truncate_at, str | None):
+            raise ValueError(
+                "`truncate_at` must be the name of a boundary or None. "
+                f"Received: truncate_at={self.truncate_at!r}"
             )
 
     @property
@@ -216,6 +224,7 @@ class Plan:
             "phases": [phase.to_json() for phase in self.phases],
             "reasons": list(self.reasons),
             "from_scratch": self.from_scratch,
+            "truncate_at": self.truncate_at,
         }
 
     @classmethod
@@ -240,7 +249,8 @@ class Plan:
     def from_json(cls, values):
         """The plan that `to_json` described."""
         phases = [Phase.from_json(phase) for phase in values["phases"]]
-        return cls(phases, values["reasons"], values.get("from_scratch", False))
+        from_scratch = values.get("from_scratch", False)
+        return cls(phases, values["reasons"], from_scratch, values.get("truncate_at"))
 
 
 def _size(variables):

@@ -7,9 +7,13 @@ import typing
 
 import tensorflow as tf
 
+from keras_transfer import _progress
 from keras_transfer._figures import new_figure
+from keras_transfer._statistics.intervals import first_sufficient, gains_of_later
+from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
+from keras_transfer.features.pooled import stage_features
 from keras_transfer.plans.chooser import (
     FEW_PER_CLASS,
     UNLIKE,
@@ -23,6 +27,10 @@ if typing.TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PRETRAINED, _RANDOM, _CHANCE = "#4c72b0", "#dd8452", "0.5"
+_CUT_REASON = (
+    "Linear probes show that features no longer improve after '{}': the later stages are left "
+    "out."
+)
 _SETTLE = (
     "`transferability.check_negative_transfer` (`keras-transfer recommend --settle`) finds out "
     "by experiment."
@@ -70,23 +78,28 @@ def recommend(
     cache: FeatureCache | bool | None = None,
     batch_size: int = 32,
     seed: int = 0,
+    truncate: bool = True,
 ) -> Recommendation:
     """Measures how like the source the images are, and chooses a plan by it.
 
-    A linear probe on the pretrained features shows how far they serve as they are; the same
-    probe on the backbone with random weights shows what pretraining adds. `choose_plan`
-    decides by these and by the number of images.
+    Linear probes show after which stage features no longer improve: the plan leaves the later
+    stages out. A probe on the pretrained features shows how far they serve as they are; the
+    same probe on the backbone with random weights shows what pretraining adds, and on augmented
+    images whether the augmentation does harm. `choose_plan` decides by these and by the number
+    of images.
 
     Args:
-        dataset: a `tf.data.Dataset` of batches `(images, labels)`.
+        dataset: a `tf.data.Dataset` of batches `(images, labels)`, augmented as it will be for
+            the training.
         backbone: a `Backbone` with pretrained weights.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder;
             False stores nothing.
         batch_size: the number of images in a step. Defaults to 32.
         seed: of the folds and of the random weights. Defaults to 0.
+        truncate: whether stages may be left out. Defaults to True.
 
     Returns:
-        A `Recommendation`.
+        A `Recommendation`; the `truncate_at` of its plan is for `models.TransferModel`.
 
     Raises:
         ValueError: if an image does not have exactly one label.
@@ -98,14 +111,32 @@ def recommend(
     'train the head'
     """
     with _opened(cache) as used:
-        likeness = measure_likeness(dataset, backbone, used, seed)
+        cut = _sufficient_boundary(dataset, backbone, used, seed) if truncate else None
+        kept = backbone.truncated(cut) if cut else backbone
+        likeness = measure_likeness(dataset, kept, used, seed)
     size = likeness.num_images, batch_size
-    num_stages = len(backbone.stages)
+    num_stages = len(kept.stages)
     strategy, _ = choose_strategy(*size, likeness.images_per_class, num_stages, likeness)
     plan = choose_plan(
         likeness.num_images, likeness.num_classes, num_stages, batch_size, likeness
     )
+    if cut:
+        reasons = [_CUT_REASON.format(cut), *plan.reasons]
+        plan = dataclasses.replace(plan, truncate_at=cut, reasons=reasons).with_exact_head()
     return Recommendation(strategy, plan, likeness, tuple(_warnings(likeness)))
+
+
+def _sufficient_boundary(dataset, backbone, cache, seed):
+    """The boundary after which features no longer improve, or None."""
+    found = stage_features(backbone, dataset, cache)
+    if found[0].labels is None:
+        raise ValueError("A recommendation needs labels. Received: a dataset without labels")
+    hits = [
+        cross_validate(stage.features, stage.labels, seed=seed).correct
+        for stage in _progress.each(found, "probing the stages")
+    ]
+    place = first_sufficient(gains_of_later(hits))
+    return backbone.stages[place].boundary if place < len(found) - 1 else None
 
 
 @contextlib.contextmanager

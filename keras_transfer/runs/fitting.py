@@ -35,7 +35,8 @@ from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.distribution.precision import mixed_precision_policy
 from keras_transfer.distribution.workers import has_workers, is_chief
 from keras_transfer.features import FeatureCache, NoRoomError
-from keras_transfer.plans import Plan
+from keras_transfer.plans import Plan, recommend
+from keras_transfer.plans.chooser import with_changes
 from keras_transfer.runs.folder import Predictions, RunFolder, check_output
 from keras_transfer.runs.run import Run
 from keras_transfer.runs.run_course import PhaseClock, course_of
@@ -182,11 +183,17 @@ def fit(
         if not isinstance(backbone, Backbone):
             arguments = {} if alpha is None else {"alpha": alpha}
             backbone = Backbone(backbone, (*size, channels), weights, **arguments)
+    feature_cache = as_cache(cache)
+    if plan == "auto":
+        plan = _auto_plan(folder, settings, splits, backbone, feature_cache, changes)
+        changes = {}
+    if isinstance(plan, Plan):
+        truncate_at = truncate_at or plan.truncate_at
+    with placement.scope(), _dtype_policy(precision, placement):
         head = heads.SoftmaxHead(len(splits.class_names), dropout=_DROPOUT)
         model = models.TransferModel(backbone, head, truncate_at=truncate_at)
         if jit_compile != "auto":
             model.compile(jit_compile=jit_compile)
-    feature_cache = as_cache(cache)
     _check_plan(plan, model, feature_cache)
     if feature_cache is not None:
         feature_cache.folder.make()
@@ -207,11 +214,31 @@ def fit(
             print(f"{len(splits.class_names)} classes; images: {counts}.")
         before, clock = model.backbone.copy(), PhaseClock()
         history = _train(
-            folder, model, _augmented(splits.train, augmentation, seed), splits.validation,
+            folder, model, augmented(splits.train, augmentation, seed), splits.validation,
             plan, [clock], splits.balanced_class_weight if balance else None, verbose,
             feature_cache, time_budget, checkpoint_every, **changes,
         )  # fmt: skip
         return _finish(folder, model, history, splits, feature_cache, before, clock, started)
+
+
+def _auto_plan(folder, settings, splits, backbone, cache, changes):
+    """The plan of the run that is resumed, of the folder's recommend.json, or a new one."""
+    begun = folder.plan()
+    if begun is not None:
+        return begun
+    if settings["truncate_at"]:
+        backbone = backbone.truncated(settings["truncate_at"])
+    plan = folder.recommended_plan(settings)
+    if plan is None:
+        train = augmented(splits.train, settings["augmentation"], settings["seed"])
+        can_cut = cache is not None and not settings["truncate_at"]
+        found = recommend(train, backbone, cache or False, settings["batch_size"], 0, can_cut)
+        plan = found.plan.with_exact_head() if settings["truncate_at"] else found.plan
+    if cache is None:
+        plan = plan.without_exact_solution()
+    kept = backbone.truncated(plan.truncate_at) if plan.truncate_at else backbone
+    size = splits.num_images["train"], settings["batch_size"]
+    return with_changes(plan, len(kept.stages), size, **changes)
 
 
 def _checked_changes(unfreeze, epochs, learning_rate, time_budget):
@@ -349,7 +376,8 @@ def _check_plan(plan, model, cache):
             )
 
 
-def _augmented(train, augmentation, seed):
+def augmented(train, augmentation, seed):
+    """A training set with an augmentation by name."""
     if augmentation in (None, "none"):
         return train
     return getattr(augmentations, augmentation)(seed=seed)(train)

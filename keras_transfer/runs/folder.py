@@ -15,6 +15,7 @@ import numpy as np
 from keras_transfer._figures import save_figure
 from keras_transfer._files import write_aside, write_text_aside
 from keras_transfer._text import reason_of
+from keras_transfer.plans import Plan
 from keras_transfer.training.training_folder import TrainingFolder, differences
 
 # Each command that examines the data writes a JSON file, a Markdown file and a figure; a run in
@@ -257,6 +258,15 @@ class RunFolder(TrainingFolder):
         """What `write_course` wrote, or an empty dict."""
         found = _read_json(self.path / _COURSE)
         return found if isinstance(found, dict) else {}
+
+    def recommended_plan(self, settings):
+        """The `Plan` in `recommend.json`, if that is about the same images and network."""
+        path = self.path / "recommend.json"
+        found = _read_json(path)
+        about = found.get("settings") if isinstance(found, dict) else None
+        if not isinstance(about, dict) or {**settings, **about} != settings:
+            return None
+        return Plan.load(path)
 
     def findings(self):
         """A dict of command to the contents of its JSON file; None for a corrupt one."""

@@ -174,10 +174,18 @@ def _choose(model, train, size, plan, cache, time_budget, changes):
     num_images, batch_size = size
     num_stages = len(model.backbone.stages)
     if isinstance(plan, Plan):
+        if plan.truncate_at not in (None, model.truncate_at):
+            raise ValueError(
+                f"The plan is for a truncated backbone: make the model with "
+                f"`TransferModel(..., truncate_at={plan.truncate_at!r})`. "
+                f"Received: a model with truncate_at={model.truncate_at!r}"
+            )
         return with_changes(plan, num_stages, size, **changes)
     is_solvable = cache is not None and can_solve(model, train.element_spec)
     if plan == "auto":
-        found = recommend(train, model.backbone, cache or False, batch_size).plan
+        found = recommend(
+            train, model.backbone, cache or False, batch_size, truncate=False
+        ).plan
     else:
         costs = None
         if time_budget is not None:

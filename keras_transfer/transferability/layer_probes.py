@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_transfer import _progress
 from keras_transfer._statistics.feature_measures import linear_cka
-from keras_transfer._statistics.intervals import paired_interval
+from keras_transfer._statistics.intervals import first_sufficient, gains_of_later
 from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
@@ -20,10 +20,6 @@ from keras_transfer.features.pooled import (
     unaugmented,
 )
 from keras_transfer.transferability.scores import logme
-
-# The accuracy that a cut may cost. With 244 images, dropping stages whose interval allowed a
-# loss of 9 points did cost 8.
-_MOST_LOSS = 0.03
 
 _HEADER = (
     "stage", "ends at", "accuracy", "95% CI", "gain after it", "LogME", "CKA to the next",
@@ -82,12 +78,7 @@ class LayerProbes:
         Each end is the largest one over all later stages, compared on the same images. The last
         stage has None.
         """
-        return (*(self._gain_after(place) for place in range(len(self.stages) - 1)), None)
-
-    def _gain_after(self, place):
-        kept, *later = (probe.correct.astype(int) for probe in self.stages[place:])
-        lows, highs = zip(*(paired_interval(one - kept) for one in later), strict=True)
-        return max(lows), max(highs)
+        return gains_of_later([probe.correct for probe in self.stages])
 
     @property
     def freeze_point(self):
@@ -97,12 +88,7 @@ class LayerProbes:
         points. With few images neither may hold before the last boundary. Layers before it can
         stay frozen; those after it can be dropped.
         """
-        pairs = zip(self.stages, self.gains_after, strict=True)
-        return next(
-            probe.boundary
-            for probe, gain in pairs
-            if gain is None or (gain[0] <= 0 and gain[1] <= _MOST_LOSS)
-        )
+        return self.stages[first_sufficient(self.gains_after)].boundary
 
     @property
     def dead_stages(self):

@@ -4,6 +4,8 @@ from scipy import stats
 
 from keras_transfer._statistics.intervals import (
     difference_interval,
+    first_sufficient,
+    gains_of_later,
     paired_interval,
     wilson_interval,
 )
@@ -40,3 +42,16 @@ def test_difference_on_other_images_has_the_interval_of_both():
     # Means over two trials: 30 hits on average.
     halves = np.where(np.arange(40) < 20, 1.0, 0.5)
     assert difference_interval(halves, earlier, False) == pytest.approx((low, high))
+
+
+def test_the_first_row_that_later_ones_do_not_beat_is_sufficient():
+    random = np.random.default_rng(0)
+    worse = random.random(4000) < 0.5
+    good = random.random(4000) < 0.9
+    gains = gains_of_later([worse, good, good])
+    assert gains[0][0] > 0.3 and gains[2] is None
+    assert gains[1] == pytest.approx((0, 0), abs=1e-3)
+    assert first_sufficient(gains) == 1
+    # With few images a gain of more than three points cannot be excluded.
+    assert first_sufficient(gains_of_later([good[:50], random.random(50) < 0.9])) == 1
+    assert first_sufficient(gains_of_later([good])) == 0

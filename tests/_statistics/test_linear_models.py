@@ -28,6 +28,15 @@ def test_probe_finds_what_is_there():
     assert probe.correct.mean() == probe.accuracy
 
 
+def test_changed_images_are_predicted_by_the_probe_of_their_fold():
+    features, labels = gaussians(4.0)
+    same = cross_validate(features, labels, changed=features)
+    assert same.changed_accuracy == same.accuracy
+    mirrored = features * np.where(np.arange(10) == 0, -1, 1)
+    assert cross_validate(features, labels, changed=mirrored).changed_accuracy < 0.1
+    assert cross_validate(features, labels).changed_accuracy is None
+
+
 def test_probe_does_not_overfit_noise():
     features, labels = gaussians(0.0, num_features=400)
     probe = cross_validate(features, labels)

@@ -161,3 +161,19 @@ def test_a_training_from_scratch_stays_one_unless_stages_are_chosen():
 def test_more_stages_than_there_are_is_an_error():
     with pytest.raises(ValueError, match=r"has 5 stages.*unfreeze=6"):
         with_changes(choose_plan(3000, 10), 5, (3000, 32), unfreeze=6)
+
+
+@pytest.mark.parametrize(("accuracy", "augmented"), [(0.88, True), (None, True), (0.7, False)])
+def test_an_augmentation_that_does_harm_is_left_out(accuracy, augmented):
+    likeness = dataclasses.replace(ALIKE, augmented_accuracy=accuracy)
+    plan = choose_plan(3000, 10, 5, 32, likeness)
+    assert plan.phases[-1].augmented is augmented
+    reason = "The images are not augmented: a probe that was fitted on the images as they are"
+    assert any(text.startswith(reason) for text in plan.reasons) is not augmented
+
+
+def test_a_truncated_backbone_keeps_its_exact_head():
+    plan = Plan(choose_plan(3000, 10, 3).phases, truncate_at="add1").with_exact_head()
+    changed = with_changes(plan, 3, (3000, 32), unfreeze=1)
+    assert [phase.solver for phase in changed.phases] == ["exact", "adamw"]
+    assert changed.truncate_at == "add1"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_transfer.backbones import Backbone
+from keras_transfer.data import Augmentation, image_folder
 from keras_transfer.features import FeatureCache
 from keras_transfer.freezing import FreezeAll, FreezeNone
 from keras_transfer.heads import SoftmaxHead
@@ -17,6 +18,7 @@ from keras_transfer.plans.source_distance import statistics_distance
 from keras_transfer.training import fine_tune
 from tests.brightness import IMAGES, LABELS, dataset
 from tests.networks import residual_backbone
+from tests.pictures import colour_folder
 
 ALIKE = Likeness(
     num_images=3000, num_classes=10, chance=0.1, accuracy=0.9, interval=(0.89, 0.91),
@@ -131,3 +133,32 @@ def test_exact_head_is_left_out_where_it_cannot_be_solved(tmp_path, monkeypatch)
         cache = FeatureCache(tmp_path)
         history = fine_tune(model, dataset(labels), plan="auto", cache=cache, verbose=0)
         assert [phase.solver for phase in history.plan.phases] == [solver]
+
+
+def test_stages_that_add_nothing_are_left_out(tmp_path, monkeypatch):
+    backbone = residual_backbone()
+    cut = backbone.stages[0].boundary
+    monkeypatch.setattr(
+        recommender, "gains_of_later", lambda hits: ((-0.1, 0.01), (0, 1), None)
+    )
+    plan = recommend(dataset(LABELS), backbone, FeatureCache(tmp_path)).plan
+    assert plan.truncate_at == cut
+    assert f"features no longer improve after '{cut}'" in plan.reasons[0]
+    assert plan.phases[0].solver == "exact"
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    whole = recommend(dataset(LABELS), backbone, FeatureCache(tmp_path), truncate=False).plan
+    assert whole.truncate_at is None
+    model = TransferModel(residual_backbone(), SoftmaxHead(2))
+    with pytest.raises(ValueError, match=f"truncate_at='{cut}'"):
+        fine_tune(model, dataset(LABELS), plan=plan, verbose=0, cache=False)
+
+
+def test_the_probe_sees_augmented_images(tmp_path):
+    plain = image_folder(colour_folder(tmp_path / "photos"), image_size=16, batch_size=6).train
+    backbone, cache = residual_backbone(), FeatureCache(tmp_path / "cache")
+    assert measure_likeness(plain, backbone, cache).augmented_accuracy is None
+    found = measure_likeness(Augmentation(brightness=1.0)(plain), backbone, cache)
+    assert found.augmented_accuracy < found.accuracy == 1
+    assert found.augmentation_loss > 0.08
+    mixed = Augmentation(mixup=0.2)(plain)
+    assert measure_likeness(mixed, backbone, cache).augmented_accuracy is None
