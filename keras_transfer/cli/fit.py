@@ -34,6 +34,7 @@ def run(options):
             jit_compile={"on": True, "off": False}.get(options.xla, "auto"),
             precision=options.precision,
             strategy=options.distribution,
+            show=options.show,
         )
     except training.Preempted:
         print(

@@ -90,6 +90,12 @@ def _add_fit(commands):
     fit.add_argument("--batch-size", type=positive, default=32, help="default: %(default)s")
     add_augmentation(fit)
     fit.add_argument(
+        "--show",
+        action="store_true",
+        help="write RUN/images.png before the training: training images as the network sees "
+        "them",
+    )
+    fit.add_argument(
         "--balance", action="store_true", help="give each class the same weight in the loss"
     )
     add_unreadable(fit)

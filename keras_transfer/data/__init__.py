@@ -4,6 +4,7 @@ from keras_transfer.data import augmentation
 from keras_transfer.data.augmentation import Augmentation
 from keras_transfer.data.image_folders import image_folder
 from keras_transfer.data.image_splits import DataWarning
+from keras_transfer.data.sheet import show
 from keras_transfer.data.tfds import from_tfds
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "augmentation",
     "from_tfds",
     "image_folder",
+    "show",
 ]

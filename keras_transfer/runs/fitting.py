@@ -32,6 +32,7 @@ from keras_transfer.data import augmentation as augmentations
 from keras_transfer.data import image_folder
 from keras_transfer.data.decoding import check_image_size, decode_image
 from keras_transfer.data.image_splits import ImageSplits
+from keras_transfer.data.sheet import show as show_images
 from keras_transfer.distribution.precision import mixed_precision_policy
 from keras_transfer.distribution.workers import has_workers, is_chief
 from keras_transfer.features import FeatureCache, NoRoomError
@@ -75,6 +76,7 @@ def fit(
     jit_compile: bool | str = "auto",
     precision: str = "auto",
     strategy: str = "auto",
+    show: bool = False,
     verbose: int | None = None,
 ) -> Run | None:
     """Trains a classifier on a folder of images, and writes everything about it into a folder.
@@ -120,6 +122,8 @@ def fit(
             (`distribution.mixed_precision_policy`). The saved and exported model computes in
             float32. Has no effect on a given `Backbone`.
         strategy: a name that `distribution.get_strategy` takes. Defaults to "auto".
+        show: whether `images.png` in the folder shows some training images, augmented and with
+            their labels, before the training. Defaults to False.
         verbose: 0 is silent, 1 shows progress bars, 2 prints a line per epoch. Defaults to
             None: 1 in a terminal, else 2.
 
@@ -212,11 +216,16 @@ def fit(
         if verbose:
             counts = ", ".join(f"{count} {name}" for name, count in splits.num_images.items())
             print(f"{len(splits.class_names)} classes; images: {counts}.")
+        train = augmented(splits.train, augmentation, seed)
+        if show and folder.writes:
+            save_figure(show_images(train), folder.path / "images.png")
+            if verbose:
+                print(f"Some training images: {folder.path / 'images.png'}")
         before, clock = model.backbone.copy(), PhaseClock()
         history = _train(
-            folder, model, augmented(splits.train, augmentation, seed), splits.validation,
-            plan, [clock], splits.balanced_class_weight if balance else None, verbose,
-            feature_cache, time_budget, checkpoint_every, **changes,
+            folder, model, train, splits.validation, plan, [clock],
+            splits.balanced_class_weight if balance else None, verbose, feature_cache,
+            time_budget, checkpoint_every, **changes,
         )  # fmt: skip
         return _finish(folder, model, history, splits, feature_cache, before, clock, started)
 
