@@ -4,12 +4,15 @@ import contextlib
 import errno
 import os
 import pathlib
+import stat
 import tempfile
 import warnings
 
 import filelock
 import platformdirs
 
+# Of a file that is read as a whole, for example `run.json`.
+_MOST_BYTES = 100 * 10**6
 # What network drives without locks answer.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
@@ -47,6 +50,24 @@ def write_text_aside(path, text):
     """Writes a text file as `write_aside` does; invalid Unicode is escaped."""
     contents = text.encode("utf-8", errors="backslashreplace")  # as a path may be
     write_aside(path, lambda aside: pathlib.Path(aside).write_bytes(contents))
+
+
+def read_regular(path, most=_MOST_BYTES):
+    """The bytes of a regular file of at most `most` bytes.
+
+    A pipe would wait for its writer, and a device has no end.
+
+    Raises:
+        OSError: if it is another kind of file, larger, or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"Larger than {most // 10**6} MB", os.fspath(path))
+    return content
 
 
 @contextlib.contextmanager

@@ -41,7 +41,8 @@ def markdown_table(rows):
 
 
 def print_table(rows):
-    """Prints rows of strings as a table, the first row its header."""
+    """Prints rows of strings as a table, the first row its header; each on one line."""
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(map(str.ljust, row, widths)).rstrip())

@@ -6,7 +6,13 @@ import filelock
 import platformdirs
 import pytest
 
-from keras_transfer._files import cache_directory, held, write_aside
+from keras_transfer._files import (
+    cache_directory,
+    held,
+    read_regular,
+    write_aside,
+    write_text_aside,
+)
 from keras_transfer.features import FeatureCache
 
 
@@ -61,3 +67,25 @@ def test_other_errors_of_a_lock_are_raised(tmp_path, monkeypatch):
     monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
     with pytest.raises(PermissionError, match="denied"), held(tmp_path / "lock", "taken"):
         pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_the_umask_is_kept(tmp_path):
+    before = os.umask(0o077)
+    try:
+        write_text_aside(tmp_path / "private", "text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither pipes nor devices in folders")
+def test_only_regular_files_of_a_limited_size_are_read(tmp_path):
+    (tmp_path / "file").write_bytes(bytes(10))
+    assert read_regular(tmp_path / "file", most=10) == bytes(10)
+    with pytest.raises(OSError, match="Larger than"):
+        read_regular(tmp_path / "file", most=9)
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OSError, match="Not a regular file"):
+            read_regular(path)

@@ -49,10 +49,16 @@ def _print_table(folder):
     if not entries:
         print(f"{folder.path} holds no features.")
         return
-    rows = [("key", "network", "features at", "images", "views", "engine", "size", "last used")]
+    rows = [
+        (
+            "key", "data", "network", "features at", "images", "views", "engine", "size",
+            "last used",
+        )
+    ]  # fmt: skip
     rows += [
         (
             entry.key[:8],
+            entry.data or "-",
             entry.network,
             f"{entry.boundary} {'x'.join(map(str, entry.feature_shape))}",
             f"{entry.num_images:,}",

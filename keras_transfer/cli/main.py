@@ -119,7 +119,7 @@ def _message(error):
         # The lines give the place in the graph; the last one says what happened.
         lines = [line for line in str(error).splitlines() if line.strip()]
         kept = [line for line in lines if not line.lstrip().startswith("[[{{node")]
-        return kept[-1].strip() if kept else type(error).__name__
+        return printable(kept[-1].strip()) if kept else type(error).__name__
     return printable(str(error)) or type(error).__name__
 
 

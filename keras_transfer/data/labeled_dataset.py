@@ -51,6 +51,7 @@ class ImageSource:
         seed: seed of that order.
         augmentation: the `Augmentation` of the dataset, or None.
         fixed_order: whether every pass gives the images in the same order. Defaults to True.
+        name: where the images come from, for tables. Defaults to "", unknown.
     """
 
     examples: collections.abc.Callable
@@ -61,6 +62,7 @@ class ImageSource:
     seed: int = 0
     augmentation: "Augmentation | None" = None
     fixed_order: bool = True
+    name: str = ""
 
     @property
     def draws_differ(self):

@@ -11,9 +11,15 @@ import tempfile
 
 import filelock
 
-from keras_transfer._files import locked, unlink_lock, write_text_aside
+from keras_transfer._files import locked, read_regular, unlink_lock, write_text_aside
 
 _DESCRIPTION, _USED = "entry.json", "used"
+# Says that the folder is ours, and to backup programs that it can be computed again
+# (https://bford.info/cachedir).
+_TAG = "CACHEDIR.TAG"
+_TAG_TEXT = (
+    b"Signature: 8a477f597d28d172789f06886806bc55\n# Features, made by keras_transfer.\n"
+)
 TEMPORARY = "temporary-"
 # Folders with other names do not belong to the cache.
 _KEY = re.compile(rf"({TEMPORARY})?[0-9a-f]{{32}}")
@@ -36,6 +42,7 @@ class CacheEntry:
         feature_shape: the shape of one image's features.
         dtype: the dtype of the features on disk.
         engine: the name of the engine that computed them.
+        data: the folder of the images, or empty if unknown.
         size: bytes on disk.
         used: when it was last read or written, in seconds since 1970.
     """
@@ -48,6 +55,7 @@ class CacheEntry:
     feature_shape: tuple
     dtype: str
     engine: str
+    data: str
     size: int
     used: float
 
@@ -69,8 +77,7 @@ class CacheFolder:
         """The names of all entries' folders, also of those that `entries` cannot describe."""
         if not self.path.is_dir():
             return []
-        names = [folder.name for folder in self.path.iterdir() if folder.is_dir()]
-        return [name for name in names if _KEY.fullmatch(name)]
+        return [folder.name for folder in self.path.iterdir() if _is_entry(folder)]
 
     def make(self):
         """Creates the folder; raises `NoRoomError` if it cannot be created or written."""
@@ -91,7 +98,7 @@ class CacheFolder:
         self.make()
         with locked(self._lock_path(key)):
             folder = self.path / key
-            folder.mkdir(exist_ok=True)
+            _make_entry(folder)
             self._in_use.add(key)
             for leftover in folder.rglob(".writing-*"):  # of a process that was killed
                 leftover.unlink(missing_ok=True)
@@ -141,9 +148,7 @@ class CacheFolder:
         """Removes an entry; returns False if another process is writing it."""
         try:
             with locked(self._lock_path(key), timeout=0):
-                # The description first: after a kill the rest is a leftover, not an entry.
-                (self.path / key / _DESCRIPTION).unlink(missing_ok=True)
-                shutil.rmtree(self.path / key, ignore_errors=True)
+                _remove_entry(self.path / key)
                 unlink_lock(self._lock_path(key))
         except filelock.Timeout:
             return False
@@ -161,9 +166,51 @@ class CacheFolder:
         return str(self.path / f"{key}.lock")
 
 
+def _is_entry(folder):
+    """Whether this library made a folder: a folder of the user may have any name."""
+    if folder.is_symlink() or not folder.is_dir() or not _KEY.fullmatch(folder.name):
+        return False
+    try:
+        return read_regular(folder / _TAG) == _TAG_TEXT
+    except OSError:
+        return False
+
+
+def _make_entry(folder):
+    """Makes the folder of an entry, and refuses one that others made.
+
+    Writing would follow a symbolic link out of the cache.
+    """
+    if not folder.is_symlink():
+        folder.mkdir(exist_ok=True)
+        found = list(folder.rglob("*"))
+        if not found:
+            (folder / _TAG).write_bytes(_TAG_TEXT)
+        if _is_entry(folder) and not any(path.is_symlink() for path in found):
+            return
+    raise FileExistsError(
+        f"'{folder}' is not an entry of the cache, or holds symbolic links: remove it, or "
+        "choose another folder for the cache."
+    )
+
+
+def _remove_entry(folder):
+    if not _is_entry(folder):
+        return
+    # The description first: after a kill the rest is a leftover, not an entry. The tag last:
+    # without it nobody would remove the leftover.
+    (folder / _DESCRIPTION).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != _TAG:
+            path.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _read_entry(folder):
     try:
-        described = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        described = json.loads(read_regular(folder / _DESCRIPTION))
         return CacheEntry(
             key=folder.name,
             network=str(described["network"]),
@@ -173,6 +220,7 @@ def _read_entry(folder):
             feature_shape=tuple(described["feature_shape"]),
             dtype=str(described["dtype"]),
             engine=str(described["engine"]),
+            data=str(described.get("data", "")),
             size=_size(folder),
             used=(folder / _USED).stat().st_mtime,
         )

@@ -86,6 +86,7 @@ class ExtractionTask:
             "feature_shape": list(self.specs[0][0]),
             "dtype": self.dtype,
             "engine": engine.name,
+            "data": self.source.name,
         }
 
     def opened(self, stores, key):

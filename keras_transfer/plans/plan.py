@@ -5,10 +5,10 @@ import dataclasses
 import json
 import math
 import os
-import pathlib
 
 import keras
 
+from keras_transfer._files import read_regular
 from keras_transfer._text import reason_of
 from keras_transfer.freezing import FreezeAll, FreezePolicy
 
@@ -236,7 +236,7 @@ class Plan:
             ValueError: if it does not hold a plan.
         """
         try:
-            content = json.loads(pathlib.Path(path).read_text("utf-8"))
+            content = json.loads(read_regular(path))
             # A recommend.json holds the plan beside the figures behind it.
             return cls.from_json(content.get("plan", content))
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:

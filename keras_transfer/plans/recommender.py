@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_transfer import _progress
 from keras_transfer._figures import new_figure
-from keras_transfer._statistics.intervals import first_sufficient, gains_of_later
+from keras_transfer._statistics.intervals import paired_interval
 from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
@@ -28,8 +28,8 @@ if typing.TYPE_CHECKING:
 
 _PRETRAINED, _RANDOM, _CHANCE = "#4c72b0", "#dd8452", "0.5"
 _CUT_REASON = (
-    "Linear probes show that features no longer improve after '{}': the later stages are left "
-    "out."
+    "Linear probes show that features after '{}' are significantly worse: the later stages are "
+    "left out."
 )
 _SETTLE = (
     "`transferability.check_negative_transfer` (`keras-transfer recommend --settle`) finds out "
@@ -82,7 +82,7 @@ def recommend(
 ) -> Recommendation:
     """Measures how like the source the images are, and chooses a plan by it.
 
-    Linear probes show after which stage features no longer improve: the plan leaves the later
+    If linear probes show that features get worse after some stage, the plan leaves the later
     stages out. A probe on the pretrained features shows how far they serve as they are; the
     same probe on the backbone with random weights shows what pretraining adds, and on augmented
     images whether the augmentation does harm. `choose_plan` decides by these and by the number
@@ -111,7 +111,7 @@ def recommend(
     'train the head'
     """
     with _opened(cache) as used:
-        cut = _sufficient_boundary(dataset, backbone, used, seed) if truncate else None
+        cut = _best_boundary(dataset, backbone, used, seed) if truncate else None
         kept = backbone.truncated(cut) if cut else backbone
         likeness = measure_likeness(dataset, kept, used, seed)
     size = likeness.num_images, batch_size
@@ -126,8 +126,8 @@ def recommend(
     return Recommendation(strategy, plan, likeness, tuple(_warnings(likeness)))
 
 
-def _sufficient_boundary(dataset, backbone, cache, seed):
-    """The boundary after which features no longer improve, or None."""
+def _best_boundary(dataset, backbone, cache, seed):
+    """The boundary of the best features, if those of the last stage are significantly worse."""
     found = stage_features(backbone, dataset, cache)
     if found[0].labels is None:
         raise ValueError("A recommendation needs labels. Received: a dataset without labels")
@@ -135,8 +135,9 @@ def _sufficient_boundary(dataset, backbone, cache, seed):
         cross_validate(stage.features, stage.labels, seed=seed).correct
         for stage in _progress.each(found, "probing the stages")
     ]
-    place = first_sufficient(gains_of_later(hits))
-    return backbone.stages[place].boundary if place < len(found) - 1 else None
+    best = max(range(len(hits)), key=lambda place: hits[place].mean())
+    _, most = paired_interval(hits[-1].astype(int) - hits[best].astype(int))
+    return backbone.stages[best].boundary if most < 0 else None
 
 
 @contextlib.contextmanager

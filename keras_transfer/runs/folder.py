@@ -13,7 +13,7 @@ import tempfile
 import numpy as np
 
 from keras_transfer._figures import save_figure
-from keras_transfer._files import write_aside, write_text_aside
+from keras_transfer._files import read_regular, write_aside, write_text_aside
 from keras_transfer._text import reason_of
 from keras_transfer.plans import Plan
 from keras_transfer.training.training_folder import TrainingFolder, differences
@@ -24,6 +24,8 @@ FINDINGS = ("recommend", "rank", "probe", "find-lr", "audit")
 _SUFFIXES = (".json", ".md", ".png")
 _DESCRIPTION, _MODEL, _PREDICTIONS = "run.json", "model.keras", "predictions.npz"
 _COURSE, _HISTORY, _SECTION = "course.json", "history.csv", "run"
+# Bytes of the predictions of a run.
+_MOST_PREDICTED = 2 * 10**9
 # Written at the end: a run without it is unfinished.
 _METRICS = "metrics.json"
 
@@ -193,7 +195,7 @@ class RunFolder(TrainingFolder):
                 "Run the same `keras-transfer fit` command again."
             )
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(read_regular(path))
             _check_description(found)
         except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(
@@ -230,8 +232,8 @@ class RunFolder(TrainingFolder):
         """
         path = self.path / _HISTORY
         try:
-            with open(path, newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
+            text = read_regular(path).decode("utf-8")
+            rows = list(csv.DictReader(io.StringIO(text, newline="")))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise ValueError(f"'{path}' cannot be read: {error}") from error
         return {name: [_value(row[name]) for row in rows] for name in (rows[0] if rows else ())}
@@ -246,7 +248,8 @@ class RunFolder(TrainingFolder):
         if not path.is_file():
             return {}
         try:
-            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            content = io.BytesIO(read_regular(path, _MOST_PREDICTED))
+            with np.load(content, allow_pickle=False) as file:
                 names = [name for name in file.files if name.endswith("-labels")]
                 splits = [name.removesuffix("-labels") for name in names]
                 return {split: _predictions(file, split) for split in splits}
@@ -358,7 +361,7 @@ def _is_no_obstacle(path):
 def _read_json(path):
     """The contents of a JSON file; None if it is absent or corrupt."""
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        return json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError):
         return None
 

@@ -73,7 +73,7 @@ class Checkpoints:
         """The files by number."""
         if not self.directory.is_dir():
             return {}
-        names = {path.name: path for path in self.directory.iterdir()}
+        names = {path.name: path for path in self.directory.iterdir() if path.is_file()}
         found = {_NAME.fullmatch(name): path for name, path in names.items()}
         return {int(match[1]): path for match, path in found.items() if match}
 

@@ -7,7 +7,7 @@ import pathlib
 
 import keras
 
-from keras_transfer._files import held, write_aside, write_text_aside
+from keras_transfer._files import held, read_regular, write_aside, write_text_aside
 from keras_transfer.features.digests import arrays_digest
 from keras_transfer.features.observed_source import source_of
 from keras_transfer.plans.plan import Plan
@@ -68,7 +68,7 @@ class TrainingFolder:
             ValueError: if the file is corrupt.
         """
         try:
-            found = json.loads(self._settings_path.read_text("utf-8"))
+            found = json.loads(read_regular(self._settings_path))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as error:
@@ -115,7 +115,7 @@ class TrainingFolder:
             ValueError: if the file is corrupt.
         """
         try:
-            return Plan.from_json(json.loads((self.path / _PLAN).read_text("utf-8")))
+            return Plan.from_json(json.loads(read_regular(self.path / _PLAN)))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

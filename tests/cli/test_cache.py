@@ -17,6 +17,7 @@ DESCRIPTION = {
     "feature_shape": [3, 3, 192],
     "dtype": "float32",
     "engine": "openvino",
+    "data": "/photos/\x1b[31mred\x1b[0m",
 }
 
 
@@ -52,6 +53,7 @@ def test_entries_are_listed_the_last_used_at_the_end(directory, capsys):
     header, *rows, _empty, total = capsys.readouterr().out.splitlines()
     titles = (
         "key",
+        "data",
         "network",
         "features at",
         "images",
@@ -62,6 +64,8 @@ def test_entries_are_listed_the_last_used_at_the_end(directory, capsys):
     )
     assert header.split() == " ".join(titles).split()
     assert [row.split()[0] for row in rows] == [key[:8] for key in (OLD, MIDDLE, NEW)]
+    # A name cannot change the terminal.
+    assert "/photos/\\x1b[31mred\\x1b[0m" in rows[0]
     for part in ("mobilenetv2_0.35_32", "block_13_pad 3x3x192", "1,800", "openvino float32"):
         assert part in rows[0]
     assert total == f"3.0 MB in {directory}"

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import threading
@@ -87,3 +88,52 @@ def test_folder_that_cannot_be_created_is_an_error(tmp_path, name):
     with pytest.raises(NoRoomError, match=r"cannot be kept in .* or disable"):
         CacheFolder(tmp_path / name).locked(KEY).__enter__()
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def entry(folder, key=KEY):
+    with folder.locked(key):
+        folder.describe(key, DESCRIPTION)
+    return folder.path / key
+
+
+def test_folder_of_the_user_is_never_removed(tmp_path):
+    folder = CacheFolder(tmp_path, size_limit=0)
+    own = tmp_path / (32 * "b")
+    own.mkdir()
+    (own / "thesis.txt").write_text("mine")
+    (own / "entry.json").write_text(json.dumps(DESCRIPTION))
+    entry(folder)
+    assert [found.key for found in folder.entries()] == [KEY]
+    folder.evict(0)
+    folder.remove_leftovers()
+    assert folder.remove(own.name)
+    assert (own / "thesis.txt").read_text() == "mine"
+    with pytest.raises(FileExistsError, match="not an entry"), folder.locked(own.name):
+        pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_nothing_is_written_through_a_link(tmp_path):
+    target = tmp_path / "target"
+    target.mkdir()
+    folder = CacheFolder(tmp_path / "cache")
+    folder.make()
+    (folder.path / KEY).symlink_to(target)
+    with pytest.raises(FileExistsError, match="symbolic links"), folder.locked(KEY):
+        pass
+    (folder.path / KEY).unlink()
+    (entry(folder) / "view-0").symlink_to(target)
+    with pytest.raises(FileExistsError, match="symbolic links"), folder.locked(KEY):
+        pass
+    assert not list(target.iterdir())
+    folder.remove(KEY)
+    assert target.is_dir() and not (folder.path / KEY).exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
+def test_pipe_in_place_of_a_description_is_not_waited_for(tmp_path):
+    folder = CacheFolder(tmp_path)
+    place = entry(folder)
+    (place / "entry.json").unlink()
+    os.mkfifo(place / "entry.json")
+    assert folder.entries() == []
