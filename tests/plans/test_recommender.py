@@ -135,15 +135,18 @@ def test_exact_head_is_left_out_where_it_cannot_be_solved(tmp_path, monkeypatch)
         assert [phase.solver for phase in history.plan.phases] == [solver]
 
 
-def test_stages_that_add_nothing_are_left_out(tmp_path, monkeypatch):
+def test_stages_that_harm_are_left_out(tmp_path, monkeypatch):
     backbone = residual_backbone()
     cut = backbone.stages[0].boundary
-    monkeypatch.setattr(
-        recommender, "gains_of_later", lambda hits: ((-0.1, 0.01), (0, 1), None)
-    )
+    shares, probe = iter([0.9, 0.5, 0.5]), dataclasses.make_dataclass("Probe", ["correct"])
+
+    def probed(features, labels, seed):
+        return probe(np.arange(1000) < 1000 * next(shares))
+
+    monkeypatch.setattr(recommender, "cross_validate", probed)
     plan = recommend(dataset(LABELS), backbone, FeatureCache(tmp_path)).plan
     assert plan.truncate_at == cut
-    assert f"features no longer improve after '{cut}'" in plan.reasons[0]
+    assert f"features after '{cut}' are significantly worse" in plan.reasons[0]
     assert plan.phases[0].solver == "exact"
     assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
     whole = recommend(dataset(LABELS), backbone, FeatureCache(tmp_path), truncate=False).plan
