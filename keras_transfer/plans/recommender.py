@@ -111,7 +111,7 @@ def recommend(
     'train the head'
     """
     with _opened(cache) as used:
-        cut = _best_boundary(dataset, backbone, used, seed) if truncate else None
+        cut = _boundary_to_keep(dataset, backbone, used, seed) if truncate else None
         kept = backbone.truncated(cut) if cut else backbone
         likeness = measure_likeness(dataset, kept, used, seed)
     size = likeness.num_images, batch_size
@@ -126,8 +126,13 @@ def recommend(
     return Recommendation(strategy, plan, likeness, tuple(_warnings(likeness)))
 
 
-def _best_boundary(dataset, backbone, cache, seed):
-    """The boundary of the best features, if those of the last stage are significantly worse."""
+def _boundary_to_keep(dataset, backbone, cache, seed):
+    """The boundary before the last stages, if their features are significantly worse.
+
+    Of the stages that are not significantly worse than the best one the latest is kept: it has
+    more to fine-tune. With MobileNet 0.75 on X-rays, a cut there ended at 84%, one at the best
+    probe at 78%, and no cut at 83%.
+    """
     found = stage_features(backbone, dataset, cache)
     if found[0].labels is None:
         raise ValueError("A recommendation needs labels. Received: a dataset without labels")
@@ -135,9 +140,9 @@ def _best_boundary(dataset, backbone, cache, seed):
         cross_validate(stage.features, stage.labels, seed=seed).correct
         for stage in _progress.each(found, "probing the stages")
     ]
-    best = max(range(len(hits)), key=lambda place: hits[place].mean())
-    _, most = paired_interval(hits[-1].astype(int) - hits[best].astype(int))
-    return backbone.stages[best].boundary if most < 0 else None
+    best = max(hits, key=lambda row: row.mean()).astype(int)
+    kept = [place for place, row in enumerate(hits) if paired_interval(row - best)[1] >= 0]
+    return backbone.stages[kept[-1]].boundary if kept[-1] < len(hits) - 1 else None
 
 
 @contextlib.contextmanager
