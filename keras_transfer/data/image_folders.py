@@ -50,7 +50,7 @@ def image_folder(
 
     The function decodes every file once before it returns, so it reports corrupt files now and
     not in the middle of an epoch. It does not read files again that have not changed since the
-    last time. It reads JPEG, PNG, BMP, GIF (first frame), WebP, TIFF (first page) and PPM (PGM).
+    last time. It reads JPEG, PNG, BMP, GIF (first frame), WebP, TIFF (first page), PPM and PGM.
     It ignores hidden files, folders that file servers make, and files with other suffixes;
     without a suffix, the content decides. It follows links to folders. It rotates images
     upright by their EXIF orientation and blends transparent pixels with white.

@@ -166,20 +166,20 @@ def _with_known_range(file):
 
 
 def value_range_message(files, value_range):
-    """A list of at most one warning: what part of 16 bits the values of the images take."""
+    """A list of at most one warning: the values do not fit the range that is displayed."""
     deep = [file for file in files if file.highest and not file.is_float]
     highest = int(max((file.highest for file in deep), default=0))
+    likely = 2 ** highest.bit_length() - 1
+    advice = f"pass `value_range={likely}` (--value-range {likely})."
     if value_range is None and 0 < highest < 2**15:
-        likely = 2 ** highest.bit_length() - 1
         return [
             f"The values of the {len(deep)} images of 16 bits end at {highest}, which leaves "
-            f"{highest // 256 + 1} of 256 gray levels: pass `value_range={likely}` "
-            f"(--value-range {likely})."
+            f"{highest // 256 + 1} of 256 gray levels: {advice}"
         ]
-    if value_range is not None and highest > value_range:
+    if highest > (value_range or 2**16 - 1):
         return [
-            f"Values of images of 16 bits are above the `value_range` of {value_range:g} and "
-            f"become white; the highest is {highest}."
+            f"Values of images of more than 8 bits are above {value_range or 2**16 - 1:g}, the "
+            f"value that is white; the highest is {highest}: {advice}"
         ]
     return []
 

@@ -119,6 +119,7 @@ def test_the_command_that_an_audit_prints_leaves_its_findings_out(tmp_path, plan
     printed = capsys.readouterr().out
     (line,) = [line for line in printed.splitlines() if line.startswith("Next: ")]
     assert "and 2 copies." in printed
+    assert "across splits" not in printed  # the library made the split itself
     program, *arguments = shlex.split(line.removeprefix("Next: "))
     assert program == "keras-transfer"
     assert arguments[:2] == ["fit", str(photos)]

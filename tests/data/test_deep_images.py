@@ -52,7 +52,7 @@ def test_unused_bits_are_told_with_the_value_to_pass(tmp_path, suffix, highest, 
 def test_all_bits_need_no_range(tmp_path):
     root = deep_folder(tmp_path, highest=60_000)
     assert data.image_folder(root, SIZE, validation_split=None).warnings == ()
-    with pytest.warns(data.DataWarning, match="become white; the highest is 60000"):
+    with pytest.warns(data.DataWarning, match=r"above 4095, the value .* 60000: pass .*65535`"):
         data.image_folder(root, SIZE, validation_split=None, value_range=4095)
 
 
@@ -203,3 +203,13 @@ def test_transparent_colours_of_a_palette_are_white(tmp_path):
     (read,) = np.concatenate(list(read_images([tmp_path / "palette.png"], 8)[0]))
     np.testing.assert_array_equal(read[0, 0], [255, 255, 255])
     np.testing.assert_array_equal(read[0, 7], [200, 0, 0])
+
+
+def test_values_of_32_bits_need_a_range(tmp_path):
+    root = deep_folder(tmp_path, ".tif", highest=2**16 - 1)
+    Image.fromarray(np.full(SIZE, 100_000, "int32")).save(root / "dark" / "more.tif")
+    with pytest.warns(data.DataWarning, match=r"above 65535, .*`value_range=131071`"):
+        data.image_folder(root, SIZE, validation_split=None)
+    assert (
+        data.image_folder(root, SIZE, validation_split=None, value_range=131071).warnings == ()
+    )
