@@ -81,9 +81,9 @@ def test_evaluate_reads_no_file_that_a_run_names(photos, plan, tmp_path, capsys)
     [
         (["--label", "kind"], "names a column of a CSV file"),
         (["--group", "person"], "give both or none"),
-        (["--metadata", "{}/none.csv", "--group", "a"], "No such file"),
+        (["--metadata", "{}/none.csv", "--group", "a"], "No such folder or file"),
         (["--metadata", "{}/people.csv", "--group", "a"], "no column 'a'"),
-        (["--exclude", "{}/none.json"], "No such file"),
+        (["--exclude", "{}/none.json"], "No such folder or file"),
         (["--exclude", "{}/people.csv"], "not an `audit.json`"),
     ],
 )
@@ -102,7 +102,7 @@ def test_a_table_needs_a_label(photos, plan, tmp_path, capsys):
     assert fit(table, tmp_path / "run", plan, "--label", "kind", "--metadata", table) == 1
     assert "leave `metadata` (--metadata) out" in capsys.readouterr().err
     assert fit(photos / "none.csv", tmp_path / "run", plan, "--label", "kind") == 1
-    assert "No such file" in capsys.readouterr().err
+    assert "No such folder or file" in capsys.readouterr().err
 
 
 def test_the_command_that_an_audit_prints_leaves_its_findings_out(tmp_path, plan, capsys):
