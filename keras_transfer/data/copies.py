@@ -83,19 +83,24 @@ def similar_pairs(small):
 
 def _described(small, windows, side):
     """The details of windows of thumbnails as rows of length 1: `(images, windows, pixels)`."""
-    small = small.astype("float32")
+    columns = small.astype("float32").swapaxes(1, 2)
+    low: dict = {}  # windows share their upper and lower edges
     rows = []
     for left, top, right, bottom in windows:
-        down, across = _resampling(side, top, bottom), _resampling(side, left, right)
-        plain, blurred = (_resized(small, *both) for both in zip(down, across, strict=True))
-        rows.append(correlation_rows(plain - blurred))
+        if (top, bottom) not in low:
+            low[top, bottom] = [
+                _resized(columns, matrix) for matrix in _resampling(side, top, bottom)
+            ]
+        plain, blurred = map(_resized, low[top, bottom], _resampling(side, left, right))
+        rows.append(correlation_rows((plain - blurred).swapaxes(1, 2)))
     return np.stack(rows, axis=1)
 
 
-def _resized(small, down, across):
+def _resized(images, matrix):
+    """Images whose last axis is resized by a matrix, transposed."""
     # One product of large matrices is faster than one for each image.
-    narrow = small.reshape(-1, SIDE) @ across.T
-    return down @ narrow.reshape(len(small), SIDE, -1)
+    resized = images.reshape(-1, SIDE) @ matrix.T
+    return resized.reshape(*images.shape[:2], -1).swapaxes(1, 2)
 
 
 @functools.cache
