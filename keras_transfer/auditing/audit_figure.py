@@ -9,8 +9,8 @@ from PIL import Image, ImageOps
 
 from keras_transfer._figures import new_figure, short_name
 from keras_transfer.auditing.auditor import Audit
-from keras_transfer.auditing.thumbnails import open_image
-from keras_transfer.data.image_files import in_mode
+from keras_transfer.data.scanning import in_mode
+from keras_transfer.data.thumbnails import open_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -146,5 +146,5 @@ def _montage(panel, audit, columns, texts):
 
 def _tile(image):
     """An image as large as fits into a square, on white."""
-    image = in_mode(open_image(image), "RGB")
+    image = in_mode(open_image(image, _TILE), "RGB")
     return np.asarray(ImageOps.pad(image, (_TILE, _TILE), Image.Resampling.BILINEAR, "white"))

@@ -7,11 +7,11 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.auditing.thumbnails import SIDE
 from keras_transfer.data.image_files import read_images
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.pipeline import mixed_order
 from keras_transfer.data.scanning import find_images
+from keras_transfer.data.thumbnails import SIDE
 from keras_transfer.features.pooled import check_order, pooled_features, unaugmented
 
 NEW = "new"
@@ -79,7 +79,8 @@ def audited_sets(given, backbone, cache):
                 f"{sets[0].class_names} and {audited.class_names} ({audited.name})"
             )
     if is_folder:
-        sets.append(_of_folder(new, backbone, cache))
+        value_range = getattr(sets[0].dataset, "value_range", None)
+        sets.append(_of_folder(new, backbone, cache, value_range))
     elif new is not None:
         sets.append(_of_dataset(NEW, new, backbone, cache))
     return sets
@@ -162,10 +163,10 @@ def _of_dataset(name, dataset, backbone, cache):
     )  # fmt: skip
 
 
-def _of_folder(folder, backbone, cache):
+def _of_folder(folder, backbone, cache, value_range):
     height, width, channels = backbone.input_shape[-3:]
     dataset, paths, unreadable = read_images(
-        find_images(folder), (height, width), channels=channels
+        find_images(folder), (height, width), channels=channels, value_range=value_range
     )
     if dataset is None:
         raise ValueError(

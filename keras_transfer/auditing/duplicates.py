@@ -7,14 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_transfer import _progress
-from keras_transfer.auditing.thumbnails import (
-    WINDOWS,
-    correlation_rows,
-    detail_correlation,
-    perceptual_hashes,
-    thumbnails,
-    windows_of,
-)
+from keras_transfer.auditing.thumbnails import detail_correlation, perceptual_hashes
+from keras_transfer.data.thumbnails import WINDOWS, correlation_rows, thumbnails, windows_of
 
 # Two images of which a crop was made have hashes that differ in at most so many of 64 bits.
 _RADIUS = 10

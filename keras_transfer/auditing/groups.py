@@ -1,14 +1,13 @@
 """Accuracy by group: hospital, camera, place, or whatever an image comes from."""
 
-import csv
 import dataclasses
 import os
-import pathlib
 
 import numpy as np
 
 from keras_transfer._statistics.intervals import wilson_interval
 from keras_transfer.data.image_splits import ImageSplits
+from keras_transfer.data.metadata import read_groups
 
 # Of all tests together.
 _LEVEL = 0.05
@@ -112,19 +111,7 @@ def groups_from_csv(
         >>> set(auditing.groups_from_csv("cameras.csv", "camera", splits)["train"])
         {'one'}
     """
-    file = pathlib.Path(file)
-    bases = [file.parent, *([] if directory is None else [directory])]
-    found: dict[str, str | None] = {}
-    for row in _rows(file, column):
-        for base in bases:
-            path = os.path.realpath(os.path.join(base, row["path"]))
-            group = row[column] or found.get(path)
-            if found.setdefault(path, group) not in (None, group):
-                raise ValueError(
-                    f"'{file}' names {row['path']!r} in two groups: {found[path]!r} and "
-                    f"{group!r}. Received: column={column!r}"
-                )
-            found[path] = group
+    found = read_groups(file, column, directory)
     groups = {
         split: [found.get(os.path.realpath(path)) for path in paths]
         for split, paths in splits.paths.items()
@@ -138,23 +125,3 @@ def groups_from_csv(
             f"Received: file={os.fspath(file)!r}"
         )
     return groups
-
-
-def _rows(file, column):
-    try:
-        with open(file, encoding="utf-8-sig", newline="") as opened:
-            header = opened.readline()
-            opened.seek(0)
-            table = csv.DictReader(opened, delimiter=max(",;\t", key=header.count))
-            rows, columns = list(table), table.fieldnames or []
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"'{file}' is not a CSV file in UTF-8: {error}. Received: file={os.fspath(file)!r}"
-        ) from error
-    missing = [name for name in ("path", column) if name not in columns]
-    if missing:
-        raise ValueError(
-            f"'{file}' has no column {missing[0]!r}; its columns are {columns}. "
-            f"Received: column={column!r}"
-        )
-    return [row for row in rows if row["path"]]

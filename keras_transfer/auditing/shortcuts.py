@@ -14,9 +14,9 @@ from keras_transfer import _progress
 from keras_transfer._statistics.intervals import wilson_interval
 from keras_transfer._statistics.linear_models import cross_validate, stratified_folds
 from keras_transfer.backbones import Backbone
-from keras_transfer.data.image_files import in_mode
 from keras_transfer.data.labeled_dataset import LabeledDataset
-from keras_transfer.data.scanning import FORMATS
+from keras_transfer.data.opened_files import FORMATS, open_file
+from keras_transfer.data.scanning import in_mode
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import check_order, pooled_features
 
@@ -278,7 +278,7 @@ def _shortcut(name, correct, chance, beyond, number):
 
 def _facts(path):
     size = os.path.getsize(path)
-    with Image.open(path) as image:
+    with open_file(path) as image:
         width, height = image.size
         kind = _FORMATS.index(image.format) if image.format in _FORMATS else len(_FORMATS)
         image.draft("RGB", (_SIDE, _SIDE))

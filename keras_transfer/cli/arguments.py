@@ -66,7 +66,7 @@ def add_data(command):
         "data",
         metavar="DATA",
         help="folder with a subfolder of images per class, or with train, validation and test "
-        "folders of these",
+        "folders of these; or a CSV file with a column of paths, see --label",
     )
 
 
@@ -114,6 +114,40 @@ def add_unreadable(command):
     )
 
 
+def add_reading(command):
+    """Adds which images are read, and how."""
+    command.add_argument(
+        "--label", metavar="COLUMN", help="the column of a CSV file with the classes"
+    )
+    command.add_argument(
+        "--metadata", metavar="FILE", help="a CSV file with a column 'path'; see --group"
+    )
+    command.add_argument(
+        "--group",
+        metavar="COLUMN",
+        help="its column with the group of each image, for example a patient or a camera: all "
+        "images of a group are on one side of the split",
+    )
+    command.add_argument(
+        "--exclude",
+        metavar="FILE",
+        help="the audit.json that `audit` wrote: leave out its label errors and copies",
+    )
+    command.add_argument(
+        "--value-range",
+        type=positive_number,
+        metavar="VALUE",
+        help="the value that is white in images of more than 8 bits (default: 65535)",
+    )
+    add_unreadable(command)
+
+
+def reading_of(options):
+    """The arguments of `read_source` that `add_reading` added."""
+    names = ("label", "metadata", "group", "exclude", "value_range", "on_unreadable")
+    return {name: getattr(options, name) for name in names}
+
+
 def add_cache(command, is_optional=True):
     """Adds the engine and the cache of features."""
     command.add_argument(
@@ -144,5 +178,5 @@ def add_findings(command):
         metavar="RUN",
         help="folder for the results; may be the run folder of a later `fit`",
     )
-    add_unreadable(command)
+    add_reading(command)
     add_cache(command, is_optional=False)

@@ -1,24 +1,35 @@
 """`keras-transfer audit`."""
 
+import os
+
 from keras_transfer import auditing
 from keras_transfer.cli.inputs import cache_of, next_command, read_inputs, show_findings
 
 
 def run(options):
     """Looks for problems in the images, and writes the findings into the run folder."""
-    if (options.metadata is None) is not (options.group is None):
-        raise ValueError(
-            "--metadata names a file and --group its column: give both or none. "
-            f"Received: --metadata {options.metadata} --group {options.group}"
-        )
     backbone, splits = read_inputs(options)
-    groups = None
-    if options.metadata is not None:
-        groups = auditing.groups_from_csv(options.metadata, options.group, splits, options.data)
     found = auditing.audit(
-        splits, new=options.new, backbone=backbone, cache=cache_of(options), groups=groups
+        splits,
+        new=options.new,
+        backbone=backbone,
+        cache=cache_of(options),
+        groups=splits.groups or None,
     )
     show_findings(
-        options, found.rows(), [next_command(options)], auditing.plot_audit(found),
+        options, found.rows(), _sentences(options, found), auditing.plot_audit(found),
         found.to_json(), found.to_markdown(),
     )  # fmt: skip
+
+
+def _sentences(options, found):
+    """What follows: a training without the images that can be left out."""
+    num_errors = len(found.labels.errors)
+    num_copies = sum(len(cluster) - 1 for cluster in found.duplicates.clusters)
+    if not num_errors and not num_copies:
+        return [next_command(options)]
+    return [
+        f"The next command leaves out {num_errors} images whose label is likely wrong, and "
+        f"{num_copies} copies.",
+        next_command(options, exclude=os.path.join(options.output, "audit.json")),
+    ]

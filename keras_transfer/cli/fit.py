@@ -3,6 +3,7 @@
 import sys
 
 from keras_transfer import runs, training
+from keras_transfer.cli.arguments import reading_of
 from keras_transfer.cli.inputs import cache_of, weights_of
 from keras_transfer.serving.warmup import can_write_warmup
 
@@ -21,7 +22,7 @@ def run(options):
             augmentation=options.augmentation,
             balance=options.balance,
             batch_size=options.batch_size,
-            on_unreadable=options.on_unreadable,
+            **reading_of(options),
             plan=options.plan,
             time_budget=options.time_budget,
             unfreeze=options.unfreeze,

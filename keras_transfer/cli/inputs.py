@@ -3,9 +3,11 @@
 import os
 import shlex
 
-from keras_transfer import _progress, backbones, data, features
+from keras_transfer import _progress, backbones, features
 from keras_transfer._applications import find_application
 from keras_transfer._text import markdown_table, one_line, print_table, tell_unreadable
+from keras_transfer.cli.arguments import reading_of
+from keras_transfer.data.sources import read_source
 from keras_transfer.runs.folder import check_output, write_findings
 
 
@@ -30,6 +32,7 @@ def cache_of(options):
 _SHARED = {
     "backbone": "MobileNetV2", "image_size": None, "weights": "imagenet", "alpha": None,
     "batch_size": 32, "unfreeze": 0, "on_unreadable": "raise", "engine": "auto", "cache": None,
+    "label": None, "metadata": None, "group": None, "exclude": None, "value_range": None,
 }  # fmt: skip
 
 
@@ -73,9 +76,7 @@ def read_inputs(options, **arguments):
 
 def read_images(options, size, **arguments):
     """The `ImageSplits` of `DATA`; prints the images that are left out."""
-    splits = data.image_folder(
-        options.data, image_size=size, on_unreadable=options.on_unreadable, **arguments
-    )
+    splits = read_source(options.data, size, **reading_of(options), **arguments)
     tell_unreadable(splits)
     return splits
 

@@ -8,6 +8,7 @@ from keras_transfer.cli.arguments import (
     add_cache,
     add_data,
     add_findings,
+    add_reading,
     add_run,
     add_unreadable,
     count,
@@ -31,6 +32,9 @@ examples:
 _FIT_EXAMPLES = """
 examples:
   keras-transfer fit photos --output run
+  keras-transfer fit photos/labels.csv --label breed --output run
+  keras-transfer fit photos --metadata photos/metadata.csv --group patient --output run
+  keras-transfer fit photos --exclude run/audit.json --output run
   keras-transfer fit photos --backbone EfficientNetV2B0 --image-size 224 --output run
   keras-transfer fit photos --backbone MobileNetV2 --alpha 0.35 --image-size 160 \\
       --weights mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5 --output run
@@ -98,7 +102,7 @@ def _add_fit(commands):
     fit.add_argument(
         "--balance", action="store_true", help="give each class the same weight in the loss"
     )
-    add_unreadable(fit)
+    add_reading(fit)
     length = fit.add_mutually_exclusive_group()
     length.add_argument(
         "--plan",
@@ -224,14 +228,6 @@ def _add_audit(commands):
     add_findings(audit)
     audit.add_argument(
         "--new", metavar="FOLDER", help="images that a model will be used on, in any subfolders"
-    )
-    audit.add_argument(
-        "--metadata", metavar="FILE", help="a CSV file with a column 'path'; see --group"
-    )
-    audit.add_argument(
-        "--group",
-        metavar="COLUMN",
-        help="its column with the group of each image, for example a hospital or a camera",
     )
 
 

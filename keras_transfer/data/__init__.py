@@ -1,9 +1,10 @@
-"""Images in: folders and TensorFlow Datasets, checked, split and augmented."""
+"""Images in: folders, CSV files and TensorFlow Datasets, checked, split and augmented."""
 
 from keras_transfer.data import augmentation
 from keras_transfer.data.augmentation import Augmentation
 from keras_transfer.data.image_folders import image_folder
 from keras_transfer.data.image_splits import DataWarning
+from keras_transfer.data.image_tables import image_table
 from keras_transfer.data.sheet import show
 from keras_transfer.data.tfds import from_tfds
 
@@ -13,5 +14,6 @@ __all__ = [
     "augmentation",
     "from_tfds",
     "image_folder",
+    "image_table",
     "show",
 ]

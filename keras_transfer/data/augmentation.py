@@ -145,6 +145,7 @@ class Augmentation:
             # Mixed labels have another shape.
             None if self.mixes_labels else (dataset if plain is None else plain),
             getattr(dataset, "reduced_decoding", None),
+            getattr(dataset, "value_range", None),
         )
 
     def transform(self, images, labels, seed, num_classes=None):

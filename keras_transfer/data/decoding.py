@@ -15,15 +15,18 @@ _RATIOS = (2, 4, 8)
 # The decoder leaves at least twice the target size: the antialiased resizing that follows keeps
 # the pixels close to those of a full decoding. `Image.thumbnail` of Pillow uses 2 as well.
 _LEAST_GAP = 2
+# Pillow's limit: more are decoded at a part of their size, whatever was asked for.
+_MOST_PIXELS = 2**30 // 4 // 3
 
 
-def decode_image(contents, channels=3, orientation=None):
+def decode_image(contents, channels=3, orientation=None, value_range=None):
     """Decodes one JPEG, PNG, GIF (first frame) or BMP file to uint8; WebP where TensorFlow can.
 
     It can be traced, saved and served for images of unknown size. Transparent pixels are
-    blended with white, 16 bits are reduced to 8, CMYK is converted to RGB. A JPEG is rotated
-    upright by `orientation` (1 to 8), by default its EXIF orientation; the EXIF data of other
-    formats are ignored. TensorFlow cannot decode a BMP with a palette.
+    blended with white, CMYK is converted to RGB, and of 16 bits the upper 8 remain; with a
+    `value_range`, that value becomes white. A JPEG is rotated upright by `orientation` (1 to
+    8), by default its EXIF orientation; the EXIF data of other formats are ignored. TensorFlow
+    cannot decode a BMP with a palette.
 
     Raises:
         ValueError: if `channels` is neither 1 nor 3.
@@ -31,7 +34,11 @@ def decode_image(contents, channels=3, orientation=None):
     """
     check_channels(channels)
     is_jpeg = tf.io.is_jpeg(contents)
-    image = tf.cond(is_jpeg, lambda: decode_jpeg(contents), lambda: _decode_other(contents))
+    image = tf.cond(
+        is_jpeg,
+        lambda: decode_jpeg(contents),
+        lambda: _decode_other(contents, value_range),
+    )
     image.set_shape((None, None, 3))
     if orientation is None:
         orientation = tf.cond(is_jpeg, lambda: exif_orientation(contents), lambda: 1)
@@ -39,7 +46,7 @@ def decode_image(contents, channels=3, orientation=None):
 
 
 def decode_and_resize(
-    contents, image_size, channels=3, orientation=None, reduced_decoding=True
+    contents, image_size, channels=3, orientation=None, reduced_decoding=True, value_range=None
 ):
     """Decodes one image file and stretches it to `image_size`: float32 in `[0, 255]`.
 
@@ -51,7 +58,8 @@ def decode_and_resize(
 
     The pixels differ slightly from those of a full decoding, most for photos barely large
     enough for a reduction: on average 0.5 gray levels of 255 at 1/2, 0.8 at 1/4 and 1.0 at 1/8
-    (photos of ants and bees; 1.3, 2.2 and 3.4 in the worst of 133 photos).
+    (photos of ants and bees; 1.3, 2.2 and 3.4 in the worst of 133 photos). Without it, only a
+    JPEG of more than 89 million pixels is reduced, which would not fit into memory.
 
     Example:
         >>> contents = tf.io.encode_jpeg(tf.zeros((400, 600, 3), "uint8"))
@@ -61,21 +69,18 @@ def decode_and_resize(
     size = check_image_size(image_size)
     check_channels(channels)
 
-    if not reduced_decoding:
-        image = resize(decode_image(contents, channels, orientation), size)
-        return tf.ensure_shape(image, (*size, channels))
-
     def jpeg():
         rotation = exif_orientation(contents) if orientation is None else orientation
-        return *_decode_reduced(contents, least_size(size, rotation)), rotation
+        least = least_size(size, rotation)
+        return *_decode_reduced(contents, least, always=reduced_decoding), rotation
 
     def other():
-        pixels = _decode_other(contents)
+        pixels = _decode_other(contents, value_range)
         extent = tf.cast(tf.shape(pixels)[:2], "float32")
         return pixels, extent, 1 if orientation is None else orientation
 
     pixels, extent, rotation = tf.cond(tf.io.is_jpeg(contents), jpeg, other)
-    image = resize_reduced(pixels, extent, size, channels, rotation)
+    image = resize_decoded(pixels, extent, size, channels, rotation, reduced_decoding)
     return tf.ensure_shape(image, (*size, channels))
 
 
@@ -92,6 +97,20 @@ def resize(image, image_size):
 def least_size(image_size, orientation):
     """The `(height, width)` before rotation that a reduced decoding must leave."""
     return _LEAST_GAP * _size_before_rotation(image_size, orientation)
+
+
+def resize_decoded(pixels, extent, image_size, channels, orientation, reduced_decoding):
+    """Stretches and rotates the uint8 pixels that a decoder may have reduced."""
+    arguments = pixels, extent, image_size, channels, orientation
+    if reduced_decoding:
+        return resize_reduced(*arguments)
+    pixels = tf.ensure_shape(pixels, (None, None, 3))
+    is_whole = tf.reduce_all(extent == tf.cast(tf.shape(pixels)[:2], "float32"))
+    return tf.cond(
+        is_whole,
+        lambda: resize(orient(convert(pixels, channels), orientation), image_size),
+        lambda: resize_reduced(*arguments),
+    )
 
 
 def resize_reduced(pixels, extent, image_size, channels, orientation):
@@ -176,10 +195,11 @@ def _size_before_rotation(image_size, orientation):
     return tf.where(orientation > 4, image_size[::-1], image_size)
 
 
-def _decode_reduced(contents, least):
+def _decode_reduced(contents, least, always=True):
     """The pixels at the largest ratio that leaves `least`, and the image's extent in them."""
     full = tf.image.extract_jpeg_shape(contents)[:2]
-    fits = [tf.reduce_all(full >= ratio * least) for ratio in _RATIOS]
+    may = always or tf.reduce_prod(tf.cast(full, "int64")) > _MOST_PIXELS
+    fits = [may & tf.reduce_all(full >= ratio * least) for ratio in _RATIOS]
     index = tf.reduce_sum(tf.cast(fits, "int32"))
     ratios = (1, *_RATIOS)
     # `ratio` is a constant of the operation, hence one branch for each.
@@ -188,10 +208,19 @@ def _decode_reduced(contents, least):
     return pixels, tf.cast(full, "float32") / tf.gather(tf.constant(ratios, "float32"), index)
 
 
-def _decode_other(contents):
+def _decode_other(contents, value_range=None):
     """Decodes other formats than JPEG to RGB."""
-    # The formats differ in the `channels` they accept; all accept 0, "as in the file".
-    image = tf.io.decode_image(contents, channels=0, expand_animations=False)
+
+    def plain():
+        # The formats differ in the `channels` they accept; all accept 0, "as in the file".
+        return tf.io.decode_image(contents, channels=0, expand_animations=False)
+
+    if value_range is None:
+        image = plain()
+    else:
+        image = tf.cond(
+            _is_deep_png(contents), lambda: _decode_deep_png(contents, value_range), plain
+        )
     image = tf.ensure_shape(image, (None, None, None))
     height, width, num_channels = tf.unstack(tf.shape(image))
 
@@ -202,6 +231,25 @@ def _decode_other(contents):
 
     image = tf.cond(num_channels % 2 == 0, on_white, lambda: image)
     return tf.broadcast_to(image, (height, width, 3))
+
+
+def _is_deep_png(contents):
+    """Whether the file is a PNG of 16 bits, by its header."""
+    header = tf.strings.substr(contents, 0, 25) + b"\0" * 25  # of a file that may be short
+    is_png = tf.strings.substr(header, 0, 8) == b"\x89PNG\r\n\x1a\n"
+    return is_png & (tf.strings.substr(header, 24, 1) == b"\x10")
+
+
+def _decode_deep_png(contents, value_range):
+    """Decodes a PNG of 16 bits to 8, `value_range` to white."""
+    image = tf.cast(tf.io.decode_png(contents, channels=0, dtype="uint16"), "float32")
+    num_channels = tf.shape(image)[-1]
+    # The last of 2 or 4 channels is the opacity, which has all 16 bits.
+    is_opacity = (num_channels % 2 == 0) & (tf.range(num_channels) == num_channels - 1)
+    scaled = image * tf.where(
+        is_opacity, 255 / 65535, tf.constant(255 / value_range, "float32")
+    )
+    return tf.cast(tf.round(tf.clip_by_value(scaled, 0.0, 255.0)), "uint8")
 
 
 def _find_orientation(contents):

@@ -12,18 +12,18 @@ import tensorflow as tf
 from keras_transfer.data.decoding import (
     check_channels,
     check_image_size,
-    convert,
     decode_and_resize,
     least_size,
-    orient,
-    resize,
-    resize_reduced,
+    resize_decoded,
 )
 from keras_transfer.data.labeled_dataset import without_autotuning
-from keras_transfer.data.scanning import scan
+from keras_transfer.data.opened_files import is_large, open_file
+from keras_transfer.data.scanning import in_mode, scan
 
 
-def read_images(paths, image_size, channels=3, batch_size=32, reduced_decoding=True):
+def read_images(
+    paths, image_size, channels=3, batch_size=32, reduced_decoding=True, value_range=None
+):
     """Reads image files without labels, with the same pixels as `image_folder`.
 
     Returns:
@@ -38,12 +38,12 @@ def read_images(paths, image_size, channels=3, batch_size=32, reduced_decoding=T
     """
     image_size = check_image_size(image_size)
     check_channels(channels)
-    files = scan([os.fspath(path) for path in paths])
+    files = scan([os.fspath(path) for path in paths], value_range)
     readable = [file for file in files if file.reason is None]
     unreadable = [(file.path, file.reason) for file in files if file.reason is not None]
     if not readable:
         return None, [], unreadable
-    load = make_loader(image_size, channels, readable, reduced_decoding)
+    load = make_loader(image_size, channels, readable, reduced_decoding, value_range)
     dataset = examples_of(readable, [0] * len(readable)).map(
         lambda *example: load(*example)[0], num_parallel_calls=os.cpu_count()
     )
@@ -63,25 +63,27 @@ def examples_of(files, labels):
     )
 
 
-def make_loader(image_size, channels, files, reduced_decoding):
+def make_loader(image_size, channels, files, reduced_decoding, value_range=None):
     """The function from an element of `examples_of(files, ...)` to `(image, label)`."""
     # Without a call into Python, the graph can be sent to other machines.
     all_native = all(file.native for file in files)
 
     def with_tensorflow(path, orientation):
         contents = tf.io.read_file(path)
-        return decode_and_resize(contents, image_size, channels, orientation, reduced_decoding)
+        return decode_and_resize(
+            contents, image_size, channels, orientation, reduced_decoding, value_range
+        )
+
+    def pillow(path, least):
+        return decode_with_pillow(path, least, reduced_decoding, value_range)
 
     def with_pillow(path, orientation):
-        least = [least_size(image_size, orientation)] if reduced_decoding else []
-        pixels, extent = tf.numpy_function(
-            decode_with_pillow, [path, *least], ["uint8", "float32"]
+        least = least_size(image_size, orientation)
+        pixels, extent = tf.numpy_function(pillow, [path, least], ["uint8", "float32"])
+        pixels, extent = tf.ensure_shape(pixels, (None, None, 3)), tf.ensure_shape(extent, (2,))
+        return resize_decoded(
+            pixels, extent, image_size, channels, orientation, reduced_decoding
         )
-        pixels = tf.ensure_shape(pixels, (None, None, 3))
-        if reduced_decoding:
-            extent = tf.ensure_shape(extent, (2,))
-            return resize_reduced(pixels, extent, image_size, channels, orientation)
-        return resize(convert(orient(pixels, orientation), channels), image_size)
 
     # Traced once for all splits.
     @tf.function(autograph=False)
@@ -99,33 +101,20 @@ def make_loader(image_size, channels, files, reduced_decoding):
     return load
 
 
-def in_mode(image, mode):
-    """A Pillow image in another mode: transparent pixels become white, 16 bits the upper 8."""
-    from PIL import Image
-
-    if image.mode.startswith("I"):  # 16-bit gray: "I;16" or, in older Pillow, "I"
-        gray = (np.asarray(image, dtype="int64") >> 8).clip(0, 255).astype("uint8")
-        image = Image.fromarray(gray)
-    elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert(mode)
-
-
-def decode_with_pillow(path, least_size=None):
+def decode_with_pillow(path, least_size=None, is_reduced=True, value_range=None):
     """The RGB pixels of an image file by Pillow, not rotated, and the image's extent in them.
 
     A JPEG is decoded at the largest of TensorFlow's ratios that leaves `least_size`, the whole
-    by default. The extent, `(height, width)` in decoded pixels, may end within a pixel.
+    by default; without `is_reduced` only one that is too large to be decoded as a whole. The
+    extent, `(height, width)` in decoded pixels, may end within a pixel.
     """
-    from PIL import Image
-
-    with Image.open(path) as image:
-        extent = image.size
-        if least_size is not None:
+    with open_file(path) as image:
+        drafted = None
+        if least_size is not None and (is_reduced or is_large(image)):
             height, width = map(int, least_size)
             # Has an effect on JPEGs only, and finds the same ratio as `decode_and_resize`.
             drafted = image.draft(image.mode, (width, height))
-            extent = image.size if drafted is None else drafted[1][2:]
         image.load()
-        return np.asarray(in_mode(image, "RGB")), np.array(extent[::-1], dtype="float32")
+        extent = image.size if drafted is None else drafted[1][2:]
+        pixels = np.asarray(in_mode(image, "RGB", value_range))
+        return pixels, np.array(extent[::-1], dtype="float32")

@@ -47,6 +47,9 @@ class ImageSplits:
             order, the size, the channels and the decoding: the key of a cache.
         warnings: tuple of messages, each raised as a `DataWarning` too.
         unreadable: tuple of `(path, reason)` for skipped files.
+        excluded: tuple of the paths that were left out on request.
+        groups: dict from split to the group of each image, None for one without; empty without
+            groups.
 
     Example:
         >>> splits = data.image_folder("photos", image_size=16)
@@ -66,6 +69,10 @@ class ImageSplits:
     fingerprints: dict[str, str] = dataclasses.field(repr=False)
     warnings: tuple[str, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
+    excluded: tuple[str, ...] = ()
+    groups: dict[str, tuple[str | None, ...]] = dataclasses.field(
+        default_factory=dict, repr=False
+    )
 
     @property
     def num_images(self) -> dict[str, int]:

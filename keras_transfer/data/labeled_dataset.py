@@ -96,6 +96,8 @@ class LabeledDataset(tf.data.Dataset):
             `source` is kept.
         reduced_decoding: whether large JPEGs are decoded at a reduced size. Defaults to None,
             unknown. Always kept.
+        value_range: the value that is white in images of more than 8 bits. Defaults to None:
+            65535. Always kept.
 
     Example:
         >>> dataset = LabeledDataset(tf.data.Dataset.range(4), ["ants", "bees"], 4)
@@ -111,6 +113,7 @@ class LabeledDataset(tf.data.Dataset):
         source: ImageSource | None = None,
         unaugmented: tf.data.Dataset | None = None,
         reduced_decoding: bool | None = None,
+        value_range: float | None = None,
     ):
         if not isinstance(dataset, tf.data.Dataset):
             raise ValueError(
@@ -128,6 +131,7 @@ class LabeledDataset(tf.data.Dataset):
         self.source = source
         self.unaugmented = unaugmented
         self.reduced_decoding = reduced_decoding
+        self.value_range = value_range
         super().__init__(tf.data.experimental.to_variant(dataset))
 
     def _inputs(self):
@@ -151,6 +155,7 @@ def _keep_class_names(name, keep_number, keep_source):
             self.source if keep_source else None,
             self.unaugmented if keep_source else None,
             self.reduced_decoding,
+            self.value_range,
         )
 
     return transformation

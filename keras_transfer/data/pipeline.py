@@ -29,6 +29,7 @@ class ReadingOptions:
     seed: int
     color_mode: str
     reduced_decoding: bool
+    value_range: float | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "image_size", check_image_size(self.image_size))
@@ -45,6 +46,13 @@ class ReadingOptions:
         if not _is_integer(self.seed) or self.seed < 0:
             raise ValueError(
                 f"`seed` must be a non-negative integer. Received: seed={self.seed!r}"
+            )
+        if self.value_range is not None and not (
+            isinstance(self.value_range, (int, float)) and 0 < self.value_range < float("inf")
+        ):
+            raise ValueError(
+                "`value_range` must be a positive number, the value that is white, or None. "
+                f"Received: value_range={self.value_range!r}"
             )
         fraction = self.validation_split
         if fraction is not None and not (
@@ -63,7 +71,8 @@ class ReadingOptions:
         """A string that is equal only for equal images, labels, order, size and decoding."""
         content = [list(map(int, labels)), list(digests), list(self.image_size), self.channels]
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-        return digest + ("-reduced" if self.reduced_decoding else "")
+        scaled = "" if self.value_range is None else f"-to-{self.value_range:g}"
+        return digest + ("-reduced" if self.reduced_decoding else "") + scaled
 
     def splits(
         self,
@@ -76,6 +85,7 @@ class ReadingOptions:
         shuffle_buffer,
         mixes=False,
         messages=(),
+        stacklevel=3,
         **files,
     ):
         """The `ImageSplits` of encoded examples, after it has raised the warnings about them.
@@ -92,11 +102,12 @@ class ReadingOptions:
                 the seed and the global seed of `keras.utils.set_random_seed`.
             mixes: whether the shuffled training images are in `mixed_order`.
             messages: of further warnings.
-            **files: `paths` and `unreadable` of the `ImageSplits`.
+            stacklevel: of the warnings, as `warnings.warn` counts.
+            **files: `paths`, `unreadable`, `excluded` and `groups` of the `ImageSplits`.
         """
         messages = [*messages, *check_splits(labels, digests, places, class_names)]
         for message in messages:
-            warnings.warn(message, DataWarning, stacklevel=3)
+            warnings.warn(message, DataWarning, stacklevel=stacklevel)
         fingerprints = {
             split: self._fingerprint(labels[split], digests[split]) for split in labels
         }
@@ -128,8 +139,9 @@ class ReadingOptions:
             found = found.map(load, num_parallel_calls=os.cpu_count(), deterministic=True)
             found = without_autotuning(found.batch(self.batch_size).prefetch(2))
             return LabeledDataset(
-                found, class_names, size, source, reduced_decoding=self.reduced_decoding
-            )
+                found, class_names, size, source, reduced_decoding=self.reduced_decoding,
+                value_range=self.value_range,
+            )  # fmt: skip
 
         return ImageSplits(
             train=dataset("train", shuffle_buffer),

@@ -8,36 +8,42 @@ import io
 import json
 import os
 import pathlib
+import re
 import struct
 import time
 import warnings
 import zlib
 
+import numpy as np
+
 from keras_transfer import _progress
 from keras_transfer._files import cache_directory, write_text_aside
+from keras_transfer.data.opened_files import open_file
 
 SUFFIXES = frozenset(
     (
         ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm",
-        ".ppm", ".webp",
+        ".ppm", ".tif", ".tiff", ".webp",
     )
 )  # fmt: skip
 # These are images too: they are reported, not skipped silently.
 UNSUPPORTED_SUFFIXES = frozenset(
     (
         ".arw", ".avif", ".cr2", ".dcm", ".dng", ".heic", ".heif", ".jp2", ".mha", ".nef",
-        ".nii", ".psd", ".svg", ".tga", ".tif", ".tiff",
+        ".nii", ".psd", ".svg", ".tga",
     )
 )  # fmt: skip
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM")
 # What files of these formats begin with, for those without a suffix.
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"RIFF", b"P4", b"P5", b"P6")
+_MAGIC = (
+    b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"RIFF", b"P4", b"P5", b"P6", b"II*\0",
+    b"MM\0*",
+)  # fmt: skip
 # Folders of file servers and archives: copies, thumbnails and what was thrown away.
 _DROPPINGS = frozenset(("@eadir", "__macosx", "#recycle", "$recycle.bin", "lost+found"))
 
 _ORIENTATION_TAG = 0x0112
 # Increase it when a scan of the same file may give another result.
-_RULES = 3
+_RULES = 4
 # Of one folder: the files scanned first are forgotten first.
 _MOST_KEPT = 500_000
 # Clocks of file systems tick every few milliseconds, on some network shares every second, on
@@ -54,6 +60,8 @@ class ScannedFile:
         digest: hash of its bytes.
         orientation: the EXIF orientation, 1 to 8.
         native: whether `decode_image` decodes it exactly as Pillow does.
+        highest: the highest value of an image of more than 8 bits, else 0.
+        is_float: whether its values are floating-point numbers, whose range is unknown.
         reason: why it cannot be read, or None.
     """
 
@@ -61,6 +69,8 @@ class ScannedFile:
     digest: str = ""
     orientation: int = 1
     native: bool = False
+    highest: float = 0
+    is_float: bool = False
     reason: str | None = None
 
 
@@ -101,8 +111,8 @@ def is_image(path):
         return False
 
 
-def scan(paths):
-    """A `ScannedFile` for each path, in order.
+def scan(paths, value_range=None):
+    """A `ScannedFile` for each path, in order; floating-point values need a `value_range`.
 
     Decodes every file once, in threads, and stores the results in the cache folder, also if the
     scan is interrupted. The next scan does not open files that have not changed.
@@ -132,14 +142,46 @@ def scan(paths):
                 folder, key = places[file.path]
                 # Others are not kept: the cause may be a network share that was offline.
                 if file.reason is None and key is not None:
-                    known[folder][key] = file.digest, file.orientation, file.native
+                    known[folder][key] = (
+                        file.digest, file.orientation, file.native, file.highest, file.is_float,
+                    )  # fmt: skip
     finally:
         for folder in {places[path][0] for path in scanned}:
             _write_index(_index_of(folder), known[folder])
-    return [
+    found = [
         scanned[path] if path in scanned else ScannedFile(path, *known[folder][key])
         for path, folder, key in zip(paths, folders, keys, strict=True)
     ]
+    return found if value_range is not None else [_with_known_range(file) for file in found]
+
+
+def _with_known_range(file):
+    if not file.is_float:
+        return file
+    return dataclasses.replace(
+        file,
+        reason=f"floating-point values up to {file.highest:g}: pass the value that is white as "
+        "`value_range` (--value-range)",
+    )
+
+
+def value_range_message(files, value_range):
+    """A list of at most one warning: the values do not fit the range that is displayed."""
+    deep = [file for file in files if file.highest and not file.is_float]
+    highest = int(max((file.highest for file in deep), default=0))
+    likely = 2 ** highest.bit_length() - 1
+    advice = f"pass `value_range={likely}` (--value-range {likely})."
+    if value_range is None and 0 < highest < 2**15:
+        return [
+            f"The values of the {len(deep)} images of 16 bits end at {highest}, which leaves "
+            f"{highest // 256 + 1} of 256 gray levels: {advice}"
+        ]
+    if highest > (value_range or 2**16 - 1):
+        return [
+            f"Values of images of more than 8 bits are above {value_range or 2**16 - 1:g}, the "
+            f"value that is white; the highest is {highest}: {advice}"
+        ]
+    return []
 
 
 def _index_of(folder):
@@ -149,10 +191,14 @@ def _index_of(folder):
 
 
 def _read_index(path):
-    """Digest, orientation and `native` by key; nothing if the file is absent or corrupt."""
+    """What is kept of each file by key; nothing if the index is absent or corrupt."""
     try:
-        rows = json.loads(path.read_text("utf-8")).items()
-        return {key: (str(digest), int(turn), bool(fit)) for key, (digest, turn, fit) in rows}
+        return {
+            key: (str(digest), int(turn), bool(native), float(highest), bool(is_float))
+            for key, (digest, turn, native, highest, is_float) in json.loads(
+                path.read_text("utf-8")
+            ).items()
+        }
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
@@ -207,16 +253,24 @@ def _scan_file(path):
         contents = pathlib.Path(path).read_bytes()
         if not contents:
             return ScannedFile(path, reason="the file is empty")
-        with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
-            orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+        with open_file(io.BytesIO(contents)) as image:
             native = _decodes_natively(image, contents)
             # Decodes a JPEG at 1/8 of its size, but still reads it to its end.
             image.draft(image.mode, (1, 1))
             image.load()
+            # After loading: Pillow rotates a TIFF upright by itself.
+            orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+            in_mode(image.crop((0, 0, 1, 1)), "RGB")
+            highest, is_float = _highest(image, contents), image.mode == "F"
     except UnidentifiedImageError:
-        return ScannedFile(path, reason="not a JPEG, PNG, BMP, GIF, WebP or PPM image")
+        return ScannedFile(path, reason="not a JPEG, PNG, BMP, GIF, WebP, PPM or TIFF image")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        return ScannedFile(path, reason=f"too many pixels: {error}")
+        number = re.search(r"\d+", str(error))
+        return ScannedFile(
+            path,
+            reason=f"too many pixels: {number and number[0]}, more than "
+            f"{Image.MAX_IMAGE_PIXELS}: scale it down, or convert it to JPEG",
+        )
     except OSError as error:
         return ScannedFile(path, reason=error.strerror or str(error))
     # A decoder may raise anything at a corrupt file.
@@ -224,7 +278,41 @@ def _scan_file(path):
         return ScannedFile(path, reason=f"{error or type(error).__name__}")
     if orientation not in range(1, 9):
         orientation = 1
-    return ScannedFile(path, hashlib.sha256(contents).hexdigest(), orientation, native)
+    digest = hashlib.sha256(contents).hexdigest()
+    return ScannedFile(path, digest, orientation, native, highest, is_float)
+
+
+def in_mode(image, mode, value_range=None):
+    """A Pillow image in another mode: transparent pixels become white.
+
+    The upper 8 of 16 bits remain, or `value_range` becomes white. The highest of floating-point
+    values is white by default.
+    """
+    from PIL import Image
+
+    if image.mode.startswith("I") or image.mode == "F":  # "I;16" or, in older Pillow, "I"
+        image = Image.fromarray(_gray(np.asarray(image), value_range))
+    elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert(mode)
+
+
+def _gray(values, value_range):
+    if value_range is None and values.dtype.kind != "f":
+        return (values.astype("int64") >> 8).clip(0, 255).astype("uint8")
+    values = np.nan_to_num(values.astype("float32"))
+    scale = np.float32(255 / (value_range or max(float(values.max()), 1e-12)))
+    return np.rint((values * scale).clip(0, 255)).astype("uint8")
+
+
+def _highest(image, contents):
+    """The highest value of an image of more than 8 bits, else 0."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return float(np.nan_to_num(np.asarray(image, "float64")).max())
+    if image.format == "PNG" and contents[24] == 16:  # of which Pillow gives the upper 8
+        return 256.0 * max(high for _, high in image.convert("RGB").getextrema()) + 255
+    return 0.0
 
 
 def _decodes_natively(image, contents):

@@ -92,5 +92,5 @@ def in_memory(dataset, most_bytes=_MOST_BYTES):
     source = dataclasses.replace(source, examples=kept.skip)
     return LabeledDataset(
         dataset, dataset.class_names, source.num_images, source,
-        reduced_decoding=dataset.reduced_decoding,
+        reduced_decoding=dataset.reduced_decoding, value_range=dataset.value_range,
     )  # fmt: skip

@@ -39,6 +39,7 @@ class _Parts:
     own_optimizer: keras.optimizers.Optimizer | None = None
     class_names: tuple | None = None
     reduced_decoding: bool | None = None
+    value_range: float | None = None
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
@@ -282,6 +283,11 @@ class TransferModel(FollowsTrainedSet):
         """Whether training decoded large JPEGs at a reduced size; None if unknown."""
         return self._parts.reduced_decoding
 
+    @property
+    def value_range(self):
+        """The value that is white in images of more than 8 bits; None for 65535."""
+        return self._parts.value_range
+
     def remember(self, dataset):
         """Stores the class names and the decoding of a `LabeledDataset`.
 
@@ -296,6 +302,7 @@ class TransferModel(FollowsTrainedSet):
             return
         check_number_of_classes(self.heads, dataset)
         self._parts.reduced_decoding = getattr(dataset, "reduced_decoding", None)
+        self._parts.value_range = getattr(dataset, "value_range", None)
         if getattr(self.heads, "num_names", None) == len(names):
             self.class_names = names
 
@@ -359,6 +366,7 @@ class TransferModel(FollowsTrainedSet):
             "trainable": list(self._flags.now()),
             "class_names": self.class_names and list(self.class_names),
             "reduced_decoding": self.reduced_decoding,
+            "value_range": self.value_range,
             "has_own_optimizer": self.own_optimizer is not None,
             # Before any step, the file contains no slots, and loading must not create any.
             "optimizer_built": bool(self.compiled and self.optimizer.built),
@@ -388,6 +396,7 @@ class TransferModel(FollowsTrainedSet):
         model._parts.saved_with_slots = config["optimizer_built"]
         model.class_names = config["class_names"]
         model._parts.reduced_decoding = config["reduced_decoding"]
+        model._parts.value_range = config.get("value_range")
         model._has_own_optimizer = config["has_own_optimizer"]
         return model
 

@@ -29,10 +29,10 @@ from keras_transfer.calibration.temperature_scaling import (
     fit_temperature,
 )
 from keras_transfer.data import augmentation as augmentations
-from keras_transfer.data import image_folder
 from keras_transfer.data.decoding import check_image_size, decode_image
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.sheet import show as show_images
+from keras_transfer.data.sources import division_of, read_source
 from keras_transfer.distribution.precision import mixed_precision_policy
 from keras_transfer.distribution.workers import has_workers, is_chief
 from keras_transfer.features import FeatureCache, NoRoomError
@@ -64,6 +64,11 @@ def fit(
     balance: bool = False,
     batch_size: int = 32,
     on_unreadable: str = "raise",
+    label: str | None = None,
+    metadata: str | os.PathLike | None = None,
+    group: str | None = None,
+    exclude: str | os.PathLike | None = None,
+    value_range: float | None = None,
     plan: Plan | str | os.PathLike | None = None,
     time_budget: float | None = None,
     unfreeze: int | None = None,
@@ -88,8 +93,8 @@ def fit(
 
     Args:
         data: a folder with a subfolder of images for each class, or with the folders `train`,
-            `validation` and `test`; or an `ImageSplits`, such as `data.from_tfds` returns,
-            which holds `image_size` and `batch_size`.
+            `validation` and `test`; or a CSV file, see `label`; or an `ImageSplits`, such as
+            `data.from_tfds` returns, which holds `image_size` and `batch_size`.
         backbone: the name of a network in `keras.applications`, or a `Backbone`, which holds
             `image_size`, `weights` and `alpha`. Defaults to "MobileNetV2".
         output: the run folder, new or of the same run. Defaults to "run".
@@ -101,7 +106,14 @@ def fit(
         balance: whether each class has the same weight in the loss, whatever its size.
         batch_size: images in a batch. Defaults to 32.
         on_unreadable: "raise" for an error that lists unreadable images; "skip" leaves them
-            out.
+            out. As all up to `value_range`, it has no effect on an `ImageSplits`.
+        label: the column of the CSV file with the class of each image, as in
+            `data.image_table`. Defaults to None, for a folder.
+        metadata: for a folder, a CSV file with a column `path` and a column of groups.
+        group: the name of that column, or of one in the CSV file with the labels. All images of
+            a group, for example a patient, are on one side of the split. Defaults to None.
+        exclude: the `audit.json` of an audit, whose label errors and copies are left out.
+        value_range: as in `data.image_folder`.
         plan: a `Plan`; the path of a `plan.json` or a `recommend.json`; "auto", which measures
             the images first; or None, which chooses by their number. As in `fine_tune`.
         time_budget: as in `fine_tune`.
@@ -162,6 +174,11 @@ def fit(
         "image_size": list(size),
         "channels": channels,
         "data": None if isinstance(data, ImageSplits) else os.path.abspath(data),
+        "label": label,
+        "metadata": None if metadata is None else os.path.abspath(metadata),
+        "group": group,
+        "exclude": None if exclude is None else os.path.abspath(exclude),
+        "value_range": value_range,
         "augmentation": augmentation or "none",
         "batch_size": batch_size,
         "precision": precision,
@@ -177,7 +194,11 @@ def fit(
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    splits = _read(data, size, channels, batch_size, seed, on_unreadable)
+    splits = data if isinstance(data, ImageSplits) else read_source(
+        data, size, label, metadata, group,
+        batch_size=batch_size, seed=seed, on_unreadable=on_unreadable, exclude=exclude,
+        value_range=value_range, color_mode="grayscale" if channels == 1 else "rgb",
+    )  # fmt: skip
     # Only now: a wrong `data` should not leave an empty folder behind.
     with (
         placement.scope(),
@@ -212,7 +233,10 @@ def fit(
     with folder.begun(settings):
         if folder.writes:
             # Before the training, so that the model of an interrupted run can be used.
-            folder.describe({**settings, "class_names": list(splits.class_names)})
+            found = {"class_names": list(splits.class_names)}
+            if not isinstance(data, ImageSplits):
+                found |= division_of(splits, data)
+            folder.describe({**settings, **found})
         if verbose:
             counts = ", ".join(f"{count} {name}" for name, count in splits.num_images.items())
             print(f"{len(splits.class_names)} classes; images: {counts}.")
@@ -294,19 +318,6 @@ def _image_shape(data, backbone, image_size):
         return tuple(shape[1:3]), shape[3]
     size = find_application(backbone).default_size if image_size is None else image_size
     return check_image_size(size), 3
-
-
-def _read(data, size, channels, batch_size, seed, on_unreadable):
-    if isinstance(data, ImageSplits):
-        return data
-    return image_folder(
-        data,
-        image_size=size,
-        batch_size=batch_size,
-        seed=seed,
-        on_unreadable=on_unreadable,
-        color_mode="grayscale" if channels == 1 else "rgb",
-    )
 
 
 def _finish(folder, model, history, splits, cache, before, clock, started):

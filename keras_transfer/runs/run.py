@@ -19,10 +19,10 @@ from keras_transfer._text import one_line, reason_of
 from keras_transfer.backbones.weights import check_finite
 from keras_transfer.calibration.conformal_thresholds import fit_conformal
 from keras_transfer.calibration.measures import confusion_table, measure
-from keras_transfer.data import image_folder
 from keras_transfer.data.image_files import read_images
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.scanning import find_images
+from keras_transfer.data.sources import is_table, read_divided, read_source
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Plan
@@ -215,6 +215,7 @@ class Run:
             self.image_size,
             self.settings["channels"],
             reduced_decoding=self.model.reduced_decoding is not False,
+            value_range=self.model.value_range,
         )
         probabilities = np.zeros((0, len(self.class_names)), "float32")
         if paths:
@@ -235,9 +236,10 @@ class Run:
         """Measures the model on labelled images.
 
         Args:
-            data: a folder of class folders, or an `ImageSplits`. Of several splits the test
-                set counts, or else the validation set. Of the folder that the run was trained
-                on, the images that were not trained on count; without a test set it warns.
+            data: a folder of class folders, a CSV file with the label column of the training,
+                or an `ImageSplits`. Of several splits the test set counts, or else the
+                validation set. Of the data that the run was trained on, the images that were
+                not trained on count; without a test set it warns.
             batch_size: images in a batch. Defaults to 32.
             on_unreadable: as in `data.image_folder`.
 
@@ -252,18 +254,25 @@ class Run:
             splits = data
         else:
             is_own = os.path.abspath(data) == self.settings.get("data")
+            arguments = {
+                "batch_size": batch_size,
+                "on_unreadable": on_unreadable,
+                "shuffle": False,
+                "color_mode": "grayscale" if self.settings["channels"] == 1 else "rgb",
+                "reduced_decoding": self.model.reduced_decoding is not False,
+                "value_range": self.model.value_range,
+            }
             # The images of the training are divided as in the training, others not at all.
-            division: dict = {} if is_own else {"validation_split": None}
-            splits = image_folder(
-                data,
-                image_size=self.image_size,
-                batch_size=batch_size,
-                seed=self.settings.get("seed", 0),
-                on_unreadable=on_unreadable,
-                shuffle=False,
-                reduced_decoding=self.model.reduced_decoding is not False,
-                **division,
-            )
+            if is_own:
+                seed = self.settings.get("seed", 0)
+                splits = read_divided(
+                    data, self.image_size, self.settings, seed=seed, **arguments
+                )
+            else:
+                label = self.settings.get("label") if is_table(data) else None
+                splits = read_source(
+                    data, self.image_size, label, validation_split=None, **arguments
+                )
             if is_own and splits.test is None:
                 warnings.warn(
                     f"The run was trained on '{data}': only the images that were not trained "

@@ -77,6 +77,7 @@ class Signatures:
                 self.image_size,
                 self.channels,
                 reduced_decoding=self.reduced_decoding,
+                value_range=self.model.value_range,
             )
 
         @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])

@@ -11,10 +11,10 @@ from PIL import Image
 from keras_transfer import data
 from keras_transfer.auditing import audit, plot_audit
 from keras_transfer.auditing.audited_sets import features_in_order
-from keras_transfer.auditing.thumbnails import thumbnails
 from keras_transfer.data.image_files import read_images
 from keras_transfer.data.labeled_dataset import LabeledDataset
 from keras_transfer.data.pipeline import mixed_order
+from keras_transfer.data.thumbnails import thumbnails
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import pooled_features
 from tests.networks import residual_backbone

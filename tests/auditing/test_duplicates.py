@@ -6,7 +6,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from keras_transfer.auditing import duplicates, near_duplicates
-from keras_transfer.auditing.thumbnails import detail_correlation, perceptual_hashes, thumbnails
+from keras_transfer.auditing.thumbnails import detail_correlation, perceptual_hashes
+from keras_transfer.data.thumbnails import thumbnails
 from tests.photographs import compressed, made_up
 
 

@@ -42,8 +42,8 @@ def test_audit_prints_findings_and_writes_them(photos, tmp_path, capsys):
     ("more", "told"),
     [
         (["--group", "camera"], "give both or none"),
-        (["--metadata", "{}/metadata.csv"], "give both or none"),
-        (["--metadata", "{}/none.csv", "--group", "a"], "No such file"),
+        (["--metadata", "{}"], "give both or none"),
+        (["--metadata", "{}/none.csv", "--group", "a"], "No such folder or file"),
         (["--new", "{}/none"], "No such folder"),
     ],
 )

@@ -71,6 +71,8 @@ WHOLE = {
     "plain.gif": encoded("GIF"),
     "plain.webp": encoded("WEBP"),
     "plain.bmp": encoded("BMP"),
+    "plain.tiff": encoded("TIFF"),
+    "turned.tif": encoded("TIFF", exif=_exif(6)),
 }
 
 _FRAMES = {"save_all": True, "append_images": [picture(seed=1), picture(seed=2)]}
@@ -83,6 +85,7 @@ ODD = {
     "a gif.jpg": WHOLE["plain.gif"],
     "a webp.png": WHOLE["plain.webp"],
     "a bmp.gif": WHOLE["plain.bmp"],
+    "a tiff.jpg": WHOLE["plain.tiff"],
     "animated.gif": encoded("GIF", **_FRAMES),
     "animated.webp": encoded("WEBP", **_FRAMES),
     "animated.png": encoded("PNG", **_FRAMES),
@@ -117,9 +120,7 @@ UNREADABLE = {
     "page.png": (b"<!doctype html><title>404</title>", "not a JPEG"),
     "drawing.jpg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a JPEG"),
     "archive.png": (b"PK\x03\x04" + _noise(500), "not a JPEG"),
-    "scan.jpg": (encoded("TIFF"), "not a JPEG"),
     "telephone.jpg": (b"\0\0\0\x18ftypheic" + _noise(500), "not a JPEG"),
-    "scan.tiff": (encoded("TIFF"), "not supported"),
     "zeros.jpg": (bytes(5000), "not a JPEG"),
     **{f"random.{name}": (magic + _noise(2000), "") for name, magic in _MAGICS.items()},
     "claims gigapixels.png": (png(_rows(), width=100_000, height=100_000), "too many pixels"),

@@ -268,16 +268,16 @@ def damaged_folder(folder, make_image):
     buffer = io.BytesIO()
     make_image(99, size=(200, 200)).save(buffer, "JPEG", quality=95)
     (root / "bees" / "cut.jpg").write_bytes(buffer.getvalue()[:-400])
-    (root / "bees" / "scan.tif").write_bytes(b"II*\x00")
+    (root / "bees" / "scan.nef").write_bytes(b"II*\x00")
     os.symlink(root / "nowhere.jpg", root / "bees" / "dangling.jpg")
     return root
 
 
 UNREADABLE = {
-    "text.jpg": "not a JPEG, PNG, BMP, GIF, WebP or PPM image",
+    "text.jpg": "not a JPEG, PNG, BMP, GIF, WebP, PPM or TIFF image",
     "empty.png": "the file is empty",
     "cut.jpg": "truncated",
-    "scan.tif": ".tif is not supported",
+    "scan.nef": ".nef is not supported",
     "dangling.jpg": "No such file",
 }
 

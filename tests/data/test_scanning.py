@@ -142,7 +142,7 @@ def test_unreadable_files_are_opened_each_time(index, paths, opened):
 @pytest.mark.parametrize(
     ("module", "name", "value"),
     [
-        (scanning, "_RULES", 4),
+        (scanning, "_RULES", scanning._RULES + 1),
         (Image, "MAX_IMAGE_PIXELS", 10**7),
         (ImageFile, "LOAD_TRUNCATED_IMAGES", True),
     ],

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from keras_transfer.data.image_folders import stratified_split
+from keras_transfer.data.splitting import stratified_split
 
 
 def test_every_class_gives_its_share():

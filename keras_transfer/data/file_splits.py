@@ -1,0 +1,207 @@
+"""From the image files of each class to `ImageSplits`; shared by folders and tables."""
+
+import collections.abc
+import dataclasses
+import os
+
+from keras_transfer.data.copies import copies_among
+from keras_transfer.data.exclusions import excluded_paths
+from keras_transfer.data.image_files import examples_of, make_loader
+from keras_transfer.data.pipeline import mixed_order
+from keras_transfer.data.scanning import scan, value_range_message
+from keras_transfer.data.splitting import groups_of, stratified_split, units_of
+
+SPLITS = ("train", "validation", "test")
+_MOST_LISTED = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class FileOptions:
+    """The arguments that `image_folder` and `image_table` share; they explain each.
+
+    `place` is the argument with the data, for errors: its name and value.
+    """
+
+    place: str
+    on_unreadable: str
+    shuffle: bool
+    exclude: str | os.PathLike | collections.abc.Iterable | None
+
+    def __post_init__(self):
+        if self.on_unreadable not in ("raise", "skip"):
+            raise ValueError(
+                "`on_unreadable` must be 'raise' or 'skip'. "
+                f"Received: on_unreadable={self.on_unreadable!r}"
+            )
+
+    def splits(self, classes, directory, options, group=None, messages=()):
+        """The `ImageSplits` of image files.
+
+        Args:
+            classes: dict from split to a dict from class to the paths of its images.
+            directory: that names in messages are relative to.
+            options: the `ReadingOptions`.
+            group: as in `image_folder`.
+            messages: of further warnings.
+        """
+        paths = [
+            path for named in classes.values() for found in named.values() for path in found
+        ]
+        excluded, left_out = excluded_paths(self.exclude, paths, directory)
+        kept = [path for path in paths if path not in excluded]
+        scanned, unreadable, skipped = self._scan(kept, directory, options.value_range)
+        by_class = {
+            split: {
+                name: [scanned[path] for path in found if path in scanned]
+                for name, found in named.items()
+            }
+            for split, named in classes.items()
+        }
+        class_names, empty = self._class_names(by_class)
+        rows = _rows(by_class, class_names)
+        every_file = [file for found in rows.values() for _, file in found]
+        groups = groups_of([file.path for file in every_file], group, directory)
+        groups = dict(zip((file.path for file in every_file), groups, strict=True))
+        if "validation" not in rows and options.validation_split is not None:
+            rows = self._divided(rows, groups, options)
+        messages = [*messages, *left_out, *skipped, *empty, *_shared_groups(rows, groups)]
+        messages += value_range_message(every_file, options.value_range)
+        labels = {split: [label for label, _ in found] for split, found in rows.items()}
+        files = {split: [file for _, file in found] for split, found in rows.items()}
+
+        def examples(split, is_mixed, start):
+            number = len(files[split])
+            kept = (mixed_order(number) if is_mixed else range(number))[start:]
+            return examples_of(
+                [files[split][i] for i in kept], [labels[split][i] for i in kept]
+            )
+
+        return options.splits(
+            class_names,
+            labels,
+            {split: [file.digest for file in found] for split, found in files.items()},
+            {
+                split: [os.path.relpath(file.path, directory) for file in found]
+                for split, found in files.items()
+            },
+            examples,
+            make_loader(
+                options.image_size, options.channels, every_file, options.reduced_decoding,
+                options.value_range,
+            ),
+            shuffle_buffer=len(every_file) if self.shuffle else 0,
+            mixes=True,
+            messages=messages,
+            stacklevel=4,
+            paths={split: tuple(file.path for file in files[split]) for split in files},
+            unreadable=tuple(unreadable),
+            excluded=tuple(path for path in paths if path in excluded),
+            groups={} if group is None else {
+                split: tuple(groups[file.path] for file in found)
+                for split, found in files.items()
+            },
+        )  # fmt: skip
+
+    def _scan(self, paths, directory, value_range):
+        """Dict from path to readable file, the unreadable ones, and messages."""
+        scanned = {file.path: file for file in scan(paths, value_range)}
+        unreadable = [(file.path, file.reason) for file in scanned.values() if file.reason]
+        readable = {path: file for path, file in scanned.items() if not file.reason}
+        if not unreadable:
+            return readable, [], []
+        if self.on_unreadable == "raise":
+            raise ValueError(self._list_unreadable(unreadable, len(paths), directory))
+        message = (
+            f"Skipped {len(unreadable)} of {len(paths)} images that cannot be read; "
+            "`unreadable` lists them."
+        )
+        return readable, unreadable, [message]
+
+    def _list_unreadable(self, unreadable, num_files, directory):
+        lines = [
+            f"  {os.path.relpath(path, directory)}: {reason}"
+            for path, reason in unreadable[:_MOST_LISTED]
+        ]
+        if len(unreadable) > _MOST_LISTED:
+            lines.append(f"  and {len(unreadable) - _MOST_LISTED} more")
+        return (
+            f"{len(unreadable)} of {num_files} images cannot be read:\n"
+            + "\n".join(lines)
+            + "\nRepair or remove them, or pass `on_unreadable='skip'` (--on-unreadable skip) "
+            f"to leave them out. Received: {self.place}"
+        )
+
+    def _class_names(self, files):
+        """The names of the classes with training images, and messages about empty ones."""
+        names = tuple(sorted(name for name, found in files["train"].items() if found))
+        empty = sorted(set(files["train"]) - set(names))
+        for split, by_class in files.items():
+            unknown = sorted(
+                name for name, found in by_class.items() if found and name not in names
+            )
+            if unknown:
+                raise ValueError(
+                    f"The {split} split has classes without training images, which no model "
+                    f"could predict: {unknown}. Classes with training images: {list(names)}. "
+                    f"Received: {self.place}"
+                )
+        if len(names) < 2:
+            others = f", and none for {empty}" if empty else ""
+            raise ValueError(
+                "At least two classes with images are needed. Found images for "
+                f"{list(names)} alone{others}. Received: {self.place}"
+            )
+        listed = ", ".join(f"'{name}'" for name in empty)
+        return names, [f"Left out, since they contain no image: {listed}."] if empty else []
+
+    def _divided(self, rows, groups, options):
+        """The rows with a part of the training set as validation set."""
+        train = rows["train"]
+        named = [groups[file.path] for _, file in train]
+        distinct = set(named) - {None}
+        units = units_of(
+            [file.digest for _, file in train],
+            copies_among([file for _, file in train]),
+            named,
+        )
+        kept, moved = stratified_split(
+            [label for label, _ in train], units, options.validation_split, options.seed
+        )
+        if distinct and not moved:
+            raise ValueError(
+                "Too few groups to set images aside: every class has all of its images in one "
+                f"group. Pass `validation_split=None`, or name groups that classes share. "
+                f"Received: {len(distinct)} groups, such as {min(distinct)!r}"
+            )
+        found = {"train": [train[index] for index in kept]}
+        if moved:
+            found["validation"] = [train[index] for index in moved]
+        return {**found, **{split: rows[split] for split in rows if split != "train"}}
+
+
+def _rows(by_class, class_names):
+    """Dict from split to `(label, file)` of its images, class by class."""
+    rows = {
+        split: [
+            (label, file)
+            for label, name in enumerate(class_names)
+            for file in found.get(name, [])
+        ]
+        for split, found in by_class.items()
+    }
+    return {split: found for split, found in rows.items() if found}
+
+
+def _shared_groups(rows, groups):
+    """A message about the groups that are in the training set and in another one."""
+    by_split = {
+        split: {groups[file.path] for _, file in found} - {None}
+        for split, found in rows.items()
+    }
+    for split, names in by_split.items():
+        shared = sorted(names & by_split["train"])
+        if split != "train" and shared:
+            yield (
+                f"Groups of the {split} split are also in the train split, which makes its "
+                f"score too high: {len(shared)}, such as '{shared[0]}'."
+            )

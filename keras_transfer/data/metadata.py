@@ -1,0 +1,66 @@
+"""CSV files about images."""
+
+import csv
+import os
+import pathlib
+
+
+def csv_rows(file, columns):
+    """The rows of a CSV file with a header as dicts.
+
+    Args:
+        file: its path; UTF-8, with commas, semicolons or tabs between the cells.
+        columns: names that the header must hold: a dict of argument to name.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is not a CSV file with these columns.
+    """
+    file = pathlib.Path(file)
+    if file.exists() and not file.is_file():  # reading a pipe would wait for its writer
+        raise ValueError(f"'{file}' is not a file. Received: {os.fspath(file)!r}")
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as opened:
+            header = opened.readline()
+            opened.seek(0)
+            table = csv.DictReader(opened, delimiter=max(",;\t", key=header.count))
+            rows, found = list(table), list(table.fieldnames or [])
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"'{file}' is not a CSV file in UTF-8: {error}. Received: file={os.fspath(file)!r}"
+        ) from error
+    for argument, column in columns.items():
+        if column not in found:
+            raise ValueError(
+                f"'{file}' has no column {column!r}; its columns are {found}. "
+                f"Received: {argument}={column!r}"
+            )
+    return rows
+
+
+def read_groups(file, column, directory=None):
+    """The groups that a CSV file with a column `path` assigns: a dict from real path to group.
+
+    Args:
+        file: the CSV file.
+        column: the name of the column with the groups.
+        directory: a folder that the paths may be relative to, beside that of the file.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is not a CSV file with these columns, or names an image in two groups.
+    """
+    file = pathlib.Path(file)
+    bases = [file.parent, *([] if directory is None else [directory])]
+    found: dict = {}
+    for row in csv_rows(file, {"path": "path", "column": column}):
+        for base in bases if row["path"] else ():
+            path = os.path.realpath(os.path.join(base, row["path"]))
+            group = row[column] or found.get(path)
+            if found.setdefault(path, group) not in (None, group):
+                raise ValueError(
+                    f"'{file}' names {row['path']!r} in two groups: {found[path]!r} and "
+                    f"{group!r}. Received: column={column!r}"
+                )
+            found[path] = group
+    return {path: group for path, group in found.items() if group}

@@ -1,0 +1,93 @@
+"""The data that a command is given: a folder of class folders, or a CSV file."""
+
+import os
+import pathlib
+
+from keras_transfer.data.image_folders import image_folder
+from keras_transfer.data.image_tables import image_table
+from keras_transfer.data.metadata import read_groups
+
+_TABLES = (".csv", ".tsv")
+
+
+def is_table(data):
+    """Whether the path is that of a table, by its suffix."""
+    return pathlib.PurePath(data).suffix.lower() in _TABLES and not os.path.isdir(data)
+
+
+def read_source(data, image_size, label=None, metadata=None, group=None, **arguments):
+    """The `ImageSplits` of a folder or of a CSV file.
+
+    Args:
+        data: the path of the folder or file.
+        image_size: as in `image_folder`, as `arguments`.
+        label: the column of the CSV file with the classes.
+        metadata: for a folder, a CSV file with a column `path` and a column with the groups.
+        group: the name of that column; for a CSV file, of its own column with the groups.
+        **arguments: of `image_folder` and `image_table`.
+    """
+    if is_table(data):
+        if label is None:
+            raise ValueError(
+                "A CSV file has the classes in one of its columns: name it with `label` "
+                f"(--label COLUMN). Received: data={os.fspath(data)!r}"
+            )
+        if metadata is not None:
+            raise ValueError(
+                "A CSV file has the groups in one of its own columns: leave `metadata` "
+                f"(--metadata) out. Received: metadata={os.fspath(metadata)!r}"
+            )
+        return image_table(data, image_size, label, group=group, **arguments)
+    if label is not None:
+        raise ValueError(
+            "`label` (--label) names a column of a CSV file; in a folder, the subfolders are "
+            f"the classes. Received: label={label!r}, data={os.fspath(data)!r}"
+        )
+    if (metadata is None) is not (group is None):
+        raise ValueError(
+            "`metadata` (--metadata) names a file and `group` (--group) its column: give both "
+            f"or none. Received: metadata={metadata!r}, group={group!r}"
+        )
+    groups = None if metadata is None else read_groups(metadata, group, data)
+    return image_folder(data, image_size, group=groups, **arguments)
+
+
+def division_of(splits, data):
+    """What `read_divided` needs beside the other settings, a dict that JSON holds."""
+    directory, found = _directory(data), {}
+    if splits.excluded:
+        found["excluded"] = [os.path.relpath(path, directory) for path in splits.excluded]
+    if splits.groups and not is_table(data):
+        found["groups"] = {
+            os.path.relpath(path, directory): group
+            for split, paths in splits.paths.items()
+            for path, group in zip(paths, splits.groups[split], strict=True)
+            if group is not None
+        }
+    return found
+
+
+def read_divided(data, image_size, settings, **arguments):
+    """The `ImageSplits` of data that were divided before, in the same way.
+
+    Args:
+        data: the path of a folder or a CSV file.
+        image_size: as in `image_folder`, as `arguments`.
+        settings: those of a run with what `division_of` gave. They may come from elsewhere, so
+            no file that they name is read.
+        **arguments: of `image_folder` and `image_table`.
+    """
+    excluded, groups = settings.get("excluded"), settings.get("groups")
+    if isinstance(excluded, list):
+        arguments["exclude"] = [path for path in excluded if isinstance(path, str)]
+    if is_table(data):
+        return read_source(
+            data, image_size, settings.get("label"), group=settings.get("group"), **arguments
+        )
+    return image_folder(
+        data, image_size, group=groups if isinstance(groups, dict) else None, **arguments
+    )
+
+
+def _directory(data):
+    return pathlib.Path(data).parent if is_table(data) else data

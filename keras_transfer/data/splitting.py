@@ -1,0 +1,122 @@
+"""Which images become the validation set."""
+
+import collections
+import collections.abc
+import hashlib
+import os
+
+
+def stratified_split(labels, units, fraction, seed):
+    """Sets aside `fraction` of each class, at least one unit and never all of them.
+
+    The images of a unit (equal values in `units`) stay together. The draw hashes the seed with
+    each unit: it depends neither on names nor on the file system, and an added image moves
+    hardly any other. A unit that would take the classes further from their shares is passed
+    over. Returns two ascending lists of indices.
+
+    Example:
+        >>> stratified_split([0, 0, 0, 1], ["a", "b", "c", "d"], 0.4, seed=0)
+        ([0, 1, 3], [2])
+    """
+    counts: dict = {}
+    for label, unit in zip(labels, units, strict=True):
+        counts.setdefault(unit, collections.Counter())[label] += 1
+    totals = collections.Counter(labels)
+    num_units = collections.Counter(label for unit in counts.values() for label in unit)
+    shares = {
+        label: min(max(1, round(fraction * total)), total - 1)
+        for label, total in totals.items()
+        if num_units[label] > 1
+    }
+    chosen: set = set()
+    reached: collections.Counter = collections.Counter()
+
+    def change(unit):
+        """By how much the unit takes its classes further from their shares, in squares."""
+        return sum(
+            count * (count + 2 * (reached[label] - shares[label])) / shares[label] ** 2
+            for label, count in counts[unit].items()
+        )
+
+    def fits(unit):
+        """Whether each of its classes keeps images for the training."""
+        return all(
+            label in shares and reached[label] + count < totals[label]
+            for label, count in counts[unit].items()
+        )
+
+    def choose(unit):
+        chosen.add(unit)
+        reached.update(counts[unit])
+
+    drawn = sorted(counts, key=lambda unit: hashlib.sha256(f"{seed}/{unit}".encode()).digest())
+    for unit in drawn:
+        if fits(unit) and change(unit) < 0:
+            choose(unit)
+    for label in sorted(shares):
+        if not reached[label]:
+            fitting = [unit for unit in drawn if label in counts[unit] and fits(unit)]
+            if fitting:
+                choose(min(fitting, key=change))
+    set_aside = [index for index, unit in enumerate(units) if unit in chosen]
+    return [index for index, unit in enumerate(units) if unit not in chosen], set_aside
+
+
+def units_of(digests, pairs, groups):
+    """For each image a string, equal for those that must stay on one side of a split.
+
+    Args:
+        digests: of the images; equal ones stay together.
+        pairs: of digests that stay together.
+        groups: the group of each image, or None.
+    """
+    parents: dict = {}
+
+    def root(name):
+        while parents.setdefault(name, name) != name:
+            parents[name] = name = parents[parents[name]]
+        return name
+
+    # A space comes before the digits: a group keeps its name, whatever its images.
+    named = [
+        (digest, f" {group}")
+        for digest, group in zip(digests, groups, strict=True)
+        if group is not None
+    ]
+    for pair in [*pairs, *named]:
+        first, other = sorted(map(root, pair))
+        parents[other] = first
+    return [root(digest) for digest in digests]
+
+
+def groups_of(paths, group, directory):
+    """The group of each path as a string, None for one without.
+
+    Args:
+        paths: of the images.
+        group: a function of a path, or a mapping from paths, absolute or relative to the
+            directory; or None.
+        directory: a path.
+    """
+    if group is None:
+        return [None] * len(paths)
+    if callable(group):
+        found = [group(path) for path in paths]
+    elif isinstance(group, collections.abc.Mapping):
+        by_path = {
+            os.path.realpath(os.path.join(directory, path)): name
+            for path, name in group.items()
+        }
+        found = [by_path.get(os.path.realpath(path)) for path in paths]
+    else:
+        raise ValueError(
+            "`group` must be a function from the path of an image to its group, or a mapping. "
+            f"Received: group={group!r}"
+        )
+    if all(name in (None, "") for name in found):
+        raise ValueError(
+            "`group` must give the group of at least one image; a mapping has paths that are "
+            f"absolute or relative to the data. An image: {next(iter(paths), None)!r}. "
+            "Received: no group for any image"
+        )
+    return [None if name in (None, "") else str(name) for name in found]
