@@ -47,4 +47,8 @@ def _settings(options, backbone):
         "weights": weights_of(options),
         "image_size": list(backbone.input_shape[1:3]),
         "augmentation": options.augmentation,
+        "label": options.label,
+        "group": options.group,
+        "exclude": None if options.exclude is None else os.path.abspath(options.exclude),
+        "value_range": options.value_range,
     }

@@ -130,6 +130,7 @@ class ReadingOptions:
                 self.batch_size,
                 shuffle=bool(shuffle_buffer),
                 seed=self.seed,
+                name=_folder_of(files.get("paths", {}).get(split, ())),
             )
             found = examples(split, is_mixed, 0)
             if shuffle_buffer:
@@ -163,3 +164,12 @@ def mixed_order(num_images):
 
 def _is_integer(value):
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _folder_of(paths):
+    """The folder that holds all files, or "" for images that are not files."""
+    absolute = [os.path.abspath(path) for path in paths]
+    try:
+        return os.path.commonpath(map(os.path.dirname, absolute)) if absolute else ""
+    except ValueError:  # on several drives
+        return ""

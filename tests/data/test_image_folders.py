@@ -500,3 +500,8 @@ def test_real_folders_are_read_without_a_warning(real_data, name, num_images, nu
     images, labels = next(iter(splits.validation))
     assert images.shape == (32, 64, 48, 3)
     assert list(labels) == list(splits.labels["validation"][:32])
+
+
+def test_a_source_knows_its_folder(folder):
+    photos = folder({"ants": 6, "bees": 4})
+    assert data.image_folder(photos, 8).train.source.name == str(photos)
