@@ -9,6 +9,7 @@ from keras_transfer.backbones import Backbone, graph
 from keras_transfer.backbones.frozen_mode import follow_trainable, is_random, leaf_layers
 from keras_transfer.freezing import FreezeAll, FreezePolicy
 from keras_transfer.heads import DenseHead
+from keras_transfer.models.checked_training import CheckedTraining
 from keras_transfer.models.checks import (
     as_backbone,
     check_heads,
@@ -17,10 +18,6 @@ from keras_transfer.models.checks import (
     check_policy,
 )
 from keras_transfer.models.stage_summary import stage_summary
-from keras_transfer.models.trained_set import FollowsTrainedSet
-
-# Rows of an example batch: Keras would squeeze a single one.
-_FEW = 2
 
 
 @dataclasses.dataclass
@@ -42,7 +39,7 @@ class _Parts:
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
-class TransferModel(FollowsTrainedSet):
+class TransferModel(CheckedTraining):
     """A functional model of a backbone, one or several heads, and a freeze policy.
 
     The graph is flat: `get_layer` reaches every layer of the backbone and of the heads, and
@@ -259,6 +256,11 @@ class TransferModel(FollowsTrainedSet):
         )
 
     @property
+    def compiled_losses(self):
+        """The loss passed to `compile`, or None for those of the heads."""
+        return self._parts.compiled_with.get("loss")
+
+    @property
     def own_optimizer(self):
         """The optimizer passed to `compile`; None for the default one."""
         return self._parts.own_optimizer
@@ -289,7 +291,8 @@ class TransferModel(FollowsTrainedSet):
         many, not for a regression.
 
         Raises:
-            ValueError: if the head is a `SoftmaxHead` with fewer classes than the images.
+            ValueError: if the head is a `SoftmaxHead` with fewer classes than the images. For
+                more classes there is a warning.
         """
         names = getattr(dataset, "class_names", None)
         if names is None:
@@ -298,33 +301,6 @@ class TransferModel(FollowsTrainedSet):
         self._parts.reduced_decoding = getattr(dataset, "reduced_decoding", None)
         if getattr(self.heads, "num_names", None) == len(names):
             self.class_names = names
-
-    def fit(self, x=None, *arguments, **keyword_arguments):
-        if isinstance(x, tf.data.Dataset):
-            self.remember(x)
-            # Keras warns about its own default `shuffle=True` for a dataset.
-            keyword_arguments.setdefault("shuffle", False)
-            if self.compiled and not self.optimizer.built:
-                self._build_for(x.element_spec)
-        return super().fit(x, *arguments, **keyword_arguments)
-
-    def _build_for(self, element_spec):
-        """Creates the variables of the metrics and of the optimizer with a batch of zeros.
-
-        Keras creates them while it traces the first step, and then traces that step again: for
-        a large network this takes as long as an epoch on a few hundred features.
-        """
-        specs = tf.nest.flatten(element_spec)
-        if self.distribute_strategy.num_replicas_in_sync > 1 or not all(map(_is_plain, specs)):
-            return  # Keras creates them, or reports what is wrong.
-        zeros = [tf.zeros([_FEW if n is None else n for n in s.shape], s.dtype) for s in specs]
-        batch = tf.nest.pack_sequence_as(element_spec, zeros)
-        images, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
-        predicted = self(images, training=False)
-        self.compute_loss(images, labels, predicted, weights)
-        self.compute_metrics(images, labels, predicted, weights)
-        self.reset_metrics()
-        self.optimizer.build(self.trainable_variables)
 
     def predict_step(self, data):
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -422,10 +398,6 @@ def _unwrapped(optimizer):
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer.inner_optimizer
     return optimizer
-
-
-def _is_plain(spec):
-    return isinstance(spec, tf.TensorSpec) and spec.shape.rank and spec.dtype != tf.string
 
 
 def _attach(heads, features):
