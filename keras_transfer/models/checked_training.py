@@ -1,16 +1,25 @@
 """Training on data that are checked before they do harm."""
 
 import inspect
+import itertools
+from collections.abc import Iterable, Iterator
 
 import keras
 import tensorflow as tf
 
 from keras_transfer.models.checked_data import CheckedData
 from keras_transfer.models.label_rules import check_class_weight
+from keras_transfer.models.regression import (
+    adapt,
+    scaled_layers,
+    standardizes,
+    warn_if_worse_than_mean,
+)
 from keras_transfer.models.trained_set import FollowsTrainedSet
 
 # Rows of an example batch: Keras would squeeze a single one.
 _FEW = 2
+_MANY = 256
 
 
 class CheckedTraining(FollowsTrainedSet):
@@ -23,12 +32,78 @@ class CheckedTraining(FollowsTrainedSet):
         with CheckedData(self, self.compiled_losses) as checked:
             self.remember(given.get("x"))
             given["x"] = _checked(checked, given, "steps_per_epoch", "train")
+            given["x"] = self._adapted_to(given)
             if given.get("validation_data") is not None:
                 given["validation_data"] = _checked_validation(checked, given)
             history = self.fit_unchecked(**given)
+            self._judge(given, history)
         if given.get("epochs", 1) > given.get("initial_epoch", 0) and not history.history:
             raise ValueError("`train` holds no batch. Received: an empty dataset")
         return history
+
+    def adapt_heads(self, targets: Iterable) -> None:
+        """Gives regression heads the mean and the deviation of the training targets, once.
+
+        `fit` and `fine_tune` call it; call it before the first step of a custom training loop.
+        A head that was adapted or trained before stays as it is.
+
+        Args:
+            targets: an iterable of batches of targets, such as `[targets]`; of dicts for
+                several heads.
+
+        Example:
+            >>> model = models.TransferModel(backbone, heads=heads.DenseHead(1))
+            >>> model.adapt_heads([np.array([100.0, 300.0])])
+            >>> layer = model.get_layer("head_output")
+            >>> float(layer.mean[0]), float(layer.deviation[0])
+            (200.0, 100.0)
+        """
+        layers = {name: one for name, one in scaled_layers(self).items() if one.is_fresh}
+        if layers:
+            adapt(layers, targets)
+
+    def _adapted_to(self, given):
+        """The `x` of a call, after the heads are adapted to its targets.
+
+        Of endless data, the targets of the first batch stand for all.
+        """
+        x, y = given["x"], given.get("y")
+        if not scaled_layers(self):
+            return x
+        if y is not None:
+            self.adapt_heads([y])
+        elif isinstance(x, tf.data.Dataset):
+            some = x if given.get("steps_per_epoch") is None else x.take(1)
+            self.adapt_heads(element[1] for element in some)
+        elif isinstance(x, keras.utils.PyDataset):
+            self.adapt_heads(x[index][1] for index in range(x.num_batches or 1))
+        elif isinstance(x, Iterator):
+            first = next(x)
+            self.adapt_heads([first[1]])
+            return (batch for batch in itertools.chain([first], x))
+        return x
+
+    def _judge(self, given, history):
+        """Warns of a regression that is worse than the mean of the targets."""
+        validation = given.get("validation_data")
+        if isinstance(validation, (tuple, list)):
+            validation = tf.data.Dataset.from_tensor_slices(tuple(validation)).batch(_MANY)
+        if isinstance(validation, tf.data.Dataset):
+            validation = validation.take(given.get("validation_steps") or -1)
+            loss = history.history.get("val_loss", [None])[-1]
+            warn_if_worse_than_mean(self, validation, loss)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, *arguments, **keyword_arguments):
+        for name, layer in scaled_layers(self).items():
+            losses = self.compiled_losses
+            if not standardizes(losses[name] if isinstance(losses, dict) else losses):
+                continue
+            if name is None:
+                y, y_pred = layer.standardized(y), layer.standardized(y_pred)
+            else:
+                y = {**y, name: layer.standardized(y[name])}
+                y_pred = {**y_pred, name: layer.standardized(y_pred[name])}
+        return super().compute_loss(x, y, y_pred, *arguments, **keyword_arguments)
 
     def fit_unchecked(self, x=None, **keyword_arguments):
         """`fit` for data that are checked already."""

@@ -16,6 +16,7 @@ from keras_transfer.distribution.workers import all_agree, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.models.checked_data import CheckedData
 from keras_transfer.models.label_rules import check_class_weight
+from keras_transfer.models.regression import warn_if_worse_than_mean
 from keras_transfer.plans.chooser import DECAY_REASON, choose_plan, with_changes
 from keras_transfer.plans.costs import measure_costs
 from keras_transfer.plans.plan import Plan
@@ -151,10 +152,15 @@ def fine_tune_in(
     with CheckedData(model, model.compiled_losses) as checked:
         train = as_dataset(train, "train", checked, steps_per_epoch, shuffle=True)
         validation = as_dataset(validation, "validation", checked)
-        return _train(
+        some = train if steps_per_epoch is None else train.take(1)
+        model.adapt_heads(element[1] for element in some)
+        history = _train(
             folder, model, train, validation, plan, callbacks, class_weight, verbose, cache,
             time_budget, checkpoint_every, changes,
         )  # fmt: skip
+        losses = history.history.get("val_loss")
+        warn_if_worse_than_mean(model, validation, losses and losses[history.best_epoch])
+        return history
 
 
 def _train(
