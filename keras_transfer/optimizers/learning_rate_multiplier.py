@@ -168,9 +168,9 @@ class LearningRateMultiplier(keras.optimizers.Optimizer):
         patterns.check_used(matched, paths)
         if unmatched:
             warnings.warn(
-                f"{len(unmatched)} of the patterns, such as '{unmatched[0]}', match none of the "
-                f"{len(paths)} trainable variables: are they misspelled, or for frozen layers? "
-                f"Closest paths: {patterns.closest(unmatched[0], paths)}. "
+                f"{len(unmatched)} of the patterns, such as '{unmatched[0]}', match none of "
+                f"the {len(paths)} trainable variables: are they misspelled, or for frozen "
+                f"layers? Closest paths: {patterns.closest(unmatched[0], paths)}. "
                 "`optimizer.check(model.variables)` before the first step tells.",
                 stacklevel=4,
             )
