@@ -1,6 +1,7 @@
 """A backbone with heads and a freeze policy."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -17,6 +18,8 @@ from keras_transfer.models.checks import (
     check_number_of_classes,
     check_policy,
 )
+from keras_transfer.models.other_classes import with_classes
+from keras_transfer.models.plain_model import plain_model
 from keras_transfer.models.stage_summary import stage_summary
 
 
@@ -155,6 +158,45 @@ class TransferModel(CheckedTraining):
         for original, layer in zip(self.layers, copy.layers, strict=True):
             graph.set_layer_weights(layer, original.get_weights())
         return copy
+
+    def to_plain(self) -> keras.Model:
+        """A copy of layers of Keras only, which loads without this library.
+
+        It takes the same images and computes the same. It has no heads, no freeze policy and no
+        class names: it is for someone who uses the model, not for training it.
+
+        Raises:
+            ValueError: if a layer is neither of Keras nor of this library.
+
+        Example:
+            >>> model.to_plain().save("model_plain.keras")
+            >>> keras.saving.load_model("model_plain.keras").output_shape
+            (None, 3)
+        """
+        return plain_model(self)
+
+    def with_classes(self, class_names: Sequence[str]) -> "TransferModel":
+        """A copy with other classes, which keeps what it knows of those that it has.
+
+        The output of a class that both have is copied, by its name; that of a new class is
+        random, and learns in the next training. Train with images of all classes: otherwise the
+        model forgets those without images.
+
+        Args:
+            class_names: the names of all classes, in the order of the new labels.
+
+        Returns:
+            An uncompiled `TransferModel` with `SoftmaxHead(len(class_names))`.
+
+        Raises:
+            ValueError: if the model has another head or no class names, or a name comes twice.
+
+        Example:
+            >>> model.class_names = ["ants", "bees", "wasps"]
+            >>> model.with_classes(["ants", "bees", "wasps", "flies"]).output_shape
+            (None, 4)
+        """
+        return with_classes(self, tuple(map(str, class_names)))
 
     # The frozen part.
 
