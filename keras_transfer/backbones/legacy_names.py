@@ -41,7 +41,7 @@ def match(model, saved):
 
 def _places(saved):
     """`{(layer, variable): array}` for each nested model, and for all other layers under ""."""
-    places: dict[str, dict] = collections.defaultdict(dict)
+    places = collections.defaultdict(dict)
     for group, weights in saved:
         for path, array in weights.items():
             layer, name = [group, *path.split("/")][-2:]
