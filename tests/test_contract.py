@@ -13,6 +13,7 @@ from keras_transfer import callbacks, data, freezing, heads, models, optimizers
 from keras_transfer.backbones import Backbone
 from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.heads.classification_heads import SoftmaxAccuracy, SoftmaxCrossentropy
+from keras_transfer.heads.scaled_dense import ScaledDense
 
 PACKAGE = pathlib.Path(keras_transfer.__file__).parent
 SUBPACKAGES = [name for name in keras_transfer.__all__ if not name.startswith("_")]
@@ -76,6 +77,7 @@ ROUND_TRIPS = [
     SoftmaxCrossentropy(label_smoothing=0.2),
     SoftmaxAccuracy(name="hits"),
     heads.GeneralizedMeanPooling(p=2.0),
+    ScaledDense(2),
     Preprocessing("torch"),
     optimizers.LearningRateMultiplier("sgd", {"a/.*": 0.5, ".*": 1.0}),
     data.Augmentation(flip="horizontal", rotation=0.1, mixup=0.2, seed=3),

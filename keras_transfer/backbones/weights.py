@@ -1,5 +1,6 @@
 """Pretrained weights from a file or from Keras' cache."""
 
+import collections
 import io
 import os
 import pathlib
@@ -12,12 +13,14 @@ import keras
 import numpy as np
 
 from keras_transfer._text import reason_of
-from keras_transfer.backbones import graph
+from keras_transfer.backbones import graph, legacy_names
 
 _MEMBER = "model.weights.h5"
 # Weights hardly compress: a higher ratio means a decompression bomb, or a dataset that was
 # declared and never written.
 _LARGEST_RATIO = 100
+# A file has few models nested in each other.
+_MOST_PLACES = 100
 # Floats, integers and booleans; h5py reads bfloat16 as bytes.
 _NUMBERS = "fiubV"
 
@@ -50,9 +53,10 @@ def load_weights(model, path):
     """Loads a weights file into a network without its classifier.
 
     It reads `.h5` as of `keras.applications` (layers in the order of the graph; a classifier at
-    the end is ignored), `.weights.h5` and `.keras`. It converts numbers of another type. It
-    reads only the weights of a `.keras` file: it builds none of its layers and runs no code in
-    it.
+    the end is ignored), `.weights.h5` and `.keras`, and whole models of these formats, of Keras
+    2 too, in which the network is nested or has other layers around it. It converts numbers of
+    another type. It reads only the weights of a file: it builds none of its layers and runs no
+    code in it.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -90,7 +94,10 @@ def check_finite(model, source):
 
 
 def _legacy_layers(path):
-    """`[(layer name, [array])]` of a file in the format of Keras 1 and 2, or None."""
+    """`[(layer name, {weight name: array})]` of a file in the format of Keras 1 and 2, or None.
+
+    The weights of a nested model are those of one layer, with the names of their own layers.
+    """
     try:
         with h5py.File(path, "r") as file:
             root = file.get("model_weights", file)
@@ -101,7 +108,7 @@ def _legacy_layers(path):
                 name: list(map(_text, group.attrs["weight_names"])) for name, group in layers
             }
             return [
-                (name, [_values(group[key], file) for key in keys[name]])
+                (name, {key: _values(group[key], file) for key in keys[name]})
                 for name, group in layers
                 if keys[name]
             ]
@@ -138,77 +145,153 @@ def _unreadable(path, error):
 
 
 def _load_legacy(model, saved, path):
-    expected = [
-        (layer, [*layer.trainable_weights, *layer.non_trainable_weights])
-        for layer in model.layers
-        if layer.weights
-    ]
-    for (layer, weights), (name, values) in zip(expected, saved, strict=False):
-        ours, theirs = [tuple(w.shape) for w in weights], [value.shape for value in values]
-        if ours != theirs:
-            raise ValueError(_misfit(model, path, layer.name, ours, theirs, f" ('{name}')"))
-    if len(saved) < len(expected):
-        layer, weights = expected[len(saved)]
-        ours = [tuple(w.shape) for w in weights]
-        raise ValueError(_misfit(model, path, layer.name, ours, "nothing", ""))
-    for (layer, weights), (_, values) in zip(expected, saved, strict=False):
-        for weight, value in zip(weights, values, strict=True):
-            weight.assign(value)
+    misfit = _first_misfit(model, saved)
+    if misfit is None:
+        pairs = _in_order(model, saved)
+    else:
+        # A model of one's own: the network is nested in it, or has other layers around it.
+        pairs, number = legacy_names.match(model, saved)
+        if len(pairs) < number:
+            raise ValueError(_misfit(model, path, *misfit, len(pairs), number))
+    for weight, value in pairs:
+        weight.assign(value)
+    for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
 
 
+def _expected(model):
+    return [
+        (layer, [*layer.trainable_weights, *layer.non_trainable_weights])
+        for layer in model.layers
+        if layer.weights
+    ]
+
+
+def _in_order(model, saved):
+    """Pairs of a weight and its value."""
+    return [
+        pair
+        for (_, weights), (_, values) in zip(_expected(model), saved, strict=False)
+        for pair in zip(weights, values.values(), strict=True)
+    ]
+
+
+def _first_misfit(model, saved):
+    """The first layer that differs, its shapes, those of the file, and its name there."""
+    expected = _expected(model)
+    for (layer, weights), (name, values) in zip(expected, saved, strict=False):
+        ours = [tuple(w.shape) for w in weights]
+        theirs = [value.shape for value in values.values()]
+        if ours != theirs:
+            return layer.name, ours, theirs, f" ('{name}')"
+    if len(saved) < len(expected):
+        layer, weights = expected[len(saved)]
+        return layer.name, [tuple(w.shape) for w in weights], "nothing", ""
+    return None
+
+
 def _load_keras_3(model, path):
     # First, since Keras would load the layers that fit and warn about the others.
-    layer, ours, theirs = _first_difference(model, _shapes_in(path))
-    if layer is not None:
-        raise ValueError(_misfit(model, path, layer, ours, theirs, ""))
+    ours, names = _shapes_of(model), _names_by_saved_key(model)
+    theirs, their_names = _shapes_in(path)
+    found = _best_place(ours, names, theirs, their_names)
+    for key, shape in sorted(ours.items(), key=lambda item: _saved_order(item[0], names)):
+        if key not in found:
+            layer = names.get("/".join(key.split("/")[:2]), key)
+            other = theirs.get(key, "nothing")
+            other = "it elsewhere" if other == shape else other
+            raise ValueError(
+                _misfit(model, path, layer, shape, other, "", len(found), len(ours))
+            )
     if not path.name.endswith((".weights.h5", ".keras")):
         raise ValueError(
             "Keras 3 wrote this file, and reads it only if its name ends in '.weights.h5': "
             f"rename the file. Received: weights={str(path)!r}"
         )
     try:
-        model.load_weights(path)
+        _load_from(model, path, found)
     except Exception as error:
         raise ValueError(_unreadable(path, error)) from error
 
 
-def _first_difference(model, theirs):
-    """`(layer, expected shape, shape in the file)` of the first weight that differs."""
+def _load_from(model, path, found):
+    """Loads the weights at `found`, a dict from the keys of the model to those of the file."""
+    if all(key == place for key, place in found.items()):
+        model.load_weights(path)
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        part = os.path.join(directory, "part.weights.h5")
+        with _opened(path) as file, h5py.File(part, "w") as copy:
+            for key, place in found.items():
+                copy[key] = _values(file[place], file)
+        model.load_weights(part)
+
+
+def _best_place(ours, names, theirs, their_names):
+    """From our keys to those of the weights of equal shape, where most are found.
+
+    The network may be nested in another model, or have other layers around it.
+    """
+    prefixes = collections.Counter(
+        key[: part.start()] for key in theirs for part in re.finditer(r"(?<![^/])layers/", key)
+    )
+    places = [
+        {key: prefix + key for key in ours} for prefix, _ in prefixes.most_common(_MOST_PLACES)
+    ]
+    by_name = {(their_names[key], _within(key)): key for key in theirs}
+    places.append(
+        {
+            key: by_name.get((names.get("/".join(key.split("/")[:2])), _within(key)), "")
+            for key in ours
+        }
+    )
+    fitting = [
+        {key: place for key, place in one.items() if theirs.get(place) == ours[key]}
+        for one in places
+    ]
+    return max(fitting, key=len)
+
+
+def _within(key):
+    """The place of a weight in its layer, such as 'vars/0'."""
+    return "/".join(key.split("/")[-2:])
+
+
+def _shapes_of(model):
     with tempfile.TemporaryDirectory() as directory:
         reference = os.path.join(directory, "reference.weights.h5")
         model.save_weights(reference)
-        ours = _shapes_in(reference)
-    names = _names_by_saved_key(model)
-    for key, shape in sorted(ours.items(), key=lambda item: _saved_order(item[0], names)):
-        if theirs.get(key) != shape:
-            layer = names.get("/".join(key.split("/")[:2]), key)
-            return layer, shape, theirs.get(key, "nothing")
-    return None, None, None
+        return _shapes_in(reference)[0]
 
 
 def _shapes_in(path):
-    """The shapes in a `.weights.h5` file or a `.keras` archive, by the key of the weight."""
-    shapes = {}
+    """The shapes in a `.weights.h5` file or a `.keras` archive, and the names of their layers.
 
-    def note(name, item):
+    Both are dicts by the key of the weight.
+    """
+    shapes, names = {}, {}
+
+    def note(key, item):
         if isinstance(item, h5py.Dataset):
             _check_numbers(item)
-            shapes[name] = item.shape
+            shapes[key] = item.shape
+            names[key] = _text(item.parent.attrs.get("name", ""))
 
-    try:
-        if str(path).endswith(".keras"):
-            with zipfile.ZipFile(path) as archive:
-                source = io.BytesIO(_unpacked(archive))
-        else:
-            source = path
-        with h5py.File(source, "r") as file:
-            file.visititems(note)
     # zipfile, the decompressor and h5py may raise anything at a corrupt file.
+    try:
+        with _opened(path) as file:
+            file.visititems(note)
     except Exception as error:
         raise ValueError(_unreadable(path, error)) from error
-    return shapes
+    return shapes, names
+
+
+def _opened(path):
+    if not str(path).endswith(".keras"):
+        return h5py.File(path, "r")
+    with zipfile.ZipFile(path) as archive:
+        return h5py.File(io.BytesIO(_unpacked(archive)), "r")
 
 
 def _unpacked(archive):
@@ -237,9 +320,10 @@ def _saved_order(key, names):
     return (order.index(layer) if layer in names else len(order), key)
 
 
-def _misfit(model, path, layer, ours, theirs, their_name):
+def _misfit(model, path, layer, ours, theirs, their_name, number, total):
     return (
         f"The weights file does not fit {model.name}: layer '{layer}' expects {ours}, the file "
-        f"contains {theirs}{their_name}. Is it for another network, another width "
-        f"(`alpha`) or another number of channels? Received: weights={str(path)!r}"
+        f"contains {theirs}{their_name}; {number} of {total} tensors match. Is it for another "
+        "network, another width (`alpha`) or another number of channels? "
+        f"Received: weights={str(path)!r}"
     )

@@ -212,7 +212,7 @@ def _add_export(commands):
     add_run(export)
     where = export.add_mutually_exclusive_group()
     where.add_argument("--output", metavar="FOLDER", help="default: RUN/serving")
-    where.add_argument("--file", metavar="FILE", help="a .tflite or .onnx file instead")
+    where.add_argument("--file", metavar="FILE", help="a .tflite, .onnx or .keras file instead")
 
 
 def _add_report(commands):

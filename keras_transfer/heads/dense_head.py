@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_transfer.heads.pooling import POOLINGS, pool
+from keras_transfer.heads.scaled_dense import ScaledDense
 
 _NORMALIZATIONS = {
     "batch": keras.layers.BatchNormalization,
@@ -19,6 +20,11 @@ class DenseHead:
 
     A head is a description; a call on features adds its layers to their graph. The output is
     float32 under every dtype policy.
+
+    A linear output is in the units of the targets, and starts at their mean: `fit` and
+    `fine_tune` set the mean and the deviation of the training targets once, for each output.
+    The squared and the absolute error are then those of standardized targets, so a loss of 1
+    is that of predicting the mean; metrics are in the units of the targets.
 
     Args:
         units: number of outputs.
@@ -101,7 +107,9 @@ class DenseHead:
             x = keras.layers.Activation(activation, name=f"{name}_activation_{number}")(x)
         x = self._drop(x, f"{name}_dropout")
         # Half precision is too coarse for probabilities and losses.
-        return keras.layers.Dense(
+        is_linear = keras.activations.get(self.activation) is keras.activations.linear
+        dense = ScaledDense if is_linear else keras.layers.Dense
+        return dense(
             self.units,
             activation=self.activation,
             dtype="float32",

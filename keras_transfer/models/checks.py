@@ -1,5 +1,7 @@
 """Checks of the parts of a model."""
 
+import warnings
+
 import keras
 
 from keras_transfer.backbones import Backbone
@@ -32,15 +34,22 @@ def check_heads(heads):
 
 
 def check_number_of_classes(heads, dataset):
-    """Raises a `ValueError` if a `SoftmaxHead` has fewer classes than a `LabeledDataset`."""
+    """Compares a `SoftmaxHead` with the number of `class_names` of a dataset.
+
+    Raises a `ValueError` if it has fewer classes, and warns if it has more.
+    """
     number = len(dataset.class_names)
-    # Without a source, the labels may be others than those of the files.
-    is_known = getattr(dataset, "source", None) is not None
-    if is_known and isinstance(heads, SoftmaxHead) and heads.num_classes < number:
-        raise ValueError(
-            f"The images have {number} classes: use `SoftmaxHead({number})`. "
-            f"Received: SoftmaxHead({heads.num_classes})"
-        )
+    # A `LabeledDataset` without a source may have other labels than its files.
+    is_known = getattr(dataset, "source", dataset) is not None
+    if not is_known or not isinstance(heads, SoftmaxHead) or heads.num_classes == number:
+        return
+    message = (
+        f"The images have {number} classes: use `SoftmaxHead({number})`. "
+        f"Received: SoftmaxHead({heads.num_classes})"
+    )
+    if heads.num_classes < number:
+        raise ValueError(message)
+    warnings.warn(f"{message}, some of whose outputs have no images", stacklevel=4)
 
 
 def check_policy(policy):

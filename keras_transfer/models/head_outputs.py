@@ -68,6 +68,8 @@ def head_values(model, images, layer, observe=None):
 
 
 def _before_activation(layer, features):
+    if layer.activation is keras.activations.linear:  # it may have a scale
+        return layer(features)
     values = keras.ops.matmul(keras.ops.cast(features, layer.compute_dtype), layer.kernel)
     return values if layer.bias is None else values + layer.bias
 

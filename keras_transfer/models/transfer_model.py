@@ -1,6 +1,7 @@
 """A backbone with heads and a freeze policy."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -9,6 +10,7 @@ from keras_transfer.backbones import Backbone, graph
 from keras_transfer.backbones.frozen_mode import follow_trainable, is_random, leaf_layers
 from keras_transfer.freezing import FreezeAll, FreezePolicy
 from keras_transfer.heads import DenseHead
+from keras_transfer.models.checked_training import CheckedTraining
 from keras_transfer.models.checks import (
     as_backbone,
     check_heads,
@@ -16,11 +18,9 @@ from keras_transfer.models.checks import (
     check_number_of_classes,
     check_policy,
 )
+from keras_transfer.models.other_classes import with_classes
+from keras_transfer.models.plain_model import plain_model
 from keras_transfer.models.stage_summary import stage_summary
-from keras_transfer.models.trained_set import FollowsTrainedSet
-
-# Rows of an example batch: Keras would squeeze a single one.
-_FEW = 2
 
 
 @dataclasses.dataclass
@@ -43,7 +43,7 @@ class _Parts:
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
-class TransferModel(FollowsTrainedSet):
+class TransferModel(CheckedTraining):
     """A functional model of a backbone, one or several heads, and a freeze policy.
 
     The graph is flat: `get_layer` reaches every layer of the backbone and of the heads, and
@@ -160,6 +160,45 @@ class TransferModel(FollowsTrainedSet):
             graph.set_layer_weights(layer, original.get_weights())
         return copy
 
+    def to_plain(self) -> keras.Model:
+        """A copy of layers of Keras only, which loads without this library.
+
+        It takes the same images and computes the same. It has no heads, no freeze policy and no
+        class names: it is for someone who uses the model, not for training it.
+
+        Raises:
+            ValueError: if a layer is neither of Keras nor of this library.
+
+        Example:
+            >>> model.to_plain().save("model_plain.keras")
+            >>> keras.saving.load_model("model_plain.keras").output_shape
+            (None, 3)
+        """
+        return plain_model(self)
+
+    def with_classes(self, class_names: Sequence[str]) -> "TransferModel":
+        """A copy with other classes, which keeps what it knows of those that it has.
+
+        The output of a class that both have is copied, by its name; that of a new class is
+        random, and learns in the next training. Train with images of all classes: otherwise the
+        model forgets those without images.
+
+        Args:
+            class_names: the names of all classes, in the order of the new labels.
+
+        Returns:
+            An uncompiled `TransferModel` with `SoftmaxHead(len(class_names))`.
+
+        Raises:
+            ValueError: if the model has another head or no class names, or a name comes twice.
+
+        Example:
+            >>> model.class_names = ["ants", "bees", "wasps"]
+            >>> model.with_classes(["ants", "bees", "wasps", "flies"]).output_shape
+            (None, 4)
+        """
+        return with_classes(self, tuple(map(str, class_names)))
+
     # The frozen part.
 
     @property
@@ -260,6 +299,11 @@ class TransferModel(FollowsTrainedSet):
         )
 
     @property
+    def compiled_losses(self):
+        """The loss passed to `compile`, or None for those of the heads."""
+        return self._parts.compiled_with.get("loss")
+
+    @property
     def own_optimizer(self):
         """The optimizer passed to `compile`; None for the default one."""
         return self._parts.own_optimizer
@@ -295,7 +339,8 @@ class TransferModel(FollowsTrainedSet):
         many, not for a regression.
 
         Raises:
-            ValueError: if the head is a `SoftmaxHead` with fewer classes than the images.
+            ValueError: if the head is a `SoftmaxHead` with fewer classes than the images. For
+                more classes there is a warning.
         """
         names = getattr(dataset, "class_names", None)
         if names is None:
@@ -305,33 +350,6 @@ class TransferModel(FollowsTrainedSet):
         self._parts.value_range = getattr(dataset, "value_range", None)
         if getattr(self.heads, "num_names", None) == len(names):
             self.class_names = names
-
-    def fit(self, x=None, *arguments, **keyword_arguments):
-        if isinstance(x, tf.data.Dataset):
-            self.remember(x)
-            # Keras warns about its own default `shuffle=True` for a dataset.
-            keyword_arguments.setdefault("shuffle", False)
-            if self.compiled and not self.optimizer.built:
-                self._build_for(x.element_spec)
-        return super().fit(x, *arguments, **keyword_arguments)
-
-    def _build_for(self, element_spec):
-        """Creates the variables of the metrics and of the optimizer with a batch of zeros.
-
-        Keras creates them while it traces the first step, and then traces that step again: for
-        a large network this takes as long as an epoch on a few hundred features.
-        """
-        specs = tf.nest.flatten(element_spec)
-        if self.distribute_strategy.num_replicas_in_sync > 1 or not all(map(_is_plain, specs)):
-            return  # Keras creates them, or reports what is wrong.
-        zeros = [tf.zeros([_FEW if n is None else n for n in s.shape], s.dtype) for s in specs]
-        batch = tf.nest.pack_sequence_as(element_spec, zeros)
-        images, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
-        predicted = self(images, training=False)
-        self.compute_loss(images, labels, predicted, weights)
-        self.compute_metrics(images, labels, predicted, weights)
-        self.reset_metrics()
-        self.optimizer.build(self.trainable_variables)
 
     def predict_step(self, data):
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -431,10 +449,6 @@ def _unwrapped(optimizer):
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer.inner_optimizer
     return optimizer
-
-
-def _is_plain(spec):
-    return isinstance(spec, tf.TensorSpec) and spec.shape.rank and spec.dtype != tf.string
 
 
 def _attach(heads, features):

@@ -1,5 +1,6 @@
 """One optimizer with a learning rate for each variable."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -37,7 +38,9 @@ class LearningRateMultiplier(keras.optimizers.Optimizer):
 
     A pattern must cover every variable, and every pattern must be used; `build` checks both. It
     knows only the trainable variables, so a pattern for frozen layers looks like a misspelled
-    one: call `check(model.variables)` before, as `TransferModel.compile` does.
+    one: call `check(model.variables)` before, as `TransferModel.compile` does. The patterns of
+    `layerwise_decay` need no check. In a custom loop, where `apply_gradients` builds the
+    optimizer, a pattern that matches nothing raises a warning.
 
     Args:
         inner_optimizer: `keras.optimizers.Optimizer` that is not built yet, or a name or config
@@ -100,7 +103,8 @@ class LearningRateMultiplier(keras.optimizers.Optimizer):
         # Pairs, since Keras would wrap a dict to track the variables in it.
         self._multipliers = tuple(pairs)
         self._multiplier_of_index = ()
-        self.patterns_checked = patterns_checked
+        is_of_model = isinstance(multipliers, patterns.PatternsOfModel)
+        self.patterns_checked = patterns_checked or is_of_model
 
     @property
     def multipliers(self):
@@ -145,11 +149,43 @@ class LearningRateMultiplier(keras.optimizers.Optimizer):
         self.built = True
 
     def apply(self, grads, trainable_variables=None):
-        if not self.built and trainable_variables is not None and len(grads) > 0:
+        if trainable_variables is not None and len(grads) > 0:
             trainable_variables = list(trainable_variables)
-            self.build(trainable_variables)
+            if not self.built:
+                self._warn_of_unmatched(trainable_variables)
+                self.build(trainable_variables)
+            self._check_known(trainable_variables)
         view = rate_views.at_own_rates(self.inner_optimizer, self._multiplier_of_index)
         view.apply(grads, trainable_variables)
+
+    def _warn_of_unmatched(self, variables):
+        """Checks what can be checked in a loop that shows the trainable variables only."""
+        if self.patterns_checked:
+            return
+        paths = [_path(variable) for variable in variables]
+        unmatched = patterns.unmatched(self.multipliers, paths)
+        matched = [pattern for pattern in self.multipliers if pattern not in unmatched]
+        patterns.check_used(matched, paths)
+        if unmatched:
+            warnings.warn(
+                f"{len(unmatched)} of the patterns, such as '{unmatched[0]}', match none of "
+                f"the {len(paths)} trainable variables: are they misspelled, or for frozen "
+                f"layers? Closest paths: {patterns.closest(unmatched[0], paths)}. "
+                "`optimizer.check(model.variables)` before the first step tells.",
+                stacklevel=4,
+            )
+        self.patterns_checked = True
+
+    def _check_known(self, variables):
+        known = self.inner_optimizer._trainable_variables_indices
+        new = [v for v in variables if self.inner_optimizer._var_key(v) not in known]
+        if new:
+            raise ValueError(
+                f"The optimizer was built without {len(new)} of these variables: were layers "
+                "unfrozen since its first step? Make a new one, or compile a `TransferModel` "
+                "with it, call `model.follow_trainable_set()` and use `model.optimizer`. "
+                f"Received: '{_path(new[0])}'"
+            )
 
     def update_step(self, gradient, variable, learning_rate):
         raise NotImplementedError(

@@ -4,7 +4,7 @@ import re
 
 import keras
 
-from keras_transfer.optimizers.patterns import first_matches
+from keras_transfer.optimizers.patterns import PatternsOfModel, first_matches
 
 
 def layerwise_decay(model: keras.Model, decay: float = 0.75) -> dict[str, float]:
@@ -38,11 +38,11 @@ def layerwise_decay(model: keras.Model, decay: float = 0.75) -> dict[str, float]
     if not 0 < decay <= 1:
         raise ValueError(f"`decay` must be above 0 and at most 1. Received: decay={decay}")
     stages = _stage_patterns(model)
-    multipliers = {
-        pattern: decay ** (len(stages) - position)
+    multipliers = PatternsOfModel(
+        (pattern, decay ** (len(stages) - position))
         for position, patterns in enumerate(stages)
         for pattern in patterns
-    }
+    )
     if None in first_matches(multipliers, [variable.path for variable in model.weights]):
         multipliers[".*"] = 1.0
     return multipliers

@@ -7,6 +7,10 @@ import re
 import reprlib
 
 
+class PatternsOfModel(dict):
+    """Multipliers by pattern that were made from the variables of a model."""
+
+
 def validated(multipliers):
     """Returns `multipliers`, a mapping or a list of pairs, as a `dict` of pattern to float."""
     pairs = list(multipliers.items() if hasattr(multipliers, "items") else multipliers)
@@ -72,10 +76,16 @@ def check_covered(patterns, paths):
         raise ValueError(
             f"No pattern matches the variable '{uncovered[0]}', so it has no learning rate "
             f"({len(uncovered)} of {len(paths)} variables have none). Closest patterns: "
-            f"{_closest(uncovered[0], patterns)}. Patterns must match the full path; a last "
+            f"{closest(uncovered[0], patterns)}. Patterns must match the full path; a last "
             "pattern '.*' covers all other variables. "
             f"Received: patterns={reprlib.repr(list(patterns))}"
         )
+
+
+def unmatched(patterns, paths):
+    """Returns the patterns that match no path."""
+    compiled = [(pattern, re.compile(pattern)) for pattern in patterns]
+    return [pattern for pattern, regex in compiled if not any(map(regex.fullmatch, paths))]
 
 
 def check_used(patterns, paths):
@@ -95,11 +105,12 @@ def check_used(patterns, paths):
             )
         raise ValueError(
             f"The pattern '{pattern}' matches none of the {len(paths)} variables. Closest "
-            f"paths: {_closest(pattern, paths)}. If it is for currently frozen layers, call "
+            f"paths: {closest(pattern, paths)}. If it is for currently frozen layers, call "
             "`optimizer.check(model.variables)` first, which includes frozen variables. "
             f"Received: patterns={reprlib.repr(list(patterns))}"
         )
 
 
-def _closest(name, candidates):
+def closest(name, candidates):
+    """Returns up to three candidates that resemble a name."""
     return difflib.get_close_matches(name, list(candidates), n=3, cutoff=0.3)

@@ -299,13 +299,14 @@ class Run:
 
         Args:
             path: a folder, which gets the next version for TensorFlow Serving, or a file that
-                ends in `.tflite` or `.onnx`. Defaults to None, the folder `serving` of the run.
+                ends in `.tflite`, `.onnx` or `.keras` (for Keras alone). Defaults to None, the
+                folder `serving` of the run.
 
         Returns:
             The path of the version or of the file.
         """
         path = self.path / "serving" if path is None else pathlib.Path(path)
-        if path.suffix in (".tflite", ".onnx"):
+        if path.suffix in (".tflite", ".onnx", ".keras"):
             return serving.export_file(self.model, path)
         return serving.export(self.model, path)
 

@@ -1,4 +1,4 @@
-"""Export to one file, for LiteRT or ONNX Runtime."""
+"""Export to one file, for LiteRT, ONNX Runtime or Keras alone."""
 
 import importlib.util
 import os
@@ -16,7 +16,7 @@ from keras_transfer.serving.parity import check_parity
 from keras_transfer.serving.signatures import Signatures
 
 # The packages that each format needs in addition to TensorFlow.
-_PACKAGES = {".tflite": (), ".onnx": ("tf2onnx", "onnx", "onnxruntime")}
+_PACKAGES = {".keras": (), ".tflite": (), ".onnx": ("tf2onnx", "onnx", "onnxruntime")}
 
 
 def export_file(
@@ -25,7 +25,7 @@ def export_file(
     examples: Sequence | None = None,
     image_size: tuple | int | None = None,
 ) -> pathlib.Path:
-    """Exports a `TransferModel` as one file: `.tflite` for LiteRT, `.onnx` for ONNX Runtime.
+    """Exports a model as one file: `.tflite` for LiteRT, `.onnx` for ONNX Runtime, `.keras`.
 
     The file is written aside, run, compared with `model.predict` and then renamed. It runs in
     inference mode. It takes `images`, float32 of shape `(batch, height, width, channels)` in
@@ -34,12 +34,16 @@ def export_file(
     have a prefix. The program that uses the file decodes and resizes the image, and names the
     class.
 
+    A `.keras` file is what `TransferModel.to_plain` returns: `keras.saving.load_model` loads it
+    without this library, and the model returns the output of the heads.
+
     A `.tflite` file uses only operations of LiteRT, and needs float32 layers. Writing an
     `.onnx` file needs the extra `onnx`.
 
     Args:
         model: a `TransferModel`.
-        path: the file, which ends in `.tflite` or `.onnx`; an existing one is replaced.
+        path: the file, which ends in `.tflite`, `.onnx` or `.keras`; an existing one is
+            replaced.
         examples: paths of a few images, of which at most 32 are read, for the comparison.
             Defaults to None, noise.
         image_size: `(height, width)`, or one integer for both, for a model without a fixed
@@ -71,8 +75,13 @@ def export_file(
     aside = path.with_name(f".writing-{uuid.uuid4().hex}{path.suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _convert(signatures, images, aside)
-        check_parity(signatures, images, _run(aside, images.numpy()), f"'{path.name}'")
+        if path.suffix == ".keras":
+            model.to_plain().save(aside)
+            answers = signatures.describe(keras.saving.load_model(aside)(images))
+        else:
+            _convert(signatures, images, aside)
+            answers = _run(aside, images.numpy())
+        check_parity(signatures, images, answers, f"'{path.name}'")
         with open(aside, "r+b") as file:
             os.fsync(file.fileno())
         return aside.replace(path)
@@ -87,7 +96,9 @@ def can_write_litert():
 
 def _check_format(path):
     if path.suffix not in _PACKAGES:
-        raise ValueError(f"`path` must end in '.tflite' or '.onnx'. Received: path='{path}'")
+        raise ValueError(
+            f"`path` must end in '.tflite', '.onnx' or '.keras'. Received: path='{path}'"
+        )
     if path.suffix == ".tflite" and not can_write_litert():
         raise RuntimeError(
             "A '.tflite' file needs Keras 3.13 or newer (Python 3.11 or newer). "

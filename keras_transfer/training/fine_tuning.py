@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import time
-import warnings
 from collections.abc import Iterable
 
 import keras
@@ -13,14 +12,17 @@ import tensorflow as tf
 
 from keras_transfer.backbones import graph
 from keras_transfer.backbones.backbone import random_twin
-from keras_transfer.data.labeled_dataset import without_autotuning
 from keras_transfer.distribution.workers import all_agree, is_chief
 from keras_transfer.features import FeatureCache
+from keras_transfer.models.checked_data import CheckedData
+from keras_transfer.models.label_rules import check_class_weight
+from keras_transfer.models.regression import warn_if_worse_than_mean
 from keras_transfer.plans.chooser import DECAY_REASON, choose_plan, with_changes
 from keras_transfer.plans.costs import measure_costs
 from keras_transfer.plans.plan import Plan
 from keras_transfer.plans.recommender import recommend
 from keras_transfer.training.exact_head import can_solve
+from keras_transfer.training.given_data import as_dataset, count, is_endless, num_validation
 from keras_transfer.training.staged_training import StagedTraining
 from keras_transfer.training.training_folder import TrainingFolder, settings_of
 
@@ -35,8 +37,8 @@ _SCRATCH_MOMENTUM = 0.9
 
 def fine_tune(
     model: keras.Model,
-    train: tf.data.Dataset | tuple,
-    validation: tf.data.Dataset | tuple | None = None,
+    train: tf.data.Dataset | keras.utils.PyDataset | Iterable,
+    validation: tf.data.Dataset | keras.utils.PyDataset | tuple | None = None,
     plan: Plan | str | os.PathLike | None = None,
     directory: str | os.PathLike | None = None,
     callbacks: Iterable[keras.callbacks.Callback] = (),
@@ -45,6 +47,7 @@ def fine_tune(
     cache: FeatureCache | bool | None = None,
     time_budget: float | None = None,
     checkpoint_every: int | None = None,
+    steps_per_epoch: int | None = None,
 ) -> keras.callbacks.History:
     """Trains a `TransferModel` by a plan: first the head, then more of the backbone.
 
@@ -66,9 +69,11 @@ def fine_tune(
 
     Args:
         model: a `TransferModel`.
-        train: a `tf.data.Dataset` of batches, or a pair of arrays, images and labels, which
-            is shuffled and divided into batches of 32.
-        validation: the same, or None.
+        train: a `tf.data.Dataset` of batches; a tuple of arrays, images, labels and, if wanted,
+            sample weights, which are shuffled and divided into batches of 32; a
+            `keras.utils.PyDataset`, whose batches are shuffled; or a generator of batches,
+            which trains on images and is not resumed at its position.
+        validation: the same without a generator, or None.
         plan: a `Plan`; the path of a `plan.json` or a `recommend.json`; "auto", which measures
             the images first (`plans.recommend`); or None, which chooses by the numbers of
             images and classes (`plans.choose_plan`). The first phase of a chosen plan for a
@@ -90,15 +95,18 @@ def fine_tune(
         checkpoint_every: with a directory, the number of steps after which the state is also
             saved within an epoch. Defaults to None: at the end of an epoch, less often when
             epochs are short.
+        steps_per_epoch: the number of batches in an epoch of endless data, a generator for
+            example. Defaults to None: the data are finite.
 
     Returns:
         A `keras.callbacks.History` of all phases, with consecutive epochs and the attributes
         `phase` (a list with the name of each epoch's phase), `plan` and `best_epoch`.
 
     Raises:
-        ValueError: if the data are empty or have no end, the model is not a `TransferModel`, a
-            callback sets the learning rate, as the plan does, or the directory holds a training
-            with another backbone, data or plan; the message names the difference.
+        ValueError: if the data are empty or have no end, labels do not fit the heads, images
+            hold NaN, the model is not a `TransferModel`, a callback sets the learning rate, as
+            the plan does, or the directory holds a training with another backbone, data or
+            plan; the message names the difference.
         FileExistsError: if another process is training in the directory.
         FloatingPointError: if the loss was NaN or infinite in every epoch.
         Preempted: a `SystemExit` with code 75, if the process gets SIGTERM while it trains
@@ -121,13 +129,14 @@ def fine_tune(
     with folder.taken() if folder else contextlib.nullcontext():
         return fine_tune_in(
             folder, model, train, validation, plan, callbacks, class_weight, verbose, cache,
-            time_budget, checkpoint_every,
+            time_budget, checkpoint_every, steps_per_epoch,
         )  # fmt: skip
 
 
 def fine_tune_in(
     folder, model, train, validation=None, plan=None, callbacks=(), class_weight=None,
-    verbose=1, cache=None, time_budget=None, checkpoint_every=None, **changes,
+    verbose=1, cache=None, time_budget=None, checkpoint_every=None, steps_per_epoch=None,
+    **changes,
 ):  # fmt: skip
     """`fine_tune` in a `TrainingFolder` that this process has taken, or in None.
 
@@ -138,8 +147,28 @@ def fine_tune_in(
     callbacks = list(callbacks)
     _check_callbacks(callbacks)
     plan = as_plan(plan, time_budget)
-    train, validation = _as_dataset(train, shuffle=True), _as_dataset(validation)
-    steps, num_images, batch_size = _count(train, model)
+    check_class_weight(model.heads, class_weight)
+    cache = None if is_endless(train) else cache
+    with CheckedData(model, model.compiled_losses) as checked:
+        train = as_dataset(train, "train", checked, steps_per_epoch, shuffle=True)
+        validation = as_dataset(validation, "validation", checked)
+        some = train if steps_per_epoch is None else train.take(1)
+        model.adapt_heads(element[1] for element in some)
+        history = _train(
+            folder, model, train, validation, plan, callbacks, class_weight, verbose, cache,
+            time_budget, checkpoint_every, changes,
+        )  # fmt: skip
+        losses = history.history.get("val_loss")
+        warn_if_worse_than_mean(model, validation, losses and losses[history.best_epoch])
+        return history
+
+
+def _train(
+    folder, model, train, validation, plan, callbacks, class_weight, verbose, cache,
+    time_budget, checkpoint_every, changes,
+):  # fmt: skip
+    """Trains on data sets of batches."""
+    steps, num_images, batch_size = count(train, model)
     if int(train.cardinality()) != steps:  # Keras would warn that the data ran out
         train = train.apply(tf.data.experimental.assert_cardinality(steps))
     model.remember(train)
@@ -165,7 +194,7 @@ def fine_tune_in(
         folder.write_plan(plan)
     return StagedTraining(
         model, train, validation, plan, cache, callbacks, class_weight, verbose, folder,
-        checkpoint_every, _num_validation(validation),
+        checkpoint_every, num_validation(validation),
     ).run()  # fmt: skip
 
 
@@ -310,75 +339,3 @@ def as_cache(cache):
         "`cache` must be a `features.FeatureCache`, None for the default one, or False for "
         f"no cache. Received: cache={cache!r}"
     )
-
-
-def _as_dataset(data, shuffle=False, batch_size=32):
-    if data is None or isinstance(data, tf.data.Dataset):
-        return data
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise ValueError(
-            "Data must be a `tf.data.Dataset` of batches, or a pair (images, labels). "
-            f"Received: {type(data).__name__}"
-        )
-    dataset = tf.data.Dataset.from_tensor_slices(tuple(data))
-    if shuffle:
-        dataset = dataset.shuffle(len(data[0]), seed=0)
-    return without_autotuning(dataset.batch(batch_size).prefetch(2))
-
-
-def _count(dataset, model):
-    """Steps per epoch, images per epoch, and images per step."""
-    steps = int(dataset.cardinality())
-    if steps == tf.data.INFINITE_CARDINALITY:
-        raise ValueError(
-            "`train` must be finite: limit it with `train.take(steps)`. "
-            "Received: a dataset of infinite cardinality"
-        )
-    if steps == tf.data.UNKNOWN_CARDINALITY:
-        steps = sum(1 for _ in dataset)
-    if steps == 0:
-        raise ValueError("`train` holds no batch. Received: an empty dataset")
-    batch_size = _batch_size(dataset, model)
-    return steps, int(_num_images(dataset) or steps * batch_size), batch_size
-
-
-def _num_validation(dataset):
-    """The number of validation images, to within a batch, or None if unknown."""
-    steps = 0 if dataset is None else int(dataset.cardinality())
-    if steps <= 0:
-        return None
-    return _num_images(dataset) or steps * _batch_size(dataset)
-
-
-def _num_images(dataset):
-    return getattr(dataset, "num_images", None)
-
-
-def _batch_size(dataset, model=None):
-    """The size of a batch; checks the images of a training set that others made."""
-    # Reading one batch of a shuffled dataset would fill its whole buffer.
-    source = getattr(dataset, "source", None)
-    if source is not None:
-        return source.batch_size
-    images = keras.tree.flatten(next(iter(dataset)))[0]
-    if model is not None:
-        _check_images(images, model)
-    return len(images)
-
-
-def _check_images(images, model):
-    """Raises `ValueError` for single images, and warns of images that are preprocessed."""
-    if len(images.shape) == len(model.input_shape) - 1:
-        raise ValueError(
-            "The dataset gives one image at a time: call `train.batch(32)`. "
-            f"Received: a dataset with elements of shape {tuple(images.shape)}"
-        )
-    low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))
-    is_scaled = low < 0 or high <= 1
-    if is_scaled and low < high and model.backbone.takes_raw_images:
-        warnings.warn(
-            f"The images of the first batch lie between {low:.3g} and {high:.3g}. The model "
-            "takes images in [0, 255], and its backbone holds the preprocessing: do not "
-            "rescale or preprocess them before.",
-            stacklevel=4,
-        )

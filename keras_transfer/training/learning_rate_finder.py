@@ -79,6 +79,8 @@ def find_learning_rate(
         unchanged(model, optimizer, train),
         _progress.step("raising the learning rate", steps) as advance,
     ):
+        if hasattr(model, "adapt_heads"):
+            model.adapt_heads(element[1] for element in train)
         sweep = _Sweep(model, smoothing, divergence)
         for value, batch in zip(rates, _batches(train), strict=False):
             rate.assign(value)

@@ -205,7 +205,7 @@ class StagedTraining:
         if state is not None and state["position"]["step"]:
             at_once = state["steps at once"]  # the step lies between two of these calls
         with _steps_at_once(self._model, at_once), self._preemption.deferred():
-            self._model.fit(
+            self._model.fit_unchecked(
                 data.train,
                 validation_data=data.validation,
                 epochs=done if self._position["over"] else begun_at + phase.epochs,

@@ -47,8 +47,18 @@ def test_fit_takes_the_class_names_too(tmp_path):
 def test_names_of_another_number_of_classes_are_not_taken(tmp_path):
     splits = data.image_folder(colour_folder(tmp_path), image_size=16)
     model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(4))
-    model.remember(splits.train)
+    with pytest.warns(UserWarning, match=r"have 3 classes: use `SoftmaxHead\(3\)`"):
+        model.remember(splits.train)
     assert model.class_names is None
+
+
+def test_keras_datasets_know_their_number_of_classes_too(tmp_path):
+    folder = colour_folder(tmp_path, splits=None)
+    train = keras.utils.image_dataset_from_directory(folder, image_size=(16, 16), verbose=False)
+    model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(5))
+    model.compile()
+    with pytest.warns(UserWarning, match=r"some of whose outputs have no images"):
+        model.fit(train, verbose=0)
 
 
 def test_a_head_with_too_few_classes_raises_before_training(tmp_path):

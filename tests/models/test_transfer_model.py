@@ -478,3 +478,35 @@ def test_copy_is_equal_and_has_layers_of_its_own():
     for variable in copy.variables:
         variable.assign(0 * variable)
     np.testing.assert_array_equal(model.predict(images, verbose=0), expected)
+
+
+def test_more_classes_keep_the_outputs_of_those_that_were_there():
+    old = TransferModel(residual_backbone(), SoftmaxHead(2, hidden_units=(4,)))
+    old.class_names = ["ants", "bees"]
+    new = old.with_classes(["bees", "flies", "ants"])
+    images = np.random.default_rng(0).uniform(0, 255, (3, 16, 16, 3)).astype("float32")
+    before, after = old.predict(images, verbose=0), new.predict(images, verbose=0)
+    # The odds of two classes do not depend on a third one.
+    np.testing.assert_allclose(
+        after[:, 2] / after[:, 0], before[:, 0] / before[:, 1], rtol=1e-4
+    )
+    assert new.class_names == ("bees", "flies", "ants")
+    assert new.freeze_policy == old.freeze_policy
+    new.compile()
+    new.fit(images, np.arange(3), verbose=0)
+    np.testing.assert_array_equal(old.predict(images, verbose=0), before)
+
+
+@pytest.mark.parametrize(
+    ("head", "names", "new", "told"),
+    [
+        (SoftmaxHead(2), None, ["a", "b"], "names of its classes"),
+        (SigmoidHead(2), ["a", "b"], ["a", "b"], "needs one `SoftmaxHead`"),
+        (SoftmaxHead(2), ["a", "b"], ["a", "b", "a"], "must be different"),
+    ],
+)
+def test_more_classes_need_names(head, names, new, told):
+    model = TransferModel(residual_backbone(), head)
+    model.class_names = names
+    with pytest.raises(ValueError, match=told):
+        model.with_classes(new)

@@ -7,7 +7,11 @@ import optimizer_cases as cases
 import pytest
 import tensorflow as tf
 
-from keras_transfer.optimizers import LearningRateMultiplier
+from keras_transfer.freezing import UnfreezeLast
+from keras_transfer.heads import SoftmaxHead
+from keras_transfer.models import TransferModel
+from keras_transfer.optimizers import LearningRateMultiplier, layerwise_decay
+from tests.networks import mobilenet
 
 # Keras 3.15.1 itself calls `np.array` on its variables in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -448,11 +452,14 @@ def test_uncovered_variable_raises_when_built():
         fit(model)
 
 
-def test_unused_pattern_raises_when_built():
+def test_unused_pattern_raises_when_built_and_warns_in_a_step():
     model = small_model()
     multipliers = {"slow_dence/.*": 0.5, ".*": 1.0}
-    model.compile(optimizer=LearningRateMultiplier("adam", multipliers), loss="mse")
     with pytest.raises(ValueError, match="'slow_dense/kernel'"):
+        LearningRateMultiplier("adam", multipliers).build(model.trainable_variables)
+    model.compile(optimizer=LearningRateMultiplier("adam", multipliers), loss="mse")
+    # `fit` of Keras shows the trainable variables only.
+    with pytest.warns(UserWarning, match="'slow_dense/kernel'"):
         fit(model)
 
 
@@ -566,3 +573,60 @@ def test_mirrored_strategy_on_two_devices_trains_as_one_device_does():
         [sys.executable, "-c", MIRRORED], capture_output=True, text=True, check=False
     )
     assert result.stdout.endswith("same\n"), result.stderr
+
+
+def in_a_loop(model, optimizer, is_compiled):
+    """A step of a loop that knows the trainable variables only."""
+
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model(np.ones((2, 32, 32, 3), "float32"), training=True) ** 2)
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
+    return tf.function(step) if is_compiled else step
+
+
+def plain_network():
+    model = keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            keras.layers.Conv2D(2, 3, name="conv"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2, name="dense"),
+        ]
+    )
+    model.get_layer("conv").trainable = False
+    return model
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_layerwise_rates_work_in_a_loop_without_a_check(is_compiled):
+    model = TransferModel(mobilenet(), SoftmaxHead(3), UnfreezeLast(1))
+    optimizer = LearningRateMultiplier("sgd", layerwise_decay(model))
+    in_a_loop(model, optimizer, is_compiled)()
+    assert optimizer.iterations == 1
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_a_pattern_without_trainable_variables_warns_in_a_loop(is_compiled):
+    model = plain_network()
+    pairs = [(".*conv/.*", 0.1), (".*", 1.0)]
+    optimizer = LearningRateMultiplier("sgd", pairs)
+    with pytest.warns(UserWarning, match=r"'\.\*conv/\.\*', match none of the 2 trainable"):
+        in_a_loop(model, optimizer, is_compiled)()
+    checked = LearningRateMultiplier("sgd", pairs)
+    checked.check(model.variables)
+    in_a_loop(model, checked, is_compiled)()
+    shadowed = LearningRateMultiplier("sgd", [(".*", 1.0), (".*dense/.*", 0.1)])
+    with pytest.raises(ValueError, match="never used"):
+        in_a_loop(model, shadowed, False)()
+
+
+def test_variables_that_are_new_to_the_optimizer_end_in_one_line():
+    model = plain_network()
+    optimizer = LearningRateMultiplier("sgd", [(".*", 1.0)])
+    in_a_loop(model, optimizer, False)()
+    model.get_layer("conv").trainable = True
+    with pytest.raises(ValueError, match=r"were layers unfrozen [^\n]*conv/kernel'$"):
+        in_a_loop(model, optimizer, False)()

@@ -126,7 +126,7 @@ def test_half_precision_is_refused_for_litert(tmp_path):
 
 
 def test_another_ending_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"'\.tflite' or '\.onnx'"):
+    with pytest.raises(ValueError, match=r"'\.tflite', '\.onnx' or '\.keras'"):
         serving.export_file(small_model(), tmp_path / "model.pb")
 
 

@@ -1,0 +1,97 @@
+"""A model of Keras' own layers, for someone without this library."""
+
+import keras
+import numpy as np
+
+from keras_transfer.backbones import graph
+from keras_transfer.backbones.preprocessing import Preprocessing
+from keras_transfer.heads import GeneralizedMeanPooling
+from keras_transfer.heads.scaled_dense import ScaledDense
+
+# What each mode of `Preprocessing` multiplies by and adds; for each colour.
+_TORCH = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)]
+_SCALES = {
+    "none": (1.0, 0.0),
+    "tf": (1 / 127.5, -1.0),
+    "caffe": (1.0, [-103.939, -116.779, -123.68]),
+    "torch": ([1 / (255 * std) for _, std in _TORCH], [-mean / std for mean, std in _TORCH]),
+}
+
+
+def plain_model(model):
+    """The ordinary `keras.Model` that computes the same as a `TransferModel`.
+
+    Raises `ValueError` if a layer is neither of Keras nor of this library.
+    """
+    foreign = [
+        f"'{operation.name}' (of type {type(operation).__name__})"
+        for operation in graph.forward_operations(model)
+        if _module(operation) not in ("keras", "keras_transfer")
+    ]
+    if foreign:
+        raise ValueError(
+            "Only layers of Keras can be loaded without the code of a layer. "
+            f"Received: a model with {', '.join(foreign)}"
+        )
+    copies = {}
+
+    def clone(operation):
+        if operation not in copies:
+            copies[operation] = _copy_of(operation)
+        return copies[operation]
+
+    inputs = keras.Input(model.inputs[0].shape[1:], name=model.inputs[0].name)
+    plain = keras.Model(inputs, graph.replay(model, inputs, clone), name=model.name)
+    for operation, copy in copies.items():
+        if isinstance(copy, keras.Layer):
+            own = isinstance(operation, ScaledDense)
+            weights = operation.as_plain() if own else operation.get_weights()
+            graph.set_layer_weights(copy, list(weights))
+            copy.trainable = operation.trainable
+    return plain
+
+
+def _module(operation):
+    return type(operation).__module__.split(".")[0]
+
+
+def _copy_of(operation):
+    """What to call in the place of an operation: a layer, or operations of Keras."""
+    if isinstance(operation, Preprocessing):
+        return _preprocessing(operation.mode, operation.name)
+    if isinstance(operation, GeneralizedMeanPooling):
+        return _generalized_mean(float(operation.exponent.numpy()), operation.epsilon)
+    if isinstance(operation, ScaledDense):
+        return keras.layers.Dense.from_config(operation.get_config())
+    copy = type(operation).from_config(operation.get_config())
+    copy.name = operation.name
+    return copy
+
+
+def _preprocessing(mode, name):
+    def convert(images):
+        is_rgb = images.shape[-1] == 3
+        if mode == "caffe" and is_rgb:
+            images = keras.ops.flip(images, axis=-1)
+        scale, offset = _SCALES[mode] if is_rgb else _for_grey(mode)
+        return keras.layers.Rescaling(scale, offset, name=name, dtype="float32")(images)
+
+    return convert
+
+
+def _for_grey(mode):
+    """The scale and the offset by the mean of the colours, as `Preprocessing` has them."""
+    if mode != "torch":
+        return tuple(float(np.mean(values)) for values in _SCALES[mode])
+    mean, std = np.mean(_TORCH, axis=0).tolist()
+    return 1 / (255 * std), -mean / std
+
+
+def _generalized_mean(exponent, epsilon):
+    def pool(features):
+        axes = tuple(range(1, len(features.shape) - 1))
+        features = keras.ops.cast(features, "float32")
+        powers = keras.ops.power(keras.ops.maximum(features, epsilon), exponent)
+        return keras.ops.power(keras.ops.mean(powers, axis=axes), 1.0 / exponent)
+
+    return pool

@@ -1,0 +1,208 @@
+"""The data of a training, as they are given: data sets, arrays, generators."""
+
+import collections.abc
+import itertools
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_transfer.data.labeled_dataset import without_autotuning
+
+
+def as_dataset(data, name, checked, steps=None, shuffle=False, batch_size=32):
+    """A finite `tf.data.Dataset` of batches, which are checked.
+
+    Args:
+        data: a `tf.data.Dataset`, a tuple of arrays, a `keras.utils.PyDataset`, a generator of
+            batches, or None.
+        name: of the data, for messages.
+        checked: a `CheckedData`.
+        steps: the number of batches in a pass over endless data. Each pass continues where the
+            one before stopped.
+        shuffle: whether arrays and the batches of a `PyDataset` get another order in each pass.
+        batch_size: images in a batch of arrays.
+
+    Raises:
+        ValueError: if the data are endless without `steps`, or of another kind.
+    """
+    if data is None:
+        return None
+    endless = is_endless(data)
+    _check_steps(data, name, steps, endless)
+    if isinstance(data, tf.data.Dataset):
+        if endless:
+            data = _stream(iter(data), data.element_spec, steps, checked)
+    elif isinstance(data, keras.utils.PyDataset) and not endless:
+        data = _of_py_dataset(data, name, shuffle)
+    elif endless:
+        if isinstance(data, keras.utils.PyDataset):
+            data = map(data.__getitem__, itertools.count())
+        data = _of_generator(data, name, steps, checked)
+    else:
+        data = _of_arrays(data, shuffle, batch_size)
+    return checked.of(data, name=name)
+
+
+def is_endless(data):
+    """Whether each pass over data gives other images, whose features cannot be cached."""
+    if isinstance(data, tf.data.Dataset):
+        return int(data.cardinality()) == tf.data.INFINITE_CARDINALITY
+    if isinstance(data, keras.utils.PyDataset):
+        return data.num_batches is None
+    return isinstance(data, collections.abc.Iterator)
+
+
+def _check_steps(data, name, steps, endless):
+    if endless and steps is None:
+        how = "pass `steps_per_epoch`" if name == "train" else "pass arrays"
+        is_dataset = isinstance(data, tf.data.Dataset)
+        raise ValueError(
+            f"`{name}` must be finite: {how}, or limit a dataset with `{name}.take(steps)`. "
+            f"Received: a {'dataset of infinite cardinality' if is_dataset else 'generator'}"
+        )
+    if steps is not None and (not endless or not isinstance(steps, int) or steps < 1):
+        raise ValueError(
+            "`steps_per_epoch` must be a positive integer, for endless data only: an epoch of "
+            "finite data has all batches. Received: "
+            f"steps_per_epoch={steps!r} for {'endless' if endless else 'finite'} data"
+        )
+
+
+def _of_generator(generator, name, steps, checked):
+    first = next(generator, None)
+    if first is None:
+        raise ValueError(f"`{name}` holds no batch. Received: an empty generator")
+    batches = map(_arrays, itertools.chain([first], generator))
+    return _stream(batches, _spec_of_batches(_arrays(first)), steps, checked)
+
+
+def _stream(batches, spec, steps, checked):
+    """A dataset whose passes are the next `steps` batches of one iterator."""
+    looked_at = []
+
+    def next_batches():
+        # A pass of a single batch was a look at the data.
+        again, number = list(looked_at), 0
+        looked_at.clear()
+        for number, batch in enumerate(itertools.chain(again, batches), start=1):
+            looked_at[:] = [batch] if number == 1 < steps else []
+            yield batch
+            if number == steps:
+                return
+        raise checked.failed(
+            f"The generator ended after {number} of the {steps} batches of an epoch: pass a "
+            f"smaller `steps_per_epoch`, or an endless generator. Received: {steps}"
+        )
+
+    dataset = tf.data.Dataset.from_generator(next_batches, output_signature=spec)
+    # Without a buffer, which would take batches that no pass trains on.
+    return without_autotuning(dataset.apply(tf.data.experimental.assert_cardinality(steps)))
+
+
+def _of_py_dataset(data, name, shuffle):
+    if not data.num_batches:
+        raise ValueError(f"`{name}` holds no batch. Received: an empty PyDataset")
+    random = np.random.default_rng(0)
+
+    def batches():
+        order = np.arange(data.num_batches)
+        if shuffle:
+            random.shuffle(order)
+        for index in order:
+            yield _arrays(data[int(index)])
+        data.on_epoch_end()
+
+    spec = _spec_of_batches(_arrays(data[0]))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=spec)
+    counted = dataset.apply(tf.data.experimental.assert_cardinality(data.num_batches))
+    return without_autotuning(counted.prefetch(2))
+
+
+def _arrays(batch):
+    """A batch as arrays, floats in single precision."""
+
+    def converted(part):
+        array = np.asarray(part)
+        return array.astype("float32") if array.dtype == "float64" else array
+
+    batch = tuple(batch) if isinstance(batch, list) else batch
+    return tf.nest.map_structure(converted, batch)
+
+
+def _spec_of_batches(batch):
+    def spec(array):
+        text = array.dtype.kind in "USO"
+        shape = (None, *array.shape[1:]) if array.shape else ()
+        return tf.TensorSpec(shape, tf.string if text else array.dtype)
+
+    return tf.nest.map_structure(spec, batch)
+
+
+def _of_arrays(data, shuffle, batch_size):
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        raise ValueError(
+            "Data must be a `tf.data.Dataset` of batches, a `PyDataset`, a generator, or a "
+            "pair (images, labels), or (images, labels, sample_weights). "
+            f"Received: {type(data).__name__}"
+        )
+    parts = tuple(np.asarray(part) if isinstance(part, list) else part for part in data)
+    lengths = [len(part) for part in tf.nest.flatten(parts)]
+    if len(set(lengths)) != 1:
+        raise ValueError(
+            f"Images, labels and weights must be as many. Received: {lengths} of them"
+        )
+    dataset = tf.data.Dataset.from_tensor_slices(parts)
+    if shuffle and lengths[0]:
+        dataset = dataset.shuffle(lengths[0], seed=0)
+    return without_autotuning(dataset.batch(batch_size).prefetch(2))
+
+
+def count(dataset, model):
+    """Steps per epoch, images per epoch, and images per step, of a finite dataset."""
+    steps = int(dataset.cardinality())
+    if steps == tf.data.UNKNOWN_CARDINALITY:
+        steps = sum(1 for _ in dataset)
+    if steps == 0:
+        raise ValueError("`train` holds no batch. Received: an empty dataset")
+    batch_size = _batch_size(dataset, model)
+    return steps, int(_num_images(dataset) or steps * batch_size), batch_size
+
+
+def num_validation(dataset):
+    """The number of validation images, to within a batch, or None if unknown."""
+    steps = 0 if dataset is None else int(dataset.cardinality())
+    if steps == tf.data.UNKNOWN_CARDINALITY and next(iter(dataset), None) is None:
+        raise ValueError("`validation` holds no batch. Received: an empty dataset")
+    if steps <= 0:
+        return None
+    return _num_images(dataset) or steps * _batch_size(dataset)
+
+
+def _num_images(dataset):
+    return getattr(dataset, "num_images", None)
+
+
+def _batch_size(dataset, model=None):
+    """The size of a batch; checks the images of a training set that others made."""
+    # Reading one batch of a shuffled dataset would fill its whole buffer.
+    source = getattr(dataset, "source", None)
+    if source is not None:
+        return source.batch_size
+    images = keras.tree.flatten(next(iter(dataset)))[0]
+    if model is not None:
+        _warn_of_preprocessed(images, model)
+    return len(images)
+
+
+def _warn_of_preprocessed(images, model):
+    low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))
+    is_scaled = low < 0 or high <= 1
+    if is_scaled and low < high and model.backbone.takes_raw_images:
+        warnings.warn(
+            f"The images of the first batch lie between {low:.3g} and {high:.3g}. The model "
+            "takes images in [0, 255], and its backbone holds the preprocessing: do not "
+            "rescale or preprocess them before.",
+            stacklevel=4,
+        )
