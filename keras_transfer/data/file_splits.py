@@ -3,6 +3,7 @@
 import collections.abc
 import dataclasses
 import os
+import warnings
 
 from keras_transfer.data.copies import copies_among
 from keras_transfer.data.exclusions import excluded_paths
@@ -26,12 +27,18 @@ class FileOptions:
     on_unreadable: str
     shuffle: bool
     exclude: str | os.PathLike | collections.abc.Iterable | None
+    fold: tuple[int, int] | None = None
 
     def __post_init__(self):
         if self.on_unreadable not in ("raise", "skip"):
             raise ValueError(
                 "`on_unreadable` must be 'raise' or 'skip'. "
                 f"Received: on_unreadable={self.on_unreadable!r}"
+            )
+        if self.fold is not None and not 0 <= self.fold[0] < self.fold[1] != 1:
+            raise ValueError(
+                "`fold` must be the index of a fold and the number of folds, at least 2. "
+                f"Received: fold={self.fold!r}"
             )
 
     def splits(self, classes, directory, options, group=None, messages=()):
@@ -62,6 +69,8 @@ class FileOptions:
         every_file = [file for found in rows.values() for _, file in found]
         groups = groups_of([file.path for file in every_file], group, directory)
         groups = dict(zip((file.path for file in every_file), groups, strict=True))
+        if self.fold is not None:
+            rows = self._with_fold(rows, groups, options.seed)
         if "validation" not in rows and options.validation_split is not None:
             rows = self._divided(rows, groups, options)
         messages = [*messages, *left_out, *skipped, *empty, *_shared_groups(rows, groups)]
@@ -154,16 +163,31 @@ class FileOptions:
         listed = ", ".join(f"'{name}'" for name in empty)
         return names, [f"Left out, since they contain no image: {listed}."] if empty else []
 
+    def _with_fold(self, rows, groups, seed):
+        """All rows but those of the test set, with one fold of them as test set."""
+        from sklearn.model_selection import StratifiedGroupKFold
+
+        every = [*rows["train"], *rows.get("validation", [])]
+        index, number = self.fold
+        units = _units(every, groups)
+        if len(set(units)) < number:
+            raise ValueError(
+                f"There are {len(set(units))} images or groups, too few for {number} folds."
+            )
+        labels = [label for label, _ in every]
+        splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+            kept, moved = list(splitter.split(labels, labels, units))[index]
+        return {
+            "train": [every[place] for place in kept], "test": [every[place] for place in moved]
+        }  # fmt: skip
+
     def _divided(self, rows, groups, options):
         """The rows with a part of the training set as validation set."""
         train = rows["train"]
-        named = [groups[file.path] for _, file in train]
-        distinct = set(named) - {None}
-        units = units_of(
-            [file.digest for _, file in train],
-            copies_among([file for _, file in train]),
-            named,
-        )
+        distinct = {groups[file.path] for _, file in train} - {None}
+        units = _units(train, groups)
         kept, moved = stratified_split(
             [label for label, _ in train], units, options.validation_split, options.seed
         )
@@ -177,6 +201,13 @@ class FileOptions:
         if moved:
             found["validation"] = [train[index] for index in moved]
         return {**found, **{split: rows[split] for split in rows if split != "train"}}
+
+
+def _units(rows, groups):
+    """For each row a string, equal for copies and for images of one group."""
+    files = [file for _, file in rows]
+    named = [groups[file.path] for file in files]
+    return units_of([file.digest for file in files], copies_among(files), named)
 
 
 def _rows(by_class, class_names):

@@ -38,6 +38,7 @@ def image_folder(
     group: collections.abc.Callable | collections.abc.Mapping | None = None,
     exclude: str | os.PathLike | collections.abc.Iterable | None = None,
     value_range: float | None = None,
+    fold: tuple[int, int] | None = None,
 ) -> ImageSplits:
     """Reads images from a folder with one subfolder for each class.
 
@@ -79,6 +80,9 @@ def image_folder(
         value_range: the value that is white in images of more than 8 bits, the same for all of
             them: 4095 for 12 bits in files of 16 bits. Defaults to None: 65535, and images of
             floating-point values are unreadable.
+        fold: `(index, number)` for cross-validation: the training and validation images are
+            divided into so many folds, and the one with this index becomes the test set; images
+            of the test folder are left out. Defaults to None.
 
     Returns:
         An `ImageSplits`.
@@ -104,7 +108,7 @@ def image_folder(
         value_range,
     )
     place = f"directory={os.fspath(directory)!r}"
-    files = FileOptions(place, on_unreadable, shuffle, exclude)
+    files = FileOptions(place, on_unreadable, shuffle, exclude, fold)
     directory = _existing(directory)
     folders, messages = _find_splits(directory)
     classes = {}

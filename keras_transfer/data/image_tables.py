@@ -32,6 +32,7 @@ def image_table(
     reduced_decoding: bool = True,
     exclude: str | os.PathLike | collections.abc.Iterable | None = None,
     value_range: float | None = None,
+    fold: tuple[int, int] | None = None,
 ) -> ImageSplits:
     """Reads the images that a CSV file names, each with its class.
 
@@ -58,6 +59,7 @@ def image_table(
         reduced_decoding: whether a large JPEG may be decoded at a reduced size.
         exclude: images to leave out.
         value_range: the value that is white in images of more than 8 bits.
+        fold: `(index, number)` for cross-validation.
 
     Returns:
         An `ImageSplits`.
@@ -83,7 +85,7 @@ def image_table(
         reduced_decoding,
         value_range,
     )
-    files = FileOptions(f"file={os.fspath(file)!r}", on_unreadable, shuffle, exclude)
+    files = FileOptions(f"file={os.fspath(file)!r}", on_unreadable, shuffle, exclude, fold)
     file = pathlib.Path(file).absolute()
     wanted = {"label": label, "path": path, "split": split, "group": group}
     rows = csv_rows(file, {name: column for name, column in wanted.items() if column})
