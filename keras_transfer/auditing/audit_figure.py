@@ -117,7 +117,8 @@ def _plot_intervals(panel, rows):
 
 def _plot_copies(panel, audit):
     pairs = audit.duplicates.pairs
-    panel.set_title(f"pairs of copies: {len(pairs)}", loc="left")
+    rest = f" (the first {_COLUMNS} pairs)" if len(pairs) > _COLUMNS else ""
+    panel.set_title(f"copies: {audit.duplicates.num_copies}{rest}", loc="left")
     texts = [f"{pair.evidence}\n{', '.join(dict.fromkeys(pair.splits))}" for pair in pairs]
     _montage(panel, audit, [(pair.first, pair.second) for pair in pairs], texts)
 
