@@ -116,8 +116,8 @@ def svg_of(draw, prefix):
     for unwanted in (r"^.*?(?=<svg)", r"<metadata>.*?</metadata>", r"<style.*?</style>"):
         text = re.sub(unwanted, "", text, count=1, flags=re.DOTALL)
     text = re.sub(r" font-family: [^;\"]*;?", "", text)
-    text = re.sub(r" id=\"(?![mp][0-9a-f]{10}\")[^\"]*\"", "", text)  # nothing refers to these
-    text = re.sub(r"(id=\"|url\(#|href=\"#)(?=[mp][0-9a-f]{10}\b)", rf"\1{prefix}-", text)
+    text = re.sub(r" id=\"(?![hmp][0-9a-f]{10}\")[^\"]*\"", "", text)  # nothing refers to these
+    text = re.sub(r"(id=\"|url\(#|href=\"#)(?=[hmp][0-9a-f]{10}\b)", rf"\1{prefix}-", text)
     return re.sub(
         r"(fill|stroke): (#[0-9a-f]{6})",
         lambda found: f"{found[1]}: {_variable(found[2])}",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
 _COLUMNS, _TILE, _GAP, _CAPTION = 8, 96, 12, 30
-_MOST_ROWS = 25
+MOST_ROWS = 25
 
 
 def plot_audit(audit: Audit) -> Figure:
@@ -44,7 +44,7 @@ def plot_audit(audit: Audit) -> Figure:
         >>> found = auditing.audit(splits, backbone=backbone)
         >>> auditing.plot_audit(found).savefig("audit.png")
     """
-    shown = min(len(audit.classes["train"].counts), _MOST_ROWS)
+    shown = min(len(audit.classes["train"].counts), MOST_ROWS)
     drawn = [draw_sizes, draw_shortcuts]
     drawn += [draw_shifts] if audit.shifts else []
     drawn += [draw_groups] if audit.groups else []
@@ -62,7 +62,7 @@ def plot_audit(audit: Audit) -> Figure:
 def draw_sizes(panel, audit):
     """The number of images in each class of each set."""
     counts = audit.classes["train"].counts
-    names = sorted(counts, key=counts.get, reverse=True)[:_MOST_ROWS]
+    names = sorted(counts, key=counts.get, reverse=True)[:MOST_ROWS]
     height = 0.8 / len(audit.classes)
     for place, (split, sizes) in enumerate(audit.classes.items()):
         values = [sizes.counts[name] for name in names]
@@ -92,7 +92,7 @@ def draw_shortcuts(panel, audit):
     panel.axvline(found.chance, color=RULE, linestyle=":", label="largest class")
     panel.set(xlim=(0, 1.02), xlabel="cross-validated accuracy, 95% CI")
     panel.xaxis.set_major_formatter("{x:.0%}")
-    set_title(panel, "Shortcut features: class without the subject", columns=3)
+    set_title(panel, "Shortcut features: class without the subject")
 
 
 def draw_shifts(panel, audit):
@@ -109,7 +109,7 @@ def draw_shifts(panel, audit):
     panel.axvline(0.5, color=RULE, linestyle=":", label="no shift")
     lowest = min(0.35, *(auc - 0.05 for _, auc, *_ in rows))
     panel.set(xlim=(lowest, 1.02), xlabel="AUC of a classifier between the sets")
-    set_title(panel, "Shift against the training set", columns=3)
+    set_title(panel, "Shift against the training set")
 
 
 def draw_groups(panel, audit):
@@ -119,7 +119,7 @@ def draw_groups(panel, audit):
             short_name(one.group), one.accuracy, one.interval,
             *((RED, "below the rest") if one.below else (BLUE, "not below the rest")),
         )
-        for one in audit.groups[:_MOST_ROWS]
+        for one in audit.groups[:MOST_ROWS]
     ]  # fmt: skip
     plot_intervals(panel, rows)
     panel.set(xlim=(0, 1.02), xlabel="cross-validated accuracy, 95% CI")

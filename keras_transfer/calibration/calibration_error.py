@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-
 @dataclasses.dataclass(frozen=True)
 class ReliabilityBin:
     """Images with similar confidence.
@@ -81,7 +80,9 @@ class Calibration:
         """The error is a mean of absolute differences: their sum may have no direction."""
         excess = self.confidence - self.accuracy
         if abs(excess) < self.ece / 2:
-            return "miscalibrated, overconfident at some confidences and underconfident at others"
+            return (
+                "miscalibrated, overconfident at some confidences and underconfident at others"
+            )
         return "overconfident" if excess > 0 else "underconfident"
 
     def to_json(self):

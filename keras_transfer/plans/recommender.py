@@ -192,7 +192,7 @@ def draw_gain(panel, recommendation):
     for position, (_, accuracy, colour) in enumerate(bars):
         panel.barh(position, accuracy, color=colour, height=0.6)
         end = max(accuracy, likeness.interval[1]) if position == 0 else accuracy
-        panel.text(end, position, f" {accuracy:.1%}", va="center")
+        panel.text(end, position, f"  {accuracy:.1%}", va="center")
     panel.plot(likeness.interval, [0, 0], color="black", linewidth=1.5, label="95% CI")
     panel.axvline(likeness.chance, color=RULE, linestyle="--", label="largest class")
     panel.set_yticks(range(len(bars)), [f"{name} weights" for name, _, _ in bars])

@@ -1,6 +1,8 @@
 """The section about what was found in the data before the training."""
 
 from keras_transfer.runs import blocks
+from keras_transfer.runs.findings_figures import panels_of
+from keras_transfer.runs.verdict import own_findings
 
 _TITLES = {
     "audit": "Audit of the data",
@@ -9,22 +11,35 @@ _TITLES = {
     "probe": "Linear probes by stage",
     "find-lr": "Learning-rate range test",
 }
+# Images that are shown of copies and of suspected labels.
+_MOST_PAIRS, _MOST_LABELS = 8, 12
 
 
-def findings(run):
-    """The section about the findings in the run folder."""
+def findings(run, images):
+    """The section about the findings in the run folder.
+
+    Args:
+        run: a `Run`.
+        images: its `RunImages`.
+    """
     found, corrupt = [], []
     for command, heading in _TITLES.items():
         if command not in run.findings:
             continue
         content = run.findings[command]
-        if content is None:
+        figures = None if content is None else _figures(command, content)
+        if figures is None:
             corrupt.append(f"{command}.json")
+        if content is None:
             continue
         found.append(blocks.heading(heading))
-        found.append(blocks.bullets(_sentences(content, run)))
-        figure = run.path / f"{command}.png"
-        found.append(blocks.png(figure, f"{heading}: figure of keras-transfer {command}"))
+        said, drawn = blocks.bullets(_sentences(content, run)), blocks.plots(*(figures or ()))
+        if figures and len(figures) == 1:
+            found.append(blocks.beside([drawn], [said]))
+        else:
+            found += [said, drawn]
+        if command == "audit":
+            found += [_copies(run, images), _labels(run, images)]
     if corrupt:
         found.append(blocks.text(f"Corrupt, and left out: {', '.join(corrupt)}.", "warning"))
     if not found:
@@ -35,6 +50,81 @@ def findings(run):
         )
         found = [blocks.text(hint, "soft")]
     return blocks.section("findings", "Findings before the training", found)
+
+
+def suspected_labels(run):
+    """A dict from the path of an image to the class that an audit suggests for it."""
+    return {
+        error["name"]: error["suggested"]
+        for error in _errors(run)
+        if isinstance(error.get("name"), str) and isinstance(error.get("suggested"), str)
+    }
+
+
+def _figures(command, content):
+    """The figures of a command, or None for contents that cannot be drawn."""
+    try:
+        return [
+            blocks.figure_of(f"{command}-{number}", draw, description)
+            for number, (description, draw) in enumerate(panels_of(command, content))
+        ]
+    # Matplotlib raises many kinds of errors for values of a wrong kind.
+    except Exception:
+        return None
+
+
+def _errors(run):
+    labels = own_findings(run, "audit").get("labels")
+    found = labels.get("errors") if isinstance(labels, dict) else None
+    return [error for error in _listed(found) if isinstance(error, dict)]
+
+
+def _copies(run, images):
+    duplicates = own_findings(run, "audit").get("duplicates")
+    pairs = _listed(duplicates.get("pairs")) if isinstance(duplicates, dict) else []
+    entries = []
+    for pair in pairs[:_MOST_PAIRS]:
+        pictures = [(_picture(images, path), "copy") for path in pair["names"]]
+        if len(pictures) == 2 and all(picture for picture, _ in pictures):
+            splits = " and ".join(dict.fromkeys(map(str, pair["splits"] or ())))
+            entries.append(
+                {
+                    "pictures": pictures,
+                    "lines": [f"{pair['evidence']}, {splits}"],
+                    "name": " = ".join(map(images.name_of, pair["names"])),
+                    "mark": "in two splits" if len(set(pair["splits"] or ())) > 1 else None,
+                }
+            )
+    return _folded("Copies", duplicates.get("num_copies") if pairs else None, entries)
+
+
+def _labels(run, images):
+    errors, entries = _errors(run), []
+    for error in errors[:_MOST_LABELS]:
+        picture = _picture(images, error.get("name"))
+        if picture:
+            entries.append(
+                {
+                    "pictures": [(picture, error["given"])],
+                    "lines": [f"label: {error['given']} {error['given_probability']:.1%}"],
+                    "name": images.name_of(error["name"]),
+                    "mark": f"suspected label: the audit suggests {error['suggested']} "
+                    f"{error['suggested_probability']:.0%}",
+                }
+            )
+    return _folded("Labels that are likely wrong", len(errors), entries)
+
+
+def _folded(title, number, entries):
+    if not entries:
+        return None
+    known = f": {number}, {len(entries)} shown" if number is not None else ""
+    return blocks.folded(f"{title}{known}", [blocks.gallery(entries)])
+
+
+def _picture(images, path):
+    image = images.open(path, blocks.SIDE)
+    return image and blocks.thumbnail(image)
 
 
 def _sentences(content, run):

@@ -1,0 +1,85 @@
+"""The image files of a run, which a page shows.
+
+A run folder may come from elsewhere: of the files that it names, only regular ones within the
+folder of its images are opened.
+"""
+
+import io
+import os
+import pathlib
+import stat
+
+from keras_transfer.data.image_files import in_mode
+from keras_transfer.data.scanning import FORMATS
+
+_NO_DATA = ("/proc", "/sys")
+_FORMATS = (*FORMATS, "MPO")  # MPO: a JPEG with further images, of some cameras
+_MOST_PIXELS, _MOST_BYTES = 10**8, 2**28
+
+
+class RunImages:
+    """Opens the images of a run.
+
+    Args:
+        settings: the contents of `run.json`.
+
+    Attributes:
+        folder: the folder of the images without symbolic links, or None.
+    """
+
+    def __init__(self, settings):
+        named = settings.get("data") or settings.get("images_in")
+        self.folder = None
+        if isinstance(named, str) and os.path.isabs(named) and "\0" not in named:
+            folder = pathlib.Path(os.path.realpath(named))
+            self.folder = folder if folder.is_dir() and not _is_too_wide(folder) else None
+
+    def path_of(self, path):
+        """The path without symbolic links; None unless it is a regular file in the folder."""
+        if self.folder is None or not isinstance(path, str) or "\0" in path:
+            return None
+        real = pathlib.Path(os.path.realpath(path))
+        return real if real.is_relative_to(self.folder) and real.is_file() else None
+
+    def name_of(self, path):
+        """The path within the folder."""
+        return str(self.path_of(path).relative_to(self.folder))
+
+    def open(self, path, side):
+        """A Pillow image in RGB, upright, of at least `side` pixels if it has them, or None."""
+        from PIL import Image, ImageOps
+
+        real = self.path_of(path)
+        contents = None if real is None else _contents(real)
+        if contents is None:
+            return None
+        try:
+            with Image.open(io.BytesIO(contents), formats=_FORMATS) as image:
+                if image.width * image.height > _MOST_PIXELS:
+                    return None
+                image.draft("RGB", (side, side))
+                return in_mode(ImageOps.exif_transpose(image), "RGB")
+        # Pillow's decoders raise many kinds of errors for a corrupt file.
+        except Exception:
+            return None
+
+
+def _is_too_wide(folder):
+    """Whether a folder is no data set: whoever names it wants something else to be shown."""
+    home = pathlib.Path(os.path.realpath(pathlib.Path.home()))
+    is_system = any(folder.is_relative_to(place) for place in _NO_DATA)
+    return is_system or home.is_relative_to(folder)
+
+
+def _contents(path):
+    """The bytes of a regular file; None for anything else, which may never end."""
+    try:
+        # The file may have been exchanged since its path was checked.
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    with open(opened, "rb") as file:
+        state = os.fstat(file.fileno())
+        if not stat.S_ISREG(state.st_mode) or state.st_size > _MOST_BYTES:
+            return None
+        return file.read(_MOST_BYTES)
