@@ -216,7 +216,7 @@ def draw_place(panel, recommendation):
     panel.axvspan(1, FEW_PER_CLASS, color=BAND, zorder=0)
     panel.axhline(UNLIKE, color=RULE, linewidth=0.8, zorder=0)
     for x, y, text in (
-        (4.5, 0.5, "head"), (3e3, 0.75, "last stages"), (3e3, 0.25, "everything"),
+        (4.5, 0.75, "head"), (3e3, 0.75, "last stages"), (3e3, 0.25, "everything"),
     ):  # fmt: skip
         panel.text(x, y, text, color=RULE, ha="center", va="center")
     set_title(panel, "What to train, by size and skill", columns=1)

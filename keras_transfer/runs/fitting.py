@@ -332,15 +332,16 @@ def _finish(folder, model, history, splits, cache, before, clock, started):
         folder.write_model(model)
     metrics = _evaluate_and_export(folder, model, history, splits, cache)
     fits = [phase.name for phase in history.plan.phases if phase.solver != "exact"]
+    provenance = provenance_of(model, folder.model_path, splits)
+    ended = time.monotonic()
     seconds = [
         ("reading the images", clock.started - started),
         *clock.seconds(fits, trained),
-        ("evaluation and export", time.monotonic() - trained),
+        ("evaluation and export", ended - trained),
     ]
     course = course_of(history.plan, before, model, seconds, metrics["temperature"])
-    course["provenance"] = provenance_of(model, folder.model_path, splits)
-    folder.write_course(course)
-    metrics["seconds"] = round(time.monotonic() - started, 1)
+    folder.write_course({**course, "provenance": provenance})
+    metrics["seconds"] = round(ended - started, 1)
     folder.finish(metrics)
     run = Run(folder.path)
     run.model = model  # as the folder has it

@@ -235,10 +235,10 @@ def _time(run):
     seconds = [(what, spent) for what, spent in run.course.get("seconds", ()) if spent]
     if not seconds:
         return None
-    total = sum(spent for _, spent in seconds)
     description = "Seconds for each part of the run"
     figure = blocks.figure_of("time", lambda: time_figure(seconds), description)
-    note = f"{_duration(total)} in the process that finished the run."
+    total = _duration(run.metrics["seconds"])
+    note = f"{total} in the process that finished the run."
     shown = blocks.beside([blocks.plots(figure)], [blocks.text(note, "soft")])
     return blocks.section("time", "Time", [shown])
 

@@ -28,7 +28,8 @@ def verdict(run):
     ]
     return {
         "share": f"{measured['accuracy']:.1%}",
-        "words": f"(95% CI {low:.1%} to {high:.1%}) of {measured['images']} {split} images",
+        "words": f"(95% CI {low:.1%} to {high:.1%}) of {measured['images']} {split} images are "
+        "classified correctly",
         "parts": parts,
         "cautions": [_chosen(run, split), *_leaks(run), *_few(measured), *_calibration(run)],
     }
@@ -122,7 +123,8 @@ def _leaks(run):
     for finding in audit.get("findings", ()):
         is_other = finding["kind"] not in ("duplicates", "labels")
         if finding["severity"] == "alarm" and is_other:
-            yield finding["conclusion"], "alarm"
+            # Its figures stand once, among the findings.
+            yield finding["conclusion"].partition(":")[0].rstrip(".") + ".", "alarm"
 
 
 def _few(measured):
