@@ -2,7 +2,14 @@
 
 from keras_transfer.runs import blocks
 from keras_transfer.runs.findings_figures import panels_of
-from keras_transfer.runs.verdict import own_findings
+from keras_transfer.runs.recorded_findings import (
+    conclusions,
+    copies,
+    label_errors,
+    listed,
+    mapping,
+    num_copies,
+)
 
 _TITLES = {
     "audit": "Audit of the data",
@@ -52,15 +59,6 @@ def findings(run, images):
     return blocks.section("findings", "Findings before the training", found)
 
 
-def suspected_labels(run):
-    """A dict from the path of an image to the class that an audit suggests for it."""
-    return {
-        error["name"]: error["suggested"]
-        for error in _errors(run)
-        if isinstance(error.get("name"), str) and isinstance(error.get("suggested"), str)
-    }
-
-
 def _figures(command, content):
     """The figures of a command, or None for contents that cannot be drawn."""
     try:
@@ -73,35 +71,27 @@ def _figures(command, content):
         return None
 
 
-def _errors(run):
-    labels = own_findings(run, "audit").get("labels")
-    found = labels.get("errors") if isinstance(labels, dict) else None
-    return [error for error in _listed(found) if isinstance(error, dict)]
-
-
 def _copies(run, images):
-    duplicates = own_findings(run, "audit").get("duplicates")
-    pairs = _listed(duplicates.get("pairs")) if isinstance(duplicates, dict) else []
-    entries = []
+    pairs, entries = copies(run) or [], []
     for pair in pairs[:_MOST_PAIRS]:
         pictures = [(_picture(images, path), "copy") for path in pair["names"]]
-        if len(pictures) == 2 and all(picture for picture, _ in pictures):
-            splits = " and ".join(dict.fromkeys(map(str, pair["splits"] or ())))
+        if all(picture for picture, _ in pictures):
+            splits = list(dict.fromkeys(listed(pair.get("splits"))))
             entries.append(
                 {
                     "pictures": pictures,
-                    "lines": [f"{pair['evidence']}, {splits}"],
+                    "lines": [f"{pair['evidence']}, {' and '.join(splits)}"],
                     "name": " = ".join(map(images.name_of, pair["names"])),
-                    "mark": "in two splits" if len(set(pair["splits"] or ())) > 1 else None,
+                    "mark": "in two splits" if len(splits) > 1 else None,
                 }
             )
-    return _folded("Copies", duplicates.get("num_copies") if pairs else None, entries)
+    return _folded("Copies", num_copies(run), entries)
 
 
 def _labels(run, images):
-    errors, entries = _errors(run), []
+    errors, entries = label_errors(run), []
     for error in errors[:_MOST_LABELS]:
-        picture = _picture(images, error.get("name"))
+        picture = _picture(images, error["name"])
         if picture:
             entries.append(
                 {
@@ -133,7 +123,7 @@ def _sentences(content, run):
     if isinstance(content.get("strategy"), str):
         plain.append(f"Recommended: {content['strategy']}.")
         plain += _reasons(content, run)
-    settled = _mapping(content.get("negative_transfer")).get("conclusion")
+    settled = mapping(content.get("negative_transfer")).get("conclusion")
     plain += [settled] if isinstance(settled, str) else []
     warned = [(text, "warning") for text in _strings(content.get("warnings"))]
     data = content.get("data")
@@ -141,25 +131,16 @@ def _sentences(content, run):
         warned.insert(0, (f"This is about other images: {data}.", "warning"))
     found = [
         (finding["conclusion"], None if finding["severity"] == "note" else finding["severity"])
-        for finding in _listed(content.get("findings"))
-        if isinstance(finding, dict) and {"conclusion", "severity"} <= finding.keys()
+        for finding in conclusions(content)
     ]
     return [*plain, *warned, *found]
 
 
 def _reasons(content, run):
     """The reasons for a plan that the run did not follow; its own stand above."""
-    reasons = _strings(_mapping(content.get("plan")).get("reasons"))
+    reasons = _strings(mapping(content.get("plan")).get("reasons"))
     return [reason for reason in reasons if reason not in run.plan.reasons]
 
 
-def _mapping(value):
-    return value if isinstance(value, dict) else {}
-
-
 def _strings(values):
-    return [value for value in _listed(values) if isinstance(value, str)]
-
-
-def _listed(values):
-    return values if isinstance(values, list) else []
+    return [value for value in listed(values) if isinstance(value, str)]

@@ -8,7 +8,7 @@ from keras_transfer.calibration.measures import confused_classes, worst_mistakes
 from keras_transfer.data.image_files import read_images
 from keras_transfer.explanations.grad_cams import grad_cam
 from keras_transfer.runs import blocks
-from keras_transfer.runs.findings_section import suspected_labels
+from keras_transfer.runs.recorded_findings import label_errors
 
 # Images of a page: of mistakes with Grad-CAM, of all confusions and of one, of all classes.
 _MOST_MISTAKES, _MOST_CONFUSED, _EACH, _MOST_SAMPLED = 12, 84, 6, 112
@@ -31,7 +31,7 @@ class Gallery:
     def __init__(self, run, images):
         self._run, self._images = run, images
         self._found = run.predictions.get(run.measured)
-        self._suspected = suspected_labels(run)
+        self._suspected = {one["name"]: one["suggested"] for one in label_errors(run)}
         self.confusions, self.samples = {}, {}
         if self._found is None or not self._found.paths:
             return

@@ -4,6 +4,13 @@ import math
 
 from keras_transfer.calibration import measure_calibration
 from keras_transfer.freezing import FreezeAll
+from keras_transfer.runs.recorded_findings import (
+    conclusions,
+    copies,
+    listed,
+    own_findings,
+    probe_accuracy,
+)
 
 # Images of a class: with fewer its recall says little.
 _FEW = 10
@@ -40,12 +47,6 @@ def kept_epoch(metrics):
     return metrics.get("kept_epoch", metrics.get("best_epoch"))
 
 
-def own_findings(run, command):
-    """What a command found in the images of the run; an empty dict for other images."""
-    content = run.findings.get(command) or {}
-    return content if content.get("data") in (None, run.settings.get("data")) else {}
-
-
 def _largest_share(measured):
     sizes = [sum(row) for row in measured["confusion"]]
     return max(sizes) / max(1, sum(sizes))
@@ -66,13 +67,8 @@ def _heads_alone(run):
 
 
 def _probe(run):
-    likeness = own_findings(run, "recommend").get("likeness")
-    stages = own_findings(run, "probe").get("stages")
-    if isinstance(likeness, dict):
-        accuracy = likeness.get("accuracy")
-    else:
-        accuracy = stages[-1].get("accuracy") if stages else None
-    if isinstance(accuracy, float):
+    accuracy = probe_accuracy(run)
+    if accuracy is not None:
         yield f"a linear probe, cross-validated on the training images: {accuracy:.1%}"
 
 
@@ -101,8 +97,7 @@ def _chosen(run, split):
 
 
 def _leaks(run):
-    audit = own_findings(run, "audit")
-    pairs = audit.get("duplicates", {}).get("pairs") if audit else None
+    pairs = copies(run)
     if pairs is None:
         text = (
             "The images were not checked for copies in two splits: `keras-transfer audit` "
@@ -110,8 +105,8 @@ def _leaks(run):
         )
         yield text, "soft"
         return
-    across = sum(len(set(pair["splits"] or ())) > 1 for pair in pairs)
-    wrong = sum(len(set(pair["labels"] or ()) - {None}) > 1 for pair in pairs)
+    across = sum(len(set(listed(pair.get("splits")))) > 1 for pair in pairs)
+    wrong = sum(len(set(listed(pair.get("labels"))) - {None}) > 1 for pair in pairs)
     if across:
         which = "pair of copies lies" if across == 1 else "pairs of copies lie"
         yield f"{across} {which} in two splits: the accuracy is too high.", "alarm"
@@ -120,7 +115,7 @@ def _leaks(run):
     if wrong:
         which = "pair of copies has" if wrong == 1 else "pairs of copies have"
         yield f"{wrong} {which} different labels.", "warning"
-    for finding in audit.get("findings", ()):
+    for finding in conclusions(own_findings(run, "audit")):
         is_other = finding["kind"] not in ("duplicates", "labels")
         if finding["severity"] == "alarm" and is_other:
             # Its figures stand once, among the findings.
