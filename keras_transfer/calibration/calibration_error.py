@@ -80,9 +80,7 @@ class Calibration:
         """The error is a mean of absolute differences: their sum may have no direction."""
         excess = self.confidence - self.accuracy
         if abs(excess) < self.ece / 2:
-            return (
-                "miscalibrated, overconfident at some confidences and underconfident at others"
-            )
+            return "miscalibrated, in both directions"
         return "overconfident" if excess > 0 else "underconfident"
 
     def to_json(self):
