@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _COLOURS = "inferno"
 # Inches.
-_SIDE, _CROP_SIDE = 1.5, 1.1
+_SIDE, _CROP_SIDE, _SCALE = 1.5, 1.1, 0.7
 # Neighbouring attributions vary a lot: unsmoothed, they look like dust. A share of the side.
 _SMOOTH = 1 / 80
 # A few pixels with extreme gradients would leave the rest of a map dark.
@@ -62,6 +62,8 @@ def plot_explanations(
         rows.append((titles[number] if titles is not None else "", [shown, *overlays]))
     height, width = np.shape(images)[1:3]
     figure = _grid(rows, _SIDE * max(width / height, 0.5), _SIDE)
+    across, down = figure.get_size_inches()
+    figure.set_size_inches(across, down + _SCALE)
     for panel, name in zip(figure.axes[1:], maps, strict=False):
         panel.set_title(name, fontsize=9)
     _add_scale(figure)
