@@ -14,6 +14,8 @@ from keras_transfer.runs.recorded_findings import label_errors
 _MOST_MISTAKES, _MOST_CONFUSED, _EACH, _MOST_SAMPLED = 12, 84, 6, 112
 # A model that is so sure of another class makes the label doubtful.
 _SURE = 0.95
+# Folded blocks below each other; more are folded together.
+_MOST_FOLDED = 15
 
 
 class Gallery:
@@ -123,14 +125,18 @@ class Gallery:
             zip(self._found.labels.tolist(), self._predicted.tolist(), strict=True)
         )
         names, sizes = self._run.class_names, np.bincount(self._found.labels)
+        found = []
         for (true, predicted), shown in self.confusions.items():
             number = counts[true, predicted]
             rest = f", {len(shown)} shown" if len(shown) < number else ""
-            yield blocks.folded(
-                f"{names[true]} as {names[predicted]}: {number} of {sizes[true]}{rest}",
-                [blocks.gallery(list(map(self._entry, shown)))],
-                self.confusion_target(true, predicted),
+            found.append(
+                blocks.folded(
+                    f"{names[true]} as {names[predicted]}: {number} of {sizes[true]}{rest}",
+                    [blocks.gallery(list(map(self._entry, shown)))],
+                    self.confusion_target(true, predicted),
+                )
             )
+        yield from _first_of(found, "less common confusions")
 
     def _sampled(self):
         if not self.samples:
@@ -139,12 +145,15 @@ class Gallery:
         right = [shown[0][1] for shown in self.samples.values() if shown[0][0] == "right"]
         yield blocks.gallery(list(map(self._entry, right[:_MOST_MISTAKES])))
         yield blocks.heading("A sample of each class: right, unsure, wrong")
-        for label, shown in self.samples.items():
-            yield blocks.folded(
+        found = [
+            blocks.folded(
                 self._run.class_names[label],
                 [blocks.gallery([self._entry(index, kind) for kind, index in shown])],
                 self.sample_target(label),
             )
+            for label, shown in self.samples.items()
+        ]
+        yield from _first_of(found, "classes with a higher recall")
 
     def _shown_confusions(self):
         left = _MOST_CONFUSED
@@ -221,3 +230,10 @@ class Gallery:
         if true != predicted and self._found.probabilities[index, predicted] >= _SURE:
             return "suspected label: the model is sure of another class"
         return None
+
+
+def _first_of(found, others):
+    """The first blocks, and one block that holds the others."""
+    yield from found[:_MOST_FOLDED]
+    if rest := found[_MOST_FOLDED:]:
+        yield blocks.folded(f"{len(rest)} {others}", rest)

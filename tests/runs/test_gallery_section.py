@@ -81,6 +81,7 @@ def test_each_confusion_leads_to_its_images(many_page):
     page = Page(many_page)
     assert "confusion-1-7" in page.ids and "confusion-1-7" in page.links
     assert set(page.links) <= set(page.ids)
+    assert "87 classes with a higher recall" in page.text["gallery"]
 
 
 def test_a_page_of_many_large_images_stays_small(many_page):
