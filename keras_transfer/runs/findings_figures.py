@@ -47,7 +47,8 @@ def panels_of(command, content):
 
 def _read(result, values):
     """A dataclass from what its `to_json` gave."""
-    return result(**{field.name: values[field.name] for field in dataclasses.fields(result)})
+    names = [field.name for field in dataclasses.fields(result)]
+    return result(**{name: values[name] for name in names if name in values})
 
 
 def _audit(content):
