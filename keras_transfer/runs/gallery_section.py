@@ -10,8 +10,9 @@ from keras_transfer.explanations.grad_cams import grad_cam
 from keras_transfer.runs import blocks
 from keras_transfer.runs.recorded_findings import label_errors
 
-# Images of a page: of mistakes with Grad-CAM, of all confusions and of one, of all classes.
-_MOST_MISTAKES, _MOST_CONFUSED, _EACH, _MOST_SAMPLED = 12, 84, 6, 112
+# Images of a page: of mistakes with Grad-CAM, of unsure ones, of all confusions and of one, of
+# all classes.
+_MOST_MISTAKES, _MOST_UNSURE, _MOST_CONFUSED, _EACH, _MOST_SAMPLED = 12, 10, 84, 6, 112
 # A model that is so sure of another class makes the label doubtful.
 _SURE = 0.95
 # Folded blocks below each other; more are folded together.
@@ -103,7 +104,7 @@ class Gallery:
 
     def _unsure(self):
         order = np.argsort(self._found.probabilities.max(axis=1), kind="stable")
-        shown = self._first_readable(order, _EACH)
+        shown = self._first_readable(order, _MOST_UNSURE)
         if shown:
             yield blocks.heading("Unsure: the lowest confidence")
             yield blocks.gallery(list(map(self._entry, shown)))

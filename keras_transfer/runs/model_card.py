@@ -47,7 +47,7 @@ def provenance(run):
 def network(run):
     """The network with its width and its end."""
     settings = run.settings
-    alpha, end = settings.get("alpha"), settings.get("truncate_at")
+    alpha, end = settings.get("alpha"), settings.get("truncate_at") or run.plan.truncate_at
     width = f", alpha {alpha:g}" if isinstance(alpha, (int, float)) else ""
     return f"{settings['backbone']}{width}" + (f", truncated at {end}" if end else "")
 
