@@ -39,7 +39,7 @@ from keras_transfer.features import FeatureCache, NoRoomError
 from keras_transfer.plans import Plan, recommend
 from keras_transfer.plans.chooser import with_changes
 from keras_transfer.runs.folder import Predictions, RunFolder, check_output
-from keras_transfer.runs.provenance import folder_of, provenance_of
+from keras_transfer.runs.provenance import provenance_of
 from keras_transfer.runs.run import Run
 from keras_transfer.runs.run_course import PhaseClock, best_epoch, course_of
 from keras_transfer.runs.run_figures import confusion_figure, learning_curves

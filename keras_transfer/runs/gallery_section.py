@@ -58,7 +58,7 @@ class Gallery:
         if not self.confusions and not self.samples:
             note = (
                 "The images are not shown: they are no longer at their paths, or these lie "
-                "outside the folder that `run.json` names."
+                "outside the folder that the run names."
             )
             return blocks.section("gallery", "Images", [blocks.text(note, "soft")])
         split, total = self._found.split, len(self._found.labels)

@@ -27,7 +27,7 @@ def provenance(run):
         ("network", network(run)),
         ("weights", weights_name(settings)),
         ("images", ", ".join(f"{number:,} {split}" for split, number in counts.items())),
-        ("data", settings.get("data") or settings.get("images_in")),
+        ("data", images_folder(run)),
         ("input", "{} x {} pixels, {} channels".format(*run.image_size, settings["channels"])),
         ("parameters", _formatted(found.get("parameters"), "{:,}")),
         ("file", _formatted(found.get("bytes"), "model.keras, {:.1f} MB", 1e-6)),
@@ -42,6 +42,13 @@ def provenance(run):
         note = "An older version made this run: it did not record the machine and the versions."
         shown.append(blocks.text(note, "soft"))
     return blocks.section("provenance", "Provenance", shown)
+
+
+def images_folder(run):
+    """The folder of the images as it was recorded, or None."""
+    found = run.course.get("provenance")
+    recorded = found.get("images_in") if isinstance(found, dict) else None
+    return run.settings.get("data") or recorded
 
 
 def network(run):

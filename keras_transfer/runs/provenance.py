@@ -47,6 +47,7 @@ def provenance_of(model, path, splits):
             "accelerators": _accelerators(),
         },
         "num_images": dict(splits.num_images),
+        "images_in": folder_of(splits),
         "parameters": model.count_params(),
         "bytes": pathlib.Path(path).stat().st_size,
         "latency_ms": round(1000 * _latency(model), 2),

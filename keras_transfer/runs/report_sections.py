@@ -7,7 +7,14 @@ from keras_transfer.calibration.measures import MOST_IN_A_MATRIX, confused_class
 from keras_transfer.runs import blocks
 from keras_transfer.runs.findings_section import findings
 from keras_transfer.runs.gallery_section import Gallery
-from keras_transfer.runs.model_card import card, latency, network, provenance, weights_name
+from keras_transfer.runs.model_card import (
+    card,
+    images_folder,
+    latency,
+    network,
+    provenance,
+    weights_name,
+)
 from keras_transfer.runs.run_figures import METRICS, learning_curves, time_figure
 from keras_transfer.runs.run_images import RunImages
 from keras_transfer.runs.trust_section import trust
@@ -55,7 +62,7 @@ def headline(run):
 
 def sections(run):
     """All sections that are not empty."""
-    images = RunImages(run.settings)
+    images = RunImages(images_folder(run))
     gallery = Gallery(run, images)
     found = [
         _classes(run, gallery),

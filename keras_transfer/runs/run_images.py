@@ -21,14 +21,13 @@ class RunImages:
     """Opens the images of a run.
 
     Args:
-        settings: the contents of `run.json`.
+        named: the folder that the run folder names.
 
     Attributes:
         folder: the folder of the images without symbolic links, or None.
     """
 
-    def __init__(self, settings):
-        named = settings.get("data") or settings.get("images_in")
+    def __init__(self, named):
         self.folder = None
         if isinstance(named, str) and os.path.isabs(named) and "\0" not in named:
             folder = pathlib.Path(os.path.realpath(named))

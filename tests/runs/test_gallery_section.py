@@ -99,7 +99,7 @@ def test_right_unsure_and_wrong_images_are_shown(run):
     text = Page(page_of(run)).text["gallery"]
     for part in ("Worst mistakes", "Unsure", "Right", "Confusions, the most common first"):
         assert part in text
-    gallery = Gallery(opened := runs.Run(run), RunImages(opened.settings))
+    gallery = Gallery(opened := runs.Run(run), RunImages(opened.settings["data"]))
     # Two of six images of each class are taken for the next class.
     assert {pair: len(shown) for pair, shown in gallery.confusions.items()} == {
         (0, 1): 2, (1, 2): 2, (2, 0): 2,

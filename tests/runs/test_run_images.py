@@ -23,7 +23,7 @@ def photos(tmp_path):
 
 
 def images_of(folder):
-    return RunImages({"data": str(folder)})
+    return RunImages(str(folder))
 
 
 def test_an_image_in_the_folder_is_opened(photos):
@@ -33,9 +33,14 @@ def test_an_image_in_the_folder_is_opened(photos):
     assert images.name_of(path) == os.path.join("red", "0.png")
 
 
-def test_a_folder_of_read_datasets_is_known_by_its_files(photos):
-    images = RunImages({"data": None, "images_in": str(photos)})
-    assert images.open(str(photos / "red" / "0.png"), 32) is not None
+def test_images_of_datasets_are_shown_from_the_folder_that_their_files_share(run):
+    settings = json.loads((run / "run.json").read_text())
+    course = json.loads((run / "course.json").read_text())
+    course["provenance"]["images_in"] = settings["data"]
+    (run / "run.json").write_text(json.dumps({**settings, "data": None}))
+    assert not Page(page_of(run)).images, "no folder is known"
+    (run / "course.json").write_text(json.dumps(course))
+    assert Page(page_of(run)).images
 
 
 def test_what_lies_outside_is_refused(photos, tmp_path):
@@ -71,7 +76,7 @@ def test_a_file_exchanged_for_a_pipe_is_not_read(photos, monkeypatch):
 def test_a_folder_that_is_no_data_set_shows_nothing(folder, photos):
     if isinstance(folder, str):
         folder = os.path.expanduser(folder)
-    images = RunImages({"data": folder})
+    images = RunImages(folder)
     assert images.folder is None
     assert images.open(str(photos / "red" / "0.png"), 32) is None
 
