@@ -7,14 +7,13 @@ folder of its images are opened.
 import io
 import os
 import pathlib
-import stat
 
-from keras_transfer.data.image_files import in_mode
-from keras_transfer.data.scanning import FORMATS
+from keras_transfer._files import read_regular
+from keras_transfer.data.scanning import in_mode
+from keras_transfer.data.thumbnails import open_image
 
 _NO_DATA = ("/proc", "/sys")
-_FORMATS = (*FORMATS, "MPO")  # MPO: a JPEG with further images, of some cameras
-_MOST_PIXELS, _MOST_BYTES = 10**8, 2**28
+_MOST_PIXELS = 10**8
 
 
 class RunImages:
@@ -46,18 +45,13 @@ class RunImages:
 
     def open(self, path, side):
         """A Pillow image in RGB, upright, of at least `side` pixels if it has them, or None."""
-        from PIL import Image, ImageOps
-
         real = self.path_of(path)
-        contents = None if real is None else _contents(real)
-        if contents is None:
+        if real is None:
             return None
         try:
-            with Image.open(io.BytesIO(contents), formats=_FORMATS) as image:
-                if image.width * image.height > _MOST_PIXELS:
-                    return None
-                image.draft("RGB", (side, side))
-                return in_mode(ImageOps.exif_transpose(image), "RGB")
+            # The file may have been exchanged since its path was checked.
+            image = open_image(io.BytesIO(read_regular(real)), side)
+            return None if image.width * image.height > _MOST_PIXELS else in_mode(image, "RGB")
         # Pillow's decoders raise many kinds of errors for a corrupt file.
         except Exception:
             return None
@@ -68,17 +62,3 @@ def _is_too_wide(folder):
     home = pathlib.Path(os.path.realpath(pathlib.Path.home()))
     is_system = any(folder.is_relative_to(place) for place in _NO_DATA)
     return is_system or home.is_relative_to(folder)
-
-
-def _contents(path):
-    """The bytes of a regular file; None for anything else, which may never end."""
-    try:
-        # The file may have been exchanged since its path was checked.
-        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except OSError:
-        return None
-    with open(opened, "rb") as file:
-        state = os.fstat(file.fileno())
-        if not stat.S_ISREG(state.st_mode) or state.st_size > _MOST_BYTES:
-            return None
-        return file.read(_MOST_BYTES)

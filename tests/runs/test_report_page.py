@@ -259,5 +259,5 @@ def test_a_pipe_in_the_folder_does_not_stop_the_page(run):
     assert "Corrupt, and left out: audit.json." in page_of(run)
     (run / "history.csv").unlink()
     os.mkfifo(run / "history.csv")
-    with pytest.raises(ValueError, match="it is not a file"):
+    with pytest.raises(ValueError, match="Not a regular file"):
         runs.Run(run).report()
