@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
-from keras_transfer._figures import new_figure, short_name
+from keras_transfer._figures import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    RULE,
+    new_figure,
+    plot_intervals,
+    set_title,
+    short_name,
+)
 from keras_transfer.auditing.auditor import Audit
 from keras_transfer.data.scanning import in_mode
 from keras_transfer.data.thumbnails import open_image
@@ -15,10 +26,9 @@ from keras_transfer.data.thumbnails import open_image
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_BLUE, _ORANGE, _GREEN, _RED, _GREY = "#4c72b0", "#dd8452", "#55a868", "#c44e52", "0.6"
-_COLOURS = {"train": _BLUE, "validation": _ORANGE, "test": _GREEN}
+_COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
 _COLUMNS, _TILE, _GAP, _CAPTION = 8, 96, 12, 30
-_MOST_ROWS = 25
+MOST_ROWS = 25
 
 
 def plot_audit(audit: Audit) -> Figure:
@@ -34,10 +44,10 @@ def plot_audit(audit: Audit) -> Figure:
         >>> found = auditing.audit(splits, backbone=backbone)
         >>> auditing.plot_audit(found).savefig("audit.png")
     """
-    shown = min(len(audit.classes["train"].counts), _MOST_ROWS)
-    drawn = [_plot_sizes, _plot_shortcuts]
-    drawn += [_plot_shifts] if audit.shifts else []
-    drawn += [_plot_groups] if audit.groups else []
+    shown = min(len(audit.classes["train"].counts), MOST_ROWS)
+    drawn = [draw_sizes, draw_shortcuts]
+    drawn += [draw_shifts] if audit.shifts else []
+    drawn += [draw_groups] if audit.groups else []
     drawn += [_plot_copies] if audit.duplicates.pairs else []
     drawn += [_plot_errors] if audit.labels.errors else []
     num_rows = (len(drawn) + 1) // 2
@@ -49,9 +59,10 @@ def plot_audit(audit: Audit) -> Figure:
     return figure
 
 
-def _plot_sizes(panel, audit):
+def draw_sizes(panel, audit):
+    """The number of images in each class of each set."""
     counts = audit.classes["train"].counts
-    names = sorted(counts, key=counts.get, reverse=True)[:_MOST_ROWS]
+    names = sorted(counts, key=counts.get, reverse=True)[:MOST_ROWS]
     height = 0.8 / len(audit.classes)
     for place, (split, sizes) in enumerate(audit.classes.items()):
         values = [sizes.counts[name] for name in names]
@@ -62,69 +73,71 @@ def _plot_sizes(panel, audit):
     panel.set_yticks(range(len(names)), map(short_name, names))
     panel.invert_yaxis()
     panel.set(xlabel="images")
-    rest = len(counts) - len(names)
-    panel.set_title("classes" + (f" (the largest {len(names)})" if rest else ""), loc="left")
-    # Above the panel: bars of equal length leave no room in it.
-    panel.legend(
-        frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.1
-    )
+    rest = f" (the largest {len(names)} of {len(counts)})" if len(counts) > len(names) else ""
+    set_title(panel, f"Images in each class{rest}", columns=3)
 
 
-def _plot_shortcuts(panel, audit):
+def draw_shortcuts(panel, audit):
+    """The accuracy of each shortcut feature, beside that of whole images."""
     found = audit.confounds
-    rows = [("whole image", found.whole, found.whole_interval, _BLUE)]
+    rows = [("whole image", found.whole, found.whole_interval, BLUE, "whole image")]
     for one in found.shortcuts:
-        colour = _RED if one in found.large else _ORANGE if one.above_chance else _GREY
-        rows.append((one.name, one.accuracy, one.interval, colour))
-    _plot_intervals(panel, rows)
-    panel.axvline(found.chance, color="0.4", linestyle=":", label="largest class")
-    panel.set(xlim=(0, 1.02), xlabel="cross-validated accuracy")
-    panel.set_title("shortcut features (red: alarm)", loc="left")
-    panel.legend(frameon=False, loc="lower right")
+        meaning = (GREY, "not above chance")
+        if one in found.large:
+            meaning = (RED, "alarm")
+        elif one.above_chance:
+            meaning = (ORANGE, "above chance")
+        rows.append((one.name, one.accuracy, one.interval, *meaning))
+    plot_intervals(panel, rows)
+    panel.axvline(found.chance, color=RULE, linestyle=":", label="largest class")
+    panel.set(xlim=(0, 1.02), xlabel="cross-validated accuracy, 95% CI")
+    panel.xaxis.set_major_formatter("{x:.0%}")
+    set_title(panel, "Shortcut features: class without the subject")
 
 
-def _plot_shifts(panel, audit):
+def draw_shifts(panel, audit):
+    """How well a classifier tells each set from the training set."""
     rows = [
-        (f"{name}: {kind}", shift.auc, (shift.auc,) * 2, _RED if shift.alarm else _BLUE)
+        (
+            f"{name}: {kind}", shift.auc, None,
+            *((RED, "significant") if shift.alarm else (BLUE, "not significant")),
+        )
         for name, pair in audit.shifts.items()
         for kind, shift in zip(("content", "appearance"), pair, strict=True)
-    ]
-    _plot_intervals(panel, rows)
-    panel.axvline(0.5, color="0.4", linestyle=":")
+    ]  # fmt: skip
+    plot_intervals(panel, rows)
+    panel.axvline(0.5, color=RULE, linestyle=":", label="no shift")
     lowest = min(0.35, *(auc - 0.05 for _, auc, *_ in rows))
     panel.set(xlim=(lowest, 1.02), xlabel="AUC of a classifier between the sets")
-    panel.set_title("shift against train (red: alarm)", loc="left")
+    set_title(panel, "Shift against the training set")
 
 
-def _plot_groups(panel, audit):
+def draw_groups(panel, audit):
+    """The accuracy in each group."""
     rows = [
-        (short_name(one.group), one.accuracy, one.interval, _RED if one.below else _BLUE)
-        for one in audit.groups[:_MOST_ROWS]
-    ]
-    _plot_intervals(panel, rows)
-    panel.set(xlim=(0, 1.02), xlabel="cross-validated accuracy")
-    panel.set_title("accuracy by group (red: below the rest)", loc="left")
-
-
-def _plot_intervals(panel, rows):
-    """Points with intervals, from `(name, value, interval, colour)`, the first one on top."""
-    for place, (_, value, interval, colour) in enumerate(rows):
-        panel.plot(interval, [place, place], color=colour)
-        panel.plot(value, place, "o", color=colour)
-    panel.set_yticks(range(len(rows)), [name for name, *_ in rows])
-    panel.set_ylim(len(rows) - 0.5, -0.5)
+        (
+            short_name(one.group), one.accuracy, one.interval,
+            *((RED, "below the rest") if one.below else (BLUE, "not below the rest")),
+        )
+        for one in audit.groups[:MOST_ROWS]
+    ]  # fmt: skip
+    plot_intervals(panel, rows)
+    panel.set(xlim=(0, 1.02), xlabel="cross-validated accuracy, 95% CI")
+    panel.xaxis.set_major_formatter("{x:.0%}")
+    set_title(panel, "Accuracy by group")
 
 
 def _plot_copies(panel, audit):
     pairs = audit.duplicates.pairs
-    panel.set_title(f"pairs of copies: {len(pairs)}", loc="left")
+    rest = f" (the first {_COLUMNS} pairs)" if len(pairs) > _COLUMNS else ""
+    set_title(panel, f"Copies: {audit.duplicates.num_copies}{rest}")
     texts = [f"{pair.evidence}\n{', '.join(dict.fromkeys(pair.splits))}" for pair in pairs]
     _montage(panel, audit, [(pair.first, pair.second) for pair in pairs], texts)
 
 
 def _plot_errors(panel, audit):
     errors = audit.labels.errors
-    panel.set_title(f"labels that are likely wrong: {len(errors)}", loc="left")
+    set_title(panel, f"Labels that are likely wrong, with a suggestion: {len(errors)}")
     texts = [f"{short_name(one.given, 12)}\n{short_name(one.suggested, 12)}?" for one in errors]
     _montage(panel, audit, [(one.index,) for one in errors], texts)
 

@@ -5,10 +5,24 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
+from PIL import ImageOps
 
 from keras_transfer import _progress
-from keras_transfer.auditing.thumbnails import detail_correlation, perceptual_hashes
-from keras_transfer.data.thumbnails import WINDOWS, correlation_rows, thumbnails, windows_of
+from keras_transfer.auditing.thumbnails import (
+    FINE_SIDE,
+    aligned,
+    fine_correlation,
+    is_drawing,
+    perceptual_hashes,
+)
+from keras_transfer.data.scanning import in_mode
+from keras_transfer.data.thumbnails import (
+    WINDOWS,
+    correlation_rows,
+    open_image,
+    thumbnails,
+    windows_of,
+)
 
 # Two images of which a crop was made have hashes that differ in at most so many of 64 bits.
 _RADIUS = 10
@@ -17,6 +31,8 @@ _LEAST_COSINE = 0.9
 # Correlations of copies: of thumbnails of 16 pixels, which excludes most candidates at once,
 # and of details, which takes milliseconds a pair.
 _LEAST_COARSE, _LEAST_CORRELATION = 0.92, 0.95
+# Of drawings at up to 192 pixels: copies reach 0.98, others of the same outline 0.945.
+_LEAST_FINE = 0.96
 _BITS, _COARSE_SIDE = 64, 16
 # Images, and pairs of them, that are compared at once: blocks of some megabytes.
 _BLOCK, _PAIRS = 1024, 4096
@@ -81,6 +97,11 @@ class NearDuplicates:
         return tuple(pair for pair in self.pairs if pair.contradicts)
 
     @property
+    def num_copies(self):
+        """How many images would have to go until none is left twice."""
+        return sum(len(cluster) - 1 for cluster in self.clusters)
+
+    @property
     def severity(self):
         """The severity of the finding: an alarm if pairs cross splits or contradict."""
         is_harmful = self.across_splits or self.contradictions
@@ -91,8 +112,7 @@ class NearDuplicates:
         """How many copies there are, and whether they affect the evaluation."""
         if not self.pairs:
             return f"No copies among {self.num_images} images."
-        copies = sum(len(cluster) - 1 for cluster in self.clusters)
-        text = f"Copies among {self.num_images} images: {copies}."
+        text = f"Copies among {self.num_images} images: {self.num_copies}."
         if self.across_splits:
             text += (
                 f" Pairs across splits: {len(self.across_splits)}, which make the measured "
@@ -103,8 +123,8 @@ class NearDuplicates:
         return text
 
     def to_json(self):
-        """The pairs and clusters as a dict."""
-        return dataclasses.asdict(self)
+        """The pairs, the clusters and the number of copies as a dict."""
+        return {**dataclasses.asdict(self), "num_copies": self.num_copies}
 
 
 @_progress.step("looking for near-duplicates")
@@ -118,8 +138,9 @@ def near_duplicates(
 
     Perceptual hashes of each image, of its mirror image and of crops of it propose pairs; so
     does the cosine of their features. A pair counts if the details of the two aligned
-    thumbnails correlate. The cosine alone decides nothing: X-rays of two people have a higher
-    one than a photograph and a crop of it.
+    thumbnails correlate; drawings and objects on an even ground, whose outlines may agree, are
+    compared at up to 192 pixels as well. The cosine alone decides nothing: X-rays of two people
+    have a higher one than a photograph and a crop of it.
 
     Args:
         images: paths, or uint8 arrays of shape `(height, width, channels)`.
@@ -158,13 +179,17 @@ def near_duplicates(
         unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
     found = _same_files(digests)
     for i, j, is_mirrored, crop_first in candidate_pairs(small, unit):
-        if (i, j) not in found:
-            first = small[i][:, ::-1] if is_mirrored else small[i]
-            pair = (first, small[j]) if crop_first else (small[j], first)
-            correlation = detail_correlation(*pair)
-            if correlation >= _LEAST_CORRELATION:
-                evidence = "mirrored" if is_mirrored else "same image"
-                found[i, j] = (evidence, correlation)
+        if (i, j) in found:
+            continue
+        first = small[i][:, ::-1] if is_mirrored else small[i]
+        correlation, window = aligned(*((first, small[j]) if crop_first else (small[j], first)))
+        if correlation < _LEAST_CORRELATION:
+            continue
+        if is_drawing(small[i]) or is_drawing(small[j]):
+            files = (_grey(images[i], is_mirrored), _grey(images[j]))
+            if fine_correlation(*(files if crop_first else files[::-1]), window) < _LEAST_FINE:
+                continue
+        found[i, j] = ("mirrored" if is_mirrored else "same image", correlation)
     names = [
         str(i) if isinstance(one, np.ndarray) else str(one) for i, one in enumerate(images)
     ]
@@ -227,6 +252,14 @@ def _similar(whole, coarse, rows, columns):
         kept = np.maximum(first, second) >= _LEAST_COARSE
         columns_of = (i[kept], j[kept], (first >= second)[kept])
         yield from zip(*(column.tolist() for column in columns_of), strict=True)
+
+
+def _grey(image, is_mirrored=False):
+    opened = open_image(image, 2 * FINE_SIDE)
+    # As for the thumbnail: compared by correlation, whatever the range of the values.
+    value_range = float(np.asarray(opened).max()) if opened.mode.startswith("I") else None
+    image = in_mode(opened, "L", value_range or None)
+    return ImageOps.mirror(image) if is_mirrored else image
 
 
 def _same_files(digests):

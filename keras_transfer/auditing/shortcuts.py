@@ -110,7 +110,10 @@ class Confounds:
     @property
     def conclusion(self):
         """Whether shortcuts predict the class, and what to do about it."""
-        beside = f"whole images {self.whole:.0%}, chance {self.chance:.0%}"
+        # A sample of the images, in which the largest class may have another share.
+        beside = (
+            f"whole images {self.whole:.0%}, chance {self.chance:.0%}, n = {self.num_images}"
+        )
         if not self.found:
             return f"No shortcut predicts the class better than chance ({beside})."
         named = ", ".join(f"{one.name} {one.accuracy:.0%}" for one in self.found)

@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_transfer._figures import new_figure, short_name
+from keras_transfer._figures import (
+    BLUE,
+    GREY,
+    ORANGE,
+    RULE,
+    SEPARATOR,
+    new_figure,
+    set_title,
+    short_name,
+)
 from keras_transfer.calibration.predictions import check_predictions
 from keras_transfer.models.image_batches import check_positive
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_ACCURACY, _GAP, _COUNT = "#4c72b0", "#dd8452", "0.6"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,12 +69,19 @@ class Calibration:
         low, high = self.interval
         found = "no significant miscalibration"
         if low > 0:
-            found = "overconfident" if self.confidence > self.accuracy else "underconfident"
+            found = self._direction()
         return (
             f"Mean confidence {self.confidence:.1%}, accuracy {self.accuracy:.1%} (n = "
             f"{self.num_images}), expected calibration error {self.ece:.1%} (95% CI {low:.1%} "
             f"to {high:.1%}): {found}."
         )
+
+    def _direction(self):
+        """The error is a mean of absolute differences: their sum may have no direction."""
+        excess = self.confidence - self.accuracy
+        if abs(excess) < self.ece / 2:
+            return "miscalibrated, in both directions"
+        return "overconfident" if excess > 0 else "underconfident"
 
     def to_json(self):
         """The attributes and the conclusion as plain values."""
@@ -149,7 +163,7 @@ def _interval(error, confidence, hits, numbers, num_draws, seed):
         by_chance[draw] = _error(numbers, confidence - (random.random(size) < confidence))
     low, high = (float(2 * error - end) for end in np.quantile(resampled, [0.975, 0.025]))
     is_chance = error <= np.quantile(by_chance, 0.975)
-    return 0.0 if is_chance else max(0.0, low), max(error, high)
+    return 0.0 if is_chance else min(max(0.0, low), error), max(error, high)
 
 
 def _error(numbers, gaps):
@@ -179,39 +193,51 @@ def plot_reliability(calibrations: Calibration | dict[str, Calibration]) -> Figu
             f"Received: {type(calibrations).__name__}"
         )
     columns = len(found)
-    figure, panels = new_figure(2, columns, (1.0 + 3.6 * columns, 5.0))
+    figure, panels = new_figure(2, columns, (0.8 + 3.6 * columns, 5.4))
     panels[0].get_gridspec().set_height_ratios([3, 1])
     for column, (title, calibration) in enumerate(calibrations.items()):
-        _draw(panels[column], panels[columns + column], calibration, title)
-    panels[0].set_ylabel("accuracy")
-    panels[columns].set_ylabel("images")
-    panels[0].legend(frameon=False, loc="upper left")
+        _draw_accuracy(panels[column], calibration, title)
+        _draw_counts(panels[columns + column], calibration)
     return figure
 
 
-def _draw(upper, lower, calibration, title):
-    """The accuracy of each bin and its gap to the confidence, and below the counts."""
+def _draw_accuracy(panel, calibration, title):
+    """The accuracy of each bin, and its difference to the confidence."""
     bins = calibration.bins
     places = [(one.low + one.high) / 2 for one in bins]
     widths = [max(one.high - one.low, 0.002) for one in bins]
     accuracies = [one.accuracy for one in bins]
     gaps = [one.confidence - one.accuracy for one in bins]
-    upper.bar(places, accuracies, widths, color=_ACCURACY, edgecolor="white", label="accuracy")
-    upper.bar(
-        places, gaps, widths, accuracies, label="gap to confidence",
-        color="none", edgecolor=_GAP, hatch="////", linewidth=0.8,
+    panel.bar(places, accuracies, widths, color=BLUE, edgecolor=SEPARATOR, label="accuracy")
+    panel.bar(
+        places, gaps, widths, accuracies, label="to the confidence",
+        color="none", edgecolor=ORANGE, hatch="////", linewidth=0.8,
     )  # fmt: skip
-    upper.plot([0, 1], [0, 1], "--", color="0.4", linewidth=0.8)
+    panel.plot([0, 1], [0, 1], "--", color=RULE, linewidth=0.8, label="calibrated")
     low, high = calibration.interval
     name = f"{short_name(title)}: " if title else ""
-    label = f"{name}ECE {calibration.ece:.1%} ({low:.1%} to {high:.1%})"
-    upper.set_title(label, fontsize="medium", loc="left")
-    upper.set(xlim=(0, 1), ylim=(0, 1))
-    lower.bar(places, [one.count for one in bins], widths, color=_COUNT, edgecolor="white")
-    lower.axvline(calibration.accuracy, color=_ACCURACY, linewidth=1.2)
-    lower.axvline(calibration.confidence, color=_GAP, linewidth=1.2, linestyle="--")
-    lower.set(xlim=(0, 1), xlabel="confidence; lines: mean accuracy and (dashed) confidence")
-    lower.xaxis.label.set_fontsize("small")
-    lower.yaxis.get_major_locator().set_params(integer=True)
-    for axis in (upper.xaxis, upper.yaxis, lower.xaxis):
+    panel.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
+    _in_percent(panel.xaxis, panel.yaxis)
+    set_title(panel, f"{name}ECE {calibration.ece:.1%} ({low:.1%} to {high:.1%})", columns=3)
+
+
+def _draw_counts(panel, calibration):
+    """The number of images of each bin, and the means."""
+    bins = calibration.bins
+    places = [(one.low + one.high) / 2 for one in bins]
+    widths = [max(one.high - one.low, 0.002) for one in bins]
+    panel.bar(places, [one.count for one in bins], widths, color=GREY, edgecolor=SEPARATOR)
+    means = (("mean accuracy", calibration.accuracy, BLUE, "-"),
+             ("mean confidence", calibration.confidence, ORANGE, "--"))  # fmt: skip
+    for name, value, colour, style in means:
+        label = f"{name} {value:.1%}"
+        panel.axvline(value, color=colour, linewidth=1.4, linestyle=style, label=label)
+    panel.set(xlim=(0, 1), xlabel="confidence", ylabel="images")
+    _in_percent(panel.xaxis)
+    panel.yaxis.get_major_locator().set_params(integer=True)
+    set_title(panel, "")
+
+
+def _in_percent(*axes):
+    for axis in axes:
         axis.set_major_formatter("{x:.0%}")

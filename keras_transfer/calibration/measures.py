@@ -156,16 +156,20 @@ def confusion_table(counts, class_names, widest=14):
 
 def common_confusions(counts, class_names, number=10):
     """The most common confusions as text, such as "roses as tulips: 27 of 75"."""
-    counts = np.asarray(counts)
-    wrong = np.where(np.eye(len(counts), dtype=bool), 0, counts)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:number]
-    pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
     names = [one_line(name) for name in class_names]
     return [
-        f"{names[true]} as {names[predicted]}: {wrong[true, predicted]} of {counts[true].sum()}"
-        for true, predicted in pairs
-        if wrong[true, predicted]
+        f"{names[true]} as {names[predicted]}: {wrong} of {sum(counts[true])}"
+        for true, predicted, wrong in confused_classes(counts)[:number]
     ]
+
+
+def confused_classes(counts):
+    """`(true class, predicted class, number of images)` of all confusions, commonest first."""
+    counts = np.asarray(counts)
+    wrong = np.where(np.eye(len(counts), dtype=bool), 0, counts)
+    order = np.argsort(-wrong, axis=None, kind="stable")[: np.count_nonzero(wrong)]
+    places = (axis.tolist() for axis in np.unravel_index(order, wrong.shape))
+    return [(i, j, int(wrong[i, j])) for i, j in zip(*places, strict=True)]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _COLOURS = "inferno"
 # Inches.
-_SIDE, _CROP_SIDE = 1.5, 1.1
+_SIDE, _CROP_SIDE, _SCALE = 1.5, 1.1, 0.7
 # Neighbouring attributions vary a lot: unsmoothed, they look like dust. A share of the side.
 _SMOOTH = 1 / 80
 # A few pixels with extreme gradients would leave the rest of a map dark.
@@ -62,9 +62,24 @@ def plot_explanations(
         rows.append((titles[number] if titles is not None else "", [shown, *overlays]))
     height, width = np.shape(images)[1:3]
     figure = _grid(rows, _SIDE * max(width / height, 0.5), _SIDE)
+    across, down = figure.get_size_inches()
+    figure.set_size_inches(across, down + _SCALE)
     for panel, name in zip(figure.axes[1:], maps, strict=False):
         panel.set_title(name, fontsize=9)
+    _add_scale(figure)
     return figure
+
+
+def _add_scale(figure):
+    """What the colours of a map mean."""
+    from matplotlib.cm import ScalarMappable
+
+    scale = figure.colorbar(
+        ScalarMappable(cmap=_COLOURS), ax=figure.axes, location="bottom", ticks=[0, 1],
+        shrink=0.6, aspect=30,
+    )  # fmt: skip
+    scale.ax.set_xticklabels(["no support", "most support"])
+    scale.set_label("attribution to the class", fontsize="small")
 
 
 def plot_exciting(exciting: Sequence[ExcitingImages]) -> Figure:
@@ -85,9 +100,9 @@ def plot_exciting(exciting: Sequence[ExcitingImages]) -> Figure:
     for found in exciting:
         crops, projections = zip(*map(found.cropped, range(len(found.indices))), strict=True)
         rows.append((f"channel {found.channel}", list(map(as_shown, crops))))
-        rows.append(("projection", list(map(as_relief, projections))))
+        rows.append(("projection\n(grey: 0)", list(map(as_relief, projections))))
     figure = _grid(rows, _CROP_SIDE, _CROP_SIDE)
-    figure.suptitle(f"highest activations in {exciting[0].stage}", fontsize=9)
+    figure.suptitle(f"Highest activations in {exciting[0].stage}", fontsize=9)
     return figure
 
 

@@ -8,7 +8,7 @@ import typing
 import tensorflow as tf
 
 from keras_transfer import _progress
-from keras_transfer._figures import new_figure
+from keras_transfer._figures import BAND, BLUE, ORANGE, RULE, new_figure, set_title
 from keras_transfer._statistics.intervals import paired_interval
 from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone
@@ -26,7 +26,6 @@ from keras_transfer.plans.plan import Plan
 if typing.TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_PRETRAINED, _RANDOM, _CHANCE = "#4c72b0", "#dd8452", "0.5"
 _CUT_REASON = (
     "Linear probes show that features after '{}' are significantly worse: the later stages are "
     "left out."
@@ -177,40 +176,47 @@ def plot_recommendation(recommendation: Recommendation) -> "Figure":
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    likeness = recommendation.likeness
-    figure, (probes, place) = new_figure(1, 2, (9, 3.2))
-    _draw_probes(probes, likeness)
-    _draw_place(place, likeness)
-    place.set_title(f"here: {recommendation.strategy}", fontsize="medium", loc="left")
+    figure, (probes, place) = new_figure(1, 2, (9, 3.4))
+    draw_gain(probes, recommendation)
+    draw_place(place, recommendation)
     return figure
 
 
-def _draw_probes(panel, likeness):
+def draw_gain(panel, recommendation):
+    """The accuracy of a linear probe on pretrained and on random weights."""
+    likeness = recommendation.likeness
     bars = (
-        ("pretrained", likeness.accuracy, _PRETRAINED),
-        ("random", likeness.random_accuracy, _RANDOM),
+        ("pretrained", likeness.accuracy, BLUE),
+        ("random", likeness.random_accuracy, ORANGE),
     )
     for position, (_, accuracy, colour) in enumerate(bars):
         panel.barh(position, accuracy, color=colour, height=0.6)
         end = max(accuracy, likeness.interval[1]) if position == 0 else accuracy
-        panel.text(end, position, f" {accuracy:.1%}", va="center")
-    panel.plot(likeness.interval, [0, 0], color="black", linewidth=1.5)
-    panel.axvline(likeness.chance, color=_CHANCE, linestyle="--")
+        panel.text(end, position, f"  {accuracy:.1%}", va="center")
+    panel.plot(likeness.interval, [0, 0], color="black", linewidth=1.5, label="95% CI")
+    panel.axvline(likeness.chance, color=RULE, linestyle="--", label="largest class")
     panel.set_yticks(range(len(bars)), [f"{name} weights" for name, _, _ in bars])
     panel.invert_yaxis()
-    panel.set(xlim=(0, 1.15), xlabel="accuracy of a linear probe (dashed: chance)")
+    panel.set(xlim=(0, 1.2), xticks=[0, 0.25, 0.5, 0.75, 1], xlabel="cross-validated accuracy")
     panel.xaxis.set_major_formatter("{x:.0%}")
+    set_title(panel, "Linear probe with and without pretraining")
 
 
-def _draw_place(panel, likeness):
-    panel.plot(likeness.images_per_class, likeness.skill, "o", color=_PRETRAINED, markersize=10)
+def draw_place(panel, recommendation):
+    """Where the data set lies among the strategies."""
+    likeness = recommendation.likeness
+    panel.plot(
+        likeness.images_per_class, likeness.skill, "o", color=BLUE, markersize=10,
+        label=f"these images: {recommendation.strategy}",
+    )  # fmt: skip
     panel.set(xscale="log", xlim=(1, 1e5), ylim=(-0.05, 1.05))
-    panel.set(xlabel="images per class", ylabel="skill of pretrained features")
+    panel.set(xlabel="images per class (logarithmic)", ylabel="skill (0: chance, 1: perfect)")
     panel.xaxis.set_major_formatter("{x:,.0f}")
     panel.xaxis.set_minor_formatter("")
-    panel.axvspan(1, FEW_PER_CLASS, color="0.92", zorder=0)
-    panel.axhline(UNLIKE, color="0.8", linewidth=0.8, zorder=0)
+    panel.axvspan(1, FEW_PER_CLASS, color=BAND, zorder=0)
+    panel.axhline(UNLIKE, color=RULE, linewidth=0.8, zorder=0)
     for x, y, text in (
-        (4.5, 0.5, "head"), (3e3, 0.75, "last stages"), (3e3, 0.25, "everything"),
+        (4.5, 0.75, "head"), (3e3, 0.75, "last stages"), (3e3, 0.25, "everything"),
     ):  # fmt: skip
-        panel.text(x, y, text, color="0.45", ha="center", va="center")
+        panel.text(x, y, text, color=RULE, ha="center", va="center")
+    set_title(panel, "What to train, by size and skill", columns=1)

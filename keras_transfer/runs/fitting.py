@@ -39,8 +39,9 @@ from keras_transfer.features import FeatureCache, NoRoomError
 from keras_transfer.plans import Plan, recommend
 from keras_transfer.plans.chooser import with_changes
 from keras_transfer.runs.folder import Predictions, RunFolder, check_output
+from keras_transfer.runs.provenance import provenance_of
 from keras_transfer.runs.run import Run
-from keras_transfer.runs.run_course import PhaseClock, course_of
+from keras_transfer.runs.run_course import PhaseClock, best_epoch, course_of
 from keras_transfer.runs.run_figures import confusion_figure, learning_curves
 from keras_transfer.training.fine_tuning import as_cache, as_plan, fine_tune_in
 from keras_transfer.training.phase_data import has_frozen_work
@@ -331,14 +332,16 @@ def _finish(folder, model, history, splits, cache, before, clock, started):
         folder.write_model(model)
     metrics = _evaluate_and_export(folder, model, history, splits, cache)
     fits = [phase.name for phase in history.plan.phases if phase.solver != "exact"]
+    provenance = provenance_of(model, folder.model_path, splits)
+    ended = time.monotonic()
     seconds = [
         ("reading the images", clock.started - started),
         *clock.seconds(fits, trained),
-        ("evaluation and export", time.monotonic() - trained),
+        ("evaluation and export", ended - trained),
     ]
     course = course_of(history.plan, before, model, seconds, metrics["temperature"])
-    folder.write_course(course)
-    metrics["seconds"] = round(time.monotonic() - started, 1)
+    folder.write_course({**course, "provenance": provenance})
+    metrics["seconds"] = round(ended - started, 1)
     folder.finish(metrics)
     run = Run(folder.path)
     run.model = model  # as the folder has it
@@ -414,13 +417,14 @@ def _evaluate_and_export(folder, model, history, splits, cache):
         predictions = [_scaled(one, temperature) for one in predictions]
     folder.write_predictions(predictions)
     metrics = {
-        "best_epoch": history.best_epoch + 1,
+        "best_epoch": best_epoch(history.history),
+        "kept_epoch": history.best_epoch + 1,
         "epochs": len(history.epoch),
         "temperature": temperature,
     }
     for one in predictions:
         metrics[one.split] = measure(one.probabilities, one.labels, splits.class_names)
-    curves = learning_curves(history.history, history.phase)
+    curves = learning_curves(history.history, history.phase, kept=metrics["kept_epoch"])
     save_figure(curves, folder.path / "learning_curves.png")
     measured = metrics.get("test", metrics.get("validation"))
     if measured is not None:

@@ -359,7 +359,7 @@ def _is_no_obstacle(path):
 
 
 def _read_json(path):
-    """The contents of a JSON file; None if it is absent or corrupt."""
+    """The contents of a JSON file; None if it is absent, corrupt or not a regular file."""
     try:
         return json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError):

@@ -5,6 +5,7 @@ import pathlib
 from keras_transfer._files import write_text_aside
 from keras_transfer._text import one_line
 from keras_transfer.runs import report_sections
+from keras_transfer.runs.verdict import verdict
 from keras_transfer.version import __version__
 
 _TEMPLATE = "report.html.jinja"
@@ -43,12 +44,15 @@ def render(run):
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keras_transfer.runs", "."),
         autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
         finalize=_printable,
     )
     return environment.get_template(_TEMPLATE).render(
         title=report_sections.title(run),
         subtitle=report_sections.subtitle(run),
+        verdict=verdict(run),
         headline=report_sections.headline(run),
         sections=report_sections.sections(run),
         version=__version__,

@@ -3,16 +3,25 @@
 import math
 import pathlib
 
+from keras_transfer.calibration.measures import MOST_IN_A_MATRIX, confused_classes
 from keras_transfer.runs import blocks
 from keras_transfer.runs.findings_section import findings
-from keras_transfer.runs.mistakes_section import mistakes
-from keras_transfer.runs.run_figures import (
-    METRICS,
-    confusion_figure,
-    learning_curves,
-    time_figure,
+from keras_transfer.runs.gallery_section import Gallery
+from keras_transfer.runs.model_card import (
+    card,
+    images_folder,
+    latency,
+    network,
+    provenance,
+    weights_name,
 )
+from keras_transfer.runs.run_figures import METRICS, learning_curves, time_figure
+from keras_transfer.runs.run_images import RunImages
 from keras_transfer.runs.trust_section import trust
+from keras_transfer.runs.verdict import kept_epoch
+
+# Rows of the table of classes that are not folded, and confusions in a list.
+_MOST_OPEN, _MOST_CONFUSIONS = 15, 12
 
 
 def title(run):
@@ -23,42 +32,50 @@ def title(run):
 
 def subtitle(run):
     """What was trained, in one line."""
-    settings, (height, width) = run.settings, run.image_size
+    height, width = run.image_size
+    found = run.course.get("provenance")
+    date = str(found.get("date", ""))[:10] if isinstance(found, dict) else ""
     return (
-        f"{len(run.class_names)} classes, images of {height} x {width} pixels, weights "
-        f"'{pathlib.PurePath(str(settings.get('weights'))).name}', seed {settings.get('seed')}"
+        f"{len(run.class_names)} classes, {network(run)}, images of {height} x {width} pixels, "
+        f"weights '{weights_name(run.settings)}', seed {run.settings.get('seed')}"
+        + (f", {date}" if date else "")
     )
 
 
 def headline(run):
     """The figures that a reader looks for first."""
-    split, metrics = run.measured, run.metrics
-    found = []
-    if split is not None:
-        measured = metrics[split]
-        found.append(
-            (f"{measured['accuracy']:.1%}", f"accuracy on {measured['images']} {split} images")
-        )
-    found += [
+    metrics = run.metrics
+    best, kept = metrics.get("best_epoch"), kept_epoch(metrics)
+    # Older runs recorded the kept epoch only, as the best.
+    is_known = best is not None and "kept_epoch" in metrics
+    highest = f"; highest validation accuracy: epoch {best}" if is_known else ""
+    found = [
         (str(len(run.class_names)), "classes"),
-        (str(metrics["epochs"]), f"epochs; epoch {metrics['best_epoch']} was kept"),
-        (_duration(metrics["seconds"]), "in total"),
+        (str(metrics["epochs"]), f"epochs; kept: epoch {kept}{highest}"),
+        (_duration(metrics["seconds"]), "for the whole run"),
     ]
+    milliseconds = latency(run)
+    if isinstance(milliseconds, (int, float)):
+        found.append((f"{milliseconds:.1f} ms", "for one image, on the machine of the run"))
     return [{"value": value, "name": name} for value, name in found]
 
 
 def sections(run):
     """All sections that are not empty."""
+    images = RunImages(images_folder(run))
+    gallery = Gallery(run, images)
     found = [
+        _classes(run, gallery),
+        gallery.section(),
+        trust(run),
+        findings(run, images),
         _plan(run),
         _curves(run),
         _stages(run),
-        _confusion(run),
-        trust(run),
-        mistakes(run),
-        findings(run),
         _time(run),
         _use(run),
+        provenance(run),
+        card(run),
     ]
     return [one for one in found if one is not None]
 
@@ -96,15 +113,23 @@ def _curves(run):
     phases = history.pop("phase", [])
     if not phases or "loss" not in history:
         return None
+    kept = kept_epoch(run.metrics)
     figures = [
         blocks.figure_of(
-            lambda metric=metric: learning_curves(history, phases, [metric]),
+            f"curve-{metric}",
+            lambda metric=metric: learning_curves(history, phases, [metric], kept),
             f"{metric} over the epochs, by phase",
         )
         for metric in METRICS
         if metric in history
     ]
-    return blocks.section("curves", "Learning curves", [blocks.plots(*figures)])
+    note = (
+        "The kept epoch is the latest one whose validation accuracy is within one standard "
+        "error of the highest; without validation images, the last one."
+    )
+    return blocks.section(
+        "curves", "Learning curves", [blocks.plots(*figures), blocks.text(note, "soft")]
+    )
 
 
 def _stages(run):
@@ -131,42 +156,98 @@ def _stages(run):
     )
 
 
-def _confusion(run):
+def _classes(run, gallery):
+    """Recall and precision of each class, the weakest first, and what is confused."""
     split = run.measured
     if split is None:
         return None
     measured, names = run.metrics[split], run.class_names
-    figure = blocks.figure_of(
-        lambda: confusion_figure(measured["confusion"], names),
-        f"Confusion matrix of the {split} set, a row for each true class",
-    )
-    rows = [("class", "images", "precision", "95% CI", "recall", "95% CI")]
-    for name in names:
-        found = measured["classes"][name]
-        rows.append(
-            (name, str(found["images"]), *_rate(found, "precision"), *_rate(found, "recall"))
+    labels = sorted(range(len(names)), key=lambda label: _recall(measured, names[label]))
+    rows = [_class_row(measured, label, names[label], gallery) for label in labels]
+    confusions = confused_classes(measured["confusion"])
+    sizes = [sum(row) for row in measured["confusion"]]
+    listed = [
+        (
+            f"{names[true]} as {names[predicted]}: {number} of {sizes[true]}",
+            gallery.confusion_target(true, predicted),
         )
-    return blocks.section(
-        "confusion",
-        f"Confusion matrix ({split} set)",
-        [blocks.plots(figure), blocks.table(rows, numbers=(1, 2, 3, 4, 5))],
-    )
+        for true, predicted, number in confusions[:_MOST_CONFUSIONS]
+    ]
+    found = [blocks.rates(rows[:_MOST_OPEN])]
+    if len(rows) > _MOST_OPEN:
+        rest = f"The other {len(rows) - _MOST_OPEN} classes, by recall"
+        found.append(blocks.folded(rest, [blocks.rates(rows[_MOST_OPEN:])]))
+    common = [blocks.heading("Most common confusions"), blocks.links(listed)] if listed else []
+    if len(names) <= MOST_IN_A_MATRIX:
+        note = (
+            "A row for each true class, a column for each predicted one, in images; shaded by "
+            "the share of the row, blue if correct. A number with a line leads to its images."
+        )
+        cells = [blocks.heading("Confusion matrix"), _matrix(measured, names, gallery)]
+        found.append(blocks.beside(cells, [*common, blocks.text(note, "soft")]))
+    else:
+        found += common
+    return blocks.section("confusion", f"Classes ({split} set)", found)
+
+
+def _recall(measured, name):
+    recall = measured["classes"][name]["recall"]
+    return 2.0 if recall is None else recall  # without images at the end
+
+
+def _class_row(measured, label, name, gallery):
+    found = measured["classes"][name]
+    return {
+        "name": name,
+        "target": gallery.sample_target(label),
+        "images": found["images"],
+        **{rate: _rate(found, rate) for rate in ("recall", "precision")},
+    }
 
 
 def _rate(found, name):
     value, interval = found[name], found.get(f"{name}_interval")
-    text = "-" if value is None else f"{value:.1%}"
-    return text, "{:.0%} to {:.0%}".format(*interval) if interval else "-"
+    if value is None or not interval:
+        return None
+    low, high = interval
+    return {
+        "text": f"{value:.1%}", "interval": f"{low:.1%} to {high:.1%}",
+        "low": _percent(low), "value": _percent(value), "high": _percent(high),
+    }  # fmt: skip
+
+
+def _percent(share):
+    return round(100 * share, 1)
+
+
+def _matrix(measured, names, gallery):
+    return blocks.matrix(
+        list(names),
+        [
+            [
+                {
+                    "count": count,
+                    "share": round(count / max(1, sum(row)), 3),
+                    "is_correct": true == predicted,
+                    "target": gallery.confusion_target(true, predicted),
+                }
+                for predicted, count in enumerate(row)
+            ]
+            for true, row in enumerate(measured["confusion"])
+        ],
+    )
 
 
 def _time(run):
     seconds = [(what, spent) for what, spent in run.course.get("seconds", ()) if spent]
     if not seconds:
         return None
-    total = sum(spent for _, spent in seconds)
-    figure = blocks.figure_of(lambda: time_figure(seconds), "Seconds for each part of the run")
-    note = f"{_duration(total)} in the process that finished the run."
-    return blocks.section("time", "Time", [blocks.plots(figure), blocks.text(note, "soft")])
+    description = "Seconds for each part of the run"
+    figure = blocks.figure_of("time", lambda: time_figure(seconds), description)
+    total = _duration(run.metrics["seconds"])
+    note = f"{total} in the process that finished the run."
+    shown = blocks.beside([blocks.plots(figure)], [blocks.text(note, "soft")])
+    return blocks.section("time", "Time", [shown])
 
 
 def _use(run):

@@ -47,6 +47,16 @@ class PhaseClock(keras.callbacks.Callback):
         return [*parts, ("rest of the training", until - before)]
 
 
+def best_epoch(history):
+    """The first epoch with the highest validation accuracy, from 1; None without one.
+
+    The weights that are kept may be those of another epoch: accuracies within the standard
+    error are equal.
+    """
+    accuracies = [-math.inf if math.isnan(a) else a for a in history.get("val_accuracy", ())]
+    return 1 + accuracies.index(max(accuracies)) if accuracies else None
+
+
 def course_of(plan, before, model, seconds, temperature=None):
     """What the report shows about a training, as JSON values.
 

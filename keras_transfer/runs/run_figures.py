@@ -1,45 +1,53 @@
 """The figures about a training: learning curves, confusion matrix, time."""
 
-from keras_transfer._figures import new_figure, short_name
+from keras_transfer._figures import BLUE, ORANGE, RULE, new_figure, short_name
 
 METRICS = ("loss", "accuracy")
 # With more classes, names and numbers have no room.
 _MOST_CELLS = 40
-_TRAINING, _VALIDATION = "#4c72b0", "#dd8452"
 
 
-def learning_curves(history, phases, metrics=METRICS):
+def learning_curves(history, phases, metrics=METRICS, kept=None):
     """Plots metrics over the epochs, with the phases marked.
 
     Args:
         history: a dict of metric to its values, one per epoch.
         phases: the name of each epoch's phase.
         metrics: which metrics, if the history has them. Defaults to loss and accuracy.
+        kept: the number of the epoch whose weights were kept, from 1. Defaults to None.
 
     Returns:
         A `matplotlib.figure.Figure`.
     """
     metrics = [name for name in metrics if name in history]
-    figure, panels = new_figure(1, len(metrics), (4.5 * len(metrics), 3.4))
-    epochs = range(1, len(phases) + 1)
+    figure, panels = new_figure(1, len(metrics), (4.5 * len(metrics), 3.2))
     for panel, metric in zip(panels, metrics, strict=True):
-        panel.plot(epochs, history[metric], ".-", color=_TRAINING, label="training")
-        if f"val_{metric}" in history:
-            held_out = history[f"val_{metric}"]
-            panel.plot(epochs, held_out, ".-", color=_VALIDATION, label="validation")
-        for epoch in epochs:
-            if epoch == 1 or phases[epoch - 1] != phases[epoch - 2]:
-                panel.axvline(epoch - 0.5, color="0.75", linewidth=0.8, zorder=0)
-                panel.annotate(
-                    phases[epoch - 1],
-                    (epoch - 0.5, 1.01),
-                    xycoords=("data", "axes fraction"),
-                    color="0.4",
-                )
-        panel.set(xlabel="epoch", ylabel=metric, xlim=(0.5, len(phases) + 0.5))
-        panel.xaxis.get_major_locator().set_params(integer=True)
-        panel.legend(frameon=False)
+        _draw_curves(panel, history, phases, metric, kept)
     return figure
+
+
+def _draw_curves(panel, history, phases, metric, kept):
+    epochs = range(1, len(phases) + 1)
+    panel.plot(epochs, history[metric], ".-", color=BLUE, label="training")
+    if f"val_{metric}" in history:
+        values = history[f"val_{metric}"]
+        panel.plot(epochs, values, ".-", color=ORANGE, label="validation")
+    if kept is not None:
+        label = f"kept: epoch {kept}"
+        panel.axvline(kept, color=RULE, linestyle=":", linewidth=1.2, zorder=0, label=label)
+    for epoch in epochs:
+        if epoch == 1 or phases[epoch - 1] != phases[epoch - 2]:
+            panel.axvline(epoch - 0.5, color="#cccccc", linewidth=0.8, zorder=0)
+            panel.annotate(
+                short_name(phases[epoch - 1]), (epoch - 0.5, 1.01),
+                xycoords=("data", "axes fraction"), color=RULE, fontsize="small",
+            )  # fmt: skip
+    panel.set(xlabel="epoch", ylabel=metric, xlim=(0.5, len(phases) + 0.5))
+    if metric == "accuracy":
+        panel.yaxis.set_major_formatter("{x:.0%}")
+    panel.set_title(f"{metric.capitalize()} by epoch", loc="left", fontsize="medium", pad=18)
+    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.legend(frameon=False, fontsize="small")
 
 
 def confusion_figure(counts, class_names):
@@ -61,7 +69,9 @@ def confusion_figure(counts, class_names):
     names = [short_name(class_names[tick]) for tick in ticks]
     panel.set_xticks(ticks, names, rotation=45, ha="right", rotation_mode="anchor")
     panel.set_yticks(ticks, names)
-    panel.set(xlabel="predicted", ylabel="true")
+    panel.set(xlabel="predicted class", ylabel="true class")
+    title = "Images by true and predicted class, shaded by the share of the row"
+    panel.set_title(title, loc="left", fontsize="medium", wrap=True)
     for i, row in enumerate(counts):
         for j, count in enumerate(row):
             if count and len(class_names) <= _MOST_CELLS:
@@ -79,14 +89,15 @@ def time_figure(parts):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    figure, (panel,) = new_figure(1, 1, (6.5, 0.32 * len(parts) + 0.7))
+    figure, (panel,) = new_figure(1, 1, (4.6, 0.32 * len(parts) + 0.9))
     for place, (_, seconds) in enumerate(parts):
-        panel.barh(place, seconds, color=_TRAINING, height=0.65)
+        panel.barh(place, seconds, color=BLUE, height=0.65)
         panel.text(seconds, place, f" {seconds:.1f} s", va="center")
-    panel.set_yticks(range(len(parts)), [what for what, _ in parts])
+    panel.set_yticks(range(len(parts)), [short_name(what) for what, _ in parts])
     panel.invert_yaxis()
-    panel.margins(x=0.15)
+    panel.margins(x=0.22)
     panel.set_xlabel("seconds")
+    panel.set_title("Time by part of the run", loc="left", fontsize="medium")
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
     return figure

@@ -4,6 +4,12 @@ from keras_transfer.calibration import fit_conformal, measure_calibration, plot_
 from keras_transfer.calibration.temperature_scaling import at_temperature
 from keras_transfer.runs import blocks
 
+_ERROR = (
+    "The expected calibration error (ECE) is the mean, over the bins of the figure, of the "
+    "absolute difference between confidence and accuracy. It is not the difference between the "
+    "mean confidence and the accuracy, and never smaller than that."
+)
+
 
 def trust(run):
     """The section; None without predictions."""
@@ -19,14 +25,14 @@ def trust(run):
     calibrations["as exported" if temperature else ""] = after
     figures = [
         blocks.figure_of(
+            f"trust-{number}",
             lambda title=title, one=one: plot_reliability({title: one}),
             f"Accuracy by confidence {title}",
         )
-        for title, one in calibrations.items()
+        for number, (title, one) in enumerate(calibrations.items())
     ]
-    sentences = [_temperature(temperature, found.split), after.conclusion]
+    sentences = [_ERROR, _temperature(temperature, found.split), after.conclusion]
     sentences.append(fit_conformal(found.probabilities, found.labels).conclusion)
-    sentences.append(_caveat(found.split, temperature))
     return blocks.section(
         "trust",
         f"Calibration ({found.split} set)",
@@ -45,14 +51,4 @@ def _temperature(temperature, split):
         f"The model is calibrated by temperature scaling: a temperature of {temperature:.2f}, "
         f"fitted on the validation set{on}. `predict`, `model.keras` and the export use it. It "
         "does not change the predicted classes."
-    )
-
-
-def _caveat(split, temperature):
-    if split == "test":
-        return "Nothing was chosen on the test set."
-    chosen = "The epoch and the temperature were" if temperature else "The epoch was"
-    return (
-        f"{chosen} chosen on these images, so the figures are optimistic: a `test` folder "
-        "gives an unbiased estimate."
     )

@@ -6,12 +6,11 @@ import typing
 
 import numpy as np
 
-from keras_transfer._figures import new_figure
+from keras_transfer._figures import BLUE, GREEN, GREY, ORANGE, panel_figure, set_title
 
 if typing.TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_RAW, _SMOOTHED, _STEEPEST, _VALLEY = "0.75", "#4c72b0", "#dd8452", "#55a868"
 # Rows of the table.
 _SHOWN = 12
 # Steps at the start in which the smoothed loss is still noisy.
@@ -128,10 +127,14 @@ def plot_learning_rates(found: LearningRateRange) -> "Figure":
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    figure, (panel,) = new_figure(1, 1, (6.0, 3.8))
-    panel.plot(found.rates, found.losses, color=_RAW, linewidth=0.8, label="loss of a batch")
-    panel.plot(found.rates, found.smoothed, color=_SMOOTHED, label="smoothed")
-    suggestions = [("steepest", "s", _STEEPEST), ("valley", "o", _VALLEY)]
+    return panel_figure(draw_learning_rates, found, size=(6.0, 3.8))
+
+
+def draw_learning_rates(panel, found):
+    """The loss over the learning rate, with the suggestions."""
+    panel.plot(found.rates, found.losses, color=GREY, linewidth=0.8, label="loss of a batch")
+    panel.plot(found.rates, found.smoothed, color=BLUE, label="smoothed")
+    suggestions = [("steepest", "s", ORANGE), ("valley", "o", GREEN)]
     for name, marker, color in suggestions:
         rate = getattr(found, name)
         if rate is not None:
@@ -144,12 +147,9 @@ def plot_learning_rates(found: LearningRateRange) -> "Figure":
     # By default matplotlib writes powers as formulas, which our figures do not parse.
     panel.xaxis.set_major_formatter("{x:.0e}")
     panel.xaxis.set_minor_formatter("")
-    panel.set(xlabel="learning rate", ylabel="loss", ylim=_limits(found))
-    if found.diverged:
-        title = f"stopped at {found.rates[-1]:.1e}, where the loss diverges"
-        panel.set_title(title, fontsize="medium", loc="left")
-    panel.legend(frameon=False)
-    return figure
+    panel.set(xlabel="learning rate (logarithmic)", ylabel="loss", ylim=_limits(found))
+    end = f", which diverges at {found.rates[-1]:.1e}" if found.diverged else ""
+    set_title(panel, f"Loss by learning rate{end}")
 
 
 def _limits(found):

@@ -138,7 +138,7 @@ def test_figure_has_a_panel_for_each_part(found):
     figure.draw_without_rendering()
     titles = [panel.get_title(loc="left") for panel in figure.axes if panel.get_visible()]
     assert [title.split()[0] for title in titles] == [
-        "classes", "shortcut", "shift", "accuracy", "pairs", "labels",
+        "Images", "Shortcut", "Shift", "Accuracy", "Copies:", "Labels",
     ]  # fmt: skip
 
 

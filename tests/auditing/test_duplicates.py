@@ -1,14 +1,15 @@
 import builtins
 import json
+from functools import partial
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageEnhance, ImageOps
 
 from keras_transfer.auditing import duplicates, near_duplicates
 from keras_transfer.auditing.thumbnails import detail_correlation, perceptual_hashes
 from keras_transfer.data.thumbnails import thumbnails
-from tests.photographs import compressed, made_up
+from tests.photographs import compressed, drawing, made_up
 
 
 def cropped(image, left, top, right, bottom):
@@ -25,6 +26,7 @@ COPIES = {
     "cropped at a corner": (lambda i: cropped(i, 0.05, 0.05, 0, 0), "same image"),
     "cropped by little": (lambda i: cropped(i, 0.03, 0, 0, 0.01), "same image"),
     "grey": (lambda image: image.convert("L").convert("RGB"), "same image"),
+    "darker": (lambda image: ImageEnhance.Brightness(image).enhance(0.8), "same image"),
     "all of it": (
         lambda i: compressed(ImageOps.mirror(cropped(i, 0.04, 0, 0.02, 0.05)).resize((70, 60))),
         "mirrored",
@@ -42,6 +44,53 @@ def test_a_copy_is_found_and_nothing_else(kind):
     assert {pair.evidence for pair in found.pairs} == {evidence}
     assert found.clusters == ((3, 12), (7, 13))
     assert found.num_images == 14
+
+
+DRAWINGS = [np.asarray(drawing(seed)) for seed in range(14)]
+
+
+@pytest.mark.parametrize("width", [4, 8, 12])
+def test_drawings_of_the_same_kind_are_no_copies(width):
+    drawings = [np.asarray(drawing(seed, width=width)) for seed in range(14)]
+    alike = [
+        detail_correlation(*thumbnails([one, other])[0]) >= 0.95
+        for number, one in enumerate(drawings)
+        for other in drawings[:number]
+    ]
+    assert any(alike), "their thumbnails alone would be taken for copies"
+    assert near_duplicates(drawings).pairs == ()
+
+
+@pytest.mark.parametrize("kind", sorted(COPIES.keys() - {"grey"}))  # they are grey already
+def test_copies_of_a_drawing_are_found(kind):
+    change, evidence = COPIES[kind]
+    if kind == "resized":  # at 40 pixels two drawings are the same
+        change = partial(Image.Image.resize, size=(100, 66))
+    copies = [np.asarray(change(drawing(seed))) for seed in (3, 7)]
+    found = near_duplicates([*DRAWINGS, *copies])
+    assert {(pair.first, pair.second) for pair in found.pairs} == {(3, 14), (7, 15)}
+    assert {pair.evidence for pair in found.pairs} == {evidence}
+
+
+def test_photographs_of_objects_on_white_are_confirmed_too(tmp_path):
+    def on_white(seed):
+        image = Image.new("RGB", (240, 200), "white")
+        image.paste(made_up(seed), (60, 52))
+        return image
+
+    images = [on_white(seed) for seed in range(6)]
+    paths = [tmp_path / f"{number}.png" for number in range(7)]
+    for path, image in zip(paths, [*images, compressed(images[2])], strict=True):
+        image.save(path)
+    (pair,) = near_duplicates(paths).pairs
+    assert (pair.first, pair.second) == (2, 6)
+
+
+def test_the_number_of_copies_is_one_number():
+    found = near_duplicates([OTHERS[0]] * 3 + [OTHERS[1]] * 2 + OTHERS[2:4])
+    assert found.num_copies == 3  # two of the first and one of the second; four pairs
+    assert found.to_json()["num_copies"] == 3
+    assert "Copies among 7 images: 3." in found.conclusion
 
 
 def test_equal_files_are_found_by_their_bytes(tmp_path):

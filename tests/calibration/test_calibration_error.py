@@ -106,3 +106,24 @@ def test_several_diagrams_are_drawn_side_by_side(tmp_path):
 def test_other_things_are_not_drawn(given):
     with pytest.raises(ValueError, match="must be a `Calibration` or a dict"):
         plot_reliability(given)
+
+
+def test_an_error_in_both_directions_has_no_direction():
+    # Half are 90% sure and 60% right, half are 60% sure and 90% right.
+    confidence = np.repeat([0.9, 0.6], 500)
+    hits = np.arange(1000) % 10 < np.repeat([6, 9], 500)
+    found = measure_calibration(np.stack([confidence, 1 - confidence], axis=1), 1 - hits)
+    assert found.ece == pytest.approx(0.3)
+    assert found.confidence == pytest.approx(found.accuracy)
+    assert found.conclusion.endswith("miscalibrated, in both directions.")
+
+
+@pytest.mark.parametrize("size", [3, 20, 300])
+@pytest.mark.parametrize("confidence", [0.55, 0.9, 0.99])
+def test_an_interval_holds_its_estimate(size, confidence):
+    hits = np.arange(size) % 3 > 0
+    probabilities = np.tile([confidence, 1 - confidence], (size, 1))
+    found = measure_calibration(probabilities, 1 - hits)
+    low, high = found.interval
+    assert low <= found.ece <= high
+    assert abs(found.confidence - found.accuracy) <= found.ece + 1e-9

@@ -25,15 +25,17 @@ def test_grid_grows_with_the_images_and_the_methods(tmp_path):
     titles = ["ants\n93% sure", "$bees$"]
     figure = plot_explanations(IMAGES, MAPS, titles)
     save_figure(figure, tmp_path / "all.png")
-    assert [panel.get_title() for panel in figure.axes] == ["", *MAPS, *[""] * 4]
-    assert [panel.get_ylabel() for panel in figure.axes[::4]] == titles
+    *panels, scale = figure.axes
+    assert [panel.get_title() for panel in panels] == ["", *MAPS, *[""] * 4]
+    assert [panel.get_ylabel() for panel in panels[::4]] == titles
+    assert scale.get_xlabel() == "attribution to the class", "what the colours mean"
     alone = plot_explanations(IMAGES[:1], MAPS["Grad-CAM"][:1])
     assert np.all(alone.get_size_inches() < figure.get_size_inches())
 
 
 def test_images_without_colour_are_drawn():
     figure = plot_explanations(IMAGES[..., :1].astype("uint8"), MAPS["Grad-CAM"])
-    assert len(figure.axes) == 4
+    assert len(figure.axes) == 4 + 1  # the scale
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,12 @@ def test_each_channel_has_two_rows(tmp_path, exciting):
     figure = plot_exciting(exciting)
     save_figure(figure, tmp_path / "two.png")
     labels = [panel.get_ylabel() for panel in figure.axes[::3]]
-    assert labels == ["channel 0", "projection", "channel 3", "projection"]
+    assert labels == [
+        "channel 0",
+        "projection\n(grey: 0)",
+        "channel 3",
+        "projection\n(grey: 0)",
+    ]
     assert all(panel.images for panel in figure.axes)
 
 

@@ -1,3 +1,6 @@
+import sys
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ from keras_transfer.backbones import Backbone
 from keras_transfer.calibration.temperature_scaling import apply_temperature
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.runs import fitting
+from keras_transfer.runs import fitting, provenance
 from keras_transfer.runs.fitting import _scaled, _temperature, fit
 from keras_transfer.runs.folder import Predictions
 from tests.networks import residual_backbone
@@ -110,6 +113,34 @@ def test_evaluating_the_training_folder_measures_what_was_not_trained_on(tmp_pat
         found = run.evaluate(photos)
     assert found["images"] == run.metrics["validation"]["images"] < 18
     assert found["confusion"] == run.metrics["validation"]["confusion"]
+    _check_record(run)
+
+
+def _check_record(run):
+    """What the page says about the origin is true."""
+    found, metrics = run.course["provenance"], run.metrics
+    assert found["bytes"] == (run.path / "model.keras").stat().st_size
+    assert found["parameters"] == run.model.count_params()
+    assert found["versions"]["Keras"] == keras.__version__
+    assert found["latency_ms"] > 0 and found["machine"]["cores"] >= 1
+    assert found["command"] == "keras_transfer.runs.fit, called from Python"
+    assert metrics["kept_epoch"] == metrics["best_epoch"] == 1
+    spent = sum(seconds for _, seconds in run.course["seconds"])
+    assert spent == pytest.approx(metrics["seconds"], abs=0.1), "one duration"
+
+
+def test_the_command_is_recorded_as_it_was_typed(monkeypatch):
+    typed = ["/usr/bin/keras-transfer", "fit", "my photos", "--output", "run"]
+    monkeypatch.setattr(sys, "argv", typed)
+    assert provenance._command() == "keras-transfer fit 'my photos' --output run"
+    monkeypatch.setattr(sys, "argv", ["/x/keras_transfer/cli/__main__.py", "fit", "a"])
+    assert provenance._command() == "keras-transfer fit a"
+
+
+def test_the_folder_of_images_is_what_all_their_paths_share(tmp_path):
+    paths = {"train": [tmp_path / "a" / "1.png"], "test": [tmp_path / "b" / "c" / "2.png"]}
+    assert provenance.folder_of(types.SimpleNamespace(paths=paths)) == str(tmp_path)
+    assert provenance.folder_of(types.SimpleNamespace(paths={})) is None
 
 
 @pytest.mark.parametrize(

@@ -1,99 +1,23 @@
 import json
-import shutil
+import os
 
-import keras
 import numpy as np
 import pytest
 
 from keras_transfer import runs
 from keras_transfer._figures import svg_of
-from keras_transfer.calibration.measures import measure
-from keras_transfer.freezing import FreezeAll, UnfreezeLast
-from keras_transfer.heads import SoftmaxHead
-from keras_transfer.models import TransferModel
-from keras_transfer.plans import Phase, Plan
 from keras_transfer.runs.folder import Predictions, RunFolder
-from keras_transfer.runs.run_course import PhaseClock, course_of
+from keras_transfer.runs.run_course import PhaseClock, best_epoch
 from keras_transfer.runs.run_figures import confusion_figure
-from tests.networks import residual_backbone
-from tests.pictures import colour_folder
 from tests.runs.browser import find_browser, opened
-
-# Names that would run or break a page that took them as they are.
-NAMES = ['<script>alert("x")</script>', "b & <i>c</i>", "one\nline\x1b[31m"]
-SECTIONS = [
-    "plan", "curves", "stages", "confusion", "trust", "mistakes", "findings", "time", "use",
-]  # fmt: skip
-PLAN = Plan(
-    [
-        Phase(FreezeAll(), 2, 1e-2, name="head"),
-        Phase(UnfreezeLast(1), 1, 1e-3, layerwise_decay=0.5, name="<b>last</b>"),
-    ],
-    ["Because <em>so</em>."],
-)
-HISTORY = "epoch,phase,loss,accuracy,val_loss,val_accuracy\n" + "".join(
-    f"{epoch},{phase},{1 / (epoch + 1)},0.5,nan,0.6\n"
-    for epoch, phase in enumerate(["head", "head", "<b>last</b>"])
-)
-
-
-def predictions_of(folder):
-    paths = sorted(map(str, (folder / "validation").glob("*/*.png")))
-    labels = np.arange(len(paths)) * len(NAMES) // len(paths)
-    probabilities = np.full((len(paths), len(NAMES)), 0.2)
-    # Every third picture is taken for the next class.
-    predicted = np.where(np.arange(len(paths)) % 3, labels, (labels + 1) % len(NAMES))
-    probabilities[np.arange(len(paths)), predicted] = 0.6
-    return Predictions("validation", probabilities, labels, tuple(paths))
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A run folder as `fit` leaves it, of a model that was not trained."""
-    folder = tmp_path_factory.mktemp("report")
-    colour_folder(folder / "photos", splits=("validation",))
-    run = folder / "run"
-    run.mkdir()
-    keras.utils.set_random_seed(0)
-    model = TransferModel(residual_backbone(), SoftmaxHead(len(NAMES)))
-    before = model.backbone.copy()
-    last = model.backbone.stages[-1].layers
-    for layer in model.backbone.layers:
-        if layer.name in last:
-            layer.set_weights([1.5 * values for values in layer.get_weights()])
-    model.save(run / "model.keras")
-    predictions = predictions_of(folder / "photos")
-    record = RunFolder(run)
-    record.write_predictions([predictions])
-    seconds = [("reading", 1.0), ("training", 2.5)]
-    record.write_course(course_of(PLAN, before, model, seconds, temperature=1.25))
-    measured = measure(predictions.probabilities, predictions.labels, NAMES)
-    metrics = {"best_epoch": 2, "epochs": 3, "seconds": 83.0, "validation": measured}
-    settings = {
-        "backbone": "residual", "data": str(folder / "photos"), "weights": "none", "seed": 0,
-        "class_names": NAMES, "image_size": [16, 16], "channels": 3,
-    }  # fmt: skip
-    contents = {"run": settings, "plan": PLAN.to_json(), "metrics": metrics}
-    for name, content in contents.items():
-        (run / f"{name}.json").write_text(json.dumps(content))
-    (run / "history.csv").write_text(HISTORY)
-    return run
-
-
-@pytest.fixture
-def run(finished, tmp_path):
-    return shutil.copytree(finished, tmp_path / "run")
-
-
-def page_of(run):
-    return runs.Run(run).report().read_text(encoding="utf-8")
+from tests.runs.pages import NAMES, PLAN, SECTIONS, Page, page_of
 
 
 def test_page_has_all_sections_in_one_file(run):
     page = page_of(run)
     places = [page.index(f'<section id="{name}"') for name in SECTIONS]
     assert places == sorted(places)
-    assert "http" not in page.replace("http://www.w3.org/", "")
+    assert "://" not in page.replace("http://www.w3.org/", "")
     assert (run / "report.html").is_file()
 
 
@@ -105,7 +29,7 @@ def test_names_from_outside_are_escaped(run):
     assert "&lt;script&gt;" in page
     assert "Because &lt;em&gt;so&lt;/em&gt;." in page
     assert "\x1b" not in page
-    svg = svg_of(lambda: confusion_figure(np.eye(3).tolist(), NAMES))
+    svg = svg_of(lambda: confusion_figure(np.eye(3).tolist(), NAMES), "f")
     assert "<script" not in svg
 
 
@@ -128,7 +52,7 @@ def test_pictures_that_are_gone_are_no_obstacle(run, finished):
     record.write_predictions(
         [Predictions("validation", found.probabilities, found.labels, gone)]
     )
-    assert "no longer at their paths" in page_of(run)
+    assert "they are no longer at their paths" in page_of(run)
 
 
 def test_no_mistakes_is_said(run):
@@ -173,7 +97,7 @@ def test_findings_from_before_are_shown(run):
 def test_run_of_another_version_has_fewer_sections(run, absent):
     (run / absent).unlink()
     page = page_of(run)
-    assert ('id="mistakes"' in page) == (absent != "predictions.npz")
+    assert ('id="gallery"' in page) == (absent != "predictions.npz")
     assert ('id="stages"' in page) == (absent != "course.json")
 
 
@@ -256,3 +180,84 @@ def test_clock_tells_each_fit_and_what_lies_between():
     assert [name for name, _ in parts] == [*names, "rest of the training"]
     assert parts[-1][1] == pytest.approx(2)
     assert all(seconds >= 0 for _, seconds in parts)
+
+
+def test_page_is_one_file_without_scripts_whose_links_lead_somewhere(run):
+    page = Page(page_of(run))
+    assert "script" not in page.tags
+    assert "svg" in page.tags
+    assert all(source.startswith("data:image/jpeg;base64,") for source in page.images)
+    assert len(page.ids) == len(set(page.ids))
+    assert set(page.links) <= set(page.ids)
+    confused = [link for link in page.links if link.startswith("confusion-")]
+    assert set(confused) == {"confusion-0-1", "confusion-1-2", "confusion-2-0"}
+
+
+def test_figures_have_the_colours_and_the_font_of_the_page(run):
+    page = page_of(run)
+    assert "var(--blue)" in page
+    figures = page[page.index('<figure role="img"') :]
+    assert "font-family" not in figures
+    assert "#4c72b0" not in figures and "DejaVu" not in figures
+
+
+def test_best_is_the_highest_epoch_and_kept_the_one_kept(run):
+    text = page_of(run)
+    assert "epochs; kept: epoch 2; highest validation accuracy: epoch 3" in text
+    assert best_epoch({"val_accuracy": [0.5, 0.7, float("nan"), 0.7]}) == 2
+    assert best_epoch({"accuracy": [0.5]}) is None
+
+
+def test_older_runs_called_the_kept_epoch_the_best(run):
+    metrics = json.loads((run / "metrics.json").read_text())
+    del metrics["kept_epoch"]
+    metrics["best_epoch"] = 1
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    text = page_of(run)
+    assert "epochs; kept: epoch 1" in text and "highest validation accuracy: epoch" not in text
+
+
+def test_provenance_says_when_how_and_with_what(run):
+    text = Page(page_of(run)).text["provenance"]
+    for part in (
+        "2026-01-02T03:04:05+00:00", "keras-transfer fit <photos>", "Python 3.11, TensorFlow",
+        "Linux, P, 2 cores, no accelerator", "18 train, 18 validation", "12,345",
+        "model.keras, 5.4 MB", "6.5 ms for one image", "residual",
+    ):  # fmt: skip
+        assert part in text, part
+
+
+def test_runs_without_provenance_say_so(run):
+    course = json.loads((run / "course.json").read_text())
+    del course["provenance"]
+    (run / "course.json").write_text(json.dumps(course))
+    assert "An older version made this run" in Page(page_of(run)).text["provenance"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("imagenet", "`keras.applications` distributes"),
+        ("/models/some.h5", "the file some.h5, whose licence is not known"),
+        (None, "the licence of the initial weights is not known"),
+    ],
+)
+def test_card_says_what_is_known_of_the_licence(run, weights, said):
+    settings = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**settings, "weights": weights}))
+    text = Page(page_of(run)).text["card"]
+    assert " ".join(said.replace("`", " ").split()) in " ".join(text.split())
+    assert "Intended use" in text and "Limits" in text
+
+
+def test_a_pipe_in_the_folder_does_not_stop_the_page(run):
+    for name in ("audit.json", "history.csv", "course.json"):
+        (run / name).unlink(missing_ok=True)
+    os.mkfifo(run / "audit.json")
+    os.mkfifo(run / "course.json")
+    (run / "history.csv").write_text("epoch,phase\n")
+    assert "Corrupt, and left out: audit.json." in page_of(run)
+    (run / "history.csv").unlink()
+    os.mkfifo(run / "history.csv")
+    with pytest.raises(ValueError, match="Not a regular file"):
+        runs.Run(run).report()

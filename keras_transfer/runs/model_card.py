@@ -1,0 +1,138 @@
+"""The sections about the origin and the use of a model."""
+
+import pathlib
+
+from keras_transfer.runs import blocks
+
+
+def provenance(run):
+    """Where the model comes from, and what it takes to run it."""
+    settings, found = run.settings, run.course.get("provenance")
+    found = found if isinstance(found, dict) else {}
+    machine = found.get("machine", {})
+    versions = found.get("versions", {})
+    counts = found.get("num_images", {})
+    cores = machine.get("cores")
+    accelerators = machine.get("accelerators") or ["no accelerator"]
+    pairs = [
+        ("date", found.get("date")),
+        ("command", found.get("command")),
+        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        (
+            "machine",
+            machine
+            and f"{machine.get('system')}, {machine.get('processor')}, {cores} cores, "
+            f"{', '.join(accelerators)}",
+        ),
+        ("network", network(run)),
+        ("weights", weights_name(settings)),
+        ("images", ", ".join(f"{number:,} {split}" for split, number in counts.items())),
+        ("data", images_folder(run)),
+        ("input", "{} x {} pixels, {} channels".format(*run.image_size, settings["channels"])),
+        ("parameters", _formatted(found.get("parameters"), "{:,}")),
+        ("file", _formatted(found.get("bytes"), "model.keras, {:.1f} MB", 1e-6)),
+        (
+            "latency",
+            _formatted(found.get("latency_ms"), "{:.1f} ms for one image, on this machine"),
+        ),
+        ("seed", str(settings.get("seed"))),
+    ]
+    shown = [blocks.facts(pairs)]
+    if not found:
+        note = "An older version made this run: it did not record the machine and the versions."
+        shown.append(blocks.text(note, "soft"))
+    return blocks.section("provenance", "Provenance", shown)
+
+
+def images_folder(run):
+    """The folder of the images as it was recorded, or None."""
+    found = run.course.get("provenance")
+    recorded = found.get("images_in") if isinstance(found, dict) else None
+    return run.settings.get("data") or recorded
+
+
+def network(run):
+    """The network with its width and its end."""
+    settings = run.settings
+    alpha, end = settings.get("alpha"), settings.get("truncate_at") or run.plan.truncate_at
+    width = f", alpha {alpha:g}" if isinstance(alpha, (int, float)) else ""
+    return f"{settings['backbone']}{width}" + (f", truncated at {end}" if end else "")
+
+
+def weights_name(settings):
+    """What the training started with."""
+    weights = settings.get("weights")
+    if weights is None:
+        return "random, or those of the given backbone"
+    return str(weights) if weights == "imagenet" else pathlib.PurePath(str(weights)).name
+
+
+def latency(run):
+    """The milliseconds for one image, or None."""
+    found = run.course.get("provenance")
+    return found.get("latency_ms") if isinstance(found, dict) else None
+
+
+def card(run):
+    """For what the model is meant, where it ends, and whose weights it has."""
+    classes = f"{len(run.class_names)} classes"
+    return blocks.section(
+        "card",
+        "Model card",
+        [
+            blocks.heading("Intended use"),
+            blocks.text(
+                f"To tell which one of {classes} an image shows, for images like those of the "
+                "training. It gives one of them for every image, also for one that shows "
+                "something else or several of them."
+            ),
+            blocks.heading("Limits"),
+            blocks.bullets(list(_limits(run))),
+            blocks.heading("Licences"),
+            blocks.bullets([_licence(run.settings), _LICENCE_OF_IMAGES]),
+        ],
+    )
+
+
+_LICENCE_OF_IMAGES = (
+    "The licence of the images is not recorded. It may restrict what the model may be used for."
+)
+
+
+def _limits(run):
+    if run.measured is None:
+        yield "The accuracy was not measured."
+    else:
+        number = run.metrics[run.measured]["images"]
+        yield (
+            f"The accuracy was measured on {number} {run.measured} images from the same source "
+            "as those of the training. On images from another camera, place or time it may be "
+            "lower: `keras-transfer evaluate RUN DATA` measures it, and `keras-transfer audit "
+            "DATA --new OTHER` tests for a shift."
+        )
+    yield (
+        "It was not tested for accuracy by group (such as people, places or devices), nor for "
+        "images that were made to mislead it."
+    )
+    yield "Decisions about people's health, safety or rights need more than these measures."
+
+
+def _licence(settings):
+    weights = settings.get("weights")
+    if weights == "imagenet":
+        return (
+            "The training started with weights that `keras.applications` distributes. Keras is "
+            "published under Apache-2.0; its documentation names the origin of each network's "
+            "weights, whose licences differ. They were trained on ImageNet, whose images are "
+            "for research and may be protected."
+        )
+    if weights is None:
+        return "No weights file was named: the licence of the initial weights is not known."
+    return (
+        f"The training started with the file {weights_name(settings)}, whose licence is not "
+        "known."
+    )
+
+
+def _formatted(value, form, factor=1):
+    return form.format(factor * value) if isinstance(value, (int, float)) else None

@@ -1,0 +1,102 @@
+"""Where a model comes from: when, how, with what and on which machine it was trained."""
+
+import datetime
+import os
+import pathlib
+import platform
+import shlex
+import statistics
+import sys
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_transfer.version import __version__
+
+# Calls before the measurement, and measured ones.
+_WARM_UP, _MEASURED = 3, 15
+
+
+def provenance_of(model, path, splits):
+    """What `report.html` says about the origin of a model, as JSON values.
+
+    Args:
+        model: the trained `TransferModel`.
+        path: its file.
+        splits: the `ImageSplits` that it was trained on.
+
+    Returns:
+        A dict.
+    """
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {
+        "date": now.isoformat(timespec="seconds"),
+        "command": _command(),
+        "versions": {
+            "Python": platform.python_version(),
+            "TensorFlow": tf.__version__,
+            "Keras": keras.__version__,
+            "keras_transfer": __version__,
+        },
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "accelerators": _accelerators(),
+        },
+        "num_images": dict(splits.num_images),
+        "images_in": folder_of(splits),
+        "parameters": model.count_params(),
+        "bytes": pathlib.Path(path).stat().st_size,
+        "latency_ms": round(1000 * _latency(model), 2),
+    }
+
+
+def folder_of(splits):
+    """The folder that all image files lie in, as a string; None if there is none."""
+    paths = [os.path.abspath(path) for found in splits.paths.values() for path in found]
+    return os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else None
+
+
+def _command():
+    """The line that was typed, or the function that a program called."""
+    program = pathlib.Path(sys.argv[0] if sys.argv else "")
+    is_module = program.parts[-3:] == ("keras_transfer", "cli", "__main__.py")
+    if program.stem == "keras-transfer" or is_module:
+        return shlex.join(["keras-transfer", *sys.argv[1:]])
+    return "keras_transfer.runs.fit, called from Python"
+
+
+def _processor():
+    """The name of the processor, which `platform` does not know on Linux."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def _accelerators():
+    devices = [
+        device for device in tf.config.list_physical_devices() if device.device_type != "CPU"
+    ]
+    return [
+        str(tf.config.experimental.get_device_details(device).get("device_name", device.name))
+        for device in devices
+        if device.device_type in ("GPU", "TPU")
+    ]
+
+
+def _latency(model):
+    """The median of the seconds for one image."""
+    image = tf.constant(np.zeros((1, *model.input_shape[1:]), "float32"))
+    predict = tf.function(lambda images: model(images, training=False), autograph=False)
+    seconds = []
+    for _ in range(_WARM_UP + _MEASURED):
+        started = time.perf_counter()
+        np.asarray(predict(image))
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[_WARM_UP:])

@@ -1,0 +1,74 @@
+"""What the JSON files of the commands say about the images of a run.
+
+The files may come from elsewhere: what the commands would not write is left out.
+"""
+
+
+def own_findings(run, command):
+    """What a command found in the images of the run; an empty dict for other images."""
+    content = mapping(run.findings.get(command))
+    return content if content.get("data") in (None, run.settings.get("data")) else {}
+
+
+def copies(run):
+    """The pairs of copies that an audit found, as dicts; None without an audit."""
+    duplicates = own_findings(run, "audit").get("duplicates")
+    if not isinstance(duplicates, dict):
+        return None
+    return [pair for pair in listed(duplicates.get("pairs")) if _is_pair(pair)]
+
+
+def num_copies(run):
+    """The number of copies as the audit counted it, or None."""
+    return mapping(own_findings(run, "audit").get("duplicates")).get("num_copies")
+
+
+def label_errors(run):
+    """The labels that an audit suspects, as dicts."""
+    labels = mapping(own_findings(run, "audit").get("labels"))
+    return [error for error in listed(labels.get("errors")) if _is_error(error)]
+
+
+def probe_accuracy(run):
+    """The accuracy of a linear probe on the training images, or None if none was fitted."""
+    accuracy = mapping(own_findings(run, "recommend").get("likeness")).get("accuracy")
+    stages = listed(own_findings(run, "probe").get("stages"))
+    if accuracy is None and stages:
+        accuracy = mapping(stages[-1]).get("accuracy")
+    return accuracy if isinstance(accuracy, float) else None
+
+
+def conclusions(content):
+    """The findings of an audit, dicts of strings: `kind`, `severity` and `conclusion`."""
+    keys = ("kind", "severity", "conclusion")
+    return [
+        finding
+        for finding in listed(content.get("findings"))
+        if all(isinstance(mapping(finding).get(key), str) for key in keys)
+    ]
+
+
+def mapping(value):
+    """The value if it is a dict, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def listed(value):
+    """The value if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def _is_pair(pair):
+    names, splits = listed(mapping(pair).get("names")), listed(mapping(pair).get("splits"))
+    labels = listed(mapping(pair).get("labels"))
+    is_named = len(names) == 2 and all(isinstance(name, str) for name in [*names, *splits])
+    are_plain = all(label is None or isinstance(label, (str, int)) for label in labels)
+    return is_named and are_plain and isinstance(pair.get("evidence"), str)
+
+
+def _is_error(error):
+    texts = [mapping(error).get(key) for key in ("name", "given", "suggested")]
+    keys = ("given_probability", "suggested_probability")
+    return all(isinstance(text, str) for text in texts) and all(
+        isinstance(error.get(key), float) for key in keys
+    )
