@@ -38,6 +38,13 @@ def positive(text):
     return int(text)
 
 
+def several(text):
+    """An integer of at least 2."""
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"must be an integer of at least 2, not {text!r}")
+    return int(text)
+
+
 def positive_number(text):
     """A positive number."""
     try:

@@ -1,8 +1,10 @@
 """`keras-transfer fit`."""
 
+import functools
 import sys
 
 from keras_transfer import runs, training
+from keras_transfer._text import print_table
 from keras_transfer.cli.arguments import reading_of
 from keras_transfer.cli.inputs import cache_of, weights_of
 from keras_transfer.serving.warmup import can_write_warmup
@@ -10,8 +12,11 @@ from keras_transfer.serving.warmup import can_write_warmup
 
 def run(options):
     """Trains on a folder of images, and prints the results."""
+    train = runs.fit
+    if options.folds is not None:
+        train = functools.partial(runs.cross_validate, folds=options.folds)
     try:
-        found = runs.fit(
+        found = train(
             options.data,
             options.backbone,
             options.output,
@@ -43,7 +48,13 @@ def run(options):
             file=sys.stderr,
         )
         raise
-    if found is not None:  # the chief
+    if found is None:  # not the chief
+        return
+    if options.folds is not None:
+        print()
+        print_table(found.rows())
+        print(f"\n{found.conclusion}")
+    else:
         _print_results(found)
 
 

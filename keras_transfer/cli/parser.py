@@ -16,6 +16,7 @@ from keras_transfer.cli.arguments import (
     positive_number,
     probability,
     seconds,
+    several,
     size_in_bytes,
 )
 from keras_transfer.version import __version__
@@ -103,6 +104,12 @@ def _add_fit(commands):
         "--balance", action="store_true", help="give each class the same weight in the loss"
     )
     add_reading(fit)
+    fit.add_argument(
+        "--folds",
+        type=several,
+        metavar="NUMBER",
+        help="cross-validation: a run for each of so many folds, and their accuracy",
+    )
     length = fit.add_mutually_exclusive_group()
     length.add_argument(
         "--plan",

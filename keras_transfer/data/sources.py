@@ -80,6 +80,9 @@ def read_divided(data, image_size, settings, **arguments):
     excluded, groups = settings.get("excluded"), settings.get("groups")
     if isinstance(excluded, list):
         arguments["exclude"] = [path for path in excluded if isinstance(path, str)]
+    fold = settings.get("fold")
+    if isinstance(fold, list) and len(fold) == 2 and all(type(one) is int for one in fold):
+        arguments["fold"] = tuple(fold)
     if is_table(data):
         return read_source(
             data, image_size, settings.get("label"), group=settings.get("group"), **arguments

@@ -1,7 +1,6 @@
 """The main job: from a folder of images to a calibrated, measured and exported model."""
 
 import contextlib
-import dataclasses
 import json
 import math
 import os
@@ -9,47 +8,32 @@ import pathlib
 import re
 import sys
 import time
-import warnings
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from keras_transfer import _progress, distribution, heads, models, serving
+from keras_transfer import _progress, distribution, heads, models
 from keras_transfer._applications import find_application
 from keras_transfer._figures import save_figure
-from keras_transfer._text import reason_of, tell_unreadable
+from keras_transfer._text import tell_unreadable
 from keras_transfer.backbones import Backbone
-from keras_transfer.calibration.measures import measure
-from keras_transfer.calibration.temperature_scaling import (
-    HIGHEST,
-    LOWEST,
-    apply_temperature,
-    at_temperature,
-    fit_temperature,
-)
 from keras_transfer.data import augmentation as augmentations
-from keras_transfer.data.decoding import check_image_size, decode_image
+from keras_transfer.data.decoding import check_image_size
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.sheet import show as show_images
 from keras_transfer.data.sources import division_of, read_source
 from keras_transfer.distribution.precision import mixed_precision_policy
 from keras_transfer.distribution.workers import has_workers, is_chief
-from keras_transfer.features import FeatureCache, NoRoomError
+from keras_transfer.features import FeatureCache
 from keras_transfer.plans import Plan, recommend
 from keras_transfer.plans.chooser import with_changes
-from keras_transfer.runs.folder import Predictions, RunFolder, check_output
-from keras_transfer.runs.provenance import provenance_of
+from keras_transfer.runs.finishing import finish
+from keras_transfer.runs.folder import RunFolder, check_output
 from keras_transfer.runs.run import Run
-from keras_transfer.runs.run_course import PhaseClock, best_epoch, course_of
-from keras_transfer.runs.run_figures import confusion_figure, learning_curves
+from keras_transfer.runs.run_course import PhaseClock
 from keras_transfer.training.fine_tuning import as_cache, as_plan, fine_tune_in
-from keras_transfer.training.phase_data import has_frozen_work
 
 _DROPOUT = 0.2
-_EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
-# With fewer validation images a fitted temperature is mostly noise.
-_FEWEST_TO_CALIBRATE = 50
 
 
 def fit(
@@ -70,6 +54,7 @@ def fit(
     group: str | None = None,
     exclude: str | os.PathLike | None = None,
     value_range: float | None = None,
+    fold: tuple[int, int] | None = None,
     plan: Plan | str | os.PathLike | None = None,
     time_budget: float | None = None,
     unfreeze: int | None = None,
@@ -115,6 +100,8 @@ def fit(
             a group, for example a patient, are on one side of the split. Defaults to None.
         exclude: the `audit.json` of an audit, whose label errors and copies are left out.
         value_range: as in `data.image_folder`.
+        fold: `(index, number)`: the images of one fold become the test set, see
+            `cross_validate`. Defaults to None.
         plan: a `Plan`; the path of a `plan.json` or a `recommend.json`; "auto", which measures
             the images first; or None, which chooses by their number. As in `fine_tune`.
         time_budget: as in `fine_tune`.
@@ -180,6 +167,7 @@ def fit(
         "group": group,
         "exclude": None if exclude is None else os.path.abspath(exclude),
         "value_range": value_range,
+        "fold": fold and list(fold),
         "augmentation": augmentation or "none",
         "batch_size": batch_size,
         "precision": precision,
@@ -198,7 +186,7 @@ def fit(
     splits = data if isinstance(data, ImageSplits) else read_source(
         data, size, label, metadata, group,
         batch_size=batch_size, seed=seed, on_unreadable=on_unreadable, exclude=exclude,
-        value_range=value_range, color_mode="grayscale" if channels == 1 else "rgb",
+        value_range=value_range, fold=fold, color_mode="grayscale" if channels == 1 else "rgb",
     )  # fmt: skip
     # Only now: a wrong `data` should not leave an empty folder behind.
     with (
@@ -252,7 +240,7 @@ def fit(
             splits.balanced_class_weight if balance else None, verbose, feature_cache,
             time_budget, checkpoint_every, **changes,
         )  # fmt: skip
-        return _finish(folder, model, history, splits, feature_cache, before, clock, started)
+        return finish(folder, model, history, splits, feature_cache, before, clock, started)
 
 
 def _auto_plan(folder, settings, splits, backbone, cache, changes):
@@ -321,38 +309,6 @@ def _image_shape(data, backbone, image_size):
     return check_image_size(size), 3
 
 
-def _finish(folder, model, history, splits, cache, before, clock, started):
-    """What follows the training: calibration, measures, export and page."""
-    if not folder.writes:
-        return None
-    trained = time.monotonic()
-    if model.distribute_strategy.num_replicas_in_sync > 1 or _is_mixed(model):
-        # On one device, without the other workers.
-        model = model.copy(dtype="float32")
-        folder.write_model(model)
-    metrics = _evaluate_and_export(folder, model, history, splits, cache)
-    fits = [phase.name for phase in history.plan.phases if phase.solver != "exact"]
-    provenance = provenance_of(model, folder.model_path, splits)
-    ended = time.monotonic()
-    seconds = [
-        ("reading the images", clock.started - started),
-        *clock.seconds(fits, trained),
-        ("evaluation and export", ended - trained),
-    ]
-    course = course_of(history.plan, before, model, seconds, metrics["temperature"])
-    folder.write_course({**course, "provenance": provenance})
-    metrics["seconds"] = round(ended - started, 1)
-    folder.finish(metrics)
-    run = Run(folder.path)
-    run.model = model  # as the folder has it
-    _write_report(run)
-    return run
-
-
-def _is_mixed(model):
-    return any(layer.dtype_policy.name.startswith("mixed") for layer in model.layers)
-
-
 def _train(folder, model, *arguments, **changes):
     try:
         return fine_tune_in(folder, model, *arguments, **changes)
@@ -375,19 +331,6 @@ def _worker_failure(error, strategy):
     )
 
 
-@_progress.step("writing the page")
-def _write_report(run):
-    """Writes the page. Whatever stops it, the run has finished."""
-    try:
-        run.report()
-    except Exception as error:
-        warnings.warn(
-            f"report.html was not written ({reason_of(error)}). Everything else was; "
-            f"`keras-transfer report {run.path}` tries again.",
-            stacklevel=2,
-        )
-
-
 def _check_plan(plan, model, cache):
     """Raises what the training by this plan would, before there is a run folder."""
     for phase in plan.phases if isinstance(plan, Plan) else ():
@@ -404,80 +347,3 @@ def augmented(train, augmentation, seed):
     if augmentation in (None, "none"):
         return train
     return getattr(augmentations, augmentation)(seed=seed)(train)
-
-
-@_progress.step("evaluation and export")
-def _evaluate_and_export(folder, model, history, splits, cache):
-    """Calibrates, measures and exports a trained model; returns the metrics."""
-    predictions = list(_predict(model, splits, cache))
-    temperature = _temperature(predictions)
-    if temperature is not None:
-        apply_temperature(model, temperature)
-        folder.write_model(model)
-        predictions = [_scaled(one, temperature) for one in predictions]
-    folder.write_predictions(predictions)
-    metrics = {
-        "best_epoch": best_epoch(history.history),
-        "kept_epoch": history.best_epoch + 1,
-        "epochs": len(history.epoch),
-        "temperature": temperature,
-    }
-    for one in predictions:
-        metrics[one.split] = measure(one.probabilities, one.labels, splits.class_names)
-    curves = learning_curves(history.history, history.phase, kept=metrics["kept_epoch"])
-    save_figure(curves, folder.path / "learning_curves.png")
-    measured = metrics.get("test", metrics.get("validation"))
-    if measured is not None:
-        matrix = confusion_figure(measured["confusion"], splits.class_names)
-        save_figure(matrix, folder.path / "confusion_matrix.png")
-    serving.export(model, folder.path / "serving", examples=_readable_by_server(splits))
-    return metrics
-
-
-def _predict(model, splits, cache):
-    """The predictions for every split but the training set."""
-    for split in ("validation", "test"):
-        dataset = getattr(splits, split)
-        if dataset is not None:
-            probabilities = model.predict(_inputs(model, dataset, cache), verbose=0)
-            paths = tuple(map(os.path.abspath, splits.paths.get(split, ())))
-            yield Predictions(split, probabilities, np.asarray(splits.labels[split]), paths)
-
-
-def _inputs(model, dataset, cache):
-    """The features of the model's frozen part, which the training left in the cache, or the
-    images."""
-    if cache is not None and has_frozen_work(model):
-        with contextlib.suppress(NoRoomError):
-            return cache.extract(model, dataset).as_inputs()
-    return dataset
-
-
-def _temperature(predictions):
-    """The temperature that calibrates the model on the validation set, or None."""
-    for one in predictions:
-        if one.split == "validation" and len(one.labels) >= _FEWEST_TO_CALIBRATE:
-            temperature = fit_temperature(one.probabilities, one.labels)
-            return None if temperature in (LOWEST, HIGHEST) else temperature
-    return None
-
-
-def _scaled(predictions, temperature):
-    probabilities = at_temperature(predictions.probabilities, temperature).astype("float32")
-    return dataclasses.replace(predictions, probabilities=probabilities)
-
-
-def _readable_by_server(splits):
-    """A few images, if possible not from training, that TensorFlow can decode."""
-    found = (splits.paths.get(split) for split in ("test", "validation", "train"))
-    paths = next(filter(None, found), ())
-    spread = paths[:: max(1, len(paths) // _EXPORT_CANDIDATES)]
-    return [path for path in spread if _is_readable_by_server(path)][:_EXPORT_EXAMPLES] or None
-
-
-def _is_readable_by_server(path):
-    try:
-        decode_image(tf.io.read_file(path))
-    except tf.errors.InvalidArgumentError:  # WebP, or a BMP with a palette
-        return False
-    return True

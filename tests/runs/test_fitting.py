@@ -12,7 +12,8 @@ from keras_transfer.calibration.temperature_scaling import apply_temperature
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.runs import fitting, provenance
-from keras_transfer.runs.fitting import _scaled, _temperature, fit
+from keras_transfer.runs.finishing import _scaled, _temperature
+from keras_transfer.runs.fitting import fit
 from keras_transfer.runs.folder import Predictions
 from tests.networks import residual_backbone
 from tests.pictures import colour_folder
