@@ -12,13 +12,13 @@ from keras_transfer.auditing.thumbnails import (
     FINE_SIDE,
     aligned,
     fine_correlation,
-    is_drawing,
     perceptual_hashes,
 )
 from keras_transfer.data.scanning import in_mode
 from keras_transfer.data.thumbnails import (
     WINDOWS,
     correlation_rows,
+    is_drawing,
     open_image,
     thumbnails,
     windows_of,

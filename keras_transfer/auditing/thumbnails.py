@@ -25,8 +25,6 @@ _FINE_STEPS = (0.00625, 0.004, 0.002, 0.001, 0.001)
 # Drawings are compared at up to this many pixels a side, where the lines of two of them differ;
 # blurs in these pixels.
 FINE_SIDE, _FINE_BLUR, _NOISE_BLUR = 192, 4.0, 0.7
-# More than half of the pixels of a drawing are the ground, which varies by at most so much.
-_GROUND_SHARE, _GROUND_RANGE = 0.5, 16
 
 
 def perceptual_hashes(small, windows=WINDOWS):
@@ -59,13 +57,6 @@ def aligned(cropped, whole):
         found = correlation_rows(details(windows_of(cropped, windows, side))) @ other
         best, window = float(found.max()), windows[int(found.argmax())]
     return best, window
-
-
-def is_drawing(small):
-    """Whether a thumbnail shows lines or an object on an even ground."""
-    counts = np.cumsum(np.bincount(small.reshape(-1), minlength=256 + _GROUND_RANGE))
-    inside = counts[_GROUND_RANGE:] - np.concatenate([[0], counts[: -_GROUND_RANGE - 1]])
-    return bool(inside.max() > _GROUND_SHARE * small.size)
 
 
 def fine_correlation(cropped, whole, window):

@@ -10,10 +10,10 @@ import numpy as np
 
 from keras_transfer import _progress
 from keras_transfer._files import cache_directory, write_text_aside
-from keras_transfer.data.thumbnails import SIDE, correlation_rows, thumbnails
+from keras_transfer.data.thumbnails import SIDE, correlation_rows, is_drawing, thumbnails
 
 # Increase it when the same files may give other copies.
-_RULES = 1
+_RULES = 2
 # Thumbnails of 16 pixels propose pairs: first as they are, then aligned with each other's
 # windows. Those of 32 pixels decide.
 _COARSE_SIDE, _FINE_SIDE = 16, 32
@@ -21,6 +21,8 @@ _COARSE_SIDE, _FINE_SIDE = 16, 32
 # images.
 _BLUR = 1 / 16
 _LEAST_WHOLE, _LEAST_COARSE, _LEAST_FINE = 0.5, 0.7, 0.94
+# For two drawings: the same outline on an even ground is not yet the same picture.
+_LEAST_DRAWN = 0.985
 # Left, top, right and bottom of the whole image, and of what crops of about 5% leave of it.
 _WINDOWS = (
     (0.0, 0.0, 1.0, 1.0),
@@ -76,7 +78,9 @@ def similar_pairs(small):
             images, place = np.unique(np.concatenate([rows, columns]), return_inverse=True)
             fine = _described(small[images], windows, _FINE_SIDE)
             first, second = place[: len(rows)], place[len(rows) :]
-            kept = _best_match(fine, first, second, is_mirrored) >= _LEAST_FINE
+            drawings = np.array([is_drawing(small[image]) for image in images])
+            least = np.where(drawings[first] & drawings[second], _LEAST_DRAWN, _LEAST_FINE)
+            kept = _best_match(fine, first, second, is_mirrored) >= least
             found += zip(rows[kept].tolist(), columns[kept].tolist(), strict=True)
     return found
 

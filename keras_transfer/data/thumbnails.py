@@ -22,6 +22,8 @@ WINDOWS = (
     (0.0, 0.05, 0.95, 1.0),
     (0.05, 0.05, 1.0, 1.0),
 )
+# More than half of the pixels of a drawing are the ground, which varies by at most so much.
+_GROUND_SHARE, _GROUND_RANGE = 0.5, 16
 # The blur that is subtracted, in pixels of 32: coarse shapes correlate in unrelated images.
 _BLUR = 2.0
 
@@ -47,6 +49,13 @@ def open_image(image, least_side):
     opened = open_file(image)
     opened.draft(opened.mode, (least_side, least_side))
     return ImageOps.exif_transpose(opened)
+
+
+def is_drawing(small):
+    """Whether a thumbnail shows lines or an object on an even ground."""
+    counts = np.cumsum(np.bincount(small.reshape(-1), minlength=256 + _GROUND_RANGE))
+    inside = counts[_GROUND_RANGE:] - np.concatenate([[0], counts[: -_GROUND_RANGE - 1]])
+    return bool(inside.max() > _GROUND_SHARE * small.size)
 
 
 def windows_of(small, windows, side):

@@ -11,7 +11,7 @@ from keras_transfer.data import copies
 from keras_transfer.data.copies import similar_pairs
 from keras_transfer.data.splitting import groups_of, stratified_split, units_of
 from keras_transfer.data.thumbnails import thumbnails
-from tests.photographs import made_up
+from tests.photographs import compressed, drawing, made_up
 
 COPIES = {
     "the same pixels": lambda image: image,
@@ -166,3 +166,10 @@ def test_a_unit_keeps_the_name_of_its_group():
     units = units_of(["5", "1", "3", "3"], [("1", "5")], [None, "b", "c", None])
     assert units == [" b", " b", " c", " c"]
     assert groups_of([], None, "") == []
+
+
+def test_drawings_of_the_same_kind_are_no_copies():
+    drawings = [np.asarray(drawing(seed)) for seed in range(14)]
+    same = [np.asarray(compressed(drawing(seed))) for seed in (3, 7)]
+    small, _ = thumbnails([*drawings, *same])
+    assert similar_pairs(small) == [(3, 14), (7, 15)]
