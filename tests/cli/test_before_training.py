@@ -142,3 +142,51 @@ def test_names_in_the_table_are_short_where_they_differ(texts, names):
 def test_cells_of_a_markdown_table_cannot_break_it():
     table = markdown_table([("name",), ("a|b",), ("a\nb",)])
     assert table == "| name |\n| --- |\n| a\\|b |\n| a\\nb |"
+
+
+def fit_arguments(photos, run):
+    return ["fit", str(photos), "--output", str(run), "--alpha", "0.35", "--weights", "none",
+            *SMALL, "--plan", "auto", "--epochs", "1"]  # fmt: skip
+
+
+def test_the_recommendation_in_the_folder_is_followed(photos, tmp_path, monkeypatch, capsys):
+    run = tmp_path / "run"
+    network = ["--alpha", "0.35", "--weights", "none", *SMALL]
+    assert main(["recommend", str(photos), "--output", str(run), *network]) == 0
+    recommended = Plan.load(run / "recommend.json")
+    monkeypatch.setattr("keras_transfer.runs.fitting.recommend", None)  # it is not repeated
+    assert main(fit_arguments(photos, run)) == 0
+    plan = Plan.load(run / "plan.json")
+    assert [phase.name for phase in plan.phases] == [p.name for p in recommended.phases]
+    assert plan.phases[-1].epochs == 1  # as the command says
+
+
+def test_the_recommendation_for_another_network_is_not_followed(photos, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    assert main(["recommend", str(photos), "--output", str(run), "--weights", "none",
+                 "--alpha", "0.5", *SMALL]) == 0  # fmt: skip
+    asked = []
+
+    def recommend(*arguments):
+        asked.append(arguments)
+        raise ValueError("measured anew")
+
+    monkeypatch.setattr("keras_transfer.runs.fitting.recommend", recommend)
+    assert main(fit_arguments(photos, run)) == 1
+    assert len(asked) == 1
+
+
+def test_an_interrupted_automatic_plan_is_resumed(photos, tmp_path, monkeypatch, capsys):
+    run, resumed = tmp_path / "run", fit_arguments(photos, tmp_path / "run")
+
+    def interrupt(*arguments, **more):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("keras_transfer.runs.fitting.finish", interrupt)
+        assert main(resumed) == 130
+    plan = Plan.load(run / "plan.json")
+    monkeypatch.setattr("keras_transfer.runs.fitting.recommend", None)
+    assert main(resumed) == 0
+    assert Plan.load(run / "plan.json") == plan
+    assert "Resuming the unfinished run" in capsys.readouterr().out
