@@ -22,8 +22,9 @@ WINDOWS = (
     (0.0, 0.05, 0.95, 1.0),
     (0.05, 0.05, 1.0, 1.0),
 )
-# More than half of the pixels of a drawing are the ground, which varies by at most so much.
-_GROUND_SHARE, _GROUND_RANGE = 0.5, 16
+# More than half of the pixels of a drawing are the ground, which varies by at most this share
+# of the image's range.
+_GROUND_SHARE, _GROUND_RANGE = 0.5, 1 / 16
 # The blur that is subtracted, in pixels of 32: coarse shapes correlate in unrelated images.
 _BLUR = 2.0
 
@@ -53,8 +54,9 @@ def open_image(image, least_side):
 
 def is_drawing(small):
     """Whether a thumbnail shows lines or an object on an even ground."""
-    counts = np.cumsum(np.bincount(small.reshape(-1), minlength=256 + _GROUND_RANGE))
-    inside = counts[_GROUND_RANGE:] - np.concatenate([[0], counts[: -_GROUND_RANGE - 1]])
+    width = int(_GROUND_RANGE * np.ptp(small)) + 1
+    counts = np.cumsum(np.bincount(small.reshape(-1), minlength=256 + width))
+    inside = counts[width:] - np.concatenate([[0], counts[: -width - 1]])
     return bool(inside.max() > _GROUND_SHARE * small.size)
 
 

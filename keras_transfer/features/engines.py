@@ -2,6 +2,7 @@
 
 import abc
 import collections
+import functools
 import importlib.util
 import pathlib
 import tempfile
@@ -120,7 +121,6 @@ class OpenVINOEngine(Engine):
         return importlib.util.find_spec("openvino") is not None
 
     def compile(self, stem: keras.Model) -> Run:
-        import openvino
 
         shape = stem.input_shape[1:]
         if None in shape:
@@ -129,7 +129,7 @@ class OpenVINOEngine(Engine):
                 "`input_shape=(height, width, channels)`, or use `engine='tensorflow'`. "
                 f"Received: a network with input shape {shape}"
             )
-        core = openvino.Core()
+        core = _openvino_core()
         # `openvino.convert_model` reads a graph node by node in Python and takes ten times as
         # long as OpenVINO's own reader of frozen graphs.
         with tempfile.TemporaryDirectory() as folder:
@@ -249,3 +249,16 @@ def get_engine(engine: str | Engine = "auto") -> Engine:
             f"Received: engine={engine!r}"
         )
     return _ENGINES[engine]()
+
+
+@functools.cache
+def _openvino_core():
+    """OpenVINO, which stays loaded.
+
+    It gives the thread that loads it a stack for signals, and frees it with the last object
+    that uses it. If another thread drops that object, the next signal (Ctrl-C, SIGTERM) finds
+    no stack, and the process ends with a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()

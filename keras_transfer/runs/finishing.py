@@ -56,8 +56,14 @@ def finish(folder, model, history, splits, cache, before, clock, started):
     folder.write_course({**course, "provenance": provenance})
     metrics["seconds"] = round(ended - started, 1)
     folder.finish(metrics)
+    return finished_run(folder, model)
+
+
+def finished_run(folder, model=None):
+    """The `Run` of a folder, with its page; `model` is the one that the folder has."""
     run = Run(folder.path)
-    run.model = model  # as the folder has it
+    if model is not None:
+        run.model = model
     _write_report(run)
     return run
 

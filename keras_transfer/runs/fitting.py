@@ -27,10 +27,11 @@ from keras_transfer.distribution.workers import has_workers, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.plans import Plan, recommend
 from keras_transfer.plans.chooser import with_changes
-from keras_transfer.runs.finishing import finish
+from keras_transfer.runs.finishing import finish, finished_run
 from keras_transfer.runs.folder import RunFolder, check_output
 from keras_transfer.runs.run import Run
 from keras_transfer.runs.run_course import PhaseClock
+from keras_transfer.training.checkpointing import Preemption
 from keras_transfer.training.fine_tuning import as_cache, as_plan, fine_tune_in
 
 _DROPOUT = 0.2
@@ -178,6 +179,8 @@ def fit(
         "changes": changes,
         "seed": seed,
     }
+    if folder.lacks_page(settings):  # it was killed there
+        return finished_run(folder)
     folder.check_free(settings)
     check_output(output, None if isinstance(data, ImageSplits) else data)
     keras.utils.set_random_seed(seed)
@@ -240,7 +243,8 @@ def fit(
             splits.balanced_class_weight if balance else None, verbose, feature_cache,
             time_budget, checkpoint_every, **changes,
         )  # fmt: skip
-        return finish(folder, model, history, splits, feature_cache, before, clock, started)
+        with Preemption().watched():  # at once: the same call evaluates again
+            return finish(folder, model, history, splits, feature_cache, before, clock, started)
 
 
 def _auto_plan(folder, settings, splits, backbone, cache, changes):

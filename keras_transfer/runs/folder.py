@@ -27,7 +27,7 @@ _COURSE, _HISTORY, _SECTION = "course.json", "history.csv", "run"
 # Bytes of the predictions of a run.
 _MOST_PREDICTED = 2 * 10**9
 # Written at the end: a run without it is unfinished.
-_METRICS = "metrics.json"
+_METRICS, _PAGE = "metrics.json", "report.html"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +95,13 @@ class RunFolder(TrainingFolder):
             f"({differences(started, settings)}); nothing was overwritten. Use the same "
             "settings, or name a new folder with --output."
         )
+
+    def lacks_page(self, settings):
+        """Whether this run, with the same settings, has finished but for its page."""
+        if not self.writes or not self.is_finished or (self.path / _PAGE).exists():
+            return False
+        found = self.description()
+        return {**found, **json.loads(json.dumps(settings))} == found
 
     def is_unfinished(self, settings):
         """Whether this run was started with the same settings, and did not finish."""

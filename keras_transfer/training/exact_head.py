@@ -31,15 +31,17 @@ def solve_head(
     Args:
         model: a `TransferModel` whose only trainable part is a `SoftmaxHead` without hidden
             layers. Its dropout is not used.
-        features: `CachedFeatures` of its stem, with integer labels.
+        features: `CachedFeatures` of its stem, with integer labels and, if there are any,
+            sample weights.
         class_weight: dict from label to weight, or None.
 
     Returns:
         The chosen strength of the penalty.
 
     Raises:
-        ValueError: if another part is trainable, labels are not integers, all images are of
-            one class, all weights are zero, or features are not finite.
+        ValueError: if another part is trainable, labels are not integers or have no output in
+            the head, all images are of one class, all weights are zero, or features are not
+            finite.
 
     Example:
 
@@ -61,7 +63,14 @@ def solve_head(
     if not np.isfinite(x).all():
         raise ValueError("The features must be finite. Received: NaN or infinity")
     classes, labels = np.unique(labels, return_inverse=True)
+    if classes[0] < 0 or classes[-1] >= dense.units:
+        raise ValueError(
+            f"The labels lie between {classes[0]} and {classes[-1]}, and the head has "
+            f"{dense.units} classes."
+        )
     weights = np.array([(class_weight or {}).get(int(label), 1.0) for label in classes])[labels]
+    if len(rows[0]) > 2:
+        weights = weights * np.concatenate([row[2] for row in rows])
     if len(classes) < 2 or not weights.any():
         raise ValueError(
             "A head needs images of two classes, and a weight that is not zero. Received: "

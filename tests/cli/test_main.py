@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -250,6 +251,34 @@ def test_preempted_run_says_so_and_ends_with_its_own_code(
     assert ended.value.code == 75
     assert "The state is saved; the same command resumes." in capsys.readouterr().err
     assert not list((tmp_path / "run").rglob(".lock"))
+
+
+def test_sigterm_after_the_training_ends_with_its_own_code(
+    run, plan, tmp_path, monkeypatch, capsys
+):
+    command = fit_arguments(run[1], tmp_path / "run", plan)
+
+    def terminated(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr("keras_transfer.runs.fitting.finish", terminated)
+        main(command)
+    assert ended.value.code == 75
+    assert main(command) == 0
+    assert (tmp_path / "run" / "metrics.json").is_file()
+
+
+def test_run_that_was_killed_before_its_page_gets_it(run, plan, tmp_path, capsys):
+    copy = shutil.copytree(run[0], tmp_path / "run")
+    (copy / "report.html").unlink()
+    assert main(fit_arguments(run[1], copy, plan, "--seed", "1")) == 1
+    assert not (copy / "report.html").exists()
+    assert main(fit_arguments(run[1], copy, plan)) == 0
+    assert (copy / "report.html").is_file()
+    assert (copy / "metrics.json").read_bytes() == (run[0] / "metrics.json").read_bytes()
+    assert main(fit_arguments(run[1], copy, plan)) == 1
+    assert "holds a finished run" in capsys.readouterr().err
 
 
 OTHER_SETTINGS = [

@@ -151,7 +151,7 @@ def test_stages_that_harm_are_left_out(tmp_path, monkeypatch):
     assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
     whole = recommend(dataset(LABELS), backbone, FeatureCache(tmp_path), truncate=False).plan
     assert whole.truncate_at is None
-    model = TransferModel(residual_backbone(), SoftmaxHead(2))
+    model = TransferModel(residual_backbone(), SoftmaxHead(3))
     with pytest.raises(ValueError, match=f"truncate_at='{cut}'"):
         fine_tune(model, dataset(LABELS), plan=plan, verbose=0, cache=False)
 

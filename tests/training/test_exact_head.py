@@ -157,3 +157,28 @@ def test_exact_head_takes_the_place_of_a_trained_one_only():
     assert plan.phases[1] == tuning
     assert plan.reasons[0] == "why"
     assert Plan([tuning]).with_exact_head() == Plan([tuning])
+
+
+def test_sample_weights_count_as_in_a_training(tmp_path):
+    images, labels = pictures(2)
+    wrong = np.arange(len(labels)) % 4 == 0
+    given = np.where(wrong, 1 - labels, labels).astype("int32")
+    accuracies = []
+    for index, weights in enumerate((np.ones(len(labels)), 1.0 - wrong)):
+        keras.utils.set_random_seed(0)
+        model = TransferModel(residual_backbone("tf"), SoftmaxHead(2))
+        elements = images, given, weights.astype("float32")
+        dataset = tf.data.Dataset.from_tensor_slices(elements).batch(10)
+        cache = FeatureCache(tmp_path / str(index), engine="tensorflow")
+        features = cache.extract(model, dataset)
+        solve_head(model, features)
+        found = model({"head_pooling": features.arrays()[0]}).numpy()
+        accuracies.append(found[np.arange(len(labels)), labels].mean())
+    assert accuracies[1] > accuracies[0] + 0.1
+
+
+def test_label_without_an_output_is_told(tmp_path):
+    images, labels = pictures(3)
+    model = TransferModel(residual_backbone("tf"), SoftmaxHead(2))
+    with pytest.raises(ValueError, match=r"between 0 and 2, and the head has 2 classes"):
+        solve_head(model, features_of(model, tmp_path, images, labels))
