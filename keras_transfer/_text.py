@@ -33,6 +33,11 @@ def reason_of(error):
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def counted(number, thing, things=None):
+    """A number and a noun, in the singular for 1; the plural has an s by default."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
 def markdown_table(rows):
     """Rows of strings as a Markdown table, the first row its header; bars are escaped."""
     heads, *others = [[one_line(cell).replace("|", "\\|") for cell in row] for row in rows]

@@ -1,8 +1,35 @@
 """Types of arguments, and the arguments that several commands share."""
 
 import argparse
+import difflib
 import math
 import re
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that answers wrong arguments with a line, without the usage of a screen."""
+
+    def error(self, message):
+        """Ends the process with 2."""
+        end = "" if message.endswith("?") else "."
+        self.exit(2, f"{self.prog}: error: {message}{end} See `{self.prog} --help`.\n")
+
+
+class CommandParser(Parser):
+    """The parser of a command, which names the closest option for one that does not exist."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        """As in `argparse`; unknown options end the process first."""
+        known = list(self._option_string_actions)
+        for word in args or ():
+            name = word.partition("=")[0]
+            if word == "--":
+                break
+            if name.startswith("--") and not any(one.startswith(name) for one in known):
+                close = difflib.get_close_matches(name, known, 1)
+                meant = f". Did you mean {close[0]}?" if close else ""
+                self.error(f"there is no option {name}{meant}")
+        return super().parse_known_args(args, namespace)
 
 
 def seconds(text):

@@ -3,6 +3,7 @@
 import os
 
 from keras_transfer import auditing
+from keras_transfer._text import counted
 from keras_transfer.cli.inputs import cache_of, next_command, read_inputs, show_findings
 
 
@@ -28,8 +29,9 @@ def _sentences(options, found):
     num_copies = sum(len(cluster) - 1 for cluster in found.duplicates.clusters)
     if not num_errors and not num_copies:
         return [next_command(options)]
+    wrong = num_errors and f"{counted(num_errors, 'image')} with a label that is likely wrong"
+    copies = num_copies and counted(num_copies, "copy", "copies")
     return [
-        f"The next command leaves out {num_errors} images whose label is likely wrong, and "
-        f"{num_copies} copies.",
+        f"The next command leaves out {' and '.join(filter(None, (wrong, copies)))}.",
         next_command(options, exclude=os.path.join(options.output, "audit.json")),
     ]

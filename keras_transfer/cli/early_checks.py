@@ -4,13 +4,18 @@ import os
 
 from keras_transfer._applications import APPLICATIONS, hint
 
+# The options of a command that name a file which it writes at its end.
+_WRITTEN_FILES = {"predict": ("output",), "report": ("output",), "export": ("file",)}
+_FORMATS = (".tflite", ".onnx", ".keras")
+
 
 def check(options):
     """Checks what the arguments name.
 
     Raises:
         FileNotFoundError: if a file or folder does not exist.
-        ValueError: if there is no network of a name.
+        IsADirectoryError: if a file is to be written in the place of a folder.
+        ValueError: if there is no network of a name, or no format of a file's ending.
     """
     for name in (getattr(options, "backbone", None), *getattr(options, "backbones", ())):
         if name is not None:
@@ -19,7 +24,19 @@ def check(options):
         path = getattr(options, name, None)
         if path is not None and not os.path.exists(path):
             raise FileNotFoundError(f"No such folder or file: '{path}'")
+    for name in _WRITTEN_FILES.get(options.command, ()):
+        path = getattr(options, name)
+        if path is not None:
+            _check_written(path)
+    if options.command == "export" and options.file is not None:
+        _check_format(options.file)
     run = getattr(options, "run", None)
+    if run is not None and os.path.isfile(os.path.join(run, "folds.json")):
+        raise FileNotFoundError(
+            f"'{run}' holds a cross-validation, with a run for each fold, for example "
+            f"'{os.path.join(run, 'fold-1')}'. For a model to use, train on all images: the "
+            "same `fit` command without --folds, with another --output."
+        )
     if run is not None and not os.path.isfile(os.path.join(run, "run.json")):
         raise FileNotFoundError(
             f"'{run}' is not a run folder: it has no 'run.json'. Make one with "
@@ -38,4 +55,22 @@ def _check_backbone(name):
         raise ValueError(
             f"There is no network '{name}'. {hint(name)}`keras-transfer backbones` lists them "
             "all."
+        )
+
+
+def _check_written(path):
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"No such folder: '{folder}'. Make it first, to write '{path}'."
+        )
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"'{path}' is a folder: name a file in it.")
+
+
+def _check_format(path):
+    if os.path.splitext(path)[1] not in _FORMATS:
+        raise ValueError(
+            f"--file must end in {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}; for TensorFlow "
+            f"Serving there is --output. Received: '{path}'"
         )

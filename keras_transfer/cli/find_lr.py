@@ -19,6 +19,11 @@ def run(options):
     sentences = [found.conclusion]
     if found.suggestion is not None:
         rate = f"{found.suggestion:.1e}"
+        if not options.unfreeze:
+            sentences.append(
+                "It is for the head alone, which is all that the next command trains; for the "
+                "last stages too, find the rate with --unfreeze 2."
+            )
         sentences.append(next_command(options, unfreeze=options.unfreeze, learning_rate=rate))
     show_findings(
         options, found.rows(), sentences, training.plot_learning_rates(found), found.to_json()

@@ -54,6 +54,10 @@ def run(options):
         print()
         print_table(found.rows())
         print(f"\n{found.conclusion}")
+        print(
+            f"The run of each fold is in {options.output}. For a model to use, train on all "
+            "images: the same command without --folds, with another --output."
+        )
     else:
         _print_results(found)
 

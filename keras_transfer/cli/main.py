@@ -120,6 +120,8 @@ def _message(error):
         lines = [line for line in str(error).splitlines() if line.strip()]
         kept = [line for line in lines if not line.lstrip().startswith("[[{{node")]
         return printable(kept[-1].strip()) if kept else type(error).__name__
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return printable(f"{error.strerror}: '{error.filename}'")  # without [Errno 2]
     return printable(str(error)) or type(error).__name__
 
 
@@ -147,7 +149,10 @@ def _import_tensorflow():
         sys.stderr.flush()
         os.dup2(log.fileno(), 2)
         try:
-            import tensorflow  # noqa: F401
+            import tensorflow
+
+            # It advises against new traces, which a new model needs.
+            tensorflow.get_logger().setLevel("ERROR")
         except Exception:
             log.seek(0)
             os.write(stderr, log.read())

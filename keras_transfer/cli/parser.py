@@ -3,6 +3,8 @@
 import argparse
 
 from keras_transfer.cli.arguments import (
+    CommandParser,
+    Parser,
     add_augmentation,
     add_backbone,
     add_cache,
@@ -54,7 +56,7 @@ examples:
 
 def build_parser():
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="keras-transfer",
         description="Transfer learning for Keras: from a folder of images to a model that "
         "TensorFlow Serving loads.",
@@ -63,7 +65,9 @@ def build_parser():
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of errors")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=CommandParser
+    )
     for add in (
         _add_fit, _add_evaluate, _add_predict, _add_export, _add_report, _add_audit, _add_rank,
         _add_probe, _add_recommend, _add_find_lr, _add_backbones, _add_cache_command, _add_demo,

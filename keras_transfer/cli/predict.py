@@ -68,11 +68,12 @@ def _print_summary(found, threshold, options):
     print(f"{len(found.paths)} images in {one_line(options.output)}")
     for name in found.class_names:
         print(f"  {one_line(name)}: {found.labels.count(name)}")
-    if threshold is not None:
-        below = int((found.probabilities.max(axis=1, initial=0) <= threshold).sum())
-        source = (
-            ""
-            if options.threshold is not None
-            else (", above which at most 5% of the answers on the images of the run were wrong")
-        )
-        print(f"{below} are below the threshold of {threshold:.1%}{source}.")
+    if threshold is None:
+        return
+    shown = "on the images of the run at most 5% of the answers were wrong"
+    if options.threshold is None and threshold == 0:
+        print(f"No threshold is needed: {shown}.")
+        return
+    below = int((found.probabilities.max(axis=1, initial=0) <= threshold).sum())
+    source = f": above it, {shown}" if options.threshold is None else ""
+    print(f"{below} are below the threshold of {threshold:.1%}{source}.")

@@ -122,7 +122,7 @@ def choose_plan(
     reasons = reasons or [_reason(strategy, stages, num_images / num_classes, likeness)]
     phases = phases_of(strategy, stages, num_stages, *size, epochs, views)
     if phases[0].name == "head":
-        reasons.insert(0, _HEAD_REASON.format(epochs=phases[0].epochs))
+        reasons.insert(0, _HEAD_REASON)
     if harm and phases[-1].name == "fine-tuning":
         reasons.append(harm)
     if len(phases) == 2:
@@ -160,11 +160,7 @@ def with_changes(plan, num_stages, size, unfreeze=None, epochs=None, learning_ra
     changes = {name: value for name, value in changes.items() if value is not None}
     if unfreeze is None and not changes:
         return plan
-    if unfreeze is not None and unfreeze > num_stages:
-        raise ValueError(
-            f"The backbone has {num_stages} stages that can be trained. "
-            f"Received: unfreeze={unfreeze}"
-        )
+    check_unfreeze(unfreeze, num_stages)
     phases, reasons = list(plan.phases), plan.reasons
     from_scratch = plan.from_scratch and unfreeze is None
     if unfreeze is not None:
@@ -179,6 +175,15 @@ def with_changes(plan, num_stages, size, unfreeze=None, epochs=None, learning_ra
         reasons = [*reasons, f"As given, '{phases[-1].name}' has: {', '.join(given)}."]
     plan = dataclasses.replace(plan, phases=phases, reasons=reasons, from_scratch=from_scratch)
     return plan.with_exact_head() if unfreeze and plan.truncate_at else plan
+
+
+def check_unfreeze(unfreeze, num_stages):
+    """Raises `ValueError` if a backbone has fewer stages than a user wants to train."""
+    if unfreeze is not None and unfreeze > num_stages:
+        raise ValueError(
+            f"The backbone has {num_stages} stages that can be trained. "
+            f"Received: unfreeze={unfreeze}"
+        )
 
 
 def choose_strategy(num_images, batch_size, images_per_class, num_stages, likeness=None):
@@ -306,8 +311,8 @@ def _affordable(wanted, epochs, num_images, batch_size, costs, time_budget):
 
 _HEAD_REASON = (
     "The head starts from random weights, and its first gradients would distort the pretrained "
-    "features: it is trained alone first, for {epochs} epochs (Kumar et al., ICLR 2022). It "
-    "sees the images without augmentation, because it has too few weights to overfit."
+    "features: it is trained alone first (Kumar et al., ICLR 2022). It sees the images without "
+    "augmentation, because it has too few weights to overfit."
 )
 _HARM_REASON = (
     "The images are not augmented: a probe that was fitted on the images as they are has an "

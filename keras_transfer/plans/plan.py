@@ -9,7 +9,7 @@ import os
 import keras
 
 from keras_transfer._files import read_regular
-from keras_transfer._text import reason_of
+from keras_transfer._text import counted, reason_of
 from keras_transfer.freezing import FreezeAll, FreezePolicy
 
 
@@ -204,8 +204,8 @@ class Plan:
         """
         head_size = _size(model.trainable_variables) - _size(model.backbone.trainable_variables)
         lines = [
-            f"{num_images} images, {steps} steps per epoch, {self.epochs} epochs in "
-            f"{len(self.phases)} phases:"
+            f"{num_images} images, {counted(steps, 'step')} per epoch, "
+            f"{counted(self.epochs, 'epoch')} in {counted(len(self.phases), 'phase')}:"
         ]
         for phase in self.phases:
             trained = set(phase.freeze_policy.trainable_layers(model.backbone))
@@ -213,7 +213,7 @@ class Plan:
             weights = [w for layer in layers for w in layer.weights if "moving_" not in w.name]
             decay = f", x {phase.layerwise_decay} per stage" if phase.layerwise_decay else ""
             lines.append(
-                f"  {phase.name}: {phase.freeze_policy!r}, {phase.epochs} epochs at "
+                f"  {phase.name}: {phase.freeze_policy!r}, {counted(phase.epochs, 'epoch')} at "
                 f"{phase.learning_rate:g}{decay}, {head_size + _size(weights):,} parameters"
             )
         return "\n".join([*lines, *(f"- {reason}" for reason in self.reasons)])

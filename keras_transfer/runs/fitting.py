@@ -26,7 +26,7 @@ from keras_transfer.distribution.precision import mixed_precision_policy
 from keras_transfer.distribution.workers import has_workers, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.plans import Plan, recommend
-from keras_transfer.plans.chooser import with_changes
+from keras_transfer.plans.chooser import check_unfreeze, with_changes
 from keras_transfer.runs.finishing import finish, finished_run
 from keras_transfer.runs.folder import RunFolder, check_output
 from keras_transfer.runs.run import Run
@@ -212,6 +212,7 @@ def fit(
         if jit_compile != "auto":
             model.compile(jit_compile=jit_compile)
     _check_plan(plan, model, feature_cache)
+    check_unfreeze(changes.get("unfreeze"), len(model.backbone.stages))
     if feature_cache is not None:
         feature_cache.folder.make()
     if verbose is None:

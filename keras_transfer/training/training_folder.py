@@ -159,10 +159,16 @@ def differences(before, now):
     found = []
     for name in sorted(before.keys() | now.keys()):
         pair = before.get(name), now.get(name)
-        if pair[0] != pair[1]:
+        if pair[0] != pair[1] and all(map(_is_flat, pair)):
+            found.append(differences(*pair))
+        elif pair[0] != pair[1]:
             is_long = dict in map(type, pair)
             found.append(f"another {name}" if is_long else f"{name}: {pair[0]}, now {pair[1]}")
     return "; ".join(found)
+
+
+def _is_flat(value):
+    return isinstance(value, dict) and not {dict, list} & set(map(type, value.values()))
 
 
 def settings_of(model, data, plan, time_budget, class_weight, observe):

@@ -138,7 +138,8 @@ class LayerProbes:
         return (
             f" The truncated backbone is {truncated_rate / rate:.2g} times as fast on this "
             f"machine ({truncated_rate:,.0f} instead of {rate:,.0f} images/s) and takes "
-            f"{truncated_size:.1f} MB instead of {size:.1f} MB."
+            f"{truncated_size:.{1 if truncated_size >= 0.1 else 3}f} MB instead of "
+            f"{size:.1f} MB."
         )
 
     def to_json(self):

@@ -186,7 +186,7 @@ def test_wrong_usage_ends_with_2_and_removes_nothing(directory, capsys, argument
     with pytest.raises(SystemExit) as caught:
         run(directory, *arguments)
     assert caught.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+    assert "error:" in capsys.readouterr().err
     assert len(keys(directory)) == 3
 
 

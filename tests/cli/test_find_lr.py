@@ -29,6 +29,7 @@ def test_find_lr_prints_a_table_and_writes_it(photos, tmp_path, capsys, more):
     content = json.loads((run / "find-lr.json").read_text())
     printed = capsys.readouterr().out
     assert content["conclusion"] in printed and "valley" in printed
+    assert ("It is for the head alone" in printed) == (not more and "Next:" in printed)
     assert content["rates"][0] == pytest.approx(1e-6)
     assert content["rates"][0] < content["valley"] <= content["rates"][-1]
 

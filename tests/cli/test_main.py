@@ -155,9 +155,32 @@ def test_the_threshold_of_a_table_is_that_of_the_page(run, tmp_path, monkeypatch
     assert Run(folder).answer_threshold is None  # 18 images show none
     assert main(arguments) == 0
     assert "below the threshold" not in capsys.readouterr().out
+    monkeypatch.setattr(Run, "answer_threshold", 0.25)
+    assert main(arguments) == 0
+    assert "0 are below the threshold of 25.0%: above it, on the" in capsys.readouterr().out
     monkeypatch.setattr(Run, "answer_threshold", 0.0)
     assert main(arguments) == 0
-    assert "0 are below the threshold of 0.0%, above which" in capsys.readouterr().out
+    assert "No threshold is needed: on the images of the run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "RUN", "a.png", "--output", "nowhere/p.csv"], "No such folder: 'nowhere'"),
+        (["predict", "RUN", "a.png", "--output", "."], "'.' is a folder: name a file"),
+        (["report", "RUN", "--output", "nowhere/page.html"], "No such folder: 'nowhere'"),
+        (["export", "RUN", "--file", "nowhere/model.keras"], "No such folder: 'nowhere'"),
+        (["export", "RUN", "--file", "model.kera"], "must end in .tflite, .onnx or .keras"),
+        (["predict", "RUN", "@nowhere"], "error: No such file or directory: 'nowhere'"),
+    ],
+)
+def test_place_that_cannot_be_written_is_told_before_the_work(
+    run, tmp_path, monkeypatch, capsys, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    assert main([str(run[0]) if word == "RUN" else word for word in arguments]) == 1
+    assert message in one_line_error(capsys)
+    assert not list(tmp_path.iterdir())
 
 
 def test_export_writes_the_next_version(run, tmp_path, capsys):
@@ -285,6 +308,7 @@ OTHER_SETTINGS = [
     (["--seed", "1"], "(seed: 0, now 1)"),
     (["--batch-size", "4", "--balance"], "(balance: False, now True; batch_size: 8, now 4)"),
     (["--weights", "imagenet"], "(weights: None, now imagenet)"),
+    (["--epochs", "3", "--unfreeze", "1"], "(epochs: None, now 3; unfreeze: None, now 1)"),
 ]
 
 
@@ -334,6 +358,12 @@ def test_file_in_place_of_the_run_folder_is_left_alone(tmp_path, plan, capsys):
     assert main(fit_arguments(tmp_path, tmp_path / "run", plan)) == 1
     assert "is a file; nothing was overwritten" in one_line_error(capsys)
     assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_more_stages_than_there_are_leave_no_folder(run, plan, tmp_path, capsys):
+    assert main(fit_arguments(run[1], tmp_path / "run", plan, "--unfreeze", "99")) == 1
+    assert "Received: unfreeze=99" in one_line_error(capsys)
+    assert not (tmp_path / "run").exists()
 
 
 def test_cache_that_cannot_be_written_is_told_before_anything_is(run, plan, tmp_path, capsys):
@@ -495,7 +525,26 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+    assert one_line_error(capsys).endswith("--help`.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--unfrreeze 3 --output r", "no option --unfrreeze. Did you mean --unfreeze?"),
+        ("--outputt r", "no option --outputt. Did you mean --output?"),
+        ("--output r --xyzzy=1", "no option --xyzzy. See"),
+    ],
+)
+def test_unknown_option_is_answered_with_the_closest_one(arguments, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        build_parser().parse_args(["fit", "data", *arguments.split()])
+    assert caught.value.code == 2
+    assert message in one_line_error(capsys)
+
+
+def test_beginning_of_an_option_is_enough():
+    assert build_parser().parse_args(["fit", "d", "--out=r", "--epo", "3"]).epochs == 3
 
 
 @pytest.mark.parametrize(

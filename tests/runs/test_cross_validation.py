@@ -1,6 +1,8 @@
 """Cross-validation of a whole run."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -47,9 +49,25 @@ def test_the_command_prints_the_folds(data, tmp_path, capsys):
     arguments = ["fit", data, "--output", tmp_path / "run", "--alpha", 0.35, "--image-size", 32,
                  "--weights", "none", "--unfreeze", 0, "--epochs", 1, "--folds", 2]  # fmt: skip
     assert main(list(map(str, arguments))) == 0
-    out = capsys.readouterr().out
-    assert "fold  images  accuracy" in out
-    assert "in 2 folds. Each image was tested once" in out
+    printed = capsys.readouterr()
+    assert "fold  images  accuracy" in printed.out
+    assert "in 2 folds. Each image was tested once" in printed.out
+    assert "1 epoch in 1 phase:" in printed.out
+    assert f"The run of each fold is in {tmp_path / 'run'}." in printed.out
+    assert main(["predict", str(tmp_path / "run"), "a.png"]) == 1
+    assert "holds a cross-validation, with a run for each fold" in capsys.readouterr().err
+
+
+def test_the_command_hides_what_tensorflow_says_about_traces():
+    code = (
+        "import sys; sys.argv = ['keras-transfer', 'backbones']\n"
+        "from keras_transfer.cli.main import main\n"
+        "main()\n"
+        "import tensorflow as tf\n"
+        "tf.get_logger().warning('retracing')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and "retracing" not in done.stderr
 
 
 @pytest.mark.parametrize("folds", [1, "5"])

@@ -62,6 +62,13 @@ def test_gain_is_in_the_conclusion():
     ) in found.conclusion
 
 
+def test_small_size_is_not_shown_as_nothing():
+    found = dataclasses.replace(
+        probes_of(0.5, 0.9, 0.9), images_per_second=(1000.0, 2500.0), megabytes=(1.6, 0.0164)
+    )
+    assert "takes 0.016 MB instead of 1.6 MB." in found.conclusion
+
+
 def test_images_without_labels_are_refused(tmp_path):
     with pytest.raises(ValueError, match="without labels"):
         probe_layers(residual_backbone(), dataset(), FeatureCache(tmp_path))
