@@ -124,10 +124,10 @@ class Confounds:
                 "its brightness and colour, or a typical background."
             )
         return (
-            f"Shortcuts predict the class: {named} ({beside}). The classes may differ in how "
-            "the images were made, such as a hospital, a camera or a mark in a corner, or in "
-            "their background. A model may learn that instead of the subject: test it on "
-            "images from another source."
+            "The class can be predicted without the subject, from shortcuts: "
+            f"{named} ({beside}). The classes may differ in how the images were made, such as "
+            "a hospital, a camera or a mark in a corner, or in their background. A model may "
+            "learn that instead of the subject: test it on images from another source."
         )
 
     def to_json(self):

@@ -15,6 +15,8 @@ _RATIOS = (2, 4, 8)
 # The decoder leaves at least twice the target size: the antialiased resizing that follows keeps
 # the pixels close to those of a full decoding. `Image.thumbnail` of Pillow uses 2 as well.
 _LEAST_GAP = 2
+# Pixels of a side that can be asked for; with more, memory runs out.
+_LARGEST_SIDE = 8192
 # Pillow's limit: more are decoded at a part of their size, whatever was asked for.
 _MOST_PIXELS = 2**30 // 4 // 3
 
@@ -180,12 +182,12 @@ def check_image_size(image_size):
     if (
         not isinstance(size, (tuple, list))
         or len(size) != 2
-        or not all(isinstance(side, int) and side > 0 for side in size)
+        or not all(isinstance(side, int) and 0 < side <= _LARGEST_SIDE for side in size)
         or isinstance(image_size, bool)
     ):
         raise ValueError(
-            "`image_size` must be a positive integer or a pair (height, width) of them. "
-            f"Received: image_size={image_size!r}"
+            "`image_size` must be a positive integer or a pair (height, width) of them, at "
+            f"most {_LARGEST_SIDE}. Received: image_size={image_size!r}"
         )
     return tuple(size)
 

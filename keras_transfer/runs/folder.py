@@ -84,6 +84,8 @@ class RunFolder(TrainingFolder):
                 f"folder with --output. (`keras-transfer report {self.path}` writes its page "
                 "again.)"
             )
+        if self._has_saved_nothing():
+            return
         started = self._started()
         if started is None:
             raise FileExistsError(
@@ -95,6 +97,11 @@ class RunFolder(TrainingFolder):
             f"({differences(started, settings)}); nothing was overwritten. Use the same "
             "settings, or name a new folder with --output."
         )
+
+    def _has_saved_nothing(self):
+        """Whether a run began here and ended before it saved anything worth to keep."""
+        is_run = self._started() is not None
+        return is_run and not self.checkpoints.exist() and not self.model_path.exists()
 
     def lacks_page(self, settings):
         """Whether this run, with the same settings, has finished but for its page."""
@@ -133,6 +140,8 @@ class RunFolder(TrainingFolder):
                         shutil.rmtree(left_over)
                 # Of the unfinished run: the next export would get another number.
                 shutil.rmtree(self.path / "serving", ignore_errors=True)
+                if self._has_saved_nothing() and not self.is_unfinished(settings):
+                    self.forget()  # it had other settings
                 self.agree(_SECTION, settings)
             yield
 

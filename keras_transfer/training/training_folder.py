@@ -108,6 +108,11 @@ class TrainingFolder:
                 f"{changed}. Use the same settings, or name another folder."
             )
 
+    def forget(self):
+        """Removes the settings and the plan of a training that has saved nothing."""
+        for path in (self._settings_path, self.path / _PLAN):
+            path.unlink(missing_ok=True)
+
     def plan(self):
         """The plan that the training was started with, or None.
 

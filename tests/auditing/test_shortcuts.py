@@ -52,7 +52,7 @@ def test_a_mark_is_found_where_it_is(tmp_path, place, found):
     assert {shortcut.name for shortcut in result.large} == found - {"border"}
     assert result.chance == 0.5
     assert result.num_images == 60
-    assert ("Shortcuts predict the class" in result.conclusion) is ("corners" in found)
+    assert ("without the subject, from shortcuts" in result.conclusion) is ("corners" in found)
     assert (result.whole > 0.7) is (place is not None)
     for shortcut in result.found:
         low, high = shortcut.interval

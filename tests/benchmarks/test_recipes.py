@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks import rates, recipes, scores
-from keras_transfer.transferability import layer_probes
+from keras_transfer._statistics import intervals
 
 NETWORK = "MobileNetV2-random"
 
@@ -27,7 +27,7 @@ def test_the_guides_recipe_trains(data_set):
 @pytest.mark.slow
 def test_a_network_is_compared_with_its_part(data_set, monkeypatch):
     # With 24 images no stage is dead otherwise.
-    monkeypatch.setattr(layer_probes, "_MOST_LOSS", 1.0)
+    monkeypatch.setattr(intervals, "_MOST_LOSS", 1.0)
     whole, cut = scores.dead_stages(data_set, NETWORK, 32, seed=0)
     assert (whole["row"], cut["row"]) == ("whole", "cut")
     assert cut["values"]["model_megabytes"] < whole["values"]["model_megabytes"]

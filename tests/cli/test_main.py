@@ -292,6 +292,16 @@ def test_sigterm_after_the_training_ends_with_its_own_code(
     assert (tmp_path / "run" / "metrics.json").is_file()
 
 
+def test_run_that_saved_nothing_is_no_obstacle(run, plan, tmp_path, capsys):
+    folder = tmp_path / "run"
+    with RunFolder(folder).begun({"seed": 7}):
+        pass
+    (folder / "plan.json").write_text("{}")
+    assert main(fit_arguments(run[1], folder, plan)) == 0
+    assert (folder / "metrics.json").is_file()
+    assert Plan.load(folder / "plan.json") == Plan.load(plan)
+
+
 def test_run_that_was_killed_before_its_page_gets_it(run, plan, tmp_path, capsys):
     copy = shutil.copytree(run[0], tmp_path / "run")
     (copy / "report.html").unlink()

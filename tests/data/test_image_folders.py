@@ -452,6 +452,7 @@ def test_a_file_is_no_folder(tmp_path):
     "arguments",
     [
         {"image_size": 0},
+        {"image_size": 9_600_000},
         {"image_size": "160"},
         {"batch_size": 0},
         {"batch_size": 2.0},

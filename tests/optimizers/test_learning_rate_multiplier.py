@@ -452,6 +452,11 @@ def test_uncovered_variable_raises_when_built():
         fit(model)
 
 
+@pytest.mark.only_where(
+    "Elsewhere the optimizer is built before the first step, which raises.",
+    replicas=1,
+    policy="float32",
+)
 def test_unused_pattern_raises_when_built_and_warns_in_a_step():
     model = small_model()
     multipliers = {"slow_dence/.*": 0.5, ".*": 1.0}
@@ -600,6 +605,7 @@ def plain_network():
     return model
 
 
+@pytest.mark.only_where("The loop of this test runs on one device.", replicas=1)
 @pytest.mark.parametrize("is_compiled", [True, False])
 def test_layerwise_rates_work_in_a_loop_without_a_check(is_compiled):
     model = TransferModel(mobilenet(), SoftmaxHead(3), UnfreezeLast(1))
@@ -608,6 +614,7 @@ def test_layerwise_rates_work_in_a_loop_without_a_check(is_compiled):
     assert optimizer.iterations == 1
 
 
+@pytest.mark.only_where("The loop of this test runs on one device.", replicas=1)
 @pytest.mark.parametrize("is_compiled", [True, False])
 def test_a_pattern_without_trainable_variables_warns_in_a_loop(is_compiled):
     model = plain_network()
@@ -623,6 +630,7 @@ def test_a_pattern_without_trainable_variables_warns_in_a_loop(is_compiled):
         in_a_loop(model, shadowed, False)()
 
 
+@pytest.mark.only_where("The loop of this test runs on one device.", replicas=1)
 def test_variables_that_are_new_to_the_optimizer_end_in_one_line():
     model = plain_network()
     optimizer = LearningRateMultiplier("sgd", [(".*", 1.0)])
