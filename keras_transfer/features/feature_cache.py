@@ -13,7 +13,12 @@ import tensorflow as tf
 
 from keras_transfer import _progress
 from keras_transfer._files import cache_directory
-from keras_transfer.features.cache_folder import CacheEntry, CacheFolder, NoRoomError
+from keras_transfer.features.cache_folder import (
+    CacheEntry,
+    CacheFolder,
+    NoRoomError,
+    is_temporary,
+)
 from keras_transfer.features.cached_features import CachedFeatures
 from keras_transfer.features.engines import Engine, EngineError, TensorFlowEngine, get_engine
 from keras_transfer.features.extraction import Extraction, batches, extract_shards
@@ -84,7 +89,7 @@ class FeatureCache:
         # several workers is made.
         self._resolved_engine = None if engine == "auto" else get_engine(engine)
         self._compiled = None
-        self._only_tensorflow: set[str] = set()  # digests of stems
+        self._only_tensorflow: set[str | None] = set()  # digests of stems
         self.engine, self.dtype, self.size_limit = engine, dtype, size_limit
         self.folder = CacheFolder(directory or default_directory(), size_limit)
 
@@ -171,7 +176,7 @@ class FeatureCache:
             self.folder.describe(key, task.description(engine))
             features = task.opened(stores, key)
         features.extraction, features.engine = extraction, engine
-        if task.is_temporary:
+        if is_temporary(key):
             # The open files can still be read. Windows keeps them in their folder, and the
             # next extraction removes them.
             self.folder.remove(key)
@@ -196,7 +201,7 @@ class FeatureCache:
         If the workers do not share a folder, each of them computes the rest afterwards.
         """
         extraction = Extraction()
-        if task.share is None or task.is_temporary or not task.source.fixed_order:
+        if task.share is None or is_temporary(key) or not task.source.fixed_order:
             return extraction
         with self._entry(task, key) as (_, stores, missing):
             missing = task.share.of(missing)
@@ -230,7 +235,8 @@ class FeatureCache:
     def _compiled_for(self, engine, task):
         """The engine's function for a stem, kept for the next dataset."""
         wanted = (engine.name, task.stem_digest)
-        if self._compiled is None or self._compiled[0] != wanted:
+        is_known = task.stem_digest is not None
+        if not is_known or self._compiled is None or self._compiled[0] != wanted:
             run = engine.compile(task.stem)
             if not isinstance(engine, TensorFlowEngine):
                 _check_features(run, engine, task)
