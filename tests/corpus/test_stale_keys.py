@@ -1,14 +1,16 @@
 """Ways to change a number that features depend on: the cache must not give the old features."""
 
+import gc
 import importlib.util
 import itertools
+import weakref
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_transfer.features import FeatureCache
+from keras_transfer.features import FeatureCache, observed_source
 
 IMAGES = np.random.default_rng(0).uniform(1, 255, (6, 4, 4, 3)).astype("float32")
 LABELS = np.arange(6, dtype="int32") % 2
@@ -31,7 +33,7 @@ part = Custom()
 
 
 def layer(factor, above="", base="keras.layers.Layer", in_class="pass", in_init="", in_call=""):
-    """The source of a custom layer; `NUMBER` stands for the number that changes."""
+    """The source of a custom layer; `NUM` stands for the number that changes."""
     return _LAYER.format(
         factor=factor, above=above, base=base, in_class=in_class, in_init=in_init,
         in_call=in_call,
@@ -42,56 +44,57 @@ def activation(source):
     return f"import keras\n{source}\npart = keras.layers.Activation(activation)\n"
 
 
-_BASE = "class Base(keras.layers.Layer):\n    def scaled(self, x):\n        return x * NUMBER"
-_RULE = "class Rule:\n    def __init__(self):\n        self.factor = NUMBER"
+_BASE = "class Base(keras.layers.Layer):\n    def scaled(self, x):\n        return x * NUM"
+_RULE = "class Rule:\n    def __init__(self):\n        self.factor = NUM"
 CODE = {
-    "body of an activation": activation("def activation(x):\n    return x * NUMBER"),
-    "lambda": activation("activation = lambda x: x * NUMBER\nactivation.__name__ = 'scaled'"),
-    "default": activation("def activation(x, factor=NUMBER):\n    return x * factor"),
-    "default by keyword": activation("def activation(x, *, factor=NUMBER):\n    return x * factor"),
-    "global": activation("FACTOR = NUMBER\ndef activation(x):\n    return x * FACTOR"),
-    "list": activation("F = [1, {'a': NUMBER}]\ndef activation(x):\n    return x * F[1]['a']"),
+    "body of an activation": activation("def activation(x):\n    return x * NUM"),
+    "lambda": activation("activation = lambda x: x * NUM\nactivation.__name__ = 'scaled'"),
+    "default": activation("def activation(x, factor=NUM):\n    return x * factor"),
+    "default by keyword": activation("def activation(x, *, f=NUM):\n    return x * f"),
+    "global": activation("FACTOR = NUM\ndef activation(x):\n    return x * FACTOR"),
+    "list": activation("F = [1, {'a': NUM}]\ndef activation(x):\n    return x * F[1]['a']"),
     "array": activation(
-        "import numpy as np\nF = np.ones(5000, 'float32') * NUMBER\n"
+        "import numpy as np\nF = np.ones(5000, 'float32') * NUM\n"
         "def activation(x):\n    return x * F[2500]"
     ),
     "user's function": activation(
-        "def scaled(x):\n    return x * NUMBER\ndef activation(x):\n    return scaled(x)"
+        "def scaled(x):\n    return x * NUM\ndef activation(x):\n    return scaled(x)"
     ),
     "function called by that": activation(
-        "def factor():\n    return NUMBER\ndef scaled(x):\n    return x * factor()\n"
+        "def factor():\n    return NUM\ndef scaled(x):\n    return x * factor()\n"
         "def activation(x):\n    return scaled(x)"
     ),
     "closure": activation(
         "def make(factor):\n    def activation(x):\n        return x * factor\n"
-        "    return activation\nactivation = make(NUMBER)"
+        "    return activation\nactivation = make(NUM)"
     ),
     "nested function": activation(
-        "def activation(x):\n    def scaled():\n        return x * NUMBER\n    return scaled()"
+        "def activation(x):\n    def scaled():\n        return x * NUM\n    return scaled()"
     ),
     "comprehension": activation(
-        "def activation(x):\n    return sum([x * f for f in (1, NUMBER)])"
+        "def activation(x):\n    return sum([x * f for f in (1, NUM)])"
     ),
     "partial": activation(
         "import functools\ndef scaled(x, factor):\n    return x * factor\n"
-        "activation = functools.partial(scaled, factor=NUMBER)\nactivation.__name__ = 'scaled'"
+        "activation = functools.partial(scaled, factor=NUM)\nactivation.__name__ = 'scaled'"
     ),
     "decorated": activation(
         "import functools\ndef times(factor):\n    def decorate(f):\n"
         "        @functools.wraps(f)\n        def g(x):\n            return f(x) * factor\n"
         "        return g\n    return decorate\n"
-        "@times(NUMBER)\ndef activation(x):\n    return x"
+        "@times(NUM)\ndef activation(x):\n    return x"
     ),
     "named after Keras": activation(
         "import functools\n@functools.wraps(keras.activations.relu)\n"
-        "def activation(x):\n    return x * NUMBER"
+        "def activation(x):\n    return x * NUM"
     ),
     "tf.function": activation(
-        "import tensorflow as tf\n@tf.function\ndef f(x):\n    return x * NUMBER\n"
+        "import tensorflow as tf\n@tf.function\ndef f(x):\n    return x * NUM\n"
         "def activation(x):\n    return f(x)"
     ),
     "callable object": activation(
-        "class Scaled:\n    def __call__(self, x):\n        return x * NUMBER\nactivation = Scaled()"
+        "class Scaled:\n    def __call__(self, x):\n        return x * NUM\n"
+        "activation = Scaled()"
     ),
     "attribute of a callable object": activation(
         f"{_RULE}\n    def __call__(self, x):\n        return x * self.factor\n"
@@ -101,31 +104,31 @@ CODE = {
         f"{_RULE}\n    def of(self, x):\n        return x * self.factor\nactivation = Rule().of"
     ),
     "function attribute": activation(
-        "def activation(x):\n    return x * activation.factor\nactivation.factor = NUMBER"
+        "def activation(x):\n    return x * activation.factor\nactivation.factor = NUM"
     ),
     "enum": activation(
-        "import enum\nclass F(enum.Enum):\n    A = NUMBER\n"
+        "import enum\nclass F(enum.Enum):\n    A = NUM\n"
         "def activation(x):\n    return x * F.A.value"
     ),
     "exception": activation(
         "def activation(x):\n    try:\n        return x * {}['a']\n"
-        "    except KeyError:\n        return x * NUMBER"
+        "    except KeyError:\n        return x * NUM"
     ),
-    "body of a layer": layer("NUMBER"),
+    "body of a layer": layer("NUM"),
     "base class": layer("1", _BASE, "Base", in_call="images = self.scaled(images)"),
     "base of the base": layer(
         "1", f"{_BASE}\nclass Middle(Base):\n    pass", "Middle",
         in_call="images = self.scaled(images)",
     ),
     "mixin": layer(
-        "self.factor()", "class Mixin:\n    def factor(self):\n        return NUMBER",
+        "self.factor()", "class Mixin:\n    def factor(self):\n        return NUM",
         "Mixin, keras.layers.Layer",
     ),
-    "class attribute": layer("self.factor", in_class="factor = NUMBER"),
-    "attribute outside the config": layer("self.factor", in_init="self.factor = NUMBER"),
-    "property": layer("self.factor", in_class="factor = property(lambda self: NUMBER)"),
-    "static method": layer("self.factor()", in_class="factor = staticmethod(lambda: NUMBER)"),
-    "class method": layer("self.factor()", in_class="factor = classmethod(lambda c: NUMBER)"),
+    "class attribute": layer("self.factor", in_class="factor = NUM"),
+    "attribute outside the config": layer("self.factor", in_init="self.factor = NUM"),
+    "property": layer("self.factor", in_class="factor = property(lambda self: NUM)"),
+    "static method": layer("self.factor()", in_class="factor = staticmethod(lambda: NUM)"),
+    "class method": layer("self.factor()", in_class="factor = classmethod(lambda c: NUM)"),
     "object in an attribute": layer(
         "self.rule.factor", f"import types\n{_RULE}", in_init="self.rule = Rule()"
     ),
@@ -135,44 +138,45 @@ CODE = {
     ),
     "dataclass": layer(
         "self.rule.factor",
-        "import dataclasses\n@dataclasses.dataclass\nclass Rule:\n    factor: float = NUMBER",
+        "import dataclasses\n@dataclasses.dataclass\nclass Rule:\n    factor: float = NUM",
         in_init="self.rule = Rule()",
     ),
     "class used by name": layer("Rule().factor", _RULE),
-    "function in an attribute": layer("self.f()", in_init="self.f = lambda: NUMBER"),
+    "function in an attribute": layer("self.f()", in_init="self.f = lambda: NUM"),
     "variable outside the weights": layer(
-        "F", "import tensorflow as tf\nF = tf.constant(NUMBER, 'float32')"
+        "F", "import tensorflow as tf\nF = tf.constant(NUM, 'float32')"
     ),
     "layer inside the layer": layer(
-        "1", "class Inner(keras.layers.Layer):\n    def call(self, x):\n        return x * NUMBER",
+        "1", "class Inner(keras.layers.Layer):\n    def call(self, x):\n        return x * NUM",
         in_init="self.inner = Inner()", in_call="images = self.inner(images)",
     ),
-    "wrapped layer": layer("NUMBER").replace("part = Custom()", "part = keras.Sequential([Custom()])"),
+    "wrapped layer": layer("NUM").replace("Custom()", "keras.Sequential([Custom()])"),
     "changed class of Keras": (
-        "import keras\npart = keras.layers.ReLU()\npart.call = lambda x: x * NUMBER\n"
+        "import keras\npart = keras.layers.ReLU()\npart.call = lambda x: x * NUM\n"
     ),
     "argument of an operation": (
-        "import keras\ndef f(x):\n    return x * NUMBER\n"
+        "import keras\ndef f(x):\n    return x * NUM\n"
         "def part(images):\n    return keras.ops.map(f, images)\n"
     ),
-    "constant in the graph": "def part(images):\n    return images * NUMBER\n",
+    "constant in the graph": "def part(images):\n    return images * NUM\n",
     "array in the graph": (
         "import numpy as np\ndef part(images):\n"
-        "    factor = np.ones((4, 4, 3), 'float32')\n    factor[2, 2] = NUMBER\n"
+        "    factor = np.ones((4, 4, 3), 'float32')\n    factor[2, 2] = NUM\n"
         "    return images * factor\n"
     ),
-    "other arithmetic": activation("def activation(x):\n    return x + 1 if NUMBER > 2 else x - 1"),
+    "other arithmetic": activation("def activation(x):\n    return x + 1 if NUM > 2 else x - 1"),
     # What these read is outside the code: nothing may be found again.
     "file": activation(
         "import pathlib\nPLACE = pathlib.Path(__file__).with_suffix('.txt')\n"
-        "PLACE.write_text('NUMBER')\ndef activation(x):\n    return x * float(PLACE.read_text())"
+        "PLACE.write_text('NUM')\n"
+        "def activation(x):\n    return x * float(PLACE.read_text())"
     ),
     "environment": activation(
-        "import os\nos.environ['STALE_FACTOR'] = 'NUMBER'\n"
+        "import os\nos.environ['STALE_FACTOR'] = 'NUM'\n"
         "def activation(x):\n    return x * float(os.environ['STALE_FACTOR'])"
     ),
     "generator": activation(
-        "def factors():\n    yield NUMBER\n    yield 1\nF = factors()\n"
+        "def factors():\n    yield NUM\n    yield 1\nF = factors()\n"
         "def activation(x):\n    return x * next(F)"
     ),
 }  # fmt: skip
@@ -207,7 +211,7 @@ def network(part):
 
 
 def rows(features):
-    return np.asarray(features.arrays()[0])
+    return tf.nest.flatten(features.arrays())[0]
 
 
 def extracted(directory, model, dataset=None):
@@ -219,7 +223,7 @@ def extracted(directory, model, dataset=None):
 def test_changed_code_is_recomputed(name, write, tmp_path):
     def model(number):
         keras.backend.clear_session()  # else Keras numbers the layers on
-        return network(write(CODE[name].replace("NUMBER", number)).part)
+        return network(write(CODE[name].replace("NUM", number)).part)
 
     before = extracted(tmp_path / "cache", model("2.0"))
     again = extracted(tmp_path / "cache", model("2.0"))
@@ -228,3 +232,181 @@ def test_changed_code_is_recomputed(name, write, tmp_path):
     fresh = extracted(tmp_path / "fresh", model("3.0"))
     np.testing.assert_array_equal(rows(after), rows(fresh))
     assert not np.array_equal(rows(after), rows(before))
+
+
+def small_network(shape=(4, 4, 3)):
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input(shape, name="images")
+    return keras.Model(inputs, keras.layers.Dense(2, name="dense")(inputs), name="small")
+
+
+def state_of_a_generator():
+    """A generator whose third pass, and each after it, gives other images."""
+    passes = itertools.count()
+    spec = tf.TensorSpec((4, 4, 3), "float32")
+
+    def images():
+        number = next(passes)
+        yield from IMAGES * (1 if number < 2 else 1 + number)
+
+    return tf.data.Dataset.from_generator(images, output_signature=spec).batch(2)
+
+
+def read_by_python():
+    passes = itertools.count()
+    spec = tf.TensorSpec((None, 4, 4, 3), "float32")
+
+    def read(images):
+        return images + np.float32(next(passes) // 6)
+
+    found = tf.data.Dataset.from_tensor_slices(IMAGES).batch(2)
+    return found.map(
+        lambda images: tf.ensure_shape(
+            tf.numpy_function(read, [images], "float32", stateful=False), spec.shape
+        )
+    )
+
+
+def fixed_first_batch():
+    def noise(number, images):
+        drawn = tf.random.uniform(tf.shape(images), 0, 100)
+        return images + tf.where(number == 0, tf.zeros_like(images), drawn)
+
+    return tf.data.Dataset.from_tensor_slices(IMAGES).batch(2).enumerate().map(noise)
+
+
+def random_flip():
+    images = tf.data.Dataset.from_tensor_slices(IMAGES[:2])
+    return images.map(tf.image.random_flip_left_right).batch(1)
+
+
+def drawn_subset():
+    return tf.data.Dataset.from_tensor_slices(IMAGES).shuffle(6).take(5).batch(5)
+
+
+def dropped_rest():
+    return tf.data.Dataset.from_tensor_slices(IMAGES).shuffle(6).batch(4, drop_remainder=True)
+
+
+def mixed_within_a_batch():
+    images = tf.data.Dataset.from_tensor_slices(IMAGES).shuffle(6).batch(2)
+    return images.map(lambda batch: batch - tf.reduce_mean(batch, 0))
+
+
+def variable():
+    factor = tf.Variable(1.0)
+    return tf.data.Dataset.from_tensor_slices(IMAGES).batch(2).map(lambda x: x * factor)
+
+
+def seeded_noise():
+    images = tf.data.Dataset.from_tensor_slices(IMAGES).batch(2)
+    return images.map(lambda x: x + tf.random.uniform(tf.shape(x), seed=1))
+
+
+def cached_noise():
+    return seeded_noise().cache()
+
+
+def in_any_order():
+    images = tf.data.Dataset.from_tensor_slices(IMAGES)
+    return images.map(tf.identity, num_parallel_calls=2, deterministic=False).batch(2)
+
+
+def from_files():
+    name = tf.constant(__file__)
+    images = tf.data.Dataset.from_tensor_slices(IMAGES).batch(2)
+    return images.map(
+        lambda x: x + tf.cast(tf.strings.length(tf.io.read_file(name)), "float32")
+    )
+
+
+OUTSIDE = [
+    state_of_a_generator, read_by_python, fixed_first_batch, random_flip, drawn_subset,
+    dropped_rest, mixed_within_a_batch, variable, seeded_noise, cached_noise, from_files,
+    in_any_order,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", OUTSIDE)
+def test_datasets_that_may_change_are_not_found_again(make, tmp_path):
+    model, dataset = small_network(), make()
+    number = len(rows(extracted(tmp_path, model, dataset)))
+    for again in (dataset, make()):
+        features = extracted(tmp_path, model, again)
+        assert features.extraction.num_images == number
+        assert features.fingerprint is None
+    assert not FeatureCache(tmp_path).entries()
+
+
+def sliced(*arrays):
+    return tf.data.Dataset.from_tensor_slices(arrays if arrays[1:] else arrays[0])
+
+
+PURE = {
+    "batches": lambda: sliced(IMAGES, LABELS).batch(2),
+    "shuffled": lambda: sliced(IMAGES, LABELS).shuffle(6).batch(4).prefetch(1),
+    "mapped": lambda: sliced(IMAGES).map(
+        lambda x: tf.cond(x[0, 0, 0] > 9, lambda: x, lambda: -x)
+    ).batch(2),
+    "stateless noise": lambda: sliced(IMAGES).map(
+        lambda x: x + tf.random.stateless_uniform((4, 4, 3), (1, 2))
+    ).batch(2),
+    "cached": lambda: sliced(IMAGES).batch(2).cache(),
+    "part": lambda: sliced(IMAGES).skip(1).take(4).repeat(2).batch(3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_datasets_of_tensors_are_found_again(name, tmp_path):
+    model = small_network()
+    first = extracted(tmp_path, model, PURE[name]())
+    again = extracted(tmp_path, model, PURE[name]())
+    assert again.extraction.num_images == 0
+    np.testing.assert_array_equal(rows(again), rows(first))
+
+
+OTHER_IMAGES = {
+    "pixel": (np.where(np.arange(288).reshape(6, 4, 4, 3) == 17, 3, IMAGES), LABELS),
+    "label": (IMAGES, LABELS[::-1].copy()),
+    "order": (IMAGES[::-1].copy(), LABELS),
+    "dtype": (IMAGES.astype("float64").view("int64").astype("float32"), LABELS),
+    "dtype of labels": (IMAGES, LABELS.view("float32")),
+    "shape of labels": (IMAGES, LABELS.reshape(6, 1)),
+    "name of labels": (IMAGES, {"kind": LABELS}),
+    "other name of labels": (IMAGES, {"hue": LABELS}),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_IMAGES)
+def test_changed_tensors_are_recomputed(name, tmp_path):
+    model = small_network()
+    for images, labels in [(IMAGES, LABELS), *OTHER_IMAGES.values()]:
+        if labels is not OTHER_IMAGES[name][1] or images is not OTHER_IMAGES[name][0]:
+            extracted(tmp_path / "cache", model, images_of(images, labels))
+    changed = images_of(*OTHER_IMAGES[name])
+    after = extracted(tmp_path / "cache", model, changed)
+    fresh = extracted(tmp_path / "fresh", model, changed)
+    assert after.extraction.num_images == 6
+    for one, other in zip(
+        *(tf.nest.flatten(each.arrays()) for each in (after, fresh)), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_equal_bytes_in_another_shape_are_recomputed(tmp_path):
+    found = {}
+    for shape in ((4, 4, 3), (8, 2, 3), (2, 8, 3)):
+        model = small_network((None, None, 3))
+        images = IMAGES.reshape(6, *shape)
+        found[shape] = rows(extracted(tmp_path, model, sliced(images).batch(2)))
+        assert found[shape].shape == (6, *shape[:2], 2)
+
+
+def test_observed_datasets_are_not_kept_alive():
+    dataset = sliced(IMAGES).batch(2)
+    observed_source.source_of(dataset)
+    alive = weakref.ref(dataset)
+    del dataset
+    gc.collect()
+    assert alive() is None
