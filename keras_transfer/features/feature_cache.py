@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_transfer import _progress
 from keras_transfer._files import cache_directory
+from keras_transfer.data.changed_files import changes_reported
 from keras_transfer.features.cache_folder import (
     CacheEntry,
     CacheFolder,
@@ -271,7 +272,8 @@ def _first_images(task, number):
     source = dataclasses.replace(task.source, augmentation=None)
     stop = min(number, source.num_images)
     elements = batches(source, [0], task.num_classes, 0, stop)
-    return [tf.nest.flatten(element)[0].numpy() for element in elements]
+    with changes_reported():
+        return [tf.nest.flatten(element)[0].numpy() for element in elements]
 
 
 def _check_features(run, engine, task):

@@ -9,6 +9,7 @@ import weakref
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer.data.changed_files import changes_reported
 from keras_transfer.data.labeled_dataset import ImageSource, LabeledDataset
 from keras_transfer.features.pure_datasets import is_pure, is_shuffled
 
@@ -103,7 +104,9 @@ def in_memory(dataset, most_bytes=_MOST_BYTES):
     example_bytes = sum(math.prod(part.shape) * part.dtype.size for part in spec)
     if source.num_images * example_bytes > most_bytes:
         return dataset
-    kept = tf.data.Dataset.from_tensor_slices(next(iter(examples.batch(source.num_images))))
+    with changes_reported():
+        whole = next(iter(examples.batch(source.num_images)))
+    kept = tf.data.Dataset.from_tensor_slices(whole)
     source = dataclasses.replace(source, examples=kept.skip)
     return LabeledDataset(
         dataset, dataset.class_names, source.num_images, source,

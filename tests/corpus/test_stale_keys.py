@@ -3,13 +3,18 @@
 import gc
 import importlib.util
 import itertools
+import mmap
+import os
 import weakref
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
+from keras_transfer import data
+from keras_transfer.data import scanning
 from keras_transfer.features import FeatureCache, observed_source
 
 IMAGES = np.random.default_rng(0).uniform(1, 255, (6, 4, 4, 3)).astype("float32")
@@ -164,7 +169,7 @@ CODE = {
         "    factor = np.ones((4, 4, 3), 'float32')\n    factor[2, 2] = NUM\n"
         "    return images * factor\n"
     ),
-    "other arithmetic": activation("def activation(x):\n    return x + 1 if NUM > 2 else x - 1"),
+    "other arithmetic": activation("def activation(x):\n    return x + 1 if NUM > 2 else x"),
     # What these read is outside the code: nothing may be found again.
     "file": activation(
         "import pathlib\nPLACE = pathlib.Path(__file__).with_suffix('.txt')\n"
@@ -410,3 +415,113 @@ def test_observed_datasets_are_not_kept_alive():
     del dataset
     gc.collect()
     assert alive() is None
+
+
+def picture(seed):
+    noise = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), "uint8")
+    return Image.fromarray(noise)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("ants", "bees"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(3):
+            picture(number).save(tmp_path / "photos" / name / f"{number}.bmp")
+            picture(number + 9).save(tmp_path / "photos" / name / f"{number}.png")
+    return tmp_path / "photos"
+
+
+def read(folder):
+    return data.image_folder(folder, image_size=4, batch_size=2, validation_split=None).train
+
+
+def another_picture(path):
+    picture(99).save(path)
+
+
+def another_file(path):
+    picture(99).save(path.with_suffix(".tmp"), path.suffix[1:])
+    os.replace(path.with_suffix(".tmp"), path)
+
+
+def memory_map(path):
+    """A change that leaves the size and the times as they are."""
+    times = os.stat(path)
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        memory[-20] ^= 255
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def other_rotation(path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture(0).save(path, exif=exif)
+
+
+FILES = {
+    "picture decoded by TensorFlow": (another_picture, "2.png"),
+    "picture decoded by Pillow": (another_picture, "2.bmp"),
+    "file moved over it": (another_file, "0.png"),
+    "memory map": (memory_map, "1.bmp"),
+    "rotation": (other_rotation, "1.png"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::keras_transfer.data.DataWarning")
+@pytest.mark.parametrize(
+    ("name", "is_known"), [*((name, False) for name in FILES), ("memory map", True)]
+)
+def test_changed_files_stop_the_extraction(name, is_known, folder, tmp_path, monkeypatch):
+    if is_known:  # a file system on which nothing shows that a file has changed
+        monkeypatch.setattr(scanning, "_key_of", lambda path, rules, now: os.fspath(path))
+    model, (change, place) = small_network(), FILES[name]
+    before, dataset = read(folder), read(folder)
+    old = rows(extracted(tmp_path / "old", model, before))
+    path = folder / "bees" / place
+    change(path)
+    dataset = read(folder) if is_known else dataset
+    for _ in range(2):
+        with pytest.raises(ValueError, match=f"bees.{place}' changed after the data were read"):
+            extracted(tmp_path / "cache", model, dataset)
+        with pytest.raises(ValueError, match=f"bees.{place}' changed after the data were read"):
+            observed_source.in_memory(dataset)
+    changed = read(folder)
+    fresh = rows(extracted(tmp_path / "fresh", model, changed))
+    for directory in ("old", "cache"):
+        found = rows(extracted(tmp_path / directory, model, changed))
+        np.testing.assert_array_equal(found, fresh)
+        assert not np.array_equal(found, old)
+
+
+@pytest.mark.filterwarnings("ignore::keras_transfer.data.DataWarning")
+@pytest.mark.parametrize("name", ["\u00e4 'q' \"r\" [s] %s", "a\\b\nc", "]"])
+def test_names_of_changed_files_are_whole(name, folder, tmp_path):
+    path = folder / "bees" / f"{name}.png"
+    picture(5).save(path)
+    dataset = read(folder)
+    picture(6).save(path)
+    with pytest.raises(ValueError) as raised:
+        extracted(tmp_path / "cache", small_network(), dataset)
+    assert str(raised.value).startswith(f"'{path}' changed")
+
+
+OPTIONS = [
+    {}, {"image_size": 5}, {"color_mode": "grayscale"}, {"reduced_decoding": True},
+    {"value_range": 40000}, {"value_range": 40000.001}, {"shuffle": False},
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::keras_transfer.data.DataWarning")
+def test_other_ways_to_read_files_are_recomputed(folder, tmp_path):
+    for name in ("ants", "bees"):
+        deep = np.random.default_rng(0).integers(0, 40000, (8, 8)).astype("uint16")
+        Image.fromarray(deep).save(folder / name / "deep.png")
+    for number, options in enumerate(OPTIONS):
+        arguments = {"image_size": 4, "batch_size": 2, "validation_split": None, **options}
+        dataset = data.image_folder(folder, **arguments).train
+        model = small_network((None, None, dataset.element_spec[0].shape[-1]))
+        found = extracted(tmp_path / "cache", model, dataset).arrays()
+        fresh = extracted(tmp_path / f"fresh {number}", model, dataset).arrays()
+        np.testing.assert_array_equal(found[0], fresh[0])
+        np.testing.assert_array_equal(found[1], fresh[1])
