@@ -109,7 +109,8 @@ def decode_with_pillow(source, least_size=None, is_reduced=True, value_range=Non
 
     `source` is a path or an open file. A JPEG is decoded at the largest of TensorFlow's ratios
     that leaves `least_size`, the whole by default; without `is_reduced` only one that is too
-    large to be decoded as a whole. The extent, `(height, width)` in decoded pixels, may end within a pixel.
+    large to be decoded as a whole. The extent, `(height, width)` in decoded pixels, may end
+    within a pixel.
     """
     with open_file(source) as image:
         drafted = None

@@ -45,9 +45,11 @@ class FeatureCache:
     """Runs the frozen part of a model over images once and keeps the features on disk.
 
     The frozen part of a network computes the same numbers in every epoch. The cache computes
-    them once and writes them in shards. The key of an entry is a digest of the network's graph
-    and weights, the images, their size, the augmentation, the dtype and the engine. A killed
-    extraction leaves complete shards, and the next one resumes there. A corrupt shard is
+    them once and writes them in shards. The key of an entry is a digest of the network's graph,
+    weights and custom code, the images, their size, the augmentation, the dtype, the engine and
+    the versions of the libraries. Features that may change without it are not found again: of
+    code that reads files or draws random numbers, and of datasets of other makes that do. A
+    killed extraction leaves complete shards, and the next one resumes there. A corrupt shard is
     computed again. Memory use does not depend on the number of images. Several processes can
     share a cache.
 
@@ -128,8 +130,10 @@ class FeatureCache:
                 with one input and one output, which is run as a whole.
             dataset: a `tf.data.Dataset` of batches, of images or of tuples that start with
                 images. Labels, sample weights and dicts of them are kept beside the features.
-                A dataset that `keras_transfer.data` did not make is read once to identify its
-                content. `CachedFeatures` give the features of their first view.
+                A dataset that `keras_transfer.data` did not make is read to identify its
+                content; its features are found again only if it consists of tensors and of
+                operations that always give the same. `CachedFeatures` give the features of
+                their first view.
             views: the number of random augmentations to keep of each image. Defaults to 1;
                 always 1 without augmentation.
             verbose: 1 prints progress and rates, 0 nothing. Defaults to 0.
@@ -139,7 +143,8 @@ class FeatureCache:
             `CachedFeatures` with the batch size of the dataset, shuffled if that is shuffled.
 
         Raises:
-            ValueError: if the images do not fit the network.
+            ValueError: if the images do not fit the network, or a file of them changed after
+                the data were read.
             NoRoomError: an `OSError`, before anything is computed, if the disk or `size_limit`
                 leaves too little room; or later, if something else fills the disk. Complete
                 shards stay.
