@@ -65,7 +65,7 @@ class ExtractionTask:
         the user cannot be known.
         """
         if self.stem_digest is not None and self.source.can_be_found:
-            with contextlib.suppress(UnknownStateError):
+            with contextlib.suppress(UnknownStateError, RecursionError):
                 return entry_key(
                     self.stem_digest, self.source, self.num_classes, self.dtype, engine
                 )

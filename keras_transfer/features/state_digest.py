@@ -49,6 +49,10 @@ class UnknownStateError(ValueError):
     """What a value computes cannot be known from its attributes and its code."""
 
 
+class _Empty:
+    """Objects of the libraries that are as small have attributes only, such as sentinels."""
+
+
 class StateDigest:
     """A digest of values: of their content, and of the code of their functions and classes.
 
@@ -233,7 +237,7 @@ class StateDigest:
             self.add(vars(value))
         elif kind.__module__.startswith("keras") and hasattr(value, "get_config"):
             self.add(value.get_config())
-        else:
+        elif kind.__basicsize__ != _Empty.__basicsize__ or getattr(value, "__dict__", True):
             raise UnknownStateError(f"the state of {kind.__qualname__}")
 
     def _add_attributes(self, value):

@@ -1,5 +1,6 @@
 """Ways to change a number that features depend on: the cache must not give the old features."""
 
+import copy
 import gc
 import importlib.util
 import itertools
@@ -7,6 +8,9 @@ import mmap
 import os
 import weakref
 
+import hypothesis
+import hypothesis.extra.numpy as hnp
+import hypothesis.strategies as st
 import keras
 import numpy as np
 import pytest
@@ -16,6 +20,8 @@ from PIL import Image
 from keras_transfer import data
 from keras_transfer.data import scanning
 from keras_transfer.features import FeatureCache, observed_source
+from keras_transfer.features.state_digest import digest_of
+from tests.corpus.values import few
 
 IMAGES = np.random.default_rng(0).uniform(1, 255, (6, 4, 4, 3)).astype("float32")
 LABELS = np.arange(6, dtype="int32") % 2
@@ -525,3 +531,54 @@ def test_other_ways_to_read_files_are_recomputed(folder, tmp_path):
         fresh = extracted(tmp_path / f"fresh {number}", model, dataset).arrays()
         np.testing.assert_array_equal(found[0], fresh[0])
         np.testing.assert_array_equal(found[1], fresh[1])
+
+
+_LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
+_STRUCTURES = st.recursive(
+    _LEAVES,
+    lambda parts: (
+        st.lists(parts) | st.tuples(parts, parts) | st.dictionaries(st.text(max_size=2), parts)
+    ),
+    max_leaves=6,
+)
+
+
+@few(200)
+@hypothesis.given(_STRUCTURES, _STRUCTURES)
+def test_values_have_equal_digests_only_if_they_are_equal(one, other):
+    assert (digest_of(one) == digest_of(other)) == (repr(one) == repr(other))
+    assert digest_of([one, other]) == digest_of([copy.deepcopy(one), copy.deepcopy(other)])
+
+
+_ARRAYS = hnp.arrays(
+    st.sampled_from(("uint8", "float32", "int64", "float16")), hnp.array_shapes(max_side=3)
+)
+
+
+@few(200)
+@hypothesis.given(_ARRAYS, st.data())
+def test_a_changed_bit_changes_the_digest_of_an_array(array, drawn):
+    changed = array.copy()
+    place = drawn.draw(st.integers(0, array.nbytes - 1))
+    changed.reshape(-1).view("uint8")[place] ^= 1 << drawn.draw(st.integers(0, 7))
+    kinds = [array, changed, array[None], array.reshape(-1, 1, 1, 1, 1), array.tolist()]
+    found = [digest_of(each) for each in kinds]
+    assert len(set(found)) == len(kinds)
+    assert found[0] == digest_of(array.copy())
+
+
+@pytest.mark.parametrize("rule", ["pure", "unknown"])
+def test_code_of_engines_is_part_of_the_key(rule, write, tmp_path):
+    source = (
+        "import itertools\nfrom keras_transfer.features import TensorFlowEngine\n"
+        f"COUNT = {'itertools.count()' if rule == 'unknown' else '0'}\n"
+        "class Engine(TensorFlowEngine):\n    name = 'own'\n"
+        "    def compile(self, stem):\n        run = super().compile(stem)\n"
+        "        return lambda images: (COUNT and 0 or NUM * each for each in run(images))\n"
+    )
+    model, found = small_network(), []
+    for number in ("2.0", "2.0", "3.0"):
+        engine = write(source.replace("NUM", number)).Engine()
+        found.append(FeatureCache(tmp_path, engine).extract(model, images_of()))
+    computed = [each.extraction.num_images for each in found]
+    assert computed == ([6, 0, 6] if rule == "pure" else [6, 6, 6])
