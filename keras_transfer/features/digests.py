@@ -7,6 +7,7 @@ import sys
 import keras
 import tensorflow as tf
 
+from keras_transfer.features.engines import TensorFlowEngine
 from keras_transfer.features.state_digest import (
     StateDigest,
     UnknownStateError,
@@ -68,8 +69,10 @@ def entry_key(stem, source, num_classes, dtype, engine):
     augmentation = source.augmentation
     if augmentation is not None:
         augmentation = [augmentation.fingerprint, digest_of(type(augmentation)), num_classes]
-    engine = [engine.name, digest_of(type(engine))]
-    parts = [_FORMAT, stem, source.fingerprint, augmentation, dtype, engine, _surroundings()]
+    # The features of other engines have been compared with those of TensorFlow.
+    code = digest_of(type(engine)) if isinstance(engine, TensorFlowEngine) else ""
+    parts = [_FORMAT, stem, source.fingerprint, augmentation, dtype, engine.name, code]
+    parts.append(_surroundings())
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
