@@ -1,8 +1,9 @@
 """The digests that the keys of a feature cache consist of."""
 
+import functools
 import hashlib
+import importlib.metadata
 import json
-import sys
 
 import keras
 import tensorflow as tf
@@ -18,7 +19,7 @@ from keras_transfer.version import __version__
 
 # Version of the file format; part of every key.
 _FORMAT = 3
-_LIBRARIES = ("keras", "tensorflow", "numpy", "PIL", "keras_hub")
+_LIBRARIES = ("keras-hub", "numpy", "openvino", "pillow")
 
 
 def stem_digest(stem):
@@ -78,13 +79,20 @@ def entry_key(stem, source, num_classes, dtype, engine):
 
 def _surroundings():
     """The versions of the libraries, and settings that hold for all networks."""
-    loaded = [name for name in _LIBRARIES if name in sys.modules]
     return [
-        __version__,
-        {name: getattr(sys.modules[name], "__version__", "") for name in loaded},
+        [__version__, keras.__version__, tf.__version__, *map(_version_of, _LIBRARIES)],
         [keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format()],
         tf.config.experimental.tensor_float_32_execution_enabled(),
     ]
+
+
+@functools.cache
+def _version_of(library):
+    """The version of a library, whether it is loaded or not; "" if it is absent."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def arrays_digest(arrays):
