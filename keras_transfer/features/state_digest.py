@@ -193,12 +193,14 @@ class StateDigest:
                 self.add(value)
 
     def _add_class(self, found):
-        self._put("class", f"{found.__module__}.{found.__qualname__}")
+        is_library = _is_library(found.__module__)
+        # The module of the user's class has another name in a script than in a test.
+        module = found.__module__ if is_library else ""
+        self._put("class", f"{module}.{found.__qualname__}")
         if type(found) is not type:
             self.add(type(found))
         for base in found.__mro__[1:]:
             self.add(base)
-        is_library = _is_library(found.__module__)
         for name, value in sorted(vars(found).items()):
             if name in _OF_EVERY_CLASS:
                 continue
