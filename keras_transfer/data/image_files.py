@@ -4,11 +4,13 @@
 Pillow decodes the rest.
 """
 
+import io
 import os
 
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer.data.changed_files import unchanged
 from keras_transfer.data.decoding import (
     check_channels,
     check_image_size,
@@ -59,6 +61,7 @@ def examples_of(files, labels):
             tf.constant(labels, "int32"),
             tf.constant([file.orientation for file in files], "int32"),
             [file.native for file in files],
+            tf.constant([file.fingerprint for file in files], "int64"),
         )
     )
 
@@ -68,18 +71,17 @@ def make_loader(image_size, channels, files, reduced_decoding, value_range=None)
     # Without a call into Python, the graph can be sent to other machines.
     all_native = all(file.native for file in files)
 
-    def with_tensorflow(path, orientation):
-        contents = tf.io.read_file(path)
+    def with_tensorflow(contents, orientation):
         return decode_and_resize(
             contents, image_size, channels, orientation, reduced_decoding, value_range
         )
 
-    def pillow(path, least):
-        return decode_with_pillow(path, least, reduced_decoding, value_range)
+    def pillow(contents, least):
+        return decode_with_pillow(io.BytesIO(contents), least, reduced_decoding, value_range)
 
-    def with_pillow(path, orientation):
+    def with_pillow(contents, orientation):
         least = least_size(image_size, orientation)
-        pixels, extent = tf.numpy_function(pillow, [path, least], ["uint8", "float32"])
+        pixels, extent = tf.numpy_function(pillow, [contents, least], ["uint8", "float32"])
         pixels, extent = tf.ensure_shape(pixels, (None, None, 3)), tf.ensure_shape(extent, (2,))
         return resize_decoded(
             pixels, extent, image_size, channels, orientation, reduced_decoding
@@ -87,28 +89,30 @@ def make_loader(image_size, channels, files, reduced_decoding, value_range=None)
 
     # Traced once for all splits.
     @tf.function(autograph=False)
-    def load(path, label, orientation, native):
+    def load(path, label, orientation, native, fingerprint):
+        contents = unchanged(tf.io.read_file(path), path, fingerprint)
         if all_native:
-            image = with_tensorflow(path, orientation)
+            image = with_tensorflow(contents, orientation)
         else:
             image = tf.cond(
                 native,
-                lambda: with_tensorflow(path, orientation),
-                lambda: with_pillow(path, orientation),
+                lambda: with_tensorflow(contents, orientation),
+                lambda: with_pillow(contents, orientation),
             )
         return tf.ensure_shape(image, (*image_size, channels)), label
 
     return load
 
 
-def decode_with_pillow(path, least_size=None, is_reduced=True, value_range=None):
-    """The RGB pixels of an image file by Pillow, not rotated, and the image's extent in them.
+def decode_with_pillow(source, least_size=None, is_reduced=True, value_range=None):
+    """The RGB pixels of an image by Pillow, not rotated, and its extent in them.
 
-    A JPEG is decoded at the largest of TensorFlow's ratios that leaves `least_size`, the whole
-    by default; without `is_reduced` only one that is too large to be decoded as a whole. The
-    extent, `(height, width)` in decoded pixels, may end within a pixel.
+    `source` is a path or an open file. A JPEG is decoded at the largest of TensorFlow's ratios
+    that leaves `least_size`, the whole by default; without `is_reduced` only one that is too
+    large to be decoded as a whole. The extent, `(height, width)` in decoded pixels, may end
+    within a pixel.
     """
-    with open_file(path) as image:
+    with open_file(source) as image:
         drafted = None
         if least_size is not None and (is_reduced or is_large(image)):
             height, width = map(int, least_size)

@@ -52,6 +52,8 @@ class ImageSource:
         augmentation: the `Augmentation` of the dataset, or None.
         fixed_order: whether every pass gives the images in the same order. Defaults to True.
         name: where the images come from, for tables. Defaults to "", unknown.
+        is_reproducible: whether the fingerprint says what every pass gives, in other processes
+            too. Defaults to True.
     """
 
     examples: collections.abc.Callable
@@ -63,6 +65,12 @@ class ImageSource:
     augmentation: "Augmentation | None" = None
     fixed_order: bool = True
     name: str = ""
+    is_reproducible: bool = True
+
+    @property
+    def can_be_found(self):
+        """Whether features of these images can be stored and found again."""
+        return self.fingerprint is not None and self.is_reproducible
 
     @property
     def draws_differ(self):

@@ -71,7 +71,7 @@ class ReadingOptions:
         """A string that is equal only for equal images, labels, order, size and decoding."""
         content = [list(map(int, labels)), list(digests), list(self.image_size), self.channels]
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-        scaled = "" if self.value_range is None else f"-to-{self.value_range:g}"
+        scaled = "" if self.value_range is None else f"-to-{float(self.value_range)!r}"
         return digest + ("-reduced" if self.reduced_decoding else "") + scaled
 
     def splits(

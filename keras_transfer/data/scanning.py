@@ -15,6 +15,7 @@ import warnings
 import zlib
 
 import numpy as np
+import tensorflow as tf
 
 from keras_transfer import _progress
 from keras_transfer._files import cache_directory, write_text_aside
@@ -43,7 +44,7 @@ _DROPPINGS = frozenset(("@eadir", "__macosx", "#recycle", "$recycle.bin", "lost+
 
 _ORIENTATION_TAG = 0x0112
 # Increase it when a scan of the same file may give another result.
-_RULES = 4
+_RULES = 5
 # Of one folder: the files scanned first are forgotten first.
 _MOST_KEPT = 500_000
 # Clocks of file systems tick every few milliseconds, on some network shares every second, on
@@ -62,6 +63,7 @@ class ScannedFile:
         native: whether `decode_image` decodes it exactly as Pillow does.
         highest: the highest value of an image of more than 8 bits, else 0.
         is_float: whether its values are floating-point numbers, whose range is unknown.
+        fingerprint: a fast hash of its bytes, which every later reading is compared with.
         reason: why it cannot be read, or None.
     """
 
@@ -71,6 +73,7 @@ class ScannedFile:
     native: bool = False
     highest: float = 0
     is_float: bool = False
+    fingerprint: int = 0
     reason: str | None = None
 
 
@@ -144,6 +147,7 @@ def scan(paths, value_range=None):
                 if file.reason is None and key is not None:
                     known[folder][key] = (
                         file.digest, file.orientation, file.native, file.highest, file.is_float,
+                        file.fingerprint,
                     )  # fmt: skip
     finally:
         for folder in {places[path][0] for path in scanned}:
@@ -194,13 +198,26 @@ def _read_index(path):
     """What is kept of each file by key; nothing if the index is absent or corrupt."""
     try:
         return {
-            key: (str(digest), int(turn), bool(native), float(highest), bool(is_float))
-            for key, (digest, turn, native, highest, is_float) in json.loads(
+            key: (
+                str(digest),
+                int(turn),
+                bool(native),
+                float(highest),
+                bool(is_float),
+                int(fast),
+            )
+            for key, (digest, turn, native, highest, is_float, fast) in json.loads(
                 path.read_text("utf-8")
             ).items()
         }
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
+
+
+def forget(path):
+    """Forgets what a scan found in the folder of a file, so that the next one reads it anew."""
+    with contextlib.suppress(OSError):
+        _index_of(os.path.dirname(os.path.abspath(path))).unlink(missing_ok=True)
 
 
 def _write_index(path, known):
@@ -279,7 +296,13 @@ def _scan_file(path):
     if orientation not in range(1, 9):
         orientation = 1
     digest = hashlib.sha256(contents).hexdigest()
-    return ScannedFile(path, digest, orientation, native, highest, is_float)
+    fingerprint = int(fingerprint_of(contents))
+    return ScannedFile(path, digest, orientation, native, highest, is_float, fingerprint)
+
+
+def fingerprint_of(contents):
+    """A scalar int64 tensor that follows from the bytes of a file, also in graphs."""
+    return tf.strings.to_hash_bucket_fast(contents, 2**63 - 1)
 
 
 def in_mode(image, mode, value_range=None):

@@ -6,9 +6,11 @@ import typing
 
 import tensorflow as tf
 
+from keras_transfer.data.changed_files import unchanged
 from keras_transfer.data.decoding import decode_and_resize
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.pipeline import ReadingOptions
+from keras_transfer.data.scanning import fingerprint_of
 
 _SPLIT_NAMES = {
     "train": ("train",),
@@ -76,28 +78,31 @@ def from_tfds(
         split: _records(builder, instruction, image_key, label_key)
         for split, instruction in splits.items()
     }
-    labels, digests = {}, {}
+    labels, digests, fingerprints = {}, {}, {}
     for split in records:
         rows = [
-            (int(label), hashlib.sha256(contents).hexdigest())
+            (int(label), hashlib.sha256(contents).hexdigest(), int(fingerprint_of(contents)))
             for contents, label in records[split].as_numpy_iterator()
         ]
-        labels[split] = [label for label, _ in rows]
-        digests[split] = [digest for _, digest in rows]
+        labels[split] = [label for label, _, _ in rows]
+        digests[split] = [digest for _, digest, _ in rows]
+        fingerprints[split] = tf.constant([fast for _, _, fast in rows], "int64")
     places = {
         split: [f"{name} number {index}" for index in range(len(labels[split]))]
         for split, name in splits.items()
     }
 
     @tf.function(autograph=False)
-    def load(contents, label):
+    def load(record, expected):
+        contents, label = unchanged(record[0], *expected), record[1]
         image = decode_and_resize(
             contents, options.image_size, options.channels, reduced_decoding=reduced_decoding
         )
         return image, tf.cast(label, "int32")
 
     def examples(split, is_mixed, start):
-        return records[split].skip(start)
+        expected = tf.data.Dataset.from_tensor_slices((places[split], fingerprints[split]))
+        return tf.data.Dataset.zip((records[split], expected)).skip(start)
 
     # TFDS wrote the records in random order: the source need not mix them again.
     return options.splits(

@@ -159,11 +159,16 @@ class CacheFolder:
         """Removes temporary entries and half-removed ones of processes that were killed."""
         for key in self.keys():
             is_described = (self.path / key / _DESCRIPTION).exists()
-            if key not in self._in_use and (key.startswith(TEMPORARY) or not is_described):
+            if key not in self._in_use and (is_temporary(key) or not is_described):
                 self.remove(key)
 
     def _lock_path(self, key):
         return str(self.path / f"{key}.lock")
+
+
+def is_temporary(key):
+    """Whether the features of an entry cannot be found again."""
+    return key.startswith(TEMPORARY)
 
 
 def _is_entry(folder):

@@ -1,35 +1,98 @@
 """The digests that the keys of a feature cache consist of."""
 
+import functools
 import hashlib
-import inspect
+import importlib.metadata
 import json
-import os
 
 import keras
-import numpy as np
+import tensorflow as tf
+
+from keras_transfer.features.engines import TensorFlowEngine
+from keras_transfer.features.state_digest import (
+    StateDigest,
+    UnknownStateError,
+    bytes_of,
+    digest_of,
+)
+from keras_transfer.version import __version__
 
 # Version of the file format; part of every key.
-_FORMAT = 2
+_FORMAT = 3
+_LIBRARIES = ("keras-hub", "numpy", "openvino", "pillow")
 
 
 def stem_digest(stem):
-    """A digest of a network's graph, its weights and the code of its custom layers."""
-    # The config of a subclass, such as `Backbone`, does not contain the graph.
-    config = keras.Model(stem.inputs, stem.outputs).get_config()
-    graph = {key: config[key] for key in ("layers", "input_layers", "output_layers")}
-    digest = hashlib.sha256(_as_json(_canonical(graph, {each.name for each in stem.inputs})))
-    for layer in stem.layers:
-        digest.update(_custom_code(type(layer)))
-    for weight in stem.weights:
-        digest.update(_bytes(keras.ops.convert_to_numpy(weight)))
+    """A digest of a network's graph, its weights, and the code and state of what is custom.
+
+    None if they cannot be known, for example if a custom layer calls compiled code.
+    """
+    digest = StateDigest()
+    try:
+        _add_network(digest, stem)
+    # Keras raises the others for layers and functions that it cannot serialize.
+    except (UnknownStateError, NotImplementedError, TypeError, RecursionError):
+        return None
     return digest.hexdigest()
 
 
-def entry_key(stem, source, dtype, engine):
-    """The key of a cache entry: a digest of everything that its features depend on."""
-    augmentation = source.augmentation and source.augmentation.fingerprint
-    parts = [_FORMAT, stem, source.fingerprint, augmentation, dtype, engine]
-    return hashlib.sha256(_as_json(parts)).hexdigest()[:32]
+def _add_network(digest, stem):
+    digest.add(_graph(stem))
+    for layer in stem._flatten_layers(include_self=False):
+        digest.add_users_part(layer)
+        if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
+            digest.add(_graph(layer))  # the config of a subclass need not contain it
+            _add_operations(digest, layer)
+    _add_operations(digest, stem)
+    digest.add(list(stem.weights))
+
+
+def _add_operations(digest, network):
+    for operation in getattr(network, "operations", ()):
+        if not isinstance(operation, keras.layers.Layer):
+            digest.add_users_part(operation)
+
+
+def _graph(network):
+    """The layers of a network and their connections, as JSON holds them."""
+    # The config of a subclass, such as `Backbone`, does not contain the graph.
+    config = keras.Model(network.inputs, network.outputs, name="network").get_config()
+    graph = {key: config[key] for key in ("layers", "input_layers", "output_layers")}
+    return _canonical(graph, {each.name for each in network.inputs})
+
+
+def entry_key(stem, source, num_classes, dtype, engine):
+    """The key of a cache entry: a digest of everything that its features depend on.
+
+    Raises:
+        UnknownStateError: if the code of the engine or the augmentation cannot be known.
+    """
+    augmentation = source.augmentation
+    if augmentation is not None:
+        augmentation = [augmentation.fingerprint, digest_of(type(augmentation)), num_classes]
+    # The features of other engines have been compared with those of TensorFlow.
+    code = digest_of(type(engine)) if isinstance(engine, TensorFlowEngine) else ""
+    parts = [_FORMAT, stem, source.fingerprint, augmentation, dtype, engine.name, code]
+    parts.append(_surroundings())
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _surroundings():
+    """The versions of the libraries, and settings that hold for all networks."""
+    return [
+        [__version__, keras.__version__, tf.__version__, *map(_version_of, _LIBRARIES)],
+        [keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format()],
+        tf.config.experimental.tensor_float_32_execution_enabled(),
+    ]
+
+
+@functools.cache
+def _version_of(library):
+    """The version of a library, whether it is loaded or not; "" if it is absent."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def arrays_digest(arrays):
@@ -37,17 +100,8 @@ def arrays_digest(arrays):
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(_bytes(array))
+        digest.update(bytes_of(array))
     return digest.hexdigest()
-
-
-def _bytes(array):
-    # As uint8, since bfloat16 does not support the buffer protocol.
-    return np.ascontiguousarray(array).reshape(-1).view("uint8").data
-
-
-def _as_json(value):
-    return json.dumps(value, sort_keys=True, default=str).encode()
 
 
 def _canonical(config, input_names):
@@ -64,13 +118,3 @@ def _canonical(config, input_names):
     if isinstance(config, (list, tuple)):
         return [_canonical(value, input_names) for value in config]
     return "input" if isinstance(config, str) and config in input_names else config
-
-
-def _custom_code(layer_type):
-    """The source code of a custom layer, which may change while its config does not."""
-    if layer_type.__module__.split(".")[0] in ("keras", "keras_transfer"):
-        return b""
-    try:
-        return inspect.getsource(layer_type).encode()
-    except (OSError, TypeError):  # defined in an interactive session
-        return os.urandom(16)

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer.data.changed_files import changes_reported
 from keras_transfer.data.labeled_dataset import without_autotuning
 from keras_transfer.features.feature_datasets import plain
 from keras_transfer.features.shard_store import BATCH_SIZE
@@ -133,7 +134,8 @@ def _computed(run, batches_of_images, done):
         iterator = iter(batches_of_images)
         while True:
             started = time.perf_counter()
-            element = next(iterator, None)
+            with changes_reported():
+                element = next(iterator, None)
             done.waited += time.perf_counter() - started
             if element is None:
                 return

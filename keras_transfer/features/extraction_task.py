@@ -1,17 +1,19 @@
 """One extraction: its network, its images, its files, and each worker's part of it."""
 
+import contextlib
 import dataclasses
 import uuid
 
 import tensorflow as tf
 
 from keras_transfer.distribution.workers import has_workers
-from keras_transfer.features.cache_folder import TEMPORARY
+from keras_transfer.features.cache_folder import TEMPORARY, is_temporary
 from keras_transfer.features.cached_features import CachedFeatures
 from keras_transfer.features.digests import entry_key, stem_digest
 from keras_transfer.features.extraction import batches
 from keras_transfer.features.observed_source import source_of
 from keras_transfer.features.shard_store import BATCH_SIZE, ShardReader, ShardStore
+from keras_transfer.features.state_digest import UnknownStateError
 
 
 class ExtractionTask:
@@ -56,16 +58,18 @@ class ExtractionTask:
             )
         return shape
 
-    @property
-    def is_temporary(self):
-        """Whether the images are random, so the features cannot be found again."""
-        return self.source.fingerprint is None
-
     def key(self, engine):
-        """The key of the entry that holds these features."""
-        if self.is_temporary:
-            return TEMPORARY + uuid.uuid4().hex
-        return entry_key(self.stem_digest, self.source, self.dtype, engine.name)
+        """The key of the entry; a temporary one if the features cannot be found again.
+
+        That is so if the images are random, or may be others in another process, or if code of
+        the user cannot be known.
+        """
+        if self.stem_digest is not None and self.source.can_be_found:
+            with contextlib.suppress(UnknownStateError, RecursionError):
+                return entry_key(
+                    self.stem_digest, self.source, self.num_classes, self.dtype, engine
+                )
+        return TEMPORARY + uuid.uuid4().hex
 
     def stores(self, directory):
         """A `ShardStore` for each view, in the folder of an entry."""
@@ -99,7 +103,7 @@ class ExtractionTask:
             self.source.shuffle,
             self.source.seed,
             self.class_names,
-            fingerprint=None if self.is_temporary else key,
+            fingerprint=None if is_temporary(key) else key,
         )
 
 

@@ -13,7 +13,13 @@ import tensorflow as tf
 
 from keras_transfer import _progress
 from keras_transfer._files import cache_directory
-from keras_transfer.features.cache_folder import CacheEntry, CacheFolder, NoRoomError
+from keras_transfer.data.changed_files import changes_reported
+from keras_transfer.features.cache_folder import (
+    CacheEntry,
+    CacheFolder,
+    NoRoomError,
+    is_temporary,
+)
 from keras_transfer.features.cached_features import CachedFeatures
 from keras_transfer.features.engines import Engine, EngineError, TensorFlowEngine, get_engine
 from keras_transfer.features.extraction import Extraction, batches, extract_shards
@@ -39,9 +45,11 @@ class FeatureCache:
     """Runs the frozen part of a model over images once and keeps the features on disk.
 
     The frozen part of a network computes the same numbers in every epoch. The cache computes
-    them once and writes them in shards. The key of an entry is a digest of the network's graph
-    and weights, the images, their size, the augmentation, the dtype and the engine. A killed
-    extraction leaves complete shards, and the next one resumes there. A corrupt shard is
+    them once and writes them in shards. The key of an entry is a digest of the network's graph,
+    weights and custom code, the images, their size, the augmentation, the dtype, the engine and
+    the versions of the libraries. Features that may change without it are not found again: of
+    code that reads files or draws random numbers, and of datasets of other makes that do. A
+    killed extraction leaves complete shards, and the next one resumes there. A corrupt shard is
     computed again. Memory use does not depend on the number of images. Several processes can
     share a cache.
 
@@ -84,7 +92,7 @@ class FeatureCache:
         # several workers is made.
         self._resolved_engine = None if engine == "auto" else get_engine(engine)
         self._compiled = None
-        self._only_tensorflow: set[str] = set()  # digests of stems
+        self._only_tensorflow: set[str | None] = set()  # digests of stems
         self.engine, self.dtype, self.size_limit = engine, dtype, size_limit
         self.folder = CacheFolder(directory or default_directory(), size_limit)
 
@@ -122,8 +130,10 @@ class FeatureCache:
                 with one input and one output, which is run as a whole.
             dataset: a `tf.data.Dataset` of batches, of images or of tuples that start with
                 images. Labels, sample weights and dicts of them are kept beside the features.
-                A dataset that `keras_transfer.data` did not make is read once to identify its
-                content. `CachedFeatures` give the features of their first view.
+                A dataset that `keras_transfer.data` did not make is read to identify its
+                content; its features are found again only if it consists of tensors and of
+                operations that always give the same. `CachedFeatures` give the features of
+                their first view.
             views: the number of random augmentations to keep of each image. Defaults to 1;
                 always 1 without augmentation.
             verbose: 1 prints progress and rates, 0 nothing. Defaults to 0.
@@ -133,7 +143,8 @@ class FeatureCache:
             `CachedFeatures` with the batch size of the dataset, shuffled if that is shuffled.
 
         Raises:
-            ValueError: if the images do not fit the network.
+            ValueError: if the images do not fit the network, or a file of them changed after
+                the data were read.
             NoRoomError: an `OSError`, before anything is computed, if the disk or `size_limit`
                 leaves too little room; or later, if something else fills the disk. Complete
                 shards stay.
@@ -171,7 +182,7 @@ class FeatureCache:
             self.folder.describe(key, task.description(engine))
             features = task.opened(stores, key)
         features.extraction, features.engine = extraction, engine
-        if task.is_temporary:
+        if is_temporary(key):
             # The open files can still be read. Windows keeps them in their folder, and the
             # next extraction removes them.
             self.folder.remove(key)
@@ -196,7 +207,7 @@ class FeatureCache:
         If the workers do not share a folder, each of them computes the rest afterwards.
         """
         extraction = Extraction()
-        if task.share is None or task.is_temporary or not task.source.fixed_order:
+        if task.share is None or is_temporary(key) or not task.source.fixed_order:
             return extraction
         with self._entry(task, key) as (_, stores, missing):
             missing = task.share.of(missing)
@@ -230,7 +241,8 @@ class FeatureCache:
     def _compiled_for(self, engine, task):
         """The engine's function for a stem, kept for the next dataset."""
         wanted = (engine.name, task.stem_digest)
-        if self._compiled is None or self._compiled[0] != wanted:
+        is_known = task.stem_digest is not None
+        if not is_known or self._compiled is None or self._compiled[0] != wanted:
             run = engine.compile(task.stem)
             if not isinstance(engine, TensorFlowEngine):
                 _check_features(run, engine, task)
@@ -265,7 +277,8 @@ def _first_images(task, number):
     source = dataclasses.replace(task.source, augmentation=None)
     stop = min(number, source.num_images)
     elements = batches(source, [0], task.num_classes, 0, stop)
-    return [tf.nest.flatten(element)[0].numpy() for element in elements]
+    with changes_reported():
+        return [tf.nest.flatten(element)[0].numpy() for element in elements]
 
 
 def _check_features(run, engine, task):

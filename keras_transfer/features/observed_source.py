@@ -9,20 +9,22 @@ import weakref
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer.data.changed_files import changes_reported
 from keras_transfer.data.labeled_dataset import ImageSource, LabeledDataset
+from keras_transfer.features.pure_datasets import is_pure, is_shuffled
 
-# Each phase of a training asks again.
+# Each phase of a training asks again. A value that held its dataset would keep it alive.
 _OBSERVED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _MOST_BYTES = 2**30
 
 
 def source_of(dataset):
-    """The `ImageSource` of a dataset: its own, or one that is found by reading it once.
+    """The `ImageSource` of a dataset: its own, or one that is found by reading it.
 
-    A digest of the content identifies the dataset. Its first batch is read again. If it holds
-    the same images, the order is fixed. If it holds images from elsewhere in the dataset, the
-    dataset is shuffled, and the digest ignores the order. If it holds new images, the dataset
-    is random and has no fingerprint, so its features cannot be found again. Raises
+    A digest of the content identifies the dataset. If it is shuffled, the digest ignores the
+    order. Features of it are found again only if it consists of tensors and of operations that
+    always give the same. Any other dataset may depend on files, Python code or chance. It is
+    read twice: if the second pass holds other images, the dataset has no fingerprint. Raises
     `ValueError` if the dataset is empty or its elements do not start with images.
     """
     source = getattr(dataset, "source", None)
@@ -30,10 +32,13 @@ def source_of(dataset):
         return source
     if dataset not in _OBSERVED:
         _OBSERVED[dataset] = _observe(dataset)
-    return _OBSERVED[dataset]
+    return ImageSource(
+        examples=lambda start=0: dataset.unbatch().skip(start), **_OBSERVED[dataset]
+    )
 
 
 def _observe(dataset):
+    """The attributes of the `ImageSource`, all but `examples`."""
     spec = dataset.element_spec
     parts = [spec[0] if isinstance(spec, tuple) else spec, *tf.nest.flatten(spec)]
     if not all(isinstance(part, tf.TensorSpec) for part in parts):
@@ -45,18 +50,22 @@ def _observe(dataset):
     digests = list(itertools.chain(*digests_of_batches))
     if not digests:
         raise ValueError("The dataset holds no batch. Received: an empty dataset")
-    again = _digests(next(iter(dataset)))
-    fixed_order = again == digests[: len(again)]
-    is_random = not set(again) <= set(digests)
-    ordered = digests if fixed_order else sorted(digests)
-    return ImageSource(
-        examples=lambda start=0: dataset.unbatch().skip(start),
-        num_images=len(digests),
-        fingerprint=None if is_random else hashlib.sha256(b"".join(ordered)).hexdigest(),
-        batch_size=len(digests_of_batches[0]),
-        shuffle=not fixed_order,
-        fixed_order=fixed_order,
-    )
+    reproducible = is_pure(dataset)
+    if reproducible:
+        is_random, fixed_order = False, not is_shuffled(dataset)
+    else:
+        again = list(itertools.chain(*map(_digests, dataset)))
+        is_random, fixed_order = sorted(again) != sorted(digests), again == digests
+    structure = repr(tf.nest.map_structure(lambda part: part.dtype.name, spec))
+    content = b"".join([structure.encode(), *(digests if fixed_order else sorted(digests))])
+    return {
+        "num_images": len(digests),
+        "fingerprint": None if is_random else hashlib.sha256(content).hexdigest(),
+        "batch_size": len(digests_of_batches[0]),
+        "shuffle": not fixed_order,
+        "fixed_order": fixed_order,
+        "is_reproducible": reproducible,
+    }
 
 
 def _digests(element):
@@ -66,9 +75,16 @@ def _digests(element):
     for row in range(len(arrays[0])):
         digest = hashlib.blake2b(digest_size=16)
         for array in arrays:
-            digest.update(array[row].tobytes())
+            # Arrays of other shapes may have the same bytes.
+            digest.update(f"{array.dtype}{array.shape[1:]}".encode())
+            digest.update(_bytes_of_row(array, row))
         found.append(digest.digest())
     return found
+
+
+def _bytes_of_row(array, row):
+    # The memory of an array of strings holds addresses.
+    return repr(array[row]).encode() if array.dtype.hasobject else array[row].tobytes()
 
 
 def in_memory(dataset, most_bytes=_MOST_BYTES):
@@ -88,7 +104,9 @@ def in_memory(dataset, most_bytes=_MOST_BYTES):
     example_bytes = sum(math.prod(part.shape) * part.dtype.size for part in spec)
     if source.num_images * example_bytes > most_bytes:
         return dataset
-    kept = tf.data.Dataset.from_tensor_slices(next(iter(examples.batch(source.num_images))))
+    with changes_reported():
+        whole = next(iter(examples.batch(source.num_images)))
+    kept = tf.data.Dataset.from_tensor_slices(whole)
     source = dataclasses.replace(source, examples=kept.skip)
     return LabeledDataset(
         dataset, dataset.class_names, source.num_images, source,

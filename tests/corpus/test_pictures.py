@@ -111,7 +111,8 @@ def test_what_passes_the_scan_is_decoded(tmp_path_factory, load, file):
         assert scanned.reason.strip()
         return
     example = os.fsencode(path), 0, scanned.orientation, scanned.native
-    image, _ = load(*map(tf.constant, example))
+    fingerprint = tf.constant(scanned.fingerprint, "int64")
+    image, _ = load(*map(tf.constant, example), fingerprint)
     assert np.isfinite(image).all()
 
 

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 import time
+from time import sleep
 
 import keras
 import numpy as np
@@ -43,7 +44,7 @@ class SlowEngine(CountingEngine):
 
         def slowly(batches):
             for features in run(batches):
-                time.sleep(self.pause)
+                sleep(self.pause)
                 yield features
 
         return slowly
@@ -91,12 +92,12 @@ def kill_at_the_second_shard(directory):
 
 def test_extraction_after_sigkill_completes_to_the_same_bytes(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    extract(whole, CountingEngine())
+    extract(whole, SlowEngine())
     kill_at_the_second_shard(killed)
     left = shards(killed)
     assert left in (shards(whole)[:2], shards(whole)[:3])  # the kill takes its time
     keras.utils.clear_session()
-    second = CountingEngine()
+    second = SlowEngine()
     assert extract(killed, second).extraction.num_images == IMAGES - ROWS * len(left)
     assert second.num_images == IMAGES - ROWS * len(left)
     assert contents(killed) == contents(whole)
