@@ -164,7 +164,7 @@ def test_other_divisions_are_another_run(photos, plan, tmp_path, capsys, monkeyp
     def stop(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fitting, "fine_tune_in", stop)
+    monkeypatch.setattr(fitting, "finish", stop)  # the trained model is saved
     table = write_table(photos / "people.csv", photos)
     grouped = ["--metadata", table, "--group", "person"]
     assert fit(photos, tmp_path / "run", plan, *grouped) == 130
