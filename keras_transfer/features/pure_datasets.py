@@ -7,7 +7,7 @@ _SOURCES = frozenset(("_TensorDataset", "_TensorSliceDataset", "_RangeDataset"))
 # These neither draw nor read anything; the functions of some are looked at.
 _STEPS = frozenset(
     (
-        "LabeledDataset", "_BatchDataset", "_ConcatenateDataset", "_FilterDataset",
+        "LabeledDataset", "_AssertCardinalityDataset", "_BatchDataset", "_ConcatenateDataset", "_FilterDataset",
         "_MapDataset", "_OptionsDataset", "_ParallelBatchDataset", "_ParallelMapDataset",
         "_PrefetchDataset", "_RepeatDataset", "_RestructuredDataset", "_ShardDataset",
         "_SkipDataset", "_TakeDataset", "_UnbatchDataset", "_ZipDataset",
@@ -16,7 +16,7 @@ _STEPS = frozenset(
 # What keeps all images of a shuffled dataset, and each as it is.
 _AFTER_SHUFFLE = frozenset(
     (
-        "LabeledDataset", "_BatchDataset", "_OptionsDataset", "_ParallelBatchDataset",
+        "LabeledDataset", "_AssertCardinalityDataset", "_BatchDataset", "_OptionsDataset", "_ParallelBatchDataset",
         "_PrefetchDataset", "_ShuffleDataset", "_UnbatchDataset",
     )
 )  # fmt: skip
@@ -36,6 +36,8 @@ def is_pure(dataset):
         return False
     if name in _SOURCES:
         return True
+    if getattr(dataset, "only_checks", False):  # of `CheckedData`: calls Python for an error
+        return _inputs_are_pure(dataset)
     if name == "_ShuffleDataset" or (name == "CacheDataset" and _is_in_memory(dataset)):
         return _inputs_are_pure(dataset)
     if name not in _STEPS or (is_shuffled(dataset) and not _keeps_images(dataset)):

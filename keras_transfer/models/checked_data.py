@@ -83,7 +83,9 @@ class CheckedData:
         check = functools.partial(self._checked_batch, name)
         is_known = int(dataset.cardinality()) >= 0 or getattr(dataset, "num_images", None)
         if is_finite or is_known:
-            return dataset.map(_PLAIN(lambda *element: check(False, element)))
+            checked = dataset.map(_PLAIN(lambda *element: check(False, element)))
+            checked.only_checks = True  # for the cache, which may find its features again
+            return checked
         numbered = dataset.enumerate()  # it may be endless
         return numbered.map(_PLAIN(lambda at, element: check(at >= _MOST_BATCHES, element)))
 

@@ -130,3 +130,16 @@ def test_a_py_dataset_is_shuffled_and_told_of_each_epoch():
     batches = Batches()
     tuned(None, batches, with_cache=False)
     assert batches.epochs >= 3
+
+
+@pytest.mark.parametrize("order", [lambda found: found, lambda found: found.shuffle(12)])
+def test_the_features_of_a_dataset_of_tensors_are_found_again(tmp_path, order):
+    found = []
+    for _ in range(2):
+        cache = features.FeatureCache(tmp_path, engine="tensorflow")
+        keras.utils.set_random_seed(0)
+        model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
+        dataset = order(tf.data.Dataset.from_tensor_slices((IMAGES, LABELS))).batch(4)
+        training.fine_tune(model, dataset, plan=PLAN, cache=cache, verbose=0)
+        found.append({entry.key for entry in cache.entries()})
+    assert found[0] == found[1] and len(found[0]) == 2
