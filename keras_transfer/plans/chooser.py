@@ -166,7 +166,7 @@ def with_changes(plan, num_stages, size, unfreeze=None, epochs=None, learning_ra
     if unfreeze is not None:
         strategy = "train the last stages" if unfreeze else "train the head"
         phases = phases_of(strategy, unfreeze, num_stages, *size)
-        reasons = ["What is trained was not chosen by the library."]
+        reasons = ["The number of stages to train was given, not chosen by the library."]
     elif phases[-1].solver == "exact":
         phases[-1] = head_phase(*size)  # the exact solution has neither epochs nor a rate
     phases[-1] = dataclasses.replace(phases[-1], **changes)
