@@ -7,7 +7,8 @@ _SOURCES = frozenset(("_TensorDataset", "_TensorSliceDataset", "_RangeDataset"))
 # These neither draw nor read anything; the functions of some are looked at.
 _STEPS = frozenset(
     (
-        "LabeledDataset", "_AssertCardinalityDataset", "_BatchDataset", "_ConcatenateDataset", "_FilterDataset",
+        "LabeledDataset", "_AssertCardinalityDataset", "_BatchDataset",
+        "_ConcatenateDataset", "_FilterDataset",
         "_MapDataset", "_OptionsDataset", "_ParallelBatchDataset", "_ParallelMapDataset",
         "_PrefetchDataset", "_RepeatDataset", "_RestructuredDataset", "_ShardDataset",
         "_SkipDataset", "_TakeDataset", "_UnbatchDataset", "_ZipDataset",
@@ -16,7 +17,8 @@ _STEPS = frozenset(
 # What keeps all images of a shuffled dataset, and each as it is.
 _AFTER_SHUFFLE = frozenset(
     (
-        "LabeledDataset", "_AssertCardinalityDataset", "_BatchDataset", "_OptionsDataset", "_ParallelBatchDataset",
+        "LabeledDataset", "_AssertCardinalityDataset", "_BatchDataset",
+        "_OptionsDataset", "_ParallelBatchDataset",
         "_PrefetchDataset", "_ShuffleDataset", "_UnbatchDataset",
     )
 )  # fmt: skip
