@@ -26,6 +26,7 @@ from keras_transfer.plans.plan import Plan
 if typing.TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_SMALL_LOSS = 0.03
 _CUT_REASON = (
     "Linear probes show that features after '{}' are significantly worse: the later stages are "
     "left out."
@@ -77,12 +78,11 @@ def recommend(
     cache: FeatureCache | bool | None = None,
     batch_size: int = 32,
     seed: int = 0,
-    truncate: bool = True,
+    truncate: bool = False,
 ) -> Recommendation:
     """Measures how like the source the images are, and chooses a plan by it.
 
-    If linear probes show that features get worse after some stage, the plan leaves the later
-    stages out. A probe on the pretrained features shows how far they serve as they are; the
+    A probe on the pretrained features shows how far they serve as they are; the
     same probe on the backbone with random weights shows what pretraining adds, and on augmented
     images whether the augmentation does harm. `choose_plan` decides by these and by the number
     of images.
@@ -95,7 +95,9 @@ def recommend(
             False stores nothing.
         batch_size: the number of images in a step. Defaults to 32.
         seed: of the folds and of the random weights. Defaults to 0.
-        truncate: whether stages may be left out. Defaults to True.
+        truncate: whether last stages are left out if probes find them significantly worse.
+            Defaults to False: a stage that is worse for a linear probe may be the better one to
+            fine-tune.
 
     Returns:
         A `Recommendation`; the `truncate_at` of its plan is for `models.TransferModel`.
@@ -128,9 +130,8 @@ def recommend(
 def _boundary_to_keep(dataset, backbone, cache, seed):
     """The boundary before the last stages, if their features are significantly worse.
 
-    Of the stages that are not significantly worse than the best one the latest is kept: it has
-    more to fine-tune. With MobileNet 0.75 on X-rays, a cut there ended at 84%, one at the best
-    probe at 78%, and no cut at 83%.
+    Of the stages that are not significantly worse than the best one, or by at most 3 points,
+    the latest is kept: it has more to fine-tune.
     """
     found = stage_features(backbone, dataset, cache)
     if found[0].labels is None:
@@ -140,7 +141,11 @@ def _boundary_to_keep(dataset, backbone, cache, seed):
         for stage in _progress.each(found, "probing the stages")
     ]
     best = max(hits, key=lambda row: row.mean()).astype(int)
-    kept = [place for place, row in enumerate(hits) if paired_interval(row - best)[1] >= 0]
+    kept = [
+        place
+        for place, row in enumerate(hits)
+        if paired_interval(row - best)[1] >= 0 or best.mean() - row.mean() <= _SMALL_LOSS
+    ]
     return backbone.stages[kept[-1]].boundary if kept[-1] < len(hits) - 1 else None
 
 

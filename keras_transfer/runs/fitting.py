@@ -258,8 +258,7 @@ def _auto_plan(folder, settings, splits, backbone, cache, changes):
     plan = folder.recommended_plan(settings)
     if plan is None:
         train = augmented(splits.train, settings["augmentation"], settings["seed"])
-        can_cut = cache is not None and not settings["truncate_at"]
-        found = recommend(train, backbone, cache or False, settings["batch_size"], 0, can_cut)
+        found = recommend(train, backbone, cache or False, settings["batch_size"])
         plan = found.plan.with_exact_head() if settings["truncate_at"] else found.plan
     if cache is None:
         plan = plan.without_exact_solution()

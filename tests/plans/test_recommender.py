@@ -144,12 +144,13 @@ def test_stages_that_harm_are_left_out(tmp_path, monkeypatch):
         return probe(np.arange(1000) < 1000 * next(shares))
 
     monkeypatch.setattr(recommender, "cross_validate", probed)
-    plan = recommend(dataset(LABELS), backbone, FeatureCache(tmp_path)).plan
+    cache = FeatureCache(tmp_path)
+    plan = recommend(dataset(LABELS), backbone, cache, truncate=True).plan
     assert plan.truncate_at == cut
     assert f"features after '{cut}' are significantly worse" in plan.reasons[0]
     assert plan.phases[0].solver == "exact"
     assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
-    whole = recommend(dataset(LABELS), backbone, FeatureCache(tmp_path), truncate=False).plan
+    whole = recommend(dataset(LABELS), backbone, FeatureCache(tmp_path)).plan
     assert whole.truncate_at is None
     model = TransferModel(residual_backbone(), SoftmaxHead(3))
     with pytest.raises(ValueError, match=f"truncate_at='{cut}'"):
