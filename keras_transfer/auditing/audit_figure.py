@@ -96,7 +96,7 @@ def draw_shortcuts(panel, audit):
 
 
 def draw_shifts(panel, audit):
-    """How well a classifier tells each set from the training set."""
+    """The AUC of a classifier between each set and the training set."""
     rows = [
         (
             f"{name}: {kind}", shift.auc, None,

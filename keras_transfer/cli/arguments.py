@@ -53,44 +53,42 @@ def _number_with_unit(text, units, expected):
 
 def count(text):
     """An integer that is not negative."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be 0 or a positive integer, not {text!r}")
-    return int(text)
+    return _integer(text, 0, "0 or a positive integer")
 
 
 def positive(text):
     """A positive integer."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a positive integer, not {text!r}")
-    return int(text)
+    return _integer(text, 1, "a positive integer")
 
 
 def several(text):
     """An integer of at least 2."""
-    if not text.isdecimal() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f"must be an integer of at least 2, not {text!r}")
+    return _integer(text, 2, "an integer of at least 2")
+
+
+def _integer(text, least, expected):
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"must be {expected}, not {text!r}")
     return int(text)
 
 
 def positive_number(text):
     """A positive number."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
-    return value
+    return _number(text, lambda value: 0 < value < math.inf, "a positive number")
 
 
 def probability(text):
     """A number from 0 to 1."""
+    return _number(text, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+
+
+def _number(text, is_valid, expected):
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, not {text!r}")
+    if not is_valid(value):
+        raise argparse.ArgumentTypeError(f"must be {expected}, not {text!r}")
     return value
 
 

@@ -7,8 +7,12 @@ from keras_transfer import _progress, backbones, features
 from keras_transfer._applications import find_application
 from keras_transfer._text import markdown_table, one_line, print_table, tell_unreadable
 from keras_transfer.cli.arguments import reading_of
+from keras_transfer.cli.parser import build_parser
 from keras_transfer.data.sources import read_source
 from keras_transfer.runs.folder import check_output, write_findings
+
+# Of the options that `fit` shares with other commands: `next_command` writes them itself.
+_NOT_CARRIED = ("command", "data", "output")
 
 
 def weights_of(options):
@@ -28,14 +32,6 @@ def cache_of(options):
     return features.FeatureCache(options.cache, engine=options.engine)
 
 
-# What the commands that examine data have in common with `fit`.
-_SHARED = {
-    "backbone": "MobileNetV2", "image_size": None, "weights": "imagenet", "alpha": None,
-    "batch_size": 32, "unfreeze": 0, "on_unreadable": "raise", "engine": "auto", "cache": None,
-    "label": None, "metadata": None, "group": None, "exclude": None, "value_range": None,
-}  # fmt: skip
-
-
 def next_command(options, **more):
     """The `keras-transfer fit` command that follows a look at the data, ready to paste.
 
@@ -43,10 +39,11 @@ def next_command(options, **more):
         options: of the command that examined the data.
         **more: further options, which have precedence; None leaves one out.
     """
+    defaults = vars(build_parser().parse_args(["fit", options.data, "--output", "RUN"]))
     given = {
         name: value
-        for name, default in _SHARED.items()
-        if (value := getattr(options, name, default)) != default
+        for name, value in vars(options).items()
+        if name not in _NOT_CARRIED and defaults.get(name, value) != value
     }
     words = ["keras-transfer", "fit", options.data]
     for name, value in {**given, **more, "output": options.output}.items():

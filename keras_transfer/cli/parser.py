@@ -112,7 +112,7 @@ def _add_fit(commands):
         "--folds",
         type=several,
         metavar="NUMBER",
-        help="cross-validation: a run for each of so many folds, and their accuracy",
+        help="cross-validation with this number of folds: a run for each, and the accuracy",
     )
     length = fit.add_mutually_exclusive_group()
     length.add_argument(

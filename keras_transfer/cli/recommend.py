@@ -33,8 +33,7 @@ def run(options):
             sentences.append(settled.conclusion)
             values["negative_transfer"] = settled.to_json()
     path = os.path.join(options.output, "recommend.json")
-    augmentation = None if options.augmentation == "standard" else options.augmentation
-    sentences.append(next_command(options, plan=path, augmentation=augmentation))
+    sentences.append(next_command(options, plan=path))
     show_findings(options, found.rows(), sentences, plans.plot_recommendation(found), values)
 
 

@@ -171,7 +171,7 @@ class LearningRateMultiplier(keras.optimizers.Optimizer):
                 f"{len(unmatched)} of the patterns, such as '{unmatched[0]}', match none of "
                 f"the {len(paths)} trainable variables: are they misspelled, or for frozen "
                 f"layers? Closest paths: {patterns.closest(unmatched[0], paths)}. "
-                "`optimizer.check(model.variables)` before the first step tells.",
+                "Call `optimizer.check(model.variables)` before the first step to find out.",
                 stacklevel=4,
             )
         self.patterns_checked = True

@@ -82,9 +82,9 @@ def card(run):
         [
             blocks.heading("Intended use"),
             blocks.text(
-                f"To tell which one of {classes} an image shows, for images like those of the "
-                "training. It gives one of them for every image, also for one that shows "
-                "something else or several of them."
+                f"Classification of images like those of the training into {classes}. The "
+                "model assigns one class to every image, also to one that shows none or "
+                "several of them."
             ),
             blocks.heading("Limits"),
             blocks.bullets(list(_limits(run))),
