@@ -3,12 +3,13 @@
 import os
 import shlex
 
-from keras_transfer import _progress, backbones, features
+from keras_transfer import features
 from keras_transfer._applications import find_application
 from keras_transfer._text import markdown_table, one_line, print_table, tell_unreadable
 from keras_transfer.cli.arguments import reading_of
 from keras_transfer.cli.parser import build_parser
 from keras_transfer.data.sources import read_source
+from keras_transfer.runs.fitting import build_backbone
 from keras_transfer.runs.folder import check_output, write_findings
 
 # Of the options that `fit` shares with other commands: `next_command` writes them itself.
@@ -63,11 +64,8 @@ def read_inputs(options, **arguments):
     """
     check_output(options.output, options.data)
     size = options.image_size or find_application(options.backbone).default_size
-    alpha = {} if options.alpha is None else {"alpha": options.alpha}
-    with _progress.step("building the network"):
-        backbone = backbones.Backbone(
-            options.backbone, (size, size, 3), weights_of(options), **alpha
-        )
+    shape = size, size, 3
+    backbone = build_backbone(options.backbone, shape, weights_of(options), options.alpha)
     return backbone, read_images(options, size, **arguments)
 
 

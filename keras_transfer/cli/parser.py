@@ -114,6 +114,13 @@ def _add_fit(commands):
         metavar="NUMBER",
         help="cross-validation with this number of folds: a run for each, and the accuracy",
     )
+    _add_plan(fit)
+    add_cache(fit)
+    _add_execution(fit)
+
+
+def _add_plan(fit):
+    """What is trained, for how long, and how fast."""
     length = fit.add_mutually_exclusive_group()
     length.add_argument(
         "--plan",
@@ -144,7 +151,10 @@ def _add_fit(commands):
         help="highest learning rate of the last phase, for example the one that `find-lr` "
         "recommends (default: the plan decides)",
     )
-    add_cache(fit)
+
+
+def _add_execution(fit):
+    """How it is computed."""
     fit.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
     fit.add_argument(
         "--deterministic",

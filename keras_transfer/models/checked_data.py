@@ -62,7 +62,7 @@ class CheckedData:
             return self._of_py_dataset(data, is_finite, name)
         if isinstance(data, collections.abc.Iterator):
             if not is_finite:
-                raise ValueError(_endless(name, "a generator"))
+                raise ValueError(endless_message(name, "a generator"))
             return self._of_generator(data)
         if isinstance(data, (tuple, list)):
             self._check_arrays(data, name)
@@ -70,9 +70,9 @@ class CheckedData:
 
     def _of_dataset(self, dataset, is_finite, name):
         if not is_finite and int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
-            raise ValueError(_endless(name, "a dataset of infinite cardinality"))
+            raise ValueError(endless_message(name, "a dataset of infinite cardinality"))
         if int(dataset.cardinality()) == 0:
-            raise ValueError(_empty(name))
+            raise ValueError(empty_message(name))
         spec = dataset.element_spec
         if not all(isinstance(part, tf.TensorSpec) for part in tf.nest.flatten(spec)):
             return dataset
@@ -104,9 +104,9 @@ class CheckedData:
 
     def _of_py_dataset(self, dataset, is_finite, name):
         if dataset.num_batches is None and not is_finite:
-            raise ValueError(_endless(name, "a PyDataset without a length"))
+            raise ValueError(endless_message(name, "a PyDataset without a length"))
         if dataset.num_batches == 0:
-            raise ValueError(_empty(name))
+            raise ValueError(empty_message(name))
         self._check_batch(dataset[0], name)
         return dataset
 
@@ -120,7 +120,7 @@ class CheckedData:
 
     def _check_arrays(self, arrays, name):
         if len(tf.nest.flatten(arrays[0])[0]) == 0:
-            raise ValueError(_empty(name))
+            raise ValueError(empty_message(name))
         self._check_batch(tuple(arrays), name)
 
     def _check_batch(self, element, name):
@@ -177,7 +177,7 @@ class CheckedData:
         """Raises the error of a batch that does not fit, and keeps it."""
         if is_too_long:
             received = f"a dataset of unknown size with more than {_MOST_BATCHES} batches"
-            raise self.failed(_endless(name, received))
+            raise self.failed(endless_message(name, received))
         labels = list(labels) if None not in self._names else labels[0]
         if isinstance(labels, list):  # in the order of `tf.nest.flatten`
             labels = dict(zip(sorted(self._names), labels, strict=True))
@@ -206,13 +206,15 @@ def _kind_of(labels):
     return f"labels for {list(labels)}" if isinstance(labels, dict) else "one array of labels"
 
 
-def _endless(name, received):
-    how = {"train": "steps_per_epoch", "validation": "validation_steps"}.get(name, "steps")
+def endless_message(name, received, how=None):
+    """The message about data without an end; `how` says what to do."""
+    argument = {"train": "steps_per_epoch", "validation": "validation_steps"}.get(name, "steps")
     return (
-        f"`{name}` must be finite: pass `{how}`, or limit a dataset with `{name}.take(steps)`. "
-        f"Received: {received}"
+        f"`{name}` must be finite: {how or f'pass `{argument}`'}, or limit a dataset with "
+        f"`{name}.take(steps)`. Received: {received}"
     )
 
 
-def _empty(name):
-    return f"`{name}` holds no batch. Received: an empty dataset"
+def empty_message(name, kind="dataset"):
+    """The message about data without a batch."""
+    return f"`{name}` holds no batch. Received: an empty {kind}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import keras
 import tensorflow as tf
 
-from keras_transfer.models.checked_data import CheckedData
+from keras_transfer.models.checked_data import CheckedData, empty_message
 from keras_transfer.models.label_rules import check_class_weight
 from keras_transfer.models.regression import (
     adapt,
@@ -38,7 +38,7 @@ class CheckedTraining(FollowsTrainedSet):
             history = self.fit_unchecked(**given)
             self._judge(given, history)
         if given.get("epochs", 1) > given.get("initial_epoch", 0) and not history.history:
-            raise ValueError("`train` holds no batch. Received: an empty dataset")
+            raise ValueError(empty_message("train"))
         return history
 
     def adapt_heads(self, targets: Iterable) -> None:
@@ -157,7 +157,7 @@ def _checked(checked, given, steps, name):
 def _checked_validation(checked, given):
     data = given["validation_data"]
     if isinstance(data, tf.data.Dataset) and _has_no_batch(data):
-        raise ValueError("`validation` holds no batch. Received: an empty dataset")
+        raise ValueError(empty_message("validation"))
     return checked.of(data, given.get("validation_steps") is not None, "validation")
 
 

@@ -191,15 +191,9 @@ def fit(
         batch_size=batch_size, seed=seed, on_unreadable=on_unreadable, exclude=exclude,
         value_range=value_range, fold=fold, color_mode="grayscale" if channels == 1 else "rgb",
     )  # fmt: skip
-    # Only now: a wrong `data` should not leave an empty folder behind.
-    with (
-        placement.scope(),
-        _dtype_policy(precision, placement),
-        _progress.step("building the network"),
-    ):
-        if not isinstance(backbone, Backbone):
-            arguments = {} if alpha is None else {"alpha": alpha}
-            backbone = Backbone(backbone, (*size, channels), weights, **arguments)
+    if not isinstance(backbone, Backbone):
+        with placement.scope(), _dtype_policy(precision, placement):
+            backbone = build_backbone(backbone, (*size, channels), weights, alpha)
     feature_cache = as_cache(cache)
     if plan == "auto":
         plan = _auto_plan(folder, settings, splits, backbone, feature_cache, changes)
@@ -223,21 +217,18 @@ def fit(
         tell_unreadable(splits)
         if folder.is_unfinished(settings):
             print(f"Resuming the unfinished run in {folder.path}.")
+    # Only now: a wrong argument should not leave an empty folder behind.
     with folder.begun(settings):
         if folder.writes:
             # Before the training, so that the model of an interrupted run can be used.
-            found = {"class_names": list(splits.class_names)}
-            if not isinstance(data, ImageSplits):
-                found |= division_of(splits, data)
-            folder.describe({**settings, **found})
+            divided = {} if isinstance(data, ImageSplits) else division_of(splits, data)
+            folder.describe({**settings, "class_names": list(splits.class_names), **divided})
         if verbose:
             counts = ", ".join(f"{count} {name}" for name, count in splits.num_images.items())
             print(f"{len(splits.class_names)} classes; images: {counts}.")
         train = augmented(splits.train, augmentation, seed)
         if show and folder.writes:
-            save_figure(show_images(train), folder.path / "images.png")
-            if verbose:
-                print(f"Some training images: {folder.path / 'images.png'}")
+            _draw_sheet(train, folder.path / "images.png", verbose)
         before, clock = model.backbone.copy(), PhaseClock()
         history = _train(
             folder, model, train, splits.validation, plan, [clock],
@@ -246,6 +237,19 @@ def fit(
         )  # fmt: skip
         with Preemption().watched():  # at once: the same call evaluates again
             return finish(folder, model, history, splits, feature_cache, before, clock, started)
+
+
+@_progress.step("building the network")
+def build_backbone(name, input_shape, weights, alpha=None):
+    """The `Backbone` of a name; `alpha` is the width of a MobileNet, None its default."""
+    arguments = {} if alpha is None else {"alpha": alpha}
+    return Backbone(name, input_shape, weights, **arguments)
+
+
+def _draw_sheet(train, path, verbose):
+    save_figure(show_images(train), path)
+    if verbose:
+        print(f"Some training images: {path}")
 
 
 def _auto_plan(folder, settings, splits, backbone, cache, changes):

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.data.labeled_dataset import without_autotuning
+from keras_transfer.models.checked_data import empty_message, endless_message
 
 
 def as_dataset(data, name, checked, steps=None, shuffle=False, batch_size=32):
@@ -56,12 +57,10 @@ def is_endless(data):
 
 def _check_steps(data, name, steps, endless):
     if endless and steps is None:
-        how = "pass `steps_per_epoch`" if name == "train" else "pass arrays"
+        how = None if name == "train" else "pass arrays"
         is_dataset = isinstance(data, tf.data.Dataset)
-        raise ValueError(
-            f"`{name}` must be finite: {how}, or limit a dataset with `{name}.take(steps)`. "
-            f"Received: a {'dataset of infinite cardinality' if is_dataset else 'generator'}"
-        )
+        received = "a dataset of infinite cardinality" if is_dataset else "a generator"
+        raise ValueError(endless_message(name, received, how))
     if steps is not None and (not endless or not isinstance(steps, int) or steps < 1):
         raise ValueError(
             "`steps_per_epoch` must be a positive integer, for endless data only: an epoch of "
@@ -73,7 +72,7 @@ def _check_steps(data, name, steps, endless):
 def _of_generator(generator, name, steps, checked):
     first = next(generator, None)
     if first is None:
-        raise ValueError(f"`{name}` holds no batch. Received: an empty generator")
+        raise ValueError(empty_message(name, "generator"))
     batches = map(_arrays, itertools.chain([first], generator))
     return _stream(batches, _spec_of_batches(_arrays(first)), steps, checked)
 
@@ -103,7 +102,7 @@ def _stream(batches, spec, steps, checked):
 
 def _of_py_dataset(data, name, shuffle):
     if not data.num_batches:
-        raise ValueError(f"`{name}` holds no batch. Received: an empty PyDataset")
+        raise ValueError(empty_message(name, "PyDataset"))
     random = np.random.default_rng(0)
 
     def batches():
@@ -165,7 +164,7 @@ def count(dataset, model):
     if steps == tf.data.UNKNOWN_CARDINALITY:
         steps = sum(1 for _ in dataset)
     if steps == 0:
-        raise ValueError("`train` holds no batch. Received: an empty dataset")
+        raise ValueError(empty_message("train"))
     batch_size = _batch_size(dataset, model)
     return steps, int(_num_images(dataset) or steps * batch_size), batch_size
 
@@ -174,7 +173,7 @@ def num_validation(dataset):
     """The number of validation images, to within a batch, or None if unknown."""
     steps = 0 if dataset is None else int(dataset.cardinality())
     if steps == tf.data.UNKNOWN_CARDINALITY and next(iter(dataset), None) is None:
-        raise ValueError("`validation` holds no batch. Received: an empty dataset")
+        raise ValueError(empty_message("validation"))
     if steps <= 0:
         return None
     return _num_images(dataset) or steps * _batch_size(dataset)
