@@ -38,6 +38,14 @@ def counted(number, thing, things=None):
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
+def no_run_message(path):
+    """The message about a folder that `keras-transfer fit` did not write."""
+    return (
+        f"'{path}' is not a run folder: it has no 'run.json'. Make one with "
+        f"`keras-transfer fit DATA --output {path}`."
+    )
+
+
 def markdown_table(rows):
     """Rows of strings as a Markdown table, the first row its header; bars are escaped."""
     heads, *others = [[one_line(cell).replace("|", "\\|") for cell in row] for row in rows]

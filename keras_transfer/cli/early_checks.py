@@ -3,6 +3,7 @@
 import os
 
 from keras_transfer._applications import APPLICATIONS, hint
+from keras_transfer._text import no_run_message
 
 # The options of a command that name a file which it writes at its end.
 _WRITTEN_FILES = {"predict": ("output",), "report": ("output",), "export": ("file",)}
@@ -38,10 +39,7 @@ def check(options):
             "same `fit` command without --folds, with another --output."
         )
     if run is not None and not os.path.isfile(os.path.join(run, "run.json")):
-        raise FileNotFoundError(
-            f"'{run}' is not a run folder: it has no 'run.json'. Make one with "
-            f"`keras-transfer fit DATA --output {run}`."
-        )
+        raise FileNotFoundError(no_run_message(run))
     for name, words in (("weights", ("imagenet", "none")), ("plan", ("auto",))):
         path = getattr(options, name, None)
         if path is not None and path.lower() not in words and not os.path.exists(path):

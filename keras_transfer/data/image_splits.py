@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 
 import numpy as np
 
@@ -173,3 +174,12 @@ def _pairs(pairs):
     text = ", ".join(f"'{first}' = '{second}'" for first, second in pairs[:_MOST_PAIRS])
     more = len(pairs) - _MOST_PAIRS
     return f"{text} and {more} more" if more > 0 else text
+
+
+def common_folder(paths):
+    """The folder that holds all files, or "" for images that are not files."""
+    folders = {os.path.dirname(os.path.abspath(path)) for path in paths}
+    try:
+        return os.path.commonpath(folders) if folders else ""
+    except ValueError:  # on several drives
+        return ""

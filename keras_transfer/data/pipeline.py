@@ -9,7 +9,12 @@ import warnings
 import numpy as np
 
 from keras_transfer.data.decoding import check_image_size
-from keras_transfer.data.image_splits import DataWarning, ImageSplits, check_splits
+from keras_transfer.data.image_splits import (
+    DataWarning,
+    ImageSplits,
+    check_splits,
+    common_folder,
+)
 from keras_transfer.data.labeled_dataset import (
     ImageSource,
     LabeledDataset,
@@ -130,7 +135,7 @@ class ReadingOptions:
                 self.batch_size,
                 shuffle=bool(shuffle_buffer),
                 seed=self.seed,
-                name=_folder_of(files.get("paths", {}).get(split, ())),
+                name=common_folder(files.get("paths", {}).get(split, ())),
             )
             found = examples(split, is_mixed, 0)
             if shuffle_buffer:
@@ -164,12 +169,3 @@ def mixed_order(num_images):
 
 def _is_integer(value):
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _folder_of(paths):
-    """The folder that holds all files, or "" for images that are not files."""
-    absolute = [os.path.abspath(path) for path in paths]
-    try:
-        return os.path.commonpath(map(os.path.dirname, absolute)) if absolute else ""
-    except ValueError:  # on several drives
-        return ""

@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_transfer._figures import save_figure
 from keras_transfer._files import read_regular, write_aside, write_text_aside
-from keras_transfer._text import reason_of
+from keras_transfer._text import no_run_message, reason_of
 from keras_transfer.plans import Plan
 from keras_transfer.training.training_folder import TrainingFolder, differences
 
@@ -201,10 +201,7 @@ class RunFolder(TrainingFolder):
         """
         path = self.path / _DESCRIPTION
         if not path.is_file():
-            raise FileNotFoundError(
-                f"'{self.path}' is not a run folder: it has no '{_DESCRIPTION}'. Make one with "
-                f"`keras-transfer fit DATA --output {self.path}`."
-            )
+            raise FileNotFoundError(no_run_message(self.path))
         if not self.model_path.is_file():
             raise FileNotFoundError(
                 f"'{self.path}' has no '{_MODEL}': its training did not finish a phase. "

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer.data.image_splits import common_folder
 from keras_transfer.version import __version__
 
 # Calls before the measurement, and measured ones.
@@ -56,8 +57,7 @@ def provenance_of(model, path, splits):
 
 def folder_of(splits):
     """The folder that all image files lie in, as a string; None if there is none."""
-    paths = [os.path.abspath(path) for found in splits.paths.values() for path in found]
-    return os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else None
+    return common_folder(path for found in splits.paths.values() for path in found) or None
 
 
 def _command():
