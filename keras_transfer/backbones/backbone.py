@@ -17,6 +17,8 @@ from keras_transfer.backbones.preprocessing import (
 )
 from keras_transfer.backbones.stages import Stage, compute_stages
 
+# What KerasHub calls the features of each token, beside the pooled ones.
+_SEQUENCE = "sequence_output"
 _RESERVED = {
     "include_top": "a backbone has no classifier; `TransferModel` attaches heads",
     "classes": "the head sets the number of classes",
@@ -48,8 +50,10 @@ class Backbone(keras.Model):
             `.h5`, `.weights.h5` or `.keras` file, or None for random weights.
         **application_arguments: further arguments of the application, such as `alpha`.
 
-    Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255].
-    Output shape: `(batch, rows, columns, features)`.
+    Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255]; for
+        `from_model`, as the model has it, also several inputs.
+    Output shape: `(batch, rows, columns, features)`; of a network on tokens, `(batch, positions,
+        features)`, and `mask` says which positions are padding.
 
     Raises:
         ValueError: if a name or an argument is unknown, the image size is too small, or the
@@ -75,7 +79,7 @@ class Backbone(keras.Model):
         _check_arguments(row, application_arguments)
         shape = _check_input_shape(row, input_shape)
         network = _build(row, shape[:2], weights, application_arguments)
-        self._assemble(network, shape, row.preprocessing, application=application)
+        self._assemble_on_images(network, shape, row.preprocessing, application=application)
 
     @classmethod
     def from_model(
@@ -84,37 +88,55 @@ class Backbone(keras.Model):
         """Makes a backbone from any functional or sequential model.
 
         The backbone is a copy with the same weights; `model` does not change. The copy has a
-        flat graph without nested models, and new numbers in the names that Keras chose.
+        flat graph without nested models, and new numbers in the names that Keras chose. It has
+        the inputs of `model`, with their names, shapes and dtypes; the input of a network of
+        images is called `images`.
 
         Args:
-            model: a `keras.Model` with one input and one output tensor, such as a KerasHub
-                backbone or a network of your own, without a classifier.
-            preprocessing: the preprocessing that `model` needs: `"none"` (the default),
-                `"tf"`, `"caffe"` or `"torch"`, as in `imagenet_utils.preprocess_input`.
+            model: a `keras.Model` without a classifier, such as a KerasHub backbone or a
+                network of your own. Of several outputs, `sequence_output` is the one that is
+                kept.
+            preprocessing: the preprocessing that a network of images needs: `"none"` (the
+                default), `"tf"`, `"caffe"` or `"torch"`, as in
+                `imagenet_utils.preprocess_input`.
             application: name in summaries and reports. Defaults to the name of `model`.
 
         Returns:
             A `Backbone`.
 
         Raises:
-            ValueError: if `model` is subclassed, or has several inputs or outputs.
+            ValueError: if `model` is subclassed, or has several outputs, or if other inputs
+                than images have a `preprocessing`.
+
+        Example:
+            >>> tokens = keras.Input((12,), dtype="int32", name="tokens")
+            >>> vectors = keras.layers.Embedding(100, 8, mask_zero=True)(tokens)
+            >>> backbone = backbones.Backbone.from_model(keras.Model(tokens, vectors))
+            >>> backbone.input_names, backbone.output_shape
+            (('tokens',), (None, 12, 8))
         """
         if isinstance(model, cls):
             return model.copy()
-        graph_model = graph.as_functional(model)
-        if len(graph_model.inputs) != 1 or len(graph_model.outputs) != 1:
-            raise ValueError(
-                "A backbone has one input and one output tensor. Make one with "
-                "`keras.Model(model.inputs[0], model.outputs[0])`. Received: "
-                f"'{model.name}' with {len(graph_model.inputs)} inputs and "
-                f"{len(graph_model.outputs)} outputs"
-            )
+        network = _with_one_output(graph.as_functional(model))
         backbone = cls.__new__(cls)
-        shape = tuple(graph_model.inputs[0].shape[1:])
-        backbone._assemble(model, shape, preprocessing, application or model.name)
+        application = application or model.name
+        if _is_of_images(network):
+            shape = tuple(network.inputs[0].shape[1:])
+            backbone._assemble_on_images(network, shape, preprocessing, application)
+            return backbone
+        if preprocessing != "none":
+            raise ValueError(
+                "`preprocessing` is that of a network with one input of images, `(height, "
+                f"width, channels)`. Received: preprocessing={preprocessing!r} for a network "
+                f"with the inputs {graph.described_inputs(network)}"
+            )
+        inputs = [graph.same_input(tensor) for tensor in network.inputs]
+        output, _ = graph.flat_copy(network, inputs)
+        named = {tensor.name: tensor for tensor in inputs} if inputs[1:] else inputs[0]
+        backbone._from_tensors(named, output, application, network.name)
         return backbone
 
-    def _assemble(self, network, input_shape, preprocessing, application):
+    def _assemble_on_images(self, network, input_shape, preprocessing, application):
         inputs = keras.Input(input_shape, name="images")
         images = Preprocessing(preprocessing, name="preprocessing")(inputs)
         num_channels = input_shape[-1]
@@ -165,7 +187,7 @@ class Backbone(keras.Model):
             ValueError: if it is not a boundary, or no layer before it has weights.
         """
         tensor = graph.boundary_tensor(self, boundary)
-        kept = type(self).from_tensors(self.inputs[0], tensor, self.application, self.name)
+        kept = type(self).from_tensors(self.input, tensor, self.application, self.name)
         if not kept.weights:
             raise ValueError(
                 f"No layer before '{boundary}' has weights, so there is nothing to transfer. "
@@ -178,6 +200,21 @@ class Backbone(keras.Model):
     def stages(self) -> tuple[Stage, ...]:
         """The parts of one resolution each; blocks if the resolution never changes."""
         return compute_stages(self)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the inputs, in order."""
+        return tuple(tensor.name for tensor in self.inputs)
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether the only input is a batch of images."""
+        return _is_of_images(self)
+
+    @property
+    def mask(self) -> keras.KerasTensor | None:
+        """Which positions of the output are no padding: a tensor of the graph, or None."""
+        return graph.sequence_mask(self)
 
     @property
     def takes_raw_images(self) -> bool:
@@ -194,14 +231,14 @@ class Backbone(keras.Model):
         return {
             "name": self.name,
             "application": self.application,
-            "graph": keras.Model(self.inputs[0], self.outputs[0], name=self.name).get_config(),
+            "graph": keras.Model(self.input, self.outputs[0], name=self.name).get_config(),
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         plain = keras.Model.from_config(dict(config["graph"]), custom_objects=custom_objects)
         return cls.from_tensors(
-            plain.inputs[0], plain.outputs[0], config["application"], config["name"]
+            plain.input, plain.outputs[0], config["application"], config["name"]
         )
 
 
@@ -227,6 +264,26 @@ def random_twin(backbone, seed=0):
         if isinstance(layer, keras.layers.Normalization):
             graph.set_layer_weights(layer, original.get_weights())
     return twin
+
+
+def _with_one_output(model):
+    """A functional model that gives the features alone."""
+    if len(model.outputs) == 1:
+        return model
+    outputs = model._outputs_struct
+    if not isinstance(outputs, dict) or _SEQUENCE not in outputs:
+        raise ValueError(
+            "A backbone has one output tensor. Make one with `keras.Model(model.inputs, "
+            f"model.outputs[0])`. Received: '{model.name}' with {len(model.outputs)} outputs"
+        )
+    return keras.Model(model.input, outputs[_SEQUENCE], name=model.name)
+
+
+def _is_of_images(model):
+    """Whether the only input is a batch of images, float or uint8."""
+    (first, *others) = model.inputs
+    is_numeric = first.dtype == "uint8" or "float" in first.dtype
+    return not others and len(first.shape) == 4 and is_numeric
 
 
 def _check_arguments(row, arguments):

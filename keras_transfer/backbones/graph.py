@@ -22,30 +22,58 @@ def forward_operations(model):
     return list(dict.fromkeys(node.operation for node in nodes))
 
 
-def boundaries(model):
+def boundaries(model, taps=()):
     """The tensors where the graph can be cut in two, by the name of their operation, in order.
 
-    A tensor is a boundary if every path from the input to the output goes through it: the rest
-    of the graph needs no other tensor. Bare operations (the additions of ConvNeXt and
+    The rest of the graph needs, beside the tensor of a boundary, only tensors that have no
+    weights before them, such as a padding mask or another input, and `taps`, the ids of tensors
+    that may be read again; see `cut`. Bare operations (the additions of ConvNeXt and
     MobileNetV3) count like layers.
     """
-    nodes = [node for node in forward_nodes(model) if not node.is_input]
+    return {name: tensors[name] for name, tensors in cuts(model, taps).items()}
+
+
+def cuts(model, taps=()):
+    """What `boundaries` returns, each with all tensors that the rest of the graph needs.
+
+    Each cut is a dict of name to tensor. The first is that of the boundary, the others are
+    those that ride along, in the order of the graph.
+    """
+    nodes = forward_nodes(model)
     last_reader = {}
     for index, node in enumerate(nodes):
-        for tensor in node.input_tensors:
+        for tensor in [] if node.is_input else node.input_tensors:
             last_reader[id(tensor)] = index
     for tensor in model.outputs:
         last_reader[id(tensor)] = len(nodes)
 
-    found = {}
-    # The last node that reads anything made before the current one.
-    furthest = max((last_reader.get(id(tensor), -1) for tensor in model.inputs), default=-1)
+    found, learned = {}, set()
+    live = {id(tensor): tensor for tensor in model.inputs}
     for index, node in enumerate(nodes):
-        if furthest <= index and len(node.outputs) == 1:
-            found[node.operation.name] = node.outputs[0]
-        readers = [last_reader.get(id(tensor), -1) for tensor in node.outputs]
-        furthest = max([furthest, *readers])
+        is_learned = _has_weights(node) or any(id(t) in learned for t in node.input_tensors)
+        live.update({id(tensor): tensor for tensor in node.outputs})
+        if is_learned:
+            learned.update(id(tensor) for tensor in node.outputs)
+        live = {key: one for key, one in live.items() if last_reader.get(key, -1) > index}
+        own = [one for one in live.values() if any(one is made for made in node.outputs)]
+        beside = [one for one in live.values() if not any(one is made for made in own)]
+        free = all(id(one) not in learned or id(one) in taps for one in beside)
+        if free and len(node.outputs) == 1 and own and not node.is_input:
+            found[node.operation.name] = {
+                node.operation.name: own[0], **{tensor_name(one): one for one in beside}
+            }  # fmt: skip
     return found
+
+
+def tensor_name(tensor):
+    """The name of a tensor in a cut: that of its operation, numbered if that has several."""
+    operation, node, index = tensor._keras_history
+    several = len(operation._inbound_nodes[node].outputs) > 1
+    return f"{operation.name}_{index}" if several else operation.name
+
+
+def _has_weights(node):
+    return isinstance(node.operation, keras.Layer) and bool(node.operation.weights)
 
 
 def split(model: keras.Model, at: str) -> tuple[keras.Model, keras.Model]:
@@ -54,12 +82,13 @@ def split(model: keras.Model, at: str) -> tuple[keras.Model, keras.Model]:
     Use it to run or to export a part of a network alone.
 
     Args:
-        model: a functional `keras.Model` with one input tensor.
+        model: a functional `keras.Model`.
         at: the name of a boundary.
 
     Returns:
         `(stem, tail)`, two models that share their layers with `model`; `tail(stem(x))` equals
-        `model(x)`.
+        `model(x)`. If the tail also needs other tensors, such as a padding mask, the stem
+        returns a tuple that starts with the tensor of the boundary.
 
     Raises:
         ValueError: if `at` is not a boundary; the message names the nearest ones.
@@ -69,18 +98,28 @@ def split(model: keras.Model, at: str) -> tuple[keras.Model, keras.Model]:
         >>> stem.output_shape == tail.input_shape
         True
     """
-    tensor = boundary_tensor(model, at)
-    stem = keras.Model(model.input, tensor, name=f"{model.name}_stem")
-    name = f"{model.name}_tail"
-    if any(tensor is output for output in model.outputs):
-        nothing = keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
+    return split_at(model, cut(model, at))
+
+
+def split_at(model, tensors):
+    """The two parts of a model at a cut, a dict of name to tensor."""
+    (first, *others), name = tensors.values(), f"{model.name}_tail"
+    between = (first, *others) if others else first
+    stem = keras.Model(model.input, between, name=f"{model.name}_stem")
+    if not others and any(first is output for output in model.outputs):
+        nothing = keras.Input(batch_shape=first.shape, dtype=first.dtype)
         return stem, keras.Model(nothing, keras.layers.Identity()(nothing), name=name)
-    return stem, keras.Model(tensor, model.output, name=name)
+    return stem, keras.Model(between, model._outputs_struct, name=name)
 
 
 def boundary_tensor(model, at):
     """The tensor of the boundary `at`, or an error that names the nearest boundaries."""
-    found = boundaries(model)
+    return cut(model, at)[at]
+
+
+def cut(model, at, taps=()):
+    """All tensors of the boundary `at`, or an error that names the nearest boundaries."""
+    found = cuts(model, taps)
     if at in found:
         return found[at]
     names = [operation.name for operation in forward_operations(model)]
@@ -98,6 +137,44 @@ def boundary_tensor(model, at):
         f"Nearest boundaries: {before!r} "
         f"(earlier), {after!r} (later); `boundaries` lists them all. Received: at={at!r}"
     )
+
+
+def sequence_mask(model):
+    """Which positions of the output `(batch, positions, features)` are no padding, or None.
+
+    Keras keeps this tensor beside those that an `Embedding(mask_zero=True)` begins; the layers
+    of KerasHub take it as the argument `padding_mask`.
+    """
+    output = model.outputs[0]
+    if len(output.shape) != 3:
+        return None
+    mask = getattr(output, "_keras_mask", None)
+    if mask is not None:
+        return mask
+    masks = (node.arguments.kwargs.get("padding_mask") for node in forward_nodes(model)[::-1])
+    return next((mask for mask in masks if isinstance(mask, keras.KerasTensor)), None)
+
+
+def masked(model, tensors):
+    """The same tensors, with the padding mask of the output where layers of Keras look for it.
+
+    Tensors with other positions than those of the output get none.
+    """
+    mask, positions = sequence_mask(model), model.outputs[0].shape[:-1]
+    for tensor in tensors:
+        if mask is not None and tensor.shape[:-1] == positions:
+            tensor._keras_mask = mask
+    return tensors
+
+
+def same_input(tensor):
+    """A new input with the name, the shape and the dtype of another one."""
+    return keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
+
+
+def described_inputs(model):
+    """The inputs of a model, for messages: `name (shape, dtype)`."""
+    return ", ".join(f"{one.name} {tuple(one.shape)} {one.dtype}" for one in model.inputs)
 
 
 def output_of(model, name):

@@ -49,10 +49,16 @@ def compute_stages(model, reference_size=256):
         for name in graph.boundaries(model)
     ]
     weighted = [i for i, operation in enumerate(operations) if _has_weights(operation)]
+    kinds = [type(operations[i]).__name__ for i in weighted]
+    begun = [
+        i
+        for i, kind, before in zip(weighted, kinds, ["", *kinds], strict=False)
+        if not ("Normalization" in kind or "Embedding" in kind and "Embedding" in before)
+    ]
     ends = _resolution_ends(points, weighted, _input_size(model, reference_size))
     if len(ends) < 3:
         ends = _block_ends(points) or (
-            ends if len(ends) == 2 else _layer_ends(points, weighted)
+            ends if len(ends) == 2 else _layer_ends(points, begun or weighted)
         )
     ends = _with_weights_each(ends, weighted, points[-1])
     starts = [0, *(end.position + 1 for end in ends)]
@@ -102,7 +108,7 @@ def _input_size(model, reference_size):
 def _boundary_shapes(model, reference_size):
     found = graph.boundaries(model)
     shape = model.inputs[0].shape
-    if None not in shape[1:]:
+    if len(model.inputs) > 1 or len(shape) != 4 or None not in shape[1:]:
         return {name: tuple(tensor.shape) for name, tensor in found.items()}
     sized = tuple(reference_size if size is None else size for size in shape[1:])
     outputs = keras.Model(model.inputs[0], list(found.values())).compute_output_spec(
@@ -143,7 +149,7 @@ def _block_ends(points):
 
 
 def _layer_ends(points, weighted):
-    """The end of each layer with weights and its activation."""
+    """The end of each layer with weights, its normalization and its activation."""
     groups = {}
     for point in points:
         layers_so_far = sum(index <= point.position for index in weighted)

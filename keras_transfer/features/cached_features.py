@@ -31,9 +31,10 @@ class CachedFeatures(tf.data.Dataset):
     determine the order and the views.
 
     Args:
-        readers: a `ShardReader` for each view; the first array holds the features.
+        readers: a `ShardReader` for each view; the first arrays hold the features.
         structure: an example of the elements' structure, for example `(0, 0)` for pairs.
-        boundary: the name of the layer that outputs the features.
+        names: the name of the layer that outputs the features, and those of the tensors that
+            ride along, such as a padding mask; the features are then a tuple.
         batch_size: rows per batch.
         shuffle: whether each epoch has its own order. Defaults to False.
         seed: of the orders and the views. Defaults to 0.
@@ -43,6 +44,7 @@ class CachedFeatures(tf.data.Dataset):
             cannot be found again.
 
     Attributes:
+        boundary: the first of `names`.
         num_images: the number of images, and of rows in an epoch.
         views: the number of views.
         in_memory: whether all views are held in memory.
@@ -63,7 +65,7 @@ class CachedFeatures(tf.data.Dataset):
         self,
         readers: Sequence[ShardReader],
         structure: Any,
-        boundary: str,
+        names: Sequence[str],
         batch_size: int,
         shuffle: bool = False,
         seed: int = 0,
@@ -71,7 +73,8 @@ class CachedFeatures(tf.data.Dataset):
         arrays: list[tf.Tensor] | None = None,
         fingerprint: str | None = None,
     ):
-        self.readers, self.structure, self.boundary = tuple(readers), structure, boundary
+        self.readers, self.structure, self.names = tuple(readers), structure, tuple(names)
+        self.boundary = self.names[0]
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.class_names, self.fingerprint = class_names, fingerprint
         store = readers[0].store
@@ -87,6 +90,13 @@ class CachedFeatures(tf.data.Dataset):
         self._arrays = (arrays or load(self.readers)) if self.in_memory else None
         self._dataset = self._batches(functools.partial(_packed, structure))
         super().__init__(tf.data.experimental.to_variant(self._dataset))
+
+    @property
+    def has_labels(self):
+        """Whether an element is a tuple of features, labels and so on."""
+        return isinstance(self.structure, tuple) and (
+            not self.names[1:] or isinstance(self.structure[0], tuple)
+        )
 
     def _batches(self, pack):
         how = self.epochs, self.batch_size, self.shuffle, pack
@@ -107,7 +117,7 @@ class CachedFeatures(tf.data.Dataset):
         """
         shuffle = self.shuffle if shuffle is None else shuffle
         return CachedFeatures(
-            self.readers, self.structure, self.boundary, batch_size, shuffle, self.seed,
+            self.readers, self.structure, self.names, batch_size, shuffle, self.seed,
             self.class_names, self._arrays, self.fingerprint,
         )  # fmt: skip
 
@@ -117,14 +127,15 @@ class CachedFeatures(tf.data.Dataset):
         The features are in a dict under the name of the boundary; the name distinguishes them
         from images.
         """
-        boundary, structure = self.boundary, self.structure
+        names, structure = self.names, self.structure
+        has_labels = self.has_labels
 
         def named(*arrays):
             element = _packed(structure, *arrays)
-            if not isinstance(structure, tuple):
-                return {boundary: element}
-            features, *others = element
-            return ({boundary: features}, *others)
+            features, *others = element if has_labels else (element,)
+            features = features if names[1:] else (features,)
+            inputs = dict(zip(names, features, strict=True))
+            return (inputs, *others) if has_labels else inputs
 
         inputs = self._batches(named)
         inputs.epochs = self.epochs
@@ -132,10 +143,9 @@ class CachedFeatures(tf.data.Dataset):
 
     def arrays(self, view: int = 0) -> Any:
         """All rows of a view in order: NumPy arrays in the structure of the elements."""
-        features, *others = self.readers[view].rows(0, self.num_images)
-        if features.dtype == np.float16:
-            features = features.astype("float32")
-        return tf.nest.pack_sequence_as(self.structure, [features, *others])
+        arrays = self.readers[view].rows(0, self.num_images)
+        arrays = [one.astype("float32") if one.dtype == np.float16 else one for one in arrays]
+        return tf.nest.pack_sequence_as(self.structure, arrays)
 
     def _inputs(self):
         # `tf.data` options and `tf.distribute` follow the inputs of a dataset.
@@ -150,9 +160,8 @@ def _examples(reader, structure, start=0):
     return rows_in_order(reader, start, functools.partial(_packed, structure)).unbatch()
 
 
-def _packed(structure, features, *others):
+def _packed(structure, *arrays):
     """An element of the dataset from its arrays."""
     # float16 halves the size on disk; the tail computes in its own precision.
-    if features.dtype == tf.float16:
-        features = tf.cast(features, "float32")
-    return tf.nest.pack_sequence_as(structure, [features, *others])
+    arrays = [tf.cast(one, "float32") if one.dtype == tf.float16 else one for one in arrays]
+    return tf.nest.pack_sequence_as(structure, arrays)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.backbones.inference_function import constant_function
+from keras_transfer.backbones.inference_function import constant_function, input_specs
 
 # Small requests stay in the cores' caches, and several of them keep all cores busy: on two
 # cores, requests of 8 images were the fastest of 1, 8, 16 and 32 with every performance hint.
@@ -20,7 +20,7 @@ _IMAGES_PER_REQUEST = 8
 # A GPU that computes fewer small images waits for the launches of its kernels.
 _IMAGES_PER_LAUNCH = 256
 
-Run = Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
+Run = Callable[[Iterable], Iterator]
 
 
 class EngineError(ValueError):
@@ -51,17 +51,22 @@ class Engine(abc.ABC):
     def is_available(cls) -> bool:
         """Whether the packages that the engine needs are installed."""
 
+    def supports(self, stem: keras.Model) -> bool:
+        """Whether it is worth a try to compile a network. By default, any."""
+        return True
+
     @abc.abstractmethod
     def compile(self, stem: keras.Model) -> Run:
         """Prepares a network.
 
         Args:
-            stem: a functional `keras.Model` with one input and one output tensor.
+            stem: a functional `keras.Model`.
 
         Returns:
-            A function that takes an iterable of float32 or uint8 arrays of shape `(images,
-            height, width, channels)` and yields one array of features for each, in the same
-            order. It may read a few batches ahead.
+            A function that takes an iterable of batches and yields one array of features for
+            each, in the same order. A batch of images is a float32 or uint8 array of shape
+            `(images, height, width, channels)`; several inputs, or several outputs, are in the
+            structure that the network has. It may read a few batches ahead.
 
         Raises:
             EngineError: if the engine cannot run this network.
@@ -86,18 +91,20 @@ class TensorFlowEngine(Engine):
         functions = {}
         at_least = _IMAGES_PER_LAUNCH if tf.config.list_logical_devices("GPU") else 1
 
-        def forward(images):
+        def forward(batch):
             # uint8 images are a quarter of the size on their way to a GPU, which casts them.
-            dtype = "uint8" if images.dtype == np.uint8 else "float32"
-            if dtype not in functions:
-                functions[dtype] = constant_function(stem, dtype=dtype)
-            return functions[dtype](tf.convert_to_tensor(images, dtype))
+            batch = tf.nest.map_structure(_tensor_for, input_specs(stem), batch)
+            dtypes = tuple(tensor.dtype for tensor in tf.nest.flatten(batch))
+            if dtypes not in functions:
+                specs = tf.nest.map_structure(_spec_of, input_specs(stem), batch)
+                functions[dtypes] = constant_function(stem, specs)
+            return functions[dtypes](batch)
 
         def run(batches):
             pending = None
             for group in _groups(batches, at_least):
                 # A GPU computes these images while the features before are copied and written.
-                features = forward(group[0] if len(group) == 1 else np.concatenate(group))
+                features = forward(group[0] if len(group) == 1 else _joined(group))
                 if pending is not None:
                     yield from _split(*pending)
                 pending = features, group
@@ -120,8 +127,11 @@ class OpenVINOEngine(Engine):
     def is_available(cls) -> bool:
         return importlib.util.find_spec("openvino") is not None
 
-    def compile(self, stem: keras.Model) -> Run:
+    def supports(self, stem: keras.Model) -> bool:
+        (first, *others) = stem.inputs
+        return not others and len(stem.outputs) == 1 and "float" in first.dtype
 
+    def compile(self, stem: keras.Model) -> Run:
         shape = stem.input_shape[1:]
         if None in shape:
             raise EngineError(
@@ -196,7 +206,7 @@ def _groups(batches, at_least):
     group, number = [], 0
     for images in batches:
         group.append(images)
-        number += len(images)
+        number += _length(images)
         if number >= at_least:
             yield group
             group, number = [], 0
@@ -204,10 +214,28 @@ def _groups(batches, at_least):
         yield group
 
 
+def _length(batch):
+    return len(tf.nest.flatten(batch)[0])
+
+
+def _joined(group):
+    return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *group)
+
+
+def _tensor_for(spec, array):
+    is_small = array.dtype == np.uint8 and spec.dtype.is_floating
+    return tf.convert_to_tensor(array, "uint8" if is_small else spec.dtype)
+
+
+def _spec_of(spec, tensor):
+    return tf.TensorSpec(spec.shape, tensor.dtype, name=spec.name)
+
+
 def _split(features, group):
     """The features of each batch in a group."""
-    ends = np.cumsum([len(images) for images in group])
-    return np.split(features.numpy(), ends[:-1])
+    ends = np.cumsum([_length(batch) for batch in group])[:-1]
+    parts = [np.split(part.numpy(), ends) for part in tf.nest.flatten(features)]
+    return [tf.nest.pack_sequence_as(features, rows) for rows in zip(*parts, strict=True)]
 
 
 _ENGINES = {engine.name: engine for engine in (TensorFlowEngine, OpenVINOEngine)}

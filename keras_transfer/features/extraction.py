@@ -139,12 +139,17 @@ def _computed(run, batches_of_images, done):
             done.waited += time.perf_counter() - started
             if element is None:
                 return
-            first, *rest = [part.numpy() for part in tf.nest.flatten(element)]
-            targets.append(rest)
-            yield first
+            inputs, others = parts_of(element)
+            targets.append([part.numpy() for part in tf.nest.flatten(others)])
+            yield tf.nest.map_structure(lambda tensor: tensor.numpy(), inputs)
 
     for features in run(images()):
-        yield [features, *targets.popleft()]
+        yield [*tf.nest.flatten(features), *targets.popleft()]
+
+
+def parts_of(element):
+    """The inputs of a network in an element of a dataset, and what follows them."""
+    return (element[0], element[1:]) if isinstance(element, tuple) else (element, ())
 
 
 def _take(batches_in_turn, num_views, count):

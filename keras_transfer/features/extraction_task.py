@@ -4,13 +4,15 @@ import contextlib
 import dataclasses
 import uuid
 
+import keras
 import tensorflow as tf
 
+from keras_transfer.backbones.graph import described_inputs, tensor_name
 from keras_transfer.distribution.workers import has_workers
 from keras_transfer.features.cache_folder import TEMPORARY, is_temporary
 from keras_transfer.features.cached_features import CachedFeatures
 from keras_transfer.features.digests import entry_key, stem_digest
-from keras_transfer.features.extraction import batches
+from keras_transfer.features.extraction import batches, parts_of
 from keras_transfer.features.observed_source import source_of
 from keras_transfer.features.shard_store import BATCH_SIZE, ShardReader, ShardStore
 from keras_transfer.features.state_digest import UnknownStateError
@@ -25,15 +27,20 @@ class ExtractionTask:
         self.share = WorkerShare(strategy) if has_workers(strategy) else None
         self.stem = model.stem() if hasattr(model, "stem") else model
         self.stem_digest = stem_digest(self.stem)
-        self.boundary = self.stem.outputs[0]._keras_history.operation.name
+        self.names = tuple(map(tensor_name, self.stem.outputs))
         self.class_names = getattr(dataset, "class_names", None)
         self.num_classes = self.class_names and len(self.class_names)
         self.views = views if self.source.draws_differ else 1
         self.dtype = dtype
         self._element_spec = self._find_spec()
-        _, *targets = tf.nest.flatten(self._element_spec)
-        self.specs = [(self._feature_shape(), dtype)]
-        self.specs += [(spec.shape[1:], spec.dtype.as_numpy_dtype) for spec in targets]
+        inputs, targets = parts_of(self._element_spec)
+        self.specs = [
+            (tuple(one.shape[1:]), dtype if "float" in one.dtype else one.dtype)
+            for one in self._features(inputs)
+        ]
+        self.specs += [
+            (spec.shape[1:], spec.dtype.as_numpy_dtype) for spec in tf.nest.flatten(targets)
+        ]
 
     def _find_spec(self):
         source = self.source
@@ -42,21 +49,34 @@ class ExtractionTask:
             source = dataclasses.replace(source, augmentation=None)
         return batches(source, [0], self.num_classes, 0, 1).element_spec
 
-    def _feature_shape(self):
-        found = tf.nest.flatten(self._element_spec)[0].shape[1:]
-        expected = self.stem.input_shape[1:]
-        if not found.is_compatible_with(expected):
+    def _features(self, given):
+        """A `KerasTensor` for each of the features of such inputs."""
+        expected = self.stem.input
+        try:
+            tf.nest.assert_same_structure(expected, given, expand_composites=False)
+        except (TypeError, ValueError):
             raise ValueError(
-                f"The network takes images of shape {expected}. "
-                f"Received: a dataset of images of shape {tuple(found)}"
-            )
-        shape = self.stem.compute_output_shape((BATCH_SIZE, *found))[1:]
-        if None in shape:
+                f"The network takes the inputs {described_inputs(self.stem)}. "
+                f"Received: a dataset of {given}"
+            ) from None
+        for one, spec in zip(tf.nest.flatten(expected), tf.nest.flatten(given), strict=True):
+            if not spec.shape[1:].is_compatible_with(one.shape[1:]):
+                raise ValueError(
+                    f"The network takes {_kind(one)} of shape {tuple(one.shape[1:])}. "
+                    f"Received: a dataset of {_kind(one)} of shape {tuple(spec.shape[1:])}"
+                )
+        sized = tf.nest.map_structure(
+            lambda one, spec: keras.KerasTensor((BATCH_SIZE, *spec.shape[1:]), one.dtype),
+            expected,
+            given,
+        )
+        features = tf.nest.flatten(self.stem.compute_output_spec(sized))
+        if any(None in one.shape for one in features):
             raise ValueError(
                 "Features can be extracted only from images that all have the same size. "
-                f"Received: a dataset of images of shape {tuple(found)}"
+                f"Received: a dataset of images of shape {_shapes(given)}"
             )
-        return shape
+        return features
 
     def key(self, engine):
         """The key of the entry; a temporary one if the features cannot be found again.
@@ -85,7 +105,7 @@ class ExtractionTask:
             network = network.removesuffix(suffix)
         return {
             "network": network,
-            "boundary": self.boundary,
+            "boundary": self.names[0],
             "num_images": self.source.num_images,
             "feature_shape": list(self.specs[0][0]),
             "dtype": self.dtype,
@@ -93,18 +113,35 @@ class ExtractionTask:
             "data": self.source.name,
         }
 
+    def _structure(self):
+        """An example of the elements of the features, which replace the inputs."""
+        spec = self._element_spec
+        features = (0,) * len(self.names) if self.names[1:] else 0
+        if not isinstance(spec, tuple):
+            return features
+        return features, *tf.nest.map_structure(lambda _: 0, spec[1:])
+
     def opened(self, stores, key):
         """The `CachedFeatures` of complete stores."""
         return CachedFeatures(
             [ShardReader(store) for store in stores],
-            tf.nest.map_structure(lambda spec: 0, self._element_spec),
-            self.boundary,
+            self._structure(),
+            self.names,
             self.source.batch_size,
             self.source.shuffle,
             self.source.seed,
             self.class_names,
             fingerprint=None if is_temporary(key) else key,
         )
+
+
+def _kind(tensor):
+    return "images" if len(tensor.shape) == 4 else f"'{tensor.name}'"
+
+
+def _shapes(specs):
+    shapes = [tuple(spec.shape[1:]) for spec in tf.nest.flatten(specs)]
+    return shapes if shapes[1:] else shapes[0]
 
 
 class WorkerShare:

@@ -22,7 +22,7 @@ from keras_transfer.features.cache_folder import (
 )
 from keras_transfer.features.cached_features import CachedFeatures
 from keras_transfer.features.engines import Engine, EngineError, TensorFlowEngine, get_engine
-from keras_transfer.features.extraction import Extraction, batches, extract_shards
+from keras_transfer.features.extraction import Extraction, batches, extract_shards, parts_of
 from keras_transfer.features.extraction_task import ExtractionTask
 from keras_transfer.features.inference_cost import images_per_second
 
@@ -126,8 +126,8 @@ class FeatureCache:
         share the folder compute a part each; all get all features.
 
         Args:
-            model: a `TransferModel`, whose `stem()` is run, or any functional `keras.Model`
-                with one input and one output, which is run as a whole.
+            model: a `TransferModel`, whose `stem()` is run, or any functional `keras.Model`,
+                which is run as a whole.
             dataset: a `tf.data.Dataset` of batches, of images or of tuples that start with
                 images. Labels, sample weights and dicts of them are kept beside the features.
                 A dataset that `keras_transfer.data` did not make is read to identify its
@@ -153,7 +153,8 @@ class FeatureCache:
             raise ValueError(f"`views` must be a positive integer. Received: views={views!r}")
         task = ExtractionTask(model, dataset, views, self.dtype)
         chosen = self._engine if engine is None else get_engine(engine)
-        if engine is None and task.stem_digest in self._only_tensorflow:
+        is_known = task.stem_digest in self._only_tensorflow
+        if engine is None and (is_known or not chosen.supports(task.stem)):
             chosen = TensorFlowEngine()
         try:
             return self._extract(task, chosen, verbose)
@@ -234,7 +235,7 @@ class FeatureCache:
             store.directory.mkdir(exist_ok=True)
         with (
             _progress.shown() if verbose == 1 else contextlib.nullcontext(),
-            _progress.step(f"computing features at {task.boundary}", num_rows) as advance,
+            _progress.step(f"computing features at {task.names[0]}", num_rows) as advance,
         ):
             return extract_shards(run, task.source, task.num_classes, stores, missing, advance)
 
@@ -278,7 +279,10 @@ def _first_images(task, number):
     stop = min(number, source.num_images)
     elements = batches(source, [0], task.num_classes, 0, stop)
     with changes_reported():
-        return [tf.nest.flatten(element)[0].numpy() for element in elements]
+        return [
+            tf.nest.map_structure(lambda tensor: tensor.numpy(), parts_of(element)[0])
+            for element in elements
+        ]
 
 
 def _check_features(run, engine, task):
@@ -297,7 +301,7 @@ def _check_features(run, engine, task):
 
 def _summary(task, engine, extraction):
     views = f" x {task.views} views" if task.views > 1 else ""
-    what = f"Features at {task.boundary}: {task.source.num_images} images{views}"
+    what = f"Features at {task.names[0]}: {task.source.num_images} images{views}"
     if not extraction.num_images:
         return f"{what}, read from the cache."
     rate = extraction.num_images / extraction.seconds

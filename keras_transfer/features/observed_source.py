@@ -40,8 +40,7 @@ def source_of(dataset):
 def _observe(dataset):
     """The attributes of the `ImageSource`, all but `examples`."""
     spec = dataset.element_spec
-    parts = [spec[0] if isinstance(spec, tuple) else spec, *tf.nest.flatten(spec)]
-    if not all(isinstance(part, tf.TensorSpec) for part in parts):
+    if not all(isinstance(part, tf.TensorSpec) for part in tf.nest.flatten(spec)):
         raise ValueError(
             "Features are extracted from batches of images, `(images, labels)` or "
             f"`(images, labels, sample_weights)`. Received: element_spec={spec}"

@@ -84,7 +84,8 @@ def pooled_features(
 
 def pooled_network(backbone):
     """The backbone followed by average pooling: a `keras.Model` that shares its layers."""
-    output = pool(backbone.output, "avg", _POOLING_NAME)
+    (features,) = graph.masked(backbone, [backbone.output])
+    output = pool(features, "avg", _POOLING_NAME)
     return keras.Model(backbone.input, output, name=backbone.name)
 
 
@@ -116,7 +117,9 @@ def stage_features(backbone, dataset, cache=None, verbose=0):
     """
     tensors = graph.boundaries(backbone)
     boundaries = [stage.boundary for stage in backbone.stages]
-    pooled = [pool(tensors[name], "avg", f"{name}_pooled") for name in boundaries]
+    ends = graph.masked(backbone, [tensors[name] for name in boundaries])
+    named = zip(boundaries, ends, strict=True)
+    pooled = [pool(end, "avg", f"{name}_pooled") for name, end in named]
     output = keras.layers.Concatenate(name="all_stages")(pooled) if pooled[1:] else pooled[0]
     network = keras.Model(backbone.input, output, name=backbone.name)
     parts = [(name, part.shape[-1]) for name, part in zip(boundaries, pooled, strict=True)]

@@ -2,11 +2,15 @@
 
 from keras_transfer.heads.classification_heads import SigmoidHead, SoftmaxHead
 from keras_transfer.heads.dense_head import DenseHead
+from keras_transfer.heads.head import Head
+from keras_transfer.heads.joined_head import JoinedHead
 from keras_transfer.heads.pooling import GeneralizedMeanPooling
 
 __all__ = [
     "DenseHead",
     "GeneralizedMeanPooling",
+    "Head",
+    "JoinedHead",
     "SigmoidHead",
     "SoftmaxHead",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
+from keras_transfer.heads.head import Head
 from keras_transfer.heads.pooling import POOLINGS, pool
 from keras_transfer.heads.scaled_dense import ScaledDense
 
@@ -15,11 +16,10 @@ _NORMALIZATIONS = {
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
-class DenseHead:
+class DenseHead(Head):
     """A head for regression: pooling, hidden layers if wanted, and a dense output.
 
-    A head is a description; a call on features adds its layers to their graph. The output is
-    float32 under every dtype policy.
+    The output is float32 under every dtype policy.
 
     A linear output is in the units of the targets, and starts at their mean: `fit` and
     `fine_tune` set the mean and the deviation of the training targets once, for each output.
@@ -86,16 +86,6 @@ class DenseHead:
         self.loss_weight = loss_weight
 
     def __call__(self, features, name="head", output_name=None):
-        """Adds the head to the graph of `features`.
-
-        Args:
-            features: a `KerasTensor`.
-            name: prefix of the names of the layers. Defaults to "head".
-            output_name: name of the last layer. Defaults to `{name}_output`.
-
-        Returns:
-            The output, a float32 `KerasTensor`.
-        """
         x = pool(features, self.pooling, f"{name}_pooling")
         for number, units in enumerate(self.hidden_units, start=1):
             x = self._drop(x, f"{name}_dropout_{number}")
@@ -127,25 +117,6 @@ class DenseHead:
         """New default metrics: the mean absolute error."""
         return [keras.metrics.MeanAbsoluteError(name="mean_absolute_error")]
 
-    @property
-    def num_names(self):
-        """How many class names an exported model takes; 0 if the head predicts numbers."""
-        return 0
-
-    def named_outputs(self, output, class_names=None):
-        """The outputs of an exported model.
-
-        A head that predicts classes overrides this method and `num_names`.
-
-        Args:
-            output: a float32 tensor, the output of the head.
-            class_names: `num_names` names. Defaults to None.
-
-        Returns:
-            A dict of name to tensor.
-        """
-        return {"values": output}
-
     def get_config(self):
         """The arguments of the head."""
         return {
@@ -164,17 +135,6 @@ class DenseHead:
             "dropout": self.dropout,
             "loss_weight": self.loss_weight,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        """The head with these arguments."""
-        return cls(**config)
-
-    def __eq__(self, other):
-        return type(self) is type(other) and self.get_config() == other.get_config()
-
-    def __hash__(self):
-        return hash((type(self), repr(self.get_config())))
 
 
 def _check_positive_integer(name, value):

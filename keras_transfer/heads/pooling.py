@@ -1,6 +1,7 @@
 """From a feature map to one vector."""
 
 import keras
+import numpy as np
 
 POOLINGS = ("avg", "max", "avgmax", "gem", "flatten", "none")
 
@@ -54,14 +55,56 @@ class GeneralizedMeanPooling(keras.layers.Layer):
         return {**super().get_config(), "p": self.p, "epsilon": self.epsilon}
 
 
+@keras.saving.register_keras_serializable(package="keras_transfer")
+class MaskedPooling(keras.layers.Layer):
+    """The mean or the maximum of the positions that are no padding.
+
+    Keras' own layers divide by zero where all positions are padding (an empty text), and take
+    the maximum of the padding too.
+
+    Args:
+        pooling: "avg" (the default) or "max".
+
+    Input shape: features `(batch, positions, features)`, and a mask `(batch, positions)`.
+    Output shape: `(batch, features)`; zeros where all positions are padding.
+    """
+
+    def __init__(self, pooling: str = "avg", **kwargs):
+        super().__init__(**kwargs)
+        self.pooling = pooling
+        self.supports_masking = True
+
+    def compute_mask(self, features, previous_mask=None):
+        return None
+
+    def call(self, features, mask):
+        kept = keras.ops.expand_dims(keras.ops.cast(mask, features.dtype), -1)
+        count = keras.ops.sum(kept, axis=1)
+        if self.pooling == "avg":
+            return keras.ops.sum(features * kept, axis=1) / keras.ops.maximum(count, 1)
+        lowest = keras.ops.cast(np.finfo("float16").min, features.dtype)
+        highest = keras.ops.max(keras.ops.where(kept > 0, features, lowest), axis=1)
+        return keras.ops.where(count > 0, highest, keras.ops.zeros_like(highest))
+
+    def compute_output_shape(self, features_shape, mask_shape=None):
+        return (features_shape[0], features_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "pooling": self.pooling}
+
+
 def pool(features, pooling, name):
     """Applies one of `POOLINGS`; `name` is the prefix of the names of the layers.
 
-    It returns features without positions, `(batch, features)`, unchanged.
+    It returns features without positions, `(batch, features)`, unchanged. Positions that are
+    padding by the mask that Keras keeps beside features have no part in it.
     """
     rank = len(features.shape)
     if pooling == "none" or rank == 2:
         return features
+    mask = getattr(features, "_keras_mask", None)
+    if mask is not None and pooling in ("avg", "max", "avgmax"):
+        return _pool_masked(features, mask, pooling, name)
     if pooling == "flatten":
         return keras.layers.Flatten(name=name)(features)
     if pooling == "gem":
@@ -79,4 +122,11 @@ def pool(features, pooling, name):
     if pooling == "max":
         return maximum(name=name)(features)
     both = [average(name=f"{name}_avg")(features), maximum(name=f"{name}_max")(features)]
+    return keras.layers.Concatenate(name=name)(both)
+
+
+def _pool_masked(features, mask, pooling, name):
+    if pooling != "avgmax":
+        return MaskedPooling(pooling, name=name)(features, mask)
+    both = [MaskedPooling(one, name=f"{name}_{one}")(features, mask) for one in ("avg", "max")]
     return keras.layers.Concatenate(name=name)(both)

@@ -7,13 +7,13 @@ from keras_transfer import optimizers
 from keras_transfer.backbones import Backbone
 from keras_transfer.distribution import get_strategy
 from keras_transfer.freezing import FreezePolicy
-from keras_transfer.heads import DenseHead
+from keras_transfer.heads import Head
 from keras_transfer.models.transfer_model import TransferModel
 
 
 def build(
     backbone: Backbone | keras.Model | str,
-    heads: DenseHead | dict[str, DenseHead],
+    heads: Head | dict[str, Head],
     freeze_policy: FreezePolicy | None = None,
     optimizer: str | keras.optimizers.Optimizer = "adamw",
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule | None = None,

@@ -6,7 +6,7 @@ import keras
 
 from keras_transfer.backbones import Backbone
 from keras_transfer.freezing import FreezePolicy
-from keras_transfer.heads import DenseHead, SoftmaxHead
+from keras_transfer.heads import Head, SoftmaxHead
 
 
 def as_backbone(backbone):
@@ -26,7 +26,7 @@ def as_backbone(backbone):
 def check_heads(heads):
     """Raises a `ValueError` unless `heads` is a head or a dict of heads."""
     several = heads.values() if isinstance(heads, dict) else [heads]
-    if not several or not all(isinstance(head, DenseHead) for head in several):
+    if not several or not all(isinstance(head, Head) for head in several):
         raise ValueError(
             "`heads` must be a head, such as `heads.SoftmaxHead(10)`, or a dict of name to "
             f"head. Received: heads={heads!r}"

@@ -40,8 +40,9 @@ def plain_model(model):
             copies[operation] = _copy_of(operation)
         return copies[operation]
 
-    inputs = keras.Input(model.inputs[0].shape[1:], name=model.inputs[0].name)
-    plain = keras.Model(inputs, graph.replay(model, inputs, clone), name=model.name)
+    inputs = [graph.same_input(tensor) for tensor in model.inputs]
+    named = {tensor.name: tensor for tensor in inputs} if inputs[1:] else inputs[0]
+    plain = keras.Model(named, graph.replay(model, inputs, clone), name=model.name)
     for operation, copy in copies.items():
         if isinstance(copy, keras.Layer):
             own = isinstance(operation, ScaledDense)

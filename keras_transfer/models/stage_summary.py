@@ -28,10 +28,11 @@ def _layers_of_heads(model):
     """The names of the layers of each head, which all start with its name, in order."""
     backbone = {operation.name for operation in graph.forward_operations(model.backbone)}
     added = [op.name for op in graph.forward_operations(model) if op.name not in backbone]
-    names = model.heads if isinstance(model.heads, dict) else ["head"]
+    if not isinstance(model.heads, dict):
+        return {"head": added}
     return {
         head: [name for name in added if name == head or name.startswith(f"{head}_")]
-        for head in names
+        for head in model.heads
     }
 
 

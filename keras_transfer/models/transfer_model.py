@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_transfer.backbones import Backbone, graph
 from keras_transfer.backbones.frozen_mode import follow_trainable, is_random, leaf_layers
 from keras_transfer.freezing import FreezeAll, FreezePolicy
-from keras_transfer.heads import DenseHead
+from keras_transfer.heads import Head
 from keras_transfer.models.checked_training import CheckedTraining
 from keras_transfer.models.checks import (
     as_backbone,
@@ -20,6 +20,7 @@ from keras_transfer.models.checks import (
 )
 from keras_transfer.models.other_classes import with_classes
 from keras_transfer.models.plain_model import plain_model
+from keras_transfer.models.attached_heads import attached, stage_outputs
 from keras_transfer.models.stage_summary import stage_summary
 
 
@@ -91,7 +92,7 @@ class TransferModel(CheckedTraining):
     def __init__(
         self,
         backbone: Backbone | keras.Model | str,
-        heads: DenseHead | dict[str, DenseHead],
+        heads: Head | dict[str, Head],
         freeze_policy: FreezePolicy | None = None,
         name: str | None = None,
         truncate_at: str | None = None,
@@ -102,9 +103,9 @@ class TransferModel(CheckedTraining):
         freeze_policy = FreezeAll() if freeze_policy is None else freeze_policy
         check_heads(heads)
         check_policy(freeze_policy)
-        outputs = _attach(heads, backbone.output)
+        inputs, outputs = attached(heads, backbone)
         super().__init__(
-            inputs=backbone.input, outputs=outputs, name=name or f"{backbone.name}_transfer"
+            inputs=inputs, outputs=outputs, name=name or f"{backbone.name}_transfer"
         )
         self.truncate_at = truncate_at
         self._set_parts(backbone, heads, freeze_policy)
@@ -208,32 +209,72 @@ class TransferModel(CheckedTraining):
         It may be in the head, for example after a pooling without weights. If the first layer
         with weights trains, it is the preprocessing.
         """
+        return next(iter(self.frozen_cut))
+
+    @property
+    def frozen_cut(self):
+        """The tensors of the graph at `frozen_boundary`: a dict of name to tensor.
+
+        The first is that of the boundary; the others, such as a padding mask, ride along.
+        """
         operations = graph.forward_operations(self)
         active = next((i for i, op in enumerate(operations) if _is_active(op)), len(operations))
         inert = {operation.name for operation in operations[:active]}
-        return [name for name in graph.boundaries(self) if name in inert][-1]
+        cuts = [cut for name, cut in self._cuts.items() if name in inert]
+        return cuts[-1] if cuts else {tensor.name: tensor for tensor in self.inputs}
+
+    @property
+    def _cuts(self):
+        """The cuts of the graph; at them, the stages that a head reads may ride along."""
+        heads = self.heads.values() if isinstance(self.heads, dict) else [self.heads]
+        stages = stage_outputs(self.backbone) if any(h.takes_stages for h in heads) else ()
+        return graph.cuts(self, {id(tensor) for tensor in stages})
 
     def stem(self):
-        """The frozen part: a model from images to the features at `frozen_boundary`."""
-        return graph.split(self, self.frozen_boundary)[0]
+        """The frozen part: a model from images to the features at `frozen_boundary`.
+
+        If the rest needs more than these features, a tuple of the tensors of `frozen_cut`.
+        """
+        return graph.split_at(self, self.frozen_cut)[0]
 
     def tail(self):
         """The rest: a model from the features of the stem to the outputs."""
-        return graph.split(self, self.frozen_boundary)[1]
+        return graph.split_at(self, self.frozen_cut)[1]
 
     def __call__(self, inputs, *arguments, **keyword_arguments):
-        if isinstance(inputs, dict) and len(inputs) == 1:
-            ((boundary, features),) = inputs.items()
-            if boundary == self.inputs[0].name:
-                return super().__call__(features, *arguments, **keyword_arguments)
-            return self._tail_from(boundary)(features, *arguments, **keyword_arguments)
+        if isinstance(inputs, dict):
+            names = [tensor.name for tensor in self.inputs]
+            if not set(names) <= set(inputs):
+                tail, inputs = self._tail_of(inputs)
+                return tail(inputs, *arguments, **keyword_arguments)
+            if len(names) == 1:
+                inputs = inputs[names[0]]
         return super().__call__(inputs, *arguments, **keyword_arguments)
 
-    def _tail_from(self, boundary):
-        """The model after a boundary; cached, since each `fit` and `evaluate` needs it."""
-        if boundary not in self._parts.tails:
-            self._parts.tails[boundary] = graph.split(self, boundary)[1]
-        tail = self._parts.tails[boundary]
+    def _tail_of(self, features):
+        """The model after a boundary, and what it takes of a dict of features.
+
+        The tail is cached, since each `fit` and `evaluate` needs it.
+        """
+        key = frozenset(features)
+        if key not in self._parts.tails:
+            cuts = self._cuts
+            found = [name for name in cuts if name in features]
+            cut = cuts[found[-1]] if found else graph.cut(self, next(iter(features)))
+            self._parts.tails[key] = (*cut,), graph.split_at(self, cut)[1]
+        names, tail = self._parts.tails[key]
+        boundary, *others = names
+        missing = [name for name in others if name not in features]
+        if missing:
+            raise ValueError(
+                f"The rest of the network needs {missing} beside '{boundary}'. "
+                f"Received: features of {sorted(features)}"
+            )
+        self._check_reached(tail, boundary)
+        return tail, tuple(features[name] for name in names) if others else features[boundary]
+
+    def _check_reached(self, tail, boundary):
+        """Raises `ValueError` if features from a boundary cannot train what is trainable."""
         reached = {id(variable) for variable in tail.trainable_variables}
         lost = [v.path for v in self.trainable_variables if id(v) not in reached]
         if lost:
@@ -242,7 +283,6 @@ class TransferModel(CheckedTraining):
                 f"'{lost[0]}', which are trainable. Train on images, or freeze up to "
                 f"'{boundary}'."
             )
-        return tail
 
     def stage_summary(self, print_fn=print):
         """Prints the shape, parameters and learning-rate multiplier of each stage and head."""
@@ -378,6 +418,7 @@ class TransferModel(CheckedTraining):
                 "name": self.backbone.name,
                 "application": self.backbone.application,
                 "output": self.backbone.outputs[0]._keras_history.operation.name,
+                "inputs": list(self.backbone.input_names),
             },
             "heads": keras.saving.serialize_keras_object(self.heads),
             "freeze_policy": keras.saving.serialize_keras_object(self.freeze_policy),
@@ -402,8 +443,10 @@ class TransferModel(CheckedTraining):
             inputs=plain.input, outputs=plain._outputs_struct, name=config["name"]
         )
         described = config["backbone"]
+        inputs = {tensor.name: tensor for tensor in plain.inputs}
+        names = described.get("inputs", list(inputs))
         backbone = Backbone.from_tensors(
-            plain.input,
+            {name: inputs[name] for name in names} if names[1:] else inputs[names[0]],
             graph.output_of(plain, described["output"]),
             described["application"],
             described["name"],
@@ -449,12 +492,6 @@ def _unwrapped(optimizer):
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer.inner_optimizer
     return optimizer
-
-
-def _attach(heads, features):
-    if not isinstance(heads, dict):
-        return heads(features)
-    return {name: head(features, name, output_name=name) for name, head in heads.items()}
 
 
 def _of_heads(heads, part):

@@ -59,11 +59,14 @@ def _stage_patterns(model):
             f"Received: model={model}"
         )
     patterns, seen = [], set()
+    # The operations of a stage that are no layers have no weights.
+    layers = {layer.name: layer for layer in model.layers}
     for stage in stages:
         weights = [
             (name, weight)
             for name in stage.layers
-            for weight in _learned_weights(model.get_layer(name))
+            if name in layers
+            for weight in _learned_weights(layers[name])
             if weight.path not in seen
         ]
         seen.update(weight.path for _, weight in weights)

@@ -126,7 +126,7 @@ def _predict(model, splits, cache):
 def _inputs(model, dataset, cache):
     """The features of the model's frozen part, which the training left in the cache, or the
     images."""
-    if cache is not None and has_frozen_work(model):
+    if cache is not None and has_frozen_work(model, dataset):
         with contextlib.suppress(NoRoomError):
             return cache.extract(model, dataset).as_inputs()
     return dataset

@@ -96,7 +96,8 @@ def export(
 
 
 def _write(signatures, path):
-    infer = constant_function(signatures.model, signatures.image_shape)
+    images = tf.TensorSpec(signatures.image_shape, tf.float32, name="images")
+    infer = constant_function(signatures.model, images)
 
     def from_images(images):
         return signatures.describe(infer(images))
@@ -104,7 +105,6 @@ def _write(signatures, path):
     def from_bytes(encoded):
         return from_images(signatures.pixels(encoded))
 
-    images = tf.TensorSpec(signatures.image_shape, tf.float32, name="images")
     functions = {"images": tf.function(from_images, [images], autograph=False)}
     functions["serving_default"] = functions["images"]
     if signatures.takes_bytes:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_transfer.backbones import graph
 from keras_transfer.callbacks import GradualUnfreezing
 from keras_transfer.features import CachedFeatures, NoRoomError
+from keras_transfer.features.extraction import parts_of
 from keras_transfer.features.observed_source import source_of
 
 # Validation needs no gradients, so that larger batches fit in memory.
@@ -147,7 +148,7 @@ def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0, 
             features of this phase are computed from its features, which are needed anyway.
     """
     train = _images_of(phase, train)
-    if cache is not None and has_frozen_work(model) and not _unfreezes(callbacks):
+    if cache is not None and has_frozen_work(model, train) and not _unfreezes(callbacks):
         try:
             features, held_out = _extract(
                 model, phase, train, validation, cache, verbose, following
@@ -230,10 +231,10 @@ def _extract_through(model, phase, train, validation, cache, verbose, following)
     policy, boundary = model.freeze_policy, model.frozen_boundary
     model.freeze_policy = following.freeze_policy
     try:
-        if not has_frozen_work(model) or not _comes_before(model, boundary):
+        if not has_frozen_work(model, train) or not _comes_before(model, boundary):
             return None
         features, held_out = _extract(model, following, train, validation, cache, verbose, None)
-        middle = graph.split(model.tail(), boundary)[0]
+        middle = _between(model, boundary)
     finally:
         model.freeze_policy = policy
     train = cache.extract(middle, features, verbose=verbose)
@@ -263,9 +264,17 @@ def _extract_validation(model, validation, cache, features, verbose):
     return cache.extract(model, validation, verbose=verbose, engine=features.engine)
 
 
-def has_frozen_work(model):
-    """Whether the features of a model's frozen part can save work."""
-    return model.stem().count_params() > 0 and None not in model.input_shape[1:]
+def _between(model, boundary):
+    """The part between the frozen part of a model and a boundary after it."""
+    tail = model.tail()
+    return graph.split_at(tail, graph.cut(tail, boundary))[0]
+
+
+def has_frozen_work(model, dataset):
+    """Whether the features of a model's frozen part can save work on the data."""
+    inputs = tf.nest.flatten(parts_of(dataset.element_spec)[0])
+    is_fixed = all(spec.shape[1:].is_fully_defined() for spec in inputs)
+    return is_fixed and model.stem().count_params() > 0
 
 
 def _is_head_alone(model):

@@ -230,16 +230,16 @@ def subclassed():
     return Subclassed()
 
 
-def two_inputs():
-    one, two = keras.Input((4,)), keras.Input((4,))
-    return keras.Model([one, two], keras.layers.Add()([one, two]))
+def two_outputs():
+    one = keras.Input((4,))
+    return keras.Model(one, [keras.layers.Dense(2)(one), keras.layers.Dense(3)(one)])
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (subclassed, "a subclassed model"),
-        (two_inputs, "one input and one output"),
+        (two_outputs, "one output tensor"),
         (lambda: keras.Sequential([keras.layers.Dense(2)]), "no input shape yet"),
     ],
 )
