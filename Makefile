@@ -6,24 +6,28 @@ PIP := -qq --progress-bar off --disable-pip-version-check
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope
 
-.PHONY: demo test test-fast test-slow lint docs clean
+.PHONY: demo test test-fast test-slow test-exhaustive lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/keras-transfer demo
 
 test: $(VENV)/test-installed
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not exhaustive"
 
 # The packages whose tests are quick; another one: make test-fast FAST=tests/data
 FAST ?= tests/_statistics tests/auditing tests/calibration tests/callbacks tests/freezing \
     tests/heads tests/models tests/optimizers tests/plans tests/test__files.py \
     tests/test_contract.py
 test-fast: $(VENV)/test-installed
-	$(PYTEST) -m "not slow" $(FAST)
+	$(PYTEST) -m "not slow and not exhaustive" $(FAST)
 
 # Several workers, kills, and the browser.
 test-slow: $(VENV)/test-installed
 	$(PYTEST) -m slow
+
+# Half an hour, and 16 GiB of memory.
+test-exhaustive: $(VENV)/test-installed
+	$(BIN)/python -m pytest -m exhaustive
 
 lint: $(VENV)/test-installed
 	$(BIN)/ruff check .

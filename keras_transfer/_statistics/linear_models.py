@@ -14,6 +14,8 @@ _PENALTIES = (1e-3, 1e-2, 1e-1)
 # Images that are enough to choose between three penalties.
 _MOST_TO_CHOOSE_ON = 1000
 _MOST_ITERATIONS = 1000
+# Below this part of its mean, or of the largest deviation, a deviation is rounding of float32.
+_LEAST_DEVIATION = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +124,10 @@ def standardized(features):
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(features)
-    return scaler.transform(features), scaler.mean_, scaler.scale_
+    mean, deviation = scaler.mean_, np.sqrt(scaler.var_)
+    least = _LEAST_DEVIATION * np.maximum(np.abs(mean), deviation.max(initial=0.0))
+    deviation = np.where(deviation > least, deviation, 1.0)
+    return ((features - mean) / deviation).astype(features.dtype), mean, deviation
 
 
 def best_penalty(rows, labels, penalties, folds, weights=1.0):

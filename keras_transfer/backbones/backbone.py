@@ -15,6 +15,7 @@ from keras_transfer.backbones.preprocessing import (
     adapt_weights,
     colorless_config,
 )
+from keras_transfer.backbones.presets import read_preset
 from keras_transfer.backbones.stages import Stage, compute_stages
 
 # What KerasHub calls the features of each token, beside the pooled ones.
@@ -52,8 +53,8 @@ class Backbone(keras.Model):
 
     Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255]; for
         `from_model`, as the model has it, also several inputs.
-    Output shape: `(batch, rows, columns, features)`; of a network on tokens, `(batch, positions,
-        features)`, and `mask` says which positions are padding.
+    Output shape: `(batch, rows, columns, features)`; of a network on tokens `(batch, positions,
+        features)`, where `mask` says which positions are no padding.
 
     Raises:
         ValueError: if a name or an argument is unknown, the image size is too small, or the
@@ -136,6 +137,33 @@ class Backbone(keras.Model):
         backbone._from_tensors(named, output, application, network.name)
         return backbone
 
+    @classmethod
+    def from_preset(
+        cls, preset: str | os.PathLike, sequence_length: int | None = None
+    ) -> "Backbone":
+        """Makes a backbone from a network of KerasHub or of Hugging Face.
+
+        A network of texts has its tokenizer as the layer `preprocessing`, and takes strings.
+        Its first stage is the embeddings, each transformer layer is one more. Needs the extra
+        `hub`.
+
+        Args:
+            preset: the name of a preset of KerasHub, such as `"bert_tiny_en_uncased"`, which
+                is downloaded; or a directory with a `config.json` and a `model.safetensors` of
+                Hugging Face.
+            sequence_length: of a text, in tokens: longer texts are cut, shorter ones padded.
+                Defaults to None, 128.
+
+        Returns:
+            A `Backbone`.
+
+        Raises:
+            ImportError: if KerasHub is not installed.
+            ValueError: if there is no such preset, or the directory holds something else.
+        """
+        network = read_preset(preset, sequence_length)
+        return cls.from_model(network, application=os.path.basename(os.fspath(preset)))
+
     def _assemble_on_images(self, network, input_shape, preprocessing, application):
         inputs = keras.Input(input_shape, name="images")
         images = Preprocessing(preprocessing, name="preprocessing")(inputs)
@@ -171,7 +199,7 @@ class Backbone(keras.Model):
         """
         copy = type(self).from_config(self.get_config())
         for original, layer in zip(self.layers, copy.layers, strict=True):
-            graph.set_layer_weights(layer, original.get_weights())
+            graph.copy_state(original, layer)
         return copy
 
     def truncated(self, boundary: str) -> "Backbone":
@@ -261,8 +289,8 @@ def random_twin(backbone, seed=0):
     finally:
         random.setstate(state)
     for original, layer in zip(backbone.layers, twin.layers, strict=True):
-        if isinstance(layer, keras.layers.Normalization):
-            graph.set_layer_weights(layer, original.get_weights())
+        if isinstance(layer, keras.layers.Normalization) or not layer.weights:
+            graph.copy_state(original, layer)
     return twin
 
 

@@ -5,6 +5,7 @@ Keras has no public view of the nodes of a model: only this file reads `_nodes_b
 
 import difflib
 import re
+import tempfile
 
 import keras
 from keras import tree
@@ -289,8 +290,19 @@ def flat_copy(model, inputs, change_config=None):
     output = replay(model, inputs, clone)
     for original, copy in copies.items():
         if isinstance(original, keras.Layer) and _same_shapes(original, copy):
-            set_layer_weights(copy, original.get_weights())
+            copy_state(original, copy)
     return output, copies
+
+
+def copy_state(original, copy):
+    """Gives a layer the weights and the vocabularies of another one of the same config."""
+    parts = zip(original._flatten_layers(), copy._flatten_layers(), strict=True)
+    for part, twin in parts:
+        if hasattr(part, "save_assets"):
+            with tempfile.TemporaryDirectory() as folder:
+                part.save_assets(folder)
+                twin.load_assets(folder)
+    set_layer_weights(copy, original.get_weights())
 
 
 def set_layer_weights(layer, values):

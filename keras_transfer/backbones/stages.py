@@ -53,7 +53,7 @@ def compute_stages(model, reference_size=256):
     begun = [
         i
         for i, kind, before in zip(weighted, kinds, ["", *kinds], strict=False)
-        if not ("Normalization" in kind or "Embedding" in kind and "Embedding" in before)
+        if not ("Normalization" in kind or ("Embedding" in kind and "Embedding" in before))
     ]
     ends = _resolution_ends(points, weighted, _input_size(model, reference_size))
     if len(ends) < 3:

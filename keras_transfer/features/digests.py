@@ -4,6 +4,8 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import pathlib
+import tempfile
 
 import keras
 import tensorflow as tf
@@ -40,11 +42,21 @@ def _add_network(digest, stem):
     digest.add(_graph(stem))
     for layer in stem._flatten_layers(include_self=False):
         digest.add_users_part(layer)
+        if hasattr(layer, "save_assets"):
+            digest.add(_assets(layer))
         if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
             digest.add(_graph(layer))  # the config of a subclass need not contain it
             _add_operations(digest, layer)
     _add_operations(digest, stem)
     digest.add(list(stem.weights))
+
+
+def _assets(layer):
+    """The vocabulary of a layer, as Keras saves it: a list of names and contents."""
+    with tempfile.TemporaryDirectory() as folder:
+        layer.save_assets(folder)
+        files = sorted(path for path in pathlib.Path(folder).rglob("*") if path.is_file())
+        return [[path.name, path.read_bytes().hex()] for path in files]
 
 
 def _add_operations(digest, network):

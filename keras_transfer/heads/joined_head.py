@@ -62,7 +62,8 @@ class JoinedHead(Head):
         parts = [pool(features, self.pooling, f"{name}_pooling"), *rows]
         names = ["features", *(one.name for one in self.inputs)]
         joined = [
-            self._part(part, f"{name}_{which}") for part, which in zip(parts, names, strict=True)
+            self._part(part, f"{name}_{which}")
+            for part, which in zip(parts, names, strict=True)
         ]
         joined = keras.layers.Concatenate(name=f"{name}_joined")(joined)
         return self.head(joined, name, output_name)

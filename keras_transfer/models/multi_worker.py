@@ -14,6 +14,7 @@ import functools
 import inspect
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_transfer.distribution.workers import has_workers
@@ -41,6 +42,7 @@ class MultiWorkerSteps(keras.Model):
         return super().predict(self._by_rows(x), *arguments, **keyword_arguments)
 
     def _by_rows(self, data):
+        data = _with_texts(data)
         if not (isinstance(data, tf.data.Dataset) and runs_on_workers(self)):
             return data
         policy = tf.data.experimental.AutoShardPolicy
@@ -66,6 +68,14 @@ class MultiWorkerSteps(keras.Model):
         if not (runs_on_workers(self) and _averages_logs_along_an_axis()):
             return logs
         return tf.nest.map_structure(lambda value: tf.reshape(value, (1,)), logs)
+
+
+def _with_texts(data):
+    """The data, with texts as tensors: Keras does not take NumPy's strings."""
+    if isinstance(data, list) and data and all(isinstance(text, str) for text in data):
+        return tf.constant(data)
+    is_text = isinstance(data, np.ndarray) and data.dtype.kind == "U"
+    return tf.constant(data) if is_text else data
 
 
 def runs_on_workers(model):

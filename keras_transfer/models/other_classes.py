@@ -18,7 +18,7 @@ def with_classes(model, names):
     other = type(model)(model.backbone.copy(), head, model.freeze_policy, model.name)
     *layers, output = other.layers
     for layer in layers:
-        graph.set_layer_weights(layer, model.get_layer(layer.name).get_weights())
+        graph.copy_state(model.get_layer(layer.name), layer)
     kernel, bias = output.get_weights()
     old_kernel, old_bias = model.get_layer(output.name).get_weights()
     for place, name in enumerate(names):

@@ -45,9 +45,10 @@ def plain_model(model):
     plain = keras.Model(named, graph.replay(model, inputs, clone), name=model.name)
     for operation, copy in copies.items():
         if isinstance(copy, keras.Layer):
-            own = isinstance(operation, ScaledDense)
-            weights = operation.as_plain() if own else operation.get_weights()
-            graph.set_layer_weights(copy, list(weights))
+            if isinstance(operation, ScaledDense):
+                graph.set_layer_weights(copy, list(operation.as_plain()))
+            else:
+                graph.copy_state(operation, copy)
             copy.trainable = operation.trainable
     return plain
 

@@ -10,6 +10,7 @@ from keras_transfer.backbones import Backbone, graph
 from keras_transfer.backbones.frozen_mode import follow_trainable, is_random, leaf_layers
 from keras_transfer.freezing import FreezeAll, FreezePolicy
 from keras_transfer.heads import Head
+from keras_transfer.models.attached_heads import attached, stage_outputs
 from keras_transfer.models.checked_training import CheckedTraining
 from keras_transfer.models.checks import (
     as_backbone,
@@ -20,7 +21,6 @@ from keras_transfer.models.checks import (
 )
 from keras_transfer.models.other_classes import with_classes
 from keras_transfer.models.plain_model import plain_model
-from keras_transfer.models.attached_heads import attached, stage_outputs
 from keras_transfer.models.stage_summary import stage_summary
 
 
@@ -158,7 +158,7 @@ class TransferModel(CheckedTraining):
         config = self.get_config() if dtype is None else _with_policy(self.get_config(), dtype)
         copy = type(self).from_config(config, classes)
         for original, layer in zip(self.layers, copy.layers, strict=True):
-            graph.set_layer_weights(layer, original.get_weights())
+            graph.copy_state(original, layer)
         return copy
 
     def to_plain(self) -> keras.Model:

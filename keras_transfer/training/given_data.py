@@ -190,15 +190,15 @@ def _batch_size(dataset, model=None):
     if source is not None:
         return source.batch_size
     images = keras.tree.flatten(next(iter(dataset)))[0]
-    if model is not None:
-        _warn_of_preprocessed(images, model)
+    if model is not None and model.backbone.takes_raw_images and len(images.shape) == 4:
+        _warn_of_preprocessed(images)
     return len(images)
 
 
-def _warn_of_preprocessed(images, model):
+def _warn_of_preprocessed(images):
     low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))
     is_scaled = low < 0 or high <= 1
-    if is_scaled and low < high and model.backbone.takes_raw_images:
+    if is_scaled and low < high:
         warnings.warn(
             f"The images of the first batch lie between {low:.3g} and {high:.3g}. The model "
             "takes images in [0, 255], and its backbone holds the preprocessing: do not "

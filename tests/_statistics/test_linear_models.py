@@ -171,6 +171,15 @@ def test_constant_feature_has_no_effect(constant):
     assert np.abs(other[-1] / deviation[-1]).max() < 1e-6
 
 
+def test_features_that_vary_by_rounding_alone_count_as_constant():
+    features = np.random.default_rng(0).normal(size=(50, 3)).astype("float32")
+    features[:, 1] *= 1e-33
+    features[:, 2] = 1000 + 1e-5 * features[:, 2]
+    rows, _, deviation = standardized(features)
+    assert deviation[1:].tolist() == [1.0, 1.0]
+    assert np.abs(rows[:, 1:]).max() < 1e-3 and rows[:, 0].std() == pytest.approx(1, rel=1e-3)
+
+
 def test_without_any_feature_the_shares_of_the_classes_remain():
     labels = np.array([0, 0, 0, 1])
     rows = standardized(np.full((4, 3), 0.1, "float32"))[0]

@@ -1,0 +1,110 @@
+"""Networks of KerasHub, from its presets and from directories of Hugging Face."""
+
+import functools
+import os
+import types
+import typing
+
+import keras
+
+# What the networks of KerasHub call the ids of a text.
+_TOKENS = "token_ids"
+_LENGTH = 128
+
+
+@functools.cache
+def _keras_hub():
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise ImportError(
+            "Networks of KerasHub need more packages: pip install keras-hub safetensors. "
+            f"Received: {error}"
+        ) from error
+    return keras_hub
+
+
+@keras.saving.register_keras_serializable(package="keras_transfer")
+class TextPreprocessing(keras.layers.Layer):
+    """Converts texts to the tokens that a network of KerasHub expects.
+
+    `Backbone.from_preset` adds it as the layer `preprocessing`.
+
+    Args:
+        preprocessor: a `keras_hub.models.TextClassifierPreprocessor`.
+        features: the name, the shape and the dtype of each of its outputs. Defaults to None,
+            found with an empty text.
+
+    Input shape: `(batch,)`, strings.
+    Output shape: a dict of `(batch, positions)`: `token_ids`, `padding_mask` and so on.
+    """
+
+    def __init__(self, preprocessor: typing.Any, features: dict | None = None, **kwargs):
+        super().__init__(**kwargs)
+        # Not a tracked layer: it makes layers of its own when it has a vocabulary.
+        self._parts = types.SimpleNamespace(preprocessor=preprocessor)
+        if features is None:
+            features = {
+                name: [list(tensor.shape[1:]), keras.backend.standardize_dtype(tensor.dtype)]
+                for name, tensor in preprocessor(keras.ops.convert_to_tensor([""])).items()
+            }
+        self.features = features
+
+    @property
+    def preprocessor(self):
+        """The `keras_hub.models.TextClassifierPreprocessor`."""
+        return self._parts.preprocessor
+
+    def save_assets(self, directory):
+        """Writes the vocabulary; called by Keras."""
+        self.preprocessor.tokenizer.save_assets(directory)
+
+    def load_assets(self, directory):
+        """Reads the vocabulary; called by Keras."""
+        self.preprocessor.tokenizer.load_assets(directory)
+
+    def call(self, texts):
+        return self.preprocessor(texts)
+
+    def compute_output_spec(self, texts):
+        return {
+            name: keras.KerasTensor((texts.shape[0], *shape), dtype)
+            for name, (shape, dtype) in self.features.items()
+        }
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "preprocessor": keras.saving.serialize_keras_object(self.preprocessor),
+            "features": self.features,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        _keras_hub()  # registers the class of the preprocessor
+        preprocessor = keras.saving.deserialize_keras_object(config["preprocessor"])
+        return cls(**{**config, "preprocessor": preprocessor})
+
+
+def read_preset(preset: str | os.PathLike, sequence_length: int | None) -> keras.Model:
+    """The network of a preset; for texts, with its tokenizer in front of it.
+
+    The arguments are those of `Backbone.from_preset`.
+    """
+    models, preset = _keras_hub().models, os.fspath(preset)
+    try:
+        network = models.Backbone.from_preset(preset)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            "`preset` must be a preset of KerasHub, or a directory with a `config.json` and a "
+            f"`model.safetensors`. Received: preset={preset!r}: {error}"
+        ) from error
+    if _TOKENS not in [one.name for one in network.inputs]:
+        return network
+    preprocessor = models.TextClassifierPreprocessor.from_preset(
+        preset, sequence_length=sequence_length or _LENGTH
+    )
+    texts = keras.Input((), dtype="string", name="text")
+    tokens = TextPreprocessing(preprocessor, name="preprocessing")(texts)
+    tokens = {one.name: tokens[one.name] for one in network.inputs}
+    return keras.Model(texts, network(tokens), name=network.name)

@@ -1,0 +1,45 @@
+"""The default plan runs on every network of `keras.applications`."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_transfer import heads, plans, training
+from keras_transfer._applications import APPLICATIONS
+from keras_transfer.backbones import Backbone, list_backbones
+from keras_transfer.models import TransferModel
+
+# Bare operations in the graph, concatenations, squeeze and excitation, no block at all.
+DIFFERENT = ["ConvNeXtTiny", "DenseNet121", "MobileNetV3Small", "VGG16"]
+_ONE_STEP = 4
+
+
+def two_steps(backbone):
+    """Trains a model for a step of the head and a step of each phase after it."""
+    model = TransferModel(backbone, heads.SoftmaxHead(2))
+    chosen = plans.choose_plan(3000, 2, len(backbone.stages))
+    phases = [dataclasses.replace(phase, epochs=1, solver="adamw") for phase in chosen.phases]
+    images = np.random.default_rng(0).uniform(0, 255, (_ONE_STEP, *backbone.input_shape[1:]))
+    train = tf.data.Dataset.from_tensor_slices((images.astype("float32"), [0, 1, 0, 1]))
+    plan = plans.Plan(phases, [])
+    return training.fine_tune(model, train.batch(_ONE_STEP), plan=plan, cache=False, verbose=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_default_plan_runs_on_graphs_of_every_kind(name):
+    check(name)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", list_backbones())
+def test_default_plan_runs_on_every_network(name):
+    check(name)
+
+
+def check(name):
+    size = max(APPLICATIONS[name].min_size, 32)
+    history = two_steps(Backbone(name, (size, size, 3), weights=None))
+    assert len(history.phase) >= 2 and np.isfinite(history.history["loss"]).all()
