@@ -62,6 +62,11 @@ class Head:
         return []
 
     @property
+    def task(self) -> "Head":
+        """The head whose labels these are: itself, or one within."""
+        return self
+
+    @property
     def num_names(self) -> int:
         """How many class names an exported model takes; 0 if the head predicts numbers."""
         return 0

@@ -88,6 +88,11 @@ class JoinedHead(Head):
         return self.head.metrics()
 
     @property
+    def task(self):
+        """That of `head`."""
+        return self.head.task
+
+    @property
     def num_names(self):
         return self.head.num_names
 

@@ -41,13 +41,14 @@ def check_number_of_classes(heads, dataset):
     number = len(dataset.class_names)
     # A `LabeledDataset` without a source may have other labels than its files.
     is_known = getattr(dataset, "source", dataset) is not None
-    if not is_known or not isinstance(heads, SoftmaxHead) or heads.num_classes == number:
+    task = None if isinstance(heads, dict) else heads.task
+    if not is_known or not isinstance(task, SoftmaxHead) or task.num_classes == number:
         return
     message = (
         f"The images have {number} classes: use `SoftmaxHead({number})`. "
-        f"Received: SoftmaxHead({heads.num_classes})"
+        f"Received: SoftmaxHead({task.num_classes})"
     )
-    if heads.num_classes < number:
+    if task.num_classes < number:
         raise ValueError(message)
     warnings.warn(f"{message}, some of whose outputs have no images", stacklevel=4)
 

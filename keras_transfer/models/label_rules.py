@@ -135,23 +135,25 @@ def label_rule(head, loss, rank):
         loss = keras.losses.get(loss)
     name = getattr(loss, "__name__", type(loss).__name__)
     kind = _KINDS.get(name.replace("_", "").lower())
-    if kind is None or getattr(loss, "ignore_class", None) is not None:
+    units = getattr(head.task, "units", None)
+    if None in (kind, units) or getattr(loss, "ignore_class", None) is not None:
         return None
-    return LabelRule(kind, f"{type(head).__name__}({head.units})", head.units, rank)
+    return LabelRule(kind, _named(head), units, rank)
 
 
 def check_class_weight(heads, class_weight):
     """Raises `ValueError` unless there is a weight for each class of the only head."""
     if class_weight is None:
         return
-    binary = isinstance(heads, SigmoidHead) and heads.units == 1
-    if not isinstance(heads, SoftmaxHead) and not binary:
+    task = None if isinstance(heads, dict) else heads.task
+    binary = isinstance(task, SigmoidHead) and task.units == 1
+    if not isinstance(task, SoftmaxHead) and not binary:
         raise ValueError(
             "`class_weight` needs one `SoftmaxHead`: other heads have no class per image. Pass "
             "a weight per image instead, as in (images, labels, weights). Received: "
             f"class_weight={class_weight!r} for {_named(heads)}"
         )
-    number = 2 if binary else heads.units
+    number = 2 if binary else task.units
     weights = class_weight if isinstance(class_weight, dict) else {}
     are_numbers = all(
         isinstance(weight, (int, float, np.number)) for weight in weights.values()
@@ -171,7 +173,8 @@ def check_class_weight(heads, class_weight):
 def _named(heads):
     if isinstance(heads, dict):
         return f"{len(heads)} heads"
-    return f"{type(heads).__name__}({heads.units})"
+    units = getattr(heads.task, "units", "")
+    return f"{type(heads.task).__name__}({units})"
 
 
 def _counted(units):
