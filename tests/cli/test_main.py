@@ -196,7 +196,7 @@ def test_export_writes_a_file_for_another_runtime(run, tmp_path, capsys):
         pytest.skip(f"Keras {keras.__version__} has no LiteRT export")
     assert main(["export", str(run[0]), "--file", str(target)]) == 0
     assert capsys.readouterr().out.strip().endswith(str(target))
-    assert target.stat().st_size > 100_000
+    assert target.stat().st_size > 10_000
 
 
 def test_run_is_opened_from_its_folder(run):

@@ -4,11 +4,12 @@ import json
 import subprocess
 import sys
 
+import keras
 import pytest
 
 from keras_transfer import freezing, plans, runs
 from keras_transfer.cli.main import main
-from tests.networks import residual_backbone
+from tests.networks import residual_backbone, small_application
 from tests.pictures import colour_folder
 
 PLAN = plans.Plan([plans.Phase(freezing.FreezeAll(), 1, 1e-2, name="head")])
@@ -45,7 +46,8 @@ def test_finished_folds_are_not_repeated(data, tmp_path, monkeypatch):
         runs.cross_validate(data, output=tmp_path / "run", folds=3)
 
 
-def test_the_command_prints_the_folds(data, tmp_path, capsys):
+def test_the_command_prints_the_folds(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(keras.applications, "MobileNetV2", small_application)
     arguments = ["fit", data, "--output", tmp_path / "run", "--alpha", 0.35, "--image-size", 32,
                  "--weights", "none", "--unfreeze", 0, "--epochs", 1, "--folds", 2]  # fmt: skip
     assert main(list(map(str, arguments))) == 0
