@@ -265,7 +265,7 @@ class Backbone(FrozenModeOfClones):
             "name": self.name,
             "application": self.application,
             "graph": keras.Model(self.input, self.outputs[0], name=self.name).get_config(),
-            "trainable": trainable_flags(self),
+            "trainable": trainable_flags(self.layers),
         }
 
     @classmethod
@@ -275,7 +275,7 @@ class Backbone(FrozenModeOfClones):
             plain.input, plain.outputs[0], config["application"], config["name"]
         )
         if "trainable" in config:  # not in files of older versions
-            set_trainable_flags(backbone, config["trainable"])
+            set_trainable_flags(backbone.layers, config["trainable"])
         return backbone
 
 

@@ -5,11 +5,6 @@ import functools
 import keras
 
 
-def every_layer(model):
-    """The layers of a model, with those inside of them; an outer layer before its inner ones."""
-    return [inner for layer in model.layers for inner in layer._flatten_layers()]
-
-
 def follow_trainable(layer):
     """Makes a layer, and those inside of it, ignore `training=True` while they are frozen.
 
@@ -58,32 +53,43 @@ class FrozenModeOfClones(keras.Model):
     Keras makes the layers of a clone from their configs, and the clone is a plain model.
     """
 
-    def _run_through_graph(self, inputs, operation_fn=lambda operation: operation, call_fn=None):
+    def _run_through_graph(self, inputs, operation_fn=lambda layer: layer, call_fn=None):
         clones = []
 
         def noted(operation):
             made = operation_fn(operation)
             if made is not operation and isinstance(made, keras.Layer):
-                clones.append(made)
+                clones.append((operation, made))
             return made
 
         outputs = super()._run_through_graph(inputs, noted, call_fn)
-        for layer in clones:  # now they are built, the layers inside of them too
-            follow_trainable(layer)
+        for original, clone in clones:  # now they are built, the layers inside of them too
+            follow_trainable(clone)
+            if type(clone) is type(original):
+                set_trainable_flags([clone], trainable_flags([original]))
         return outputs
 
 
-def trainable_flags(model):
-    """Which layers and variables of a model train, as a config: it knows those set by hand."""
+def every_layer(layers):
+    """Layers, and those inside of them; an outer layer before its inner ones."""
+    return [inner for layer in layers for inner in layer._flatten_layers()]
+
+
+def trainable_flags(layers):
+    """Which layers and variables train, as a config: it has those set by hand."""
     return {
-        "layers": [layer.trainable for layer in every_layer(model)],
-        "variables": [variable.trainable for variable in model.variables],
+        "layers": [layer.trainable for layer in every_layer(layers)],
+        "variables": [variable.trainable for variable in _variables(layers)],
     }
 
 
-def set_trainable_flags(model, flags):
-    """Sets what `trainable_flags` returned for a model of the same graph."""
-    for layer, trainable in zip(every_layer(model), flags["layers"], strict=True):
+def set_trainable_flags(layers, flags):
+    """Sets what `trainable_flags` returned for the same layers of a copy."""
+    for layer, trainable in zip(every_layer(layers), flags["layers"], strict=True):
         layer.trainable = trainable
-    for variable, trainable in zip(model.variables, flags["variables"], strict=True):
+    for variable, trainable in zip(_variables(layers), flags["variables"], strict=True):
         variable.trainable = trainable
+
+
+def _variables(layers):
+    return [variable for layer in layers for variable in layer.variables]

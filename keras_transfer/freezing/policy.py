@@ -61,9 +61,9 @@ class FreezePolicy(abc.ABC):
         trainable = set(self.trainable_layers(backbone))
         backbone.trainable = True
         for layer in backbone.layers:
-            for inner in layer._flatten_layers():
+            for inner in every_layer([layer]):
                 inner.trainable = layer.name in trainable and not self._keeps_frozen(inner)
-        trained = _trained_variables(every_layer(backbone))
+        trained = _trained_variables(every_layer(backbone.layers))
         for variable in backbone.variables:
             variable.trainable = id(variable) in trained
 

@@ -11,19 +11,19 @@ from keras_transfer.optimizers.slot_carry_over import carry_over
 
 # Read before each step: the attribute behind the property, which takes twice as long.
 _trainable = operator.attrgetter("_trainable")
+# The flags of all models, to find those that share layers.
+_living: "weakref.WeakSet[_Flags]" = weakref.WeakSet()
 
 
 class _Flags:
-    """The `trainable` flags of all layers and variables, in an object that Keras does not track.
+    """The `trainable` flags of all layers and variables; Keras does not track this object.
 
     The lists of variables belong to the layers, so that variables added later (by
     `enable_lora`) are seen.
     """
 
-    living = weakref.WeakSet()
-
     def __init__(self, model):
-        self.layers = every_layer(model)
+        self.layers = every_layer(model.layers)
         self.variables = [
             store
             for layer in self.layers
@@ -34,7 +34,7 @@ class _Flags:
         # The name of another model and the flags that its freeze policy replaced.
         self.overruled = None
         self._watch()
-        self.living.add(self)
+        _living.add(self)
 
     def _watch(self):
         self.watched = (*self.layers, *itertools.chain.from_iterable(self.variables))
@@ -73,7 +73,7 @@ class FollowsTrainedSet(MultiWorkerSteps):
 
     def _apply_policy(self, policy):
         """Applies a freeze policy, and notes which other models it changes."""
-        others = [(flags, flags.now()) for flags in list(_Flags.living)]
+        others = [(flags, flags.now()) for flags in list(_living)]
         policy.apply(self.backbone)
         for flags, before in others:
             if flags.overruled is None and flags.now() != before:
@@ -85,9 +85,10 @@ class FollowsTrainedSet(MultiWorkerSteps):
         self._flags.overruled = None
         if by is not None and self._flags.now() != before:
             warnings.warn(
-                f"The freeze policy of '{by}' changed which layers of '{self.name}' train, since "
-                "both models share one backbone. Give each model a `backbone.copy()`, or assign "
-                f"`model.freeze_policy` again. Received: {self.freeze_policy!r}, not in effect",
+                f"The freeze policy of '{by}' changed which layers of '{self.name}' train, as "
+                "both models share one backbone. Give each model a `backbone.copy()`, or "
+                "assign `model.freeze_policy` again. Received: "
+                f"{self.freeze_policy!r}, not in effect",
                 stacklevel=2,
             )
 
@@ -113,6 +114,10 @@ class FollowsTrainedSet(MultiWorkerSteps):
 
     def make_predict_function(self, force=False):
         return super().make_predict_function(force or self._flags.have_other_size("predict"))
+
+    def quantize(self, *arguments, **keyword_arguments):
+        super().quantize(*arguments, **keyword_arguments)
+        self.follow_trainable_set()
 
     def _guarded(self, train_function):
         """A train function that checks the `trainable` flags before each step."""

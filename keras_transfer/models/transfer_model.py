@@ -38,7 +38,8 @@ class _Parts:
     backbone: Backbone
     heads: object
     freeze_policy: FreezePolicy
-    saved_with_slots: bool = False
+    # The positions of the variables for which the file has slots of the optimizer.
+    saved_slots: list | None = None
     tails: dict = dataclasses.field(default_factory=dict)
     inference: dict = dataclasses.field(default_factory=dict)
     # The arguments of `compile`, as passed.
@@ -150,6 +151,12 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
         self._parts.freeze_policy = policy
         if self.compiled:
             self.follow_trainable_set()
+
+    def __setattr__(self, name, value):
+        if name == "freeze_policy":  # TensorFlow ignores an object that is assigned again
+            type(self).freeze_policy.fset(self, value)
+        else:
+            super().__setattr__(name, value)
 
     def copy(self, dtype=None):
         """An uncompiled copy with layers and weights of its own.
@@ -430,14 +437,22 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
             },
             "heads": keras.saving.serialize_keras_object(self.heads),
             "freeze_policy": keras.saving.serialize_keras_object(self.freeze_policy),
-            "trainable": trainable_flags(self),
+            "trainable": trainable_flags(self.layers),
             "class_names": self.class_names and list(self.class_names),
             "reduced_decoding": self.reduced_decoding,
             "value_range": self.value_range,
             "has_own_optimizer": self.own_optimizer is not None,
-            # Before any step, the file contains no slots, and loading must not create any.
-            "optimizer_built": bool(self.compiled and self.optimizer.built),
+            # The file contains slots for these; before any step, loading must not create any.
+            "optimizer_variables": self._optimizer_variables(),
         }
+
+    def _optimizer_variables(self):
+        """The positions of the variables that the optimizer was built for, or None."""
+        if not (self.compiled and self.optimizer.built):
+            return None
+        positions = {id(variable): i for i, variable in enumerate(self.variables)}
+        built_for = _unwrapped(self.optimizer)._trainable_variables
+        return [positions[id(variable)] for variable in built_for if id(variable) in positions]
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -461,8 +476,8 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
         )
         model._set_parts(backbone, heads, policy)
         if isinstance(config["trainable"], dict):
-            set_trainable_flags(model, config["trainable"])
-        model._parts.saved_with_slots = config["optimizer_built"]
+            set_trainable_flags(model.layers, config["trainable"])
+        model._parts.saved_slots = config.get("optimizer_variables")
         model.class_names = config["class_names"]
         model._parts.reduced_decoding = config["reduced_decoding"]
         model._parts.value_range = config.get("value_range")
@@ -482,8 +497,9 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
         self.compile(**keras.saving.deserialize_keras_object(config))
         if not self._has_own_optimizer:
             self._parts.own_optimizer = None
-        if self._parts.saved_with_slots:
-            self.optimizer.build(self.trainable_variables)
+        if self._parts.saved_slots is not None:
+            variables = self.variables
+            self.optimizer.build([variables[i] for i in self._parts.saved_slots])
 
 
 def _with_policy(config, policy):
