@@ -16,8 +16,8 @@ IMAGES = np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)).astype("float3
 LABELS = np.arange(8) % 3
 
 
-def fitted(policy=UnfreezeLast(1), optimizer="adam"):
-    model = TransferModel(residual_backbone(), SoftmaxHead(3), policy)
+def fitted(optimizer="adam"):
+    model = TransferModel(residual_backbone(), SoftmaxHead(3), UnfreezeLast(1))
     model.compile(optimizer if isinstance(optimizer, str) else optimizer(model))
     fit(model)
     return model
