@@ -421,6 +421,11 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
             )
         return self._parts.inference[key](images)
 
+    def forget_predict_function(self):
+        """Makes the next `predict` trace the network anew, since a layer changed."""
+        self.predict_function = None
+        self._parts.inference.clear()
+
     # Config.
 
     def get_config(self):
