@@ -88,7 +88,7 @@ def _write_report(run):
 def _evaluate_and_export(folder, model, history, splits, cache):
     """Calibrates, measures and exports a trained model; returns the metrics."""
     logits = _predict(model, splits, cache)
-    temperature = _temperature(logits.get("validation"), splits)
+    temperature = _temperature(logits.get("validation"), splits.labels.get("validation"))
     if temperature is not None:
         apply_temperature(model, temperature)
         folder.write_model(model)
@@ -124,9 +124,7 @@ def _predict(model, splits, cache):
 
 
 def _predictions(split, logits, temperature, splits):
-    from scipy.special import softmax
-
-    probabilities = softmax(logits / (temperature or 1.0), axis=1).astype("float32")
+    probabilities = _probabilities(logits, temperature or 1.0)
     paths = tuple(map(os.path.abspath, splits.paths.get(split, ())))
     return Predictions(split, probabilities, np.asarray(splits.labels[split]), paths)
 
@@ -140,11 +138,17 @@ def _inputs(model, dataset, cache):
     return dataset
 
 
-def _temperature(logits, splits):
+def _probabilities(logits, temperature):
+    from scipy.special import softmax
+
+    return softmax(np.asarray(logits, "float64") / temperature, axis=1).astype("float32")
+
+
+def _temperature(logits, labels):
     """The temperature that calibrates the model on the validation set, or None."""
     if logits is None or len(logits) < _FEWEST_TO_CALIBRATE:
         return None
-    temperature = temperature_of_logits(logits, np.asarray(splits.labels["validation"]))
+    temperature = temperature_of_logits(logits, labels)
     return None if temperature in (LOWEST, HIGHEST) else temperature
 
 
