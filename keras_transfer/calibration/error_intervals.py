@@ -6,7 +6,7 @@ import numpy as np
 # and miscalibrated models the intervals of 100 to 3000 images then contain the true error in 93
 # to 99% of all draws.
 _TAIL = 0.015
-_STEPS = 20
+_STEPS = 12  # to 1/4096 of the largest gap
 
 
 def error_interval(counts, confidences, gaps, num_draws, seed):
