@@ -52,21 +52,32 @@ def write_text_aside(path, text):
     write_aside(path, lambda aside: pathlib.Path(aside).write_bytes(contents))
 
 
-def read_regular(path, most=_MOST_BYTES):
-    """The bytes of a regular file of at most `most` bytes.
+def open_regular(path):
+    """Opens a regular file to read its bytes.
 
     A pipe would wait for its writer, and a device has no end.
 
     Raises:
-        OSError: if it is another kind of file, larger, or cannot be read.
+        OSError: if it is another kind of file, or cannot be opened.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
+    file = open(descriptor, "rb")  # noqa: SIM115 - the caller closes it
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
+    return file
+
+
+def read_regular(path, most=_MOST_BYTES):
+    """The bytes of a regular file of at most `most` bytes.
+
+    Raises:
+        OSError: if it is another kind of file, larger, or cannot be read.
+    """
+    with open_regular(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise OSError(errno.EFBIG, f"Larger than {most // 10**6} MB", os.fspath(path))
+        raise OSError(errno.EFBIG, f"Larger than {most:,} bytes", os.fspath(path))
     return content
 
 

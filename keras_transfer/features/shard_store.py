@@ -11,7 +11,8 @@ import zlib
 
 import numpy as np
 
-from keras_transfer._files import write_aside
+from keras_transfer._files import read_regular, write_aside
+from keras_transfer._records import read_json
 
 # Images that are decoded, augmented and computed together; a shard holds whole batches. The
 # batch is part of what an augmented view is: MixUp mixes within it.
@@ -19,6 +20,8 @@ BATCH_SIZE = 32
 # A kill loses the computation of one shard; each shard costs a few file operations.
 _SHARD_BYTES = 16 * 2**20
 _MOST_ROWS = 4096
+# Bytes of the checksums, and of the header of an array.
+_MOST_BESIDE = 2**16
 
 
 class ShardStore:
@@ -70,14 +73,20 @@ class ShardStore:
     def _is_whole(self, shard):
         start, stop = self.rows_of(shard)
         try:
-            checksums = json.loads(self._sidecar(shard).read_bytes())["crc32"]
-            files = [self.path(shard, array).read_bytes() for array in range(len(self.specs))]
+            checksums = read_json(self._sidecar(shard), _MOST_BESIDE)["crc32"]
+            files = [self._content(shard, array) for array in range(len(self.specs))]
             return checksums == [zlib.crc32(contents) for contents in files] and all(
                 _is_array(contents, (stop - start, *shape), dtype)
                 for contents, (shape, dtype) in zip(files, self.specs, strict=True)
             )
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError):
             return False
+
+    def _content(self, shard, array):
+        start, stop = self.rows_of(shard)
+        shape, dtype = self.specs[array]
+        size = (stop - start) * math.prod(shape) * dtype.itemsize
+        return read_regular(self.path(shard, array), size + _MOST_BESIDE)
 
 
 class ShardReader:

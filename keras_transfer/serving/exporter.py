@@ -39,9 +39,10 @@ def export(
 
     If the model does not take 1 or 3 channels, `serving_default` equals `images`.
 
-    Both return empty outputs for an empty batch, else, for a `SoftmaxHead`, `probabilities`, `class_index` and `label`; for a
+    Both return, for a `SoftmaxHead`, `probabilities`, `class_index` and `label`; for a
     `SigmoidHead`, `probabilities` and `labels`, the names in the order of the probabilities;
-    for a `DenseHead`, `values`. With several heads the names have a prefix: `colour_label`.
+    for a `DenseHead`, `values`. With several heads the names have a prefix: `colour_label`. For
+    an empty batch they are empty.
 
     Args:
         model: a `TransferModel`.
