@@ -81,6 +81,41 @@ def read_regular(path, most=_MOST_BYTES):
     return content
 
 
+def walk(directory, follow=False):
+    """As `os.walk`, which recurses once for each level before Python 3.12.
+
+    Args:
+        directory: the folder to begin with.
+        follow: whether links to folders are followed.
+    """
+    waiting = [os.fspath(directory)]
+    while waiting:
+        folder, subfolders, names = waiting.pop(), [], []
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                is_folder = _is_folder(entry, follow)
+                (subfolders if is_folder else names).append(entry.name)
+        yield folder, subfolders, names
+        waiting += [os.path.join(folder, name) for name in reversed(subfolders)]
+
+
+def _is_folder(entry, follow):
+    try:
+        return entry.is_dir(follow_symlinks=follow)
+    except OSError:
+        return False
+
+
+def remove_folder(directory):
+    """Removes what can be removed of a folder of any depth; links are not followed."""
+    for folder, _, names in reversed(list(walk(directory))):
+        for name in names:
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(folder, name))
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+
+
 @contextlib.contextmanager
 def held(lock, message):
     """A context that one process at a time can enter.

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer import _progress
-from keras_transfer._files import cache_directory, write_text_aside
+from keras_transfer._files import cache_directory, walk, write_text_aside
 from keras_transfer._records import read_json
 from keras_transfer.data.opened_files import open_file
 
@@ -84,7 +84,7 @@ def find_images(directory):
     Links to folders are followed, each folder once.
     """
     found, seen = [], {os.path.realpath(directory)}
-    for folder, subfolders, names in os.walk(directory, followlinks=True):
+    for folder, subfolders, names in walk(directory, follow=True):
         subfolders[:] = sorted(filter(is_shown_folder, subfolders))
         for name in list(subfolders):
             target = os.path.realpath(os.path.join(folder, name))

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -11,7 +10,14 @@ import tempfile
 
 import filelock
 
-from keras_transfer._files import locked, read_regular, unlink_lock, write_text_aside
+from keras_transfer._files import (
+    locked,
+    read_regular,
+    remove_folder,
+    unlink_lock,
+    walk,
+    write_text_aside,
+)
 from keras_transfer._records import COUNT, Maybe, check, read_json
 
 _DESCRIPTION, _USED = "entry.json", "used"
@@ -107,8 +113,9 @@ class CacheFolder:
             folder = self.path / key
             _make_entry(folder)
             self._in_use.add(key)
-            for leftover in folder.rglob(".writing-*"):  # of a process that was killed
-                leftover.unlink(missing_ok=True)
+            for path in _paths_in(folder):  # of a process that was killed
+                if path.name.startswith(".writing-"):
+                    path.unlink(missing_ok=True)
             yield folder
 
     def describe(self, key, description):
@@ -195,7 +202,7 @@ def _make_entry(folder):
     """
     if not folder.is_symlink():
         folder.mkdir(exist_ok=True)
-        found = list(folder.rglob("*"))
+        found = list(_paths_in(folder))
         if not found:
             (folder / _TAG).write_bytes(_TAG_TEXT)
         if _is_entry(folder) and not any(path.is_symlink() for path in found):
@@ -214,10 +221,10 @@ def _remove_entry(folder):
     (folder / _DESCRIPTION).unlink(missing_ok=True)
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
+            remove_folder(path)
         elif path.name != _TAG:
             path.unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_folder(folder)
 
 
 def _read_entry(folder):
@@ -243,11 +250,17 @@ def _read_entry(folder):
 
 def _size(folder):
     total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.path.getsize(os.path.join(parent, name))
+    for path in _paths_in(folder):
+        with contextlib.suppress(OSError):
+            total += path.lstat().st_size if not path.is_dir() else 0
     return total
+
+
+def _paths_in(folder):
+    """Everything below a folder; links are not followed."""
+    for parent, subfolders, names in walk(folder):
+        for name in (*subfolders, *names):
+            yield pathlib.Path(parent, name)
 
 
 def _megabytes(number):

@@ -12,8 +12,8 @@ from keras_transfer._text import counted, reason_of
 from keras_transfer.freezing import FreezeAll, FreezePolicy
 
 # A plan may come from elsewhere.
-_EPOCHS, _HIGHEST_RATE = Number(1, 10**6, whole=True), 1e6
-_SIZES = Number(1, 10**6, whole=True)
+_MOST, _HIGHEST_RATE = 10**6, 1e6
+_COUNTS = Number(1, _MOST, whole=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +67,11 @@ class Phase:
                 "`freeze_policy` must be a freeze policy. "
                 f"Received: freeze_policy={self.freeze_policy!r}"
             )
-        if self.epochs not in _EPOCHS:
-            raise ValueError(f"`epochs` must be {_EPOCHS}. Received: {self.epochs!r:.60}")
+        if self.epochs not in _COUNTS:
+            raise ValueError(
+                f"`epochs` must be a positive integer, at most {_MOST:,}. "
+                f"Received: {self.epochs!r:.60}"
+            )
         if not 0 < self.learning_rate <= _HIGHEST_RATE:
             raise ValueError(
                 f"`learning_rate` must be positive, and at most {_HIGHEST_RATE:g}. "
@@ -95,9 +98,10 @@ class Phase:
 
         for name in ("views", "batch_size"):
             value = getattr(self, name)
-            if value is not None and value not in _SIZES:
+            if value is not None and value not in _COUNTS:
                 raise ValueError(
-                    f"`{name}` must be {_SIZES} or None. Received: {name}={value!r:.60}"
+                    f"`{name}` must be a positive integer, at most {_MOST:,}, or None. "
+                    f"Received: {name}={value!r:.60}"
                 )
 
         if self.solver not in ("adamw", "exact"):

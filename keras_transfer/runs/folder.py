@@ -270,18 +270,13 @@ class RunFolder(TrainingFolder):
             }
 
     def course(self):
-        """What `write_course` wrote; an empty dict without the file.
-
-        Raises:
-            ValueError: if the file is corrupt.
-        """
-        path = self.path / _COURSE
-        if not path.exists():
-            return {}
-        with _corrupt(path):
-            found = read_json(path)
+        """What `write_course` wrote; an empty dict if the file is absent or corrupt."""
+        try:
+            found = read_json(self.path / _COURSE)
             check(found, COURSE)
-            return found
+        except (OSError, ValueError):
+            return {}
+        return found
 
     def recommended_plan(self, settings):
         """The `Plan` in `recommend.json`, if that is about the same images and network."""

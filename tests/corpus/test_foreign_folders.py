@@ -188,16 +188,15 @@ def predictions_with(**changes):
     return npz_with(**{**parts, **changes})
 
 
-def archive_of_zeros(name, member, size):
+def claiming(size):
+    """Predictions of which one array claims a size in the directory of the archive."""
+
     def change(run):
-        content = io.BytesIO()
-        with (
-            zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive,
-            archive.open(member, "w", force_zip64=True) as file,
-        ):
-            for _ in range(size // 2**20):
-                file.write(bytes(2**20))
-        replaced(run, name, content.getvalue())
+        predictions_with()(run)
+        content = (run / "predictions.npz").read_bytes()
+        place = content.rindex(b"PK\1\2") + 24
+        size_of = size.to_bytes(4, "little")
+        replaced(run, "predictions.npz", content[:place] + size_of + content[place + 4 :])
 
     return change
 
@@ -206,6 +205,20 @@ NAN, INFINITE, HUGE = float("nan"), float("inf"), 10**30
 MEASURED, RATE = "validation", ("validation", "classes", NAMES[0])
 STAGE = ("stages", 0)
 PHASE = ("phases", 0)
+COURSES = {
+    f"{' '.join(map(str, keys))} is {value!r:.20}": with_value("course.json", *keys, value)
+    for keys, values in (
+        (("seconds",), ([["a", 1e300]], [["a", NAN]], [[1, 2]], "long", {})),
+        ((*STAGE, "shape"), (["a"], [-1], [HUGE], None)),
+        ((*STAGE, "moved"), (NAN, INFINITE, "far")),
+        ((*STAGE, "parameters"), (-1, HUGE, 1.5)),
+        (("provenance",), ([], "here")),
+        (("provenance", "latency_ms"), (NAN, -1, 1e300, "fast")),
+        (("provenance", "versions"), ([], {"Keras": {}}, "new")),
+        (("provenance", "machine"), ([], {"accelerators": 3})),
+    )
+    for value in values
+}
 CASES = {
     **{
         f"{' '.join(map(str, keys))} in {name} is {value!r:.20}": with_value(name, *keys, value)
@@ -221,14 +234,6 @@ CASES = {
             ("metrics.json", (MEASURED, "classes"), ([], {"other": {}})),
             ("metrics.json", (*RATE, "recall"), (NAN, 7, "high", HUGE)),
             ("metrics.json", (*RATE, "recall_interval"), ([1], [NAN, 1], "low")),
-            ("course.json", ("seconds",), ([["a", 1e300]], [["a", NAN]], [[1, 2]], "long", {})),
-            ("course.json", (*STAGE, "shape"), (["a"], [-1], [HUGE], None)),
-            ("course.json", (*STAGE, "moved"), (NAN, INFINITE, "far")),
-            ("course.json", (*STAGE, "parameters"), (-1, HUGE, 1.5)),
-            ("course.json", ("provenance",), ([], "here")),
-            ("course.json", ("provenance", "latency_ms"), (NAN, -1, 1e300, "fast")),
-            ("course.json", ("provenance", "versions"), ([], {"Keras": {}}, "new")),
-            ("course.json", ("provenance", "machine"), ([], {"accelerators": 3})),
             ("run.json", ("backbone",), (3, None, [], "x" * 200_000)),
             ("run.json", ("data",), (3, ["/"], {})),
             ("run.json", ("seed",), (NAN, "x", HUGE)),
@@ -272,9 +277,7 @@ CASES = {
     "history with a huge cell": with_content("history.csv", b'"' + b"a" * 10**6),
     "predictions with a text": with_content("predictions.npz", b"text"),
     "predictions are a pipe": as_pipe("predictions.npz"),
-    "predictions that unpack to gigabytes": archive_of_zeros(
-        "predictions.npz", "validation-labels.npy", 2**30 + 2**27
-    ),
+    "predictions that unpack to gigabytes": claiming(2**31),
     "predictions of terabytes in the header": predictions_with(
         validation_labels=npy(np.zeros(2, "int64"), (2**40,))
     ),
@@ -347,6 +350,13 @@ def test_foreign_run_is_told_or_gives_a_whole_page(copied, change):
         assert not (copied / "report.html").exists()
     else:
         assert (copied / "report.html").read_text().rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize("change", COURSES.values(), ids=COURSES)
+def test_foreign_course_is_passed_over(copied, change):
+    assert RunFolder(copied).course()
+    change(copied)
+    assert RunFolder(copied).course() == {}
 
 
 PATHS = [
@@ -461,6 +471,7 @@ def test_plan_makes_freeze_policies_and_nothing_else(values):
 
 KINDS = {
     "foreign run folders": CASES,
+    "foreign courses of runs": COURSES,
     "foreign cache folders": CACHES,
     "objects in place of a policy": OBJECTS,
 }
