@@ -193,7 +193,7 @@ def differences(before, now):
         if pair[0] != pair[1] and all(map(_is_flat, pair)):
             found.append(differences(*pair))
         elif pair[0] != pair[1]:
-            is_long = dict in map(type, pair)
+            is_long = any("{" in str(value) for value in pair)
             shown = "{!s:.200}, now {!s:.200}".format(*pair)
             found.append(f"another {name}" if is_long else f"{name}: {shown}")
     return one_line("; ".join(found))
