@@ -111,8 +111,9 @@ def _numbers(contents, start, size, dtype="int32", little_endian=True):
 
 def _jpeg(contents):
     pixels = tf.reduce_prod(tf.cast(tf.image.extract_jpeg_shape(contents)[:2], "int64"))
-    # The header of a scan of one component: only these can pass many pixels in few bytes.
-    parts = tf.raw_ops.StringSplitV2(input=[contents], sep=b"\xff\xda\x00\x08\x01").values
+    # The header of a scan, up to its length. In other data, such as a film behind the image,
+    # these bytes stand once in 16 million.
+    parts = tf.raw_ops.StringSplitV2(input=[contents], sep=b"\xff\xda\x00").values
     scans = tf.size(parts, tf.int64) - 1
     too_many = scans * tf.maximum(pixels, _LEAST_SCANNED) > MOST_SCANNED_PIXELS
     return pixels, tf.where(too_many, _SCANS, _NONE), 0
