@@ -224,7 +224,7 @@ def _remove_entry(folder):
             remove_folder(path)
         elif path.name != _TAG:
             path.unlink(missing_ok=True)
-    remove_folder(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read_entry(folder):

@@ -1,5 +1,6 @@
 """Requests that would take minutes or gigabytes, and others that must be answered."""
 
+import contextlib
 import io
 import struct
 import time
@@ -23,6 +24,19 @@ LARGE = 2**16 - 1
 @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
 def decoded(encoded):
     return map_images(lambda contents: decode_and_resize(contents, 8), encoded)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def traced():
+    decoded(tf.constant([encode(RED, "PNG")]))  # which takes seconds
+
+
+@contextlib.contextmanager
+def within_seconds(number):
+    """Asserts how long this process computes, whatever else the machine does."""
+    started = time.process_time()
+    yield
+    assert time.process_time() - started < number
 
 
 def encode(image, image_format, **arguments):
@@ -104,18 +118,19 @@ REFUSED = {
 
 @pytest.mark.parametrize(("contents", "reason"), REFUSED.values(), ids=REFUSED)
 def test_hostile_image_is_refused_before_anything_is_decoded(contents, reason):
-    started = time.monotonic()
-    with pytest.raises(tf.errors.InvalidArgumentError, match=reason) as caught:
+    with (
+        within_seconds(2),
+        pytest.raises(tf.errors.InvalidArgumentError, match=reason) as caught,
+    ):
         decoded(tf.constant([PNG, JPEG, contents, b""]))
     assert "Image 2 of the request " in str(caught.value)
-    assert time.monotonic() - started < 5
 
 
 def test_every_animated_frame_after_the_first_is_dropped():
     many = GIF[:-1] + frame_of(encode(BLUE, "GIF")) * 100_000 + b";"
-    started = time.monotonic()
-    np.testing.assert_array_equal(decoded([many, GIF])[0], decoded([GIF])[0])
-    assert time.monotonic() - started < 5
+    expected = decoded([GIF])[0]
+    with within_seconds(2):
+        np.testing.assert_array_equal(decoded([many, GIF])[0], expected)
 
 
 def test_gif_with_tables_and_extensions_keeps_its_first_frame():
@@ -146,9 +161,8 @@ def test_truncated_gif_ends_as_before(part):
 def test_long_chain_of_segments_takes_no_time():
     chain = JPEG[:2] + b"\xff\xec\x00\x02" * 60_000 + b"\xff\xe1\x00\x08Exif\0\0" + JPEG[2:]
     expected = decoded([JPEG])
-    started = time.monotonic()
-    np.testing.assert_array_equal(decoded([chain]), expected)
-    assert time.monotonic() - started < 0.5
+    with within_seconds(0.3):
+        np.testing.assert_array_equal(decoded([chain]), expected)
 
 
 @pytest.mark.parametrize(
