@@ -52,22 +52,68 @@ def write_text_aside(path, text):
     write_aside(path, lambda aside: pathlib.Path(aside).write_bytes(contents))
 
 
-def read_regular(path, most=_MOST_BYTES):
-    """The bytes of a regular file of at most `most` bytes.
+def open_regular(path):
+    """Opens a regular file to read its bytes.
 
     A pipe would wait for its writer, and a device has no end.
 
     Raises:
-        OSError: if it is another kind of file, larger, or cannot be read.
+        OSError: if it is another kind of file, or cannot be opened.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
+    file = open(descriptor, "rb")  # noqa: SIM115 - the caller closes it
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
+    return file
+
+
+def read_regular(path, most=_MOST_BYTES):
+    """The bytes of a regular file of at most `most` bytes.
+
+    Raises:
+        OSError: if it is another kind of file, larger, or cannot be read.
+    """
+    with open_regular(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise OSError(errno.EFBIG, f"Larger than {most // 10**6} MB", os.fspath(path))
+        raise OSError(errno.EFBIG, f"Larger than {most:,} bytes", os.fspath(path))
     return content
+
+
+def walk(directory, follow=False):
+    """As `os.walk`, which recurses once for each level before Python 3.12.
+
+    Args:
+        directory: the folder to begin with.
+        follow: whether links to folders are followed.
+    """
+    waiting = [os.fspath(directory)]
+    while waiting:
+        folder, subfolders, names = waiting.pop(), [], []
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                is_folder = _is_folder(entry, follow)
+                (subfolders if is_folder else names).append(entry.name)
+        yield folder, subfolders, names
+        waiting += [os.path.join(folder, name) for name in reversed(subfolders)]
+
+
+def _is_folder(entry, follow):
+    try:
+        return entry.is_dir(follow_symlinks=follow)
+    except OSError:
+        return False
+
+
+def remove_folder(directory):
+    """Removes what can be removed of a folder of any depth; links are not followed."""
+    for folder, _, names in reversed(list(walk(directory))):
+        for name in names:
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(folder, name))
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 @contextlib.contextmanager

@@ -10,9 +10,12 @@ from keras_transfer._files import (
     cache_directory,
     held,
     read_regular,
+    remove_folder,
+    walk,
     write_aside,
     write_text_aside,
 )
+from keras_transfer.data.scanning import find_images
 from keras_transfer.features import FeatureCache
 
 
@@ -89,3 +92,23 @@ def test_only_regular_files_of_a_limited_size_are_read(tmp_path):
     for path in (tmp_path / "pipe", "/dev/zero"):
         with pytest.raises(OSError, match="Not a regular file"):
             read_regular(path)
+
+
+def test_folders_of_any_depth_are_walked_and_removed(tmp_path):
+    (tmp_path / "kept").mkdir()
+    here = os.open(tmp_path, os.O_RDONLY)
+    deep = here
+    for _ in range(1100):
+        os.mkdir("d", dir_fd=deep)
+        below = os.open("d", os.O_RDONLY, dir_fd=deep)
+        os.close(deep) if deep != here else None
+        deep = below
+    os.close(os.open("file", os.O_CREAT, dir_fd=deep))
+    os.symlink(tmp_path / "kept", "link", dir_fd=deep)
+    for descriptor in {deep, here}:
+        os.close(descriptor)
+    found = [(len(names), folder) for folder, _, names in walk(tmp_path / "d")]
+    assert len(found) == 1100 and found[-1][0] == 2
+    assert len(find_images(tmp_path)) == 0
+    remove_folder(tmp_path / "d")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]

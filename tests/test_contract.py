@@ -111,7 +111,8 @@ LAYERS = (
     {"cli"}, {"runs"}, {"auditing"}, {"transferability"}, {"explanations"}, {"calibration"},
     {"training"}, {"plans"}, {"serving"}, {"callbacks"}, {"features"}, {"models"},
     {"freezing"}, {"optimizers"}, {"heads"}, {"backbones"}, {"data"}, {"distribution"},
-    {"_statistics"}, {"_figures"}, {"_progress"}, {"_applications"}, {"_text"}, {"_files"},
+    {"_statistics"}, {"_figures"}, {"_progress"}, {"_applications"}, {"_text"},
+    {"_records"}, {"_files"},
     {"version"},
 )  # fmt: skip
 # None of these imports another one.

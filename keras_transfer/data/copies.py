@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_transfer import _progress
 from keras_transfer._files import cache_directory, write_text_aside
+from keras_transfer._records import read_json
 from keras_transfer.data.thumbnails import SIDE, correlation_rows, is_drawing, thumbnails
 
 # Increase it when the same files may give other copies.
@@ -52,7 +53,7 @@ def copies_among(files):
     key = hashlib.sha256("\n".join([str(_RULES), *digests]).encode()).hexdigest()[:32]
     kept = cache_directory() / "copies" / f"{key}.json"
     with contextlib.suppress(OSError, ValueError, TypeError, IndexError):
-        return [(digests[int(i)], digests[int(j)]) for i, j in json.loads(kept.read_text())]
+        return [(digests[int(i)], digests[int(j)]) for i, j in read_json(kept)]
     with _progress.step("looking for copies"):
         small, _ = thumbnails([by_digest[digest] for digest in digests])
         found = similar_pairs(small)

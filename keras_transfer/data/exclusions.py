@@ -1,9 +1,9 @@
 """Images that are left out on request."""
 
 import itertools
-import json
 import os
-import pathlib
+
+from keras_transfer._records import read_json
 
 
 def excluded_paths(exclude, paths, directory):
@@ -48,7 +48,7 @@ def excluded_paths(exclude, paths, directory):
 def _named(file, directory, known):
     """The real paths of the suspects, and of each cluster of copies, in an `audit.json`."""
     try:
-        found = json.loads(pathlib.Path(file).read_text(encoding="utf-8"))
+        found = read_json(file)
         audited = found["data"]
         names = {
             index: name
@@ -72,7 +72,7 @@ def _named(file, directory, known):
         raise FileNotFoundError(
             f"No such file. Received: exclude={os.fspath(file)!r}"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"'{file}' is not an `audit.json` that `keras-transfer audit` wrote "
             f"({type(error).__name__}: {error}). Received: exclude={os.fspath(file)!r}"

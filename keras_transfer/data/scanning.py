@@ -18,7 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer import _progress
-from keras_transfer._files import cache_directory, write_text_aside
+from keras_transfer._files import cache_directory, walk, write_text_aside
+from keras_transfer._records import read_json
 from keras_transfer.data.opened_files import open_file
 
 SUFFIXES = frozenset(
@@ -83,7 +84,7 @@ def find_images(directory):
     Links to folders are followed, each folder once.
     """
     found, seen = [], {os.path.realpath(directory)}
-    for folder, subfolders, names in os.walk(directory, followlinks=True):
+    for folder, subfolders, names in walk(directory, follow=True):
         subfolders[:] = sorted(filter(is_shown_folder, subfolders))
         for name in list(subfolders):
             target = os.path.realpath(os.path.join(folder, name))
@@ -206,11 +207,11 @@ def _read_index(path):
                 bool(is_float),
                 int(fast),
             )
-            for key, (digest, turn, native, highest, is_float, fast) in json.loads(
-                path.read_text("utf-8")
+            for key, (digest, turn, native, highest, is_float, fast) in read_json(
+                path, _MOST_KEPT * 250, _MOST_KEPT * 8
             ).items()
         }
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError):
         return {}
 
 

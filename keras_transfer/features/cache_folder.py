@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -11,7 +10,15 @@ import tempfile
 
 import filelock
 
-from keras_transfer._files import locked, read_regular, unlink_lock, write_text_aside
+from keras_transfer._files import (
+    locked,
+    read_regular,
+    remove_folder,
+    unlink_lock,
+    walk,
+    write_text_aside,
+)
+from keras_transfer._records import COUNT, Maybe, check, read_json
 
 _DESCRIPTION, _USED = "entry.json", "used"
 # Says that the folder is ours, and to backup programs that it can be computed again
@@ -21,6 +28,12 @@ _TAG_TEXT = (
     b"Signature: 8a477f597d28d172789f06886806bc55\n# Features, made by keras_transfer.\n"
 )
 TEMPORARY = "temporary-"
+_MOST_DESCRIBED = 10**6  # bytes
+_LATEST = 2.0**33  # in the year 2242; Python formats no date after 9999
+_DESCRIBED = {
+    "network": str, "boundary": str, "num_images": COUNT, "feature_shape": [COUNT],
+    "dtype": str, "engine": str, "data?": Maybe(str),
+}  # fmt: skip
 # Folders with other names do not belong to the cache.
 _KEY = re.compile(rf"({TEMPORARY})?[0-9a-f]{{32}}")
 
@@ -100,8 +113,9 @@ class CacheFolder:
             folder = self.path / key
             _make_entry(folder)
             self._in_use.add(key)
-            for leftover in folder.rglob(".writing-*"):  # of a process that was killed
-                leftover.unlink(missing_ok=True)
+            for path in _paths_in(folder):  # of a process that was killed
+                if path.name.startswith(".writing-"):
+                    path.unlink(missing_ok=True)
             yield folder
 
     def describe(self, key, description):
@@ -176,7 +190,7 @@ def _is_entry(folder):
     if folder.is_symlink() or not folder.is_dir() or not _KEY.fullmatch(folder.name):
         return False
     try:
-        return read_regular(folder / _TAG) == _TAG_TEXT
+        return read_regular(folder / _TAG, len(_TAG_TEXT)) == _TAG_TEXT
     except OSError:
         return False
 
@@ -188,7 +202,7 @@ def _make_entry(folder):
     """
     if not folder.is_symlink():
         folder.mkdir(exist_ok=True)
-        found = list(folder.rglob("*"))
+        found = list(_paths_in(folder))
         if not found:
             (folder / _TAG).write_bytes(_TAG_TEXT)
         if _is_entry(folder) and not any(path.is_symlink() for path in found):
@@ -207,7 +221,7 @@ def _remove_entry(folder):
     (folder / _DESCRIPTION).unlink(missing_ok=True)
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
+            remove_folder(path)
         elif path.name != _TAG:
             path.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
@@ -215,31 +229,38 @@ def _remove_entry(folder):
 
 def _read_entry(folder):
     try:
-        described = json.loads(read_regular(folder / _DESCRIPTION))
+        described = read_json(folder / _DESCRIPTION, _MOST_DESCRIBED)
+        check(described, _DESCRIBED)
         return CacheEntry(
             key=folder.name,
-            network=str(described["network"]),
-            boundary=str(described["boundary"]),
-            num_images=int(described["num_images"]),
+            network=described["network"],
+            boundary=described["boundary"],
+            num_images=described["num_images"],
             views=sum(1 for path in folder.iterdir() if path.name.startswith("view-")),
             feature_shape=tuple(described["feature_shape"]),
-            dtype=str(described["dtype"]),
-            engine=str(described["engine"]),
-            data=str(described.get("data", "")),
+            dtype=described["dtype"],
+            engine=described["engine"],
+            data=described.get("data") or "",
             size=_size(folder),
-            used=(folder / _USED).stat().st_mtime,
+            used=min((folder / _USED).stat().st_mtime, _LATEST),
         )
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+    except (OSError, ValueError):
         return None  # while it is removed, or of another version
 
 
 def _size(folder):
     total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.path.getsize(os.path.join(parent, name))
+    for path in _paths_in(folder):
+        with contextlib.suppress(OSError):
+            total += path.lstat().st_size if not path.is_dir() else 0
     return total
+
+
+def _paths_in(folder):
+    """Everything below a folder; links are not followed."""
+    for parent, subfolders, names in walk(folder):
+        for name in (*subfolders, *names):
+            yield pathlib.Path(parent, name)
 
 
 def _megabytes(number):

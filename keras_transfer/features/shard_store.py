@@ -11,7 +11,8 @@ import zlib
 
 import numpy as np
 
-from keras_transfer._files import write_aside
+from keras_transfer._files import read_regular, write_aside
+from keras_transfer._records import read_json
 
 # Images that are decoded, augmented and computed together; a shard holds whole batches. The
 # batch is part of what an augmented view is: MixUp mixes within it.
@@ -19,6 +20,10 @@ BATCH_SIZE = 32
 # A kill loses the computation of one shard; each shard costs a few file operations.
 _SHARD_BYTES = 16 * 2**20
 _MOST_ROWS = 4096
+# Bytes of the checksums, and of the header of an array.
+_MOST_BESIDE = 2**16
+# Files that stay open, where the process may have as many.
+_MOST_OPEN = 4096
 
 
 class ShardStore:
@@ -70,21 +75,74 @@ class ShardStore:
     def _is_whole(self, shard):
         start, stop = self.rows_of(shard)
         try:
-            checksums = json.loads(self._sidecar(shard).read_bytes())["crc32"]
-            files = [self.path(shard, array).read_bytes() for array in range(len(self.specs))]
+            checksums = read_json(self._sidecar(shard), _MOST_BESIDE)["crc32"]
+            files = [self._content(shard, array) for array in range(len(self.specs))]
             return checksums == [zlib.crc32(contents) for contents in files] and all(
                 _is_array(contents, (stop - start, *shape), dtype)
                 for contents, (shape, dtype) in zip(files, self.specs, strict=True)
             )
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError):
             return False
+
+    def _content(self, shard, array):
+        start, stop = self.rows_of(shard)
+        shape, dtype = self.specs[array]
+        size = (stop - start) * math.prod(shape) * dtype.itemsize
+        return read_regular(self.path(shard, array), size + _MOST_BESIDE)
+
+
+class _ShardFile:
+    """A file that stays open as long as the process may have more open files.
+
+    All files of a process count: half of its limit is left to others. A file beyond that is
+    opened for each reading.
+    """
+
+    _num_open = 0
+
+    def __init__(self, path):
+        self.path, self._file = path, None
+        file = _open(path)
+        self.size = file.seek(0, os.SEEK_END)
+        if _ShardFile._num_open < _most_open():
+            _ShardFile._num_open += 1
+            self._file = file
+        else:
+            file.close()
+
+    def read_at(self, position, memory):
+        """Fills memory from a position, and returns the number of bytes."""
+        with contextlib.nullcontext(self._file) if self._file else _open(self.path) as file:
+            file.seek(position)
+            return file.readinto(memory)
+
+    def close(self):
+        """Closes the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            _ShardFile._num_open -= 1
+
+
+def _open(path):
+    return open(path, "rb", buffering=0)
+
+
+def _most_open():
+    try:
+        import resource
+    except ImportError:  # Windows
+        return _MOST_OPEN
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_OPEN if limit == resource.RLIM_INFINITY else min(limit // 2, _MOST_OPEN)
 
 
 class ShardReader:
     """Reads rows of a complete `ShardStore` in any order.
 
-    The files stay open, so the store can be removed while it is read. They are not mapped into
-    memory: every page that was read would count as memory of the process.
+    The files stay open, so the store can be removed while it is read, unless there are more of
+    them than the process may open. They are not mapped into memory: every page that was read
+    would count as memory of the process.
     """
 
     def __init__(self, store):
@@ -93,13 +151,11 @@ class ShardReader:
         weakref.finalize(self, opened.close)
         self._files = [
             [
-                opened.enter_context(store.path(shard, array).open("rb", buffering=0))
+                opened.enter_context(contextlib.closing(_ShardFile(store.path(shard, array))))
                 for array in range(len(store.specs))
             ]
             for shard in range(store.num_shards)
         ]
-        # The data end with the file; the header's length depends on the number of rows.
-        self._sizes = [[file.seek(0, os.SEEK_END) for file in files] for files in self._files]
 
     def rows(self, start, stop):
         """The rows from `start` to `stop`: a list with one array for each of `specs`."""
@@ -110,12 +166,12 @@ class ShardReader:
             if first >= stop:
                 break
             begin, until = max(start, first), min(stop, end)
-            files = zip(arrays, self._files[shard], self._sizes[shard], strict=True)
-            for array, file, size in files:
+            for array, file in zip(arrays, self._files[shard], strict=True):
                 part = array[begin - start : until - start]
-                file.seek(size - (end - begin) * (part.nbytes // len(part)))
-                if file.readinto(memoryview(part).cast("B")) != part.nbytes:
-                    raise OSError(f"'{file.name}' was truncated while it was open.")
+                # The data end with the file; the header's length depends on the rows.
+                position = file.size - (end - begin) * (part.nbytes // len(part))
+                if file.read_at(position, memoryview(part).cast("B")) != part.nbytes:
+                    raise OSError(f"'{file.path}' was truncated while it was open.")
         return arrays
 
 

@@ -80,6 +80,32 @@ class FreezePolicy(abc.ABC):
         """The policy with these arguments."""
         return cls(**config)
 
+    @classmethod
+    def from_json(cls, values: dict) -> "FreezePolicy":
+        """The policy that `keras.saving.serialize_keras_object` described.
+
+        The description may come from elsewhere: it makes a registered policy from numbers and
+        strings, and no other Keras object.
+
+        Args:
+            values: the description.
+
+        Raises:
+            ValueError: if it describes something else.
+
+        Example:
+
+        >>> described = keras.saving.serialize_keras_object(freezing.UnfreezeLast(2))
+        >>> freezing.FreezePolicy.from_json(described)
+        UnfreezeLast(num_stages=2, batch_norm='frozen')
+        """
+        name = values.get("registered_name") if isinstance(values, dict) else None
+        known = keras.saving.get_registered_object(name) if isinstance(name, str) else None
+        is_policy = isinstance(known, type) and issubclass(known, FreezePolicy)
+        if not is_policy or not _is_plain(values.get("config")):
+            raise ValueError(f"It is not a registered freeze policy: {name!a:.60}")
+        return keras.saving.deserialize_keras_object(values)
+
     def __eq__(self, other):
         return type(self) is type(other) and self.get_config() == other.get_config()
 
@@ -100,3 +126,12 @@ def _trained_variables(layers):
             has_lora = f"lora_{variable.name}_a" in names
             (trained if layer.trainable and not has_lora else frozen).add(id(variable))
     return trained - frozen
+
+
+def _is_plain(value):
+    """Whether the arguments of a policy hold no other Keras object than tuples."""
+    if isinstance(value, dict):
+        return value.get("class_name") in (None, "__tuple__") and all(
+            map(_is_plain, value.values())
+        )
+    return all(map(_is_plain, value)) if isinstance(value, list) else True

@@ -2,15 +2,18 @@
 
 import collections.abc
 import dataclasses
-import json
 import math
 import os
 
 import keras
 
-from keras_transfer._files import read_regular
+from keras_transfer._records import Number, read_json
 from keras_transfer._text import counted, reason_of
 from keras_transfer.freezing import FreezeAll, FreezePolicy
+
+# A plan may come from elsewhere.
+_MOST, _HIGHEST_RATE = 10**6, 1e6
+_COUNTS = Number(1, _MOST, whole=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,11 +67,15 @@ class Phase:
                 "`freeze_policy` must be a freeze policy. "
                 f"Received: freeze_policy={self.freeze_policy!r}"
             )
-        if not isinstance(self.epochs, int) or self.epochs < 1:
-            raise ValueError(f"`epochs` must be a positive integer. Received: {self.epochs!r}")
-        if not 0 < self.learning_rate < math.inf:
+        if self.epochs not in _COUNTS:
             raise ValueError(
-                f"`learning_rate` must be positive. Received: {self.learning_rate}"
+                f"`epochs` must be a positive integer, at most {_MOST:,}. "
+                f"Received: {self.epochs!r:.60}"
+            )
+        if not 0 < self.learning_rate <= _HIGHEST_RATE:
+            raise ValueError(
+                f"`learning_rate` must be positive, and at most {_HIGHEST_RATE:g}. "
+                f"Received: {self.learning_rate!r:.60}"
             )
         if self.layerwise_decay is not None and not 0 < self.layerwise_decay <= 1:
             raise ValueError(
@@ -91,9 +98,10 @@ class Phase:
 
         for name in ("views", "batch_size"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and value not in _COUNTS:
                 raise ValueError(
-                    f"`{name}` must be a positive integer or None. Received: {name}={value!r}"
+                    f"`{name}` must be a positive integer, at most {_MOST:,}, or None. "
+                    f"Received: {name}={value!r:.60}"
                 )
 
         if self.solver not in ("adamw", "exact"):
@@ -115,7 +123,7 @@ class Phase:
     @classmethod
     def from_json(cls, values):
         """The phase that `to_json` described."""
-        policy = keras.saving.deserialize_keras_object(values["freeze_policy"])
+        policy = FreezePolicy.from_json(values["freeze_policy"])
         return cls(**{**values, "freeze_policy": policy})
 
 
@@ -236,7 +244,7 @@ class Plan:
             ValueError: if it does not hold a plan.
         """
         try:
-            content = json.loads(read_regular(path))
+            content = read_json(path)
             # A recommend.json holds the plan beside the figures behind it.
             return cls.from_json(content.get("plan", content))
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:

@@ -219,6 +219,7 @@ def fit(
             print(f"Resuming the unfinished run in {folder.path}.")
     # Only now: a wrong argument should not leave an empty folder behind.
     with folder.begun(settings):
+        folder.agree("classes", {"class names": list(splits.class_names)})
         if folder.writes:
             # Before the training, so that the model of an interrupted run can be used.
             divided = {} if isinstance(data, ImageSplits) else division_of(splits, data)

@@ -1,10 +1,10 @@
 """The folder of a run: where each file lies, who may write, and what it was started with."""
 
 import contextlib
-import csv
 import dataclasses
 import io
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -13,9 +13,11 @@ import tempfile
 import numpy as np
 
 from keras_transfer._figures import save_figure
-from keras_transfer._files import read_regular, write_aside, write_text_aside
+from keras_transfer._files import write_aside, write_text_aside
+from keras_transfer._records import check, read_arrays, read_json, read_table
 from keras_transfer._text import no_run_message, reason_of
 from keras_transfer.plans import Plan
+from keras_transfer.runs.file_forms import COURSE, DESCRIPTION, check_metrics
 from keras_transfer.training.training_folder import TrainingFolder, differences
 
 # Each command that examines the data writes a JSON file, a Markdown file and a figure; a run in
@@ -24,8 +26,10 @@ FINDINGS = ("recommend", "rank", "probe", "find-lr", "audit")
 _SUFFIXES = (".json", ".md", ".png")
 _DESCRIPTION, _MODEL, _PREDICTIONS = "run.json", "model.keras", "predictions.npz"
 _COURSE, _HISTORY, _SECTION = "course.json", "history.csv", "run"
-# Bytes of the predictions of a run.
-_MOST_PREDICTED = 2 * 10**9
+# Bytes of the predictions of a run: a file of a megabyte can hold a gigabyte of zeros.
+_MOST_PREDICTED = 2**30
+# Of the history: a larger number does not fit into a figure.
+_LARGEST = 1e30
 # Written at the end: a run without it is unfinished.
 _METRICS, _PAGE = "metrics.json", "report.html"
 
@@ -208,9 +212,9 @@ class RunFolder(TrainingFolder):
                 "Run the same `keras-transfer fit` command again."
             )
         try:
-            found = json.loads(read_regular(path))
+            found = read_json(path)
             _check_description(found)
-        except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise ValueError(
                 f"'{path}' is corrupt ({type(error).__name__}: {error})."
             ) from error
@@ -223,19 +227,16 @@ class RunFolder(TrainingFolder):
             FileNotFoundError: if the run has not finished.
             ValueError: if the file is corrupt.
         """
-        return self._required(_METRICS)
-
-    def _required(self, name):
-        path = self.path / name
+        path = self.path / _METRICS
         if not path.is_file():
             raise FileNotFoundError(
-                f"'{self.path}' holds an unfinished run: it has no '{name}'. The same "
+                f"'{self.path}' holds an unfinished run: it has no '{_METRICS}'. The same "
                 "`keras-transfer fit` command resumes it."
             )
-        found = _read_json(path)
-        if not isinstance(found, dict):
-            raise ValueError(f"'{path}' is corrupt: it holds no JSON object.")
-        return found
+        with _corrupt(path):
+            found = read_json(path)
+            check_metrics(found)
+            return found
 
     def history(self):
         """A dict of column to its values, from `history.csv`.
@@ -244,12 +245,12 @@ class RunFolder(TrainingFolder):
             ValueError: if the file cannot be read.
         """
         path = self.path / _HISTORY
-        try:
-            text = read_regular(path).decode("utf-8")
-            rows = list(csv.DictReader(io.StringIO(text, newline="")))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise ValueError(f"'{path}' cannot be read: {error}") from error
-        return {name: [_value(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+        with _corrupt(path):
+            columns = read_table(path)
+            return {
+                name: texts if name == "phase" else [_number(text) for text in texts]
+                for name, texts in columns.items()
+            }
 
     def predictions(self):
         """A dict of split to `Predictions`; empty without the file.
@@ -260,20 +261,22 @@ class RunFolder(TrainingFolder):
         path = self.path / _PREDICTIONS
         if not path.is_file():
             return {}
-        try:
-            content = io.BytesIO(read_regular(path, _MOST_PREDICTED))
-            with np.load(content, allow_pickle=False) as file:
-                names = [name for name in file.files if name.endswith("-labels")]
-                splits = [name.removesuffix("-labels") for name in names]
-                return {split: _predictions(file, split) for split in splits}
-        # zipfile, NumPy and the decompressor raise different errors for a corrupt file.
-        except Exception as error:
-            raise ValueError(f"'{path}' is corrupt ({error})") from error
+        with _corrupt(path):
+            arrays = read_arrays(path, _MOST_PREDICTED)
+            return {
+                split: _predictions(arrays, split)
+                for split in ("validation", "test")
+                if f"{split}-labels" in arrays
+            }
 
     def course(self):
-        """What `write_course` wrote, or an empty dict."""
-        found = _read_json(self.path / _COURSE)
-        return found if isinstance(found, dict) else {}
+        """What `write_course` wrote; an empty dict if the file is absent or corrupt."""
+        try:
+            found = read_json(self.path / _COURSE)
+            check(found, COURSE)
+        except (OSError, ValueError):
+            return {}
+        return found
 
     def recommended_plan(self, settings):
         """The `Plan` in `recommend.json`, if that is about the same images and network."""
@@ -374,38 +377,52 @@ def _is_no_obstacle(path):
 def _read_json(path):
     """The contents of a JSON file; None if it is absent, corrupt or not a regular file."""
     try:
-        return json.loads(read_regular(path))
-    except (OSError, ValueError, RecursionError):
+        return read_json(path)
+    except (OSError, ValueError):
         return None
 
 
+@contextlib.contextmanager
+def _corrupt(path):
+    """Names the file whose contents are wrong."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"'{path}' is corrupt ({error}).") from error
+
+
 def _check_description(found):
-    names, size, channels = (found[key] for key in ("class_names", "image_size", "channels"))
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("class_names is not a list of names")
+    check(found, DESCRIPTION)
+    names = found["class_names"]
     if len(set(names)) < len(names):
         raise ValueError("class_names has a name twice")
     for name in names:
         name.encode()  # JSON can hold what is not valid Unicode
-    is_pair = isinstance(size, list) and [type(side) for side in size] == [int, int]
-    if not is_pair or not all(0 < side < 2**31 for side in size):
-        raise ValueError("image_size is not a pair of integers")
-    if type(channels) is not int:
-        raise ValueError("channels is not an integer")
 
 
-def _predictions(file, split):
-    probabilities, labels = file[f"{split}-probabilities"], file[f"{split}-labels"]
-    text = file[f"{split}-paths"].tobytes().decode("utf-8", "surrogateescape")
+def _predictions(arrays, split):
+    probabilities, labels = arrays[f"{split}-probabilities"], arrays[f"{split}-labels"]
+    text = arrays[f"{split}-paths"].tobytes().decode("utf-8", "surrogateescape")
     paths = tuple(text.split("\0")) if text else ()
-    fits = probabilities.ndim == 2 and labels.shape == probabilities.shape[:1]
-    if not fits or len(paths) not in (0, len(labels)):
+    fits = (
+        probabilities.ndim == 2
+        and probabilities.dtype.kind == "f"
+        and labels.dtype.kind in "iu"
+        and labels.shape == probabilities.shape[:1]
+        and len(paths) in (0, len(labels))
+    )
+    if not fits:
         raise ValueError(f"the parts of '{split}' do not fit")
+    # Comparisons with NaN are false.
+    are_shares = ((probabilities >= 0) & (probabilities <= 1.0001)).all()
+    if not are_shares or not ((labels >= 0) & (labels < probabilities.shape[1])).all():
+        raise ValueError(f"the numbers of '{split}' are no probabilities and classes")
     return Predictions(split, probabilities, labels, paths)
 
 
-def _value(text):
-    try:
-        return float(text)
-    except (TypeError, ValueError):
-        return text
+def _number(text):
+    """A number of the history, which may be NaN or infinite."""
+    number = float(text)
+    if _LARGEST < abs(number) < math.inf:
+        raise ValueError(f"{number:g} is too large")
+    return number

@@ -29,7 +29,7 @@ def write_page(run, path=None):
     path = run.path / "report.html" if path is None else pathlib.Path(path)
     try:
         page = render(run)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
         raise ValueError(
             f"A file in '{run.path}' is corrupt ({type(error).__name__}: {error})."
         ) from error

@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_transfer import _progress, serving
 from keras_transfer._files import write_text_aside
+from keras_transfer._records import check_archive
 from keras_transfer._text import one_line, reason_of
 from keras_transfer.backbones.weights import check_finite
 from keras_transfer.calibration.conformal_thresholds import fit_conformal
@@ -129,6 +130,7 @@ class Run:
         path = self._folder.model_path
         try:
             with _progress.step("loading the model"):
+                check_archive(path)
                 model = keras.saving.load_model(path)
         except Exception as error:
             raise ValueError(f"'{path}' is corrupt ({reason_of(error)})") from error

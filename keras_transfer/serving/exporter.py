@@ -33,14 +33,16 @@ def export(
     signatures:
 
     - `serving_default` takes `image_bytes`, encoded JPEG, PNG, GIF or BMP images as strings of
-      shape `(batch,)`, and decodes and resizes them as in training;
+      shape `(batch,)`, and decodes and resizes them as in training. It refuses a request with
+      an image that would take too much memory or time, before it decodes any;
     - `images` takes `images`, float32 of shape `(batch, height, width, channels)` in [0, 255].
 
     If the model does not take 1 or 3 channels, `serving_default` equals `images`.
 
     Both return, for a `SoftmaxHead`, `probabilities`, `class_index` and `label`; for a
     `SigmoidHead`, `probabilities` and `labels`, the names in the order of the probabilities;
-    for a `DenseHead`, `values`. With several heads the names have a prefix: `colour_label`.
+    for a `DenseHead`, `values`. With several heads the names have a prefix: `colour_label`. For
+    an empty batch they are empty.
 
     Args:
         model: a `TransferModel`.
@@ -100,7 +102,7 @@ def _write(signatures, path):
     infer = constant_function(signatures.model, images)
 
     def from_images(images):
-        return signatures.describe(infer(images))
+        return signatures.describe(_inferred(infer, images))
 
     def from_bytes(encoded):
         return from_images(signatures.pixels(encoded))
@@ -116,6 +118,14 @@ def _write(signatures, path):
         tf.saved_model.save(module, str(path), signatures=functions)
     except tf.errors.OpError as error:
         raise OSError(f"TensorFlow cannot write '{path}': {error.message}") from error
+
+
+def _inferred(infer, images):
+    """The outputs for a batch that may be empty, for which TensorFlow's convolutions fail."""
+    count = tf.shape(images)[0]
+    some = tf.cond(count > 0, lambda: images, lambda: tf.zeros((1, *images.shape[1:])))
+    some.set_shape(images.shape)
+    return tf.nest.map_structure(lambda output: output[:count], infer(some))
 
 
 def _compare(signatures, path, examples):

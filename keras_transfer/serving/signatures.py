@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_transfer.data.decoding import check_image_size, decode_and_resize
+from keras_transfer.data.decoding_limits import map_images
 from keras_transfer.models import TransferModel
 
 
@@ -80,10 +81,9 @@ class Signatures:
                 value_range=self.model.value_range,
             )
 
-        @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
+        @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
         def pixels(encoded):
-            # One image at a time: their sizes differ until they are resized.
-            return tf.map_fn(one, encoded, fn_output_signature=tf.float32)
+            return map_images(one, encoded)
 
         return pixels.get_concrete_function()
 

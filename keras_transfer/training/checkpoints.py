@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from keras_transfer._files import write_aside
+from keras_transfer._records import read_arrays
 
 _NAME = re.compile(r"checkpoint-(\d{6,})\.npz")
 _STATE, _ARRAY = "state", "__array__"
@@ -96,9 +97,7 @@ def _arrays_of(state):
 
 
 def _read(path):
-    with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-        # Reading a member compares its checksum.
-        arrays = {name: file[name] for name in file.files}
+    arrays = read_arrays(path)
     found = json.loads(
         arrays[_STATE].tobytes().decode(),
         object_hook=lambda part: arrays[part[_ARRAY]] if _ARRAY in part else part,

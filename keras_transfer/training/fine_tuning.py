@@ -172,28 +172,25 @@ def _train(
     if int(train.cardinality()) != steps:  # Keras would warn that the data ran out
         train = train.apply(tf.data.experimental.assert_cardinality(steps))
     model.remember(train)
-    begun = None
+    size = num_images, batch_size
+
+    def choose():
+        return _choose(model, train, size, plan, cache, time_budget, changes)
+
     if folder:
         data = {"training": train, "validation": validation}
         observe = cache is not None
         folder.agree(
             "training", settings_of(model, data, plan, time_budget, class_weight, observe)
         )
-        begun = folder.plan()
-    if begun is not None:
-        plan = begun
-    else:
-        size = num_images, batch_size
-        plan = _choose(model, train, size, plan, cache, time_budget, changes)
-    _check_workers_agree(model, plan)
-    if plan.from_scratch:
+    followed = folder.agreed_plan(choose) if folder else choose()
+    _check_workers_agree(model, followed)
+    if followed.from_scratch:
         _reinitialise(model.backbone)
     if verbose:
-        print(plan.describe(model, num_images, steps))
-    if folder and begun is None:
-        folder.write_plan(plan)
+        print(followed.describe(model, num_images, steps))
     return StagedTraining(
-        model, train, validation, plan, cache, callbacks, class_weight, verbose, folder,
+        model, train, validation, followed, cache, callbacks, class_weight, verbose, folder,
         checkpoint_every, num_validation(validation),
     ).run()  # fmt: skip
 

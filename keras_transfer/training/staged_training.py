@@ -8,6 +8,7 @@ import warnings
 import keras
 
 from keras_transfer import optimizers
+from keras_transfer._records import COUNT, Each, Number, check
 from keras_transfer.callbacks import BestWeights, FiniteLoss
 from keras_transfer.distribution.workers import all_agree, has_workers
 from keras_transfer.training import training_state
@@ -21,6 +22,16 @@ from keras_transfer.training.weight_average import WeightAverage
 _XLA_PAYS_FROM = 5000
 
 _START = {"phase": 0, "begun_at": 0, "epoch": 0, "step": 0, "over": False}
+# A checkpoint may come from elsewhere.
+_STATE = {
+    "position": {
+        "phase": COUNT, "begun_at": COUNT, "epoch": COUNT, "step": COUNT, "over": bool,
+    },
+    "history": {"epoch": [COUNT], "phase": [str], "history": Each(list)},
+    "passes": Each(COUNT), "steps at once?": Number(1, 10**6, whole=True),
+}  # fmt: skip
+# Passes over the data for an epoch: one to train, and as many to compute features.
+_MOST_PASSES = 10
 
 
 class MergedHistory(keras.callbacks.History):
@@ -125,7 +136,13 @@ class StagedTraining:
         if state is not None:
             try:
                 self._take_over(state)
-            except (KeyError, IndexError, TypeError, AttributeError) as error:
+            except (
+                ValueError,
+                LookupError,
+                TypeError,
+                AttributeError,
+                ArithmeticError,
+            ) as error:
                 raise ValueError(
                     "The checkpoint belongs to another training or another version of the "
                     f"library ({type(error).__name__}: {error}). Name another folder."
@@ -140,7 +157,13 @@ class StagedTraining:
         return None if is_between else state
 
     def _take_over(self, state):
+        check(state, _STATE, "it")
         self._position = {name: state["position"][name] for name in _START}
+        passes = max(state["passes"].values(), default=0)
+        if passes > _MOST_PASSES * (self._plan.epochs + len(self._plan.phases)):
+            raise ValueError(f"it counts {passes} passes, more than the plan has")
+        if self._position["phase"] > len(self._plan.phases):
+            raise ValueError(f"it is in phase {self._position['phase']} of the plan")
         training_state.restore_model(self._model, state["model"])
         training_state.restore_random(state["random"])
         self._history.set_state(state["history"])
@@ -202,6 +225,11 @@ class StagedTraining:
         if state is not None and data.features is not None:
             data.features.epochs.begun = done - begun_at
         started, at_once = time.perf_counter(), data.steps_per_execution
+        if self._position["step"] > data.steps:
+            raise ValueError(
+                f"The checkpoint is at step {self._position['step']}, but an epoch has "
+                f"{data.steps}: it belongs to another training. Name another folder."
+            )
         if state is not None and state["position"]["step"]:
             at_once = state["steps at once"]  # the step lies between two of these calls
         with _steps_at_once(self._model, at_once), self._preemption.deferred():

@@ -7,7 +7,9 @@ import pathlib
 
 import keras
 
-from keras_transfer._files import held, read_regular, write_aside, write_text_aside
+from keras_transfer._files import held, write_aside, write_text_aside
+from keras_transfer._records import read_json
+from keras_transfer._text import one_line, reason_of
 from keras_transfer.features.digests import arrays_digest
 from keras_transfer.features.observed_source import source_of
 from keras_transfer.plans.plan import Plan
@@ -68,13 +70,13 @@ class TrainingFolder:
             ValueError: if the file is corrupt.
         """
         try:
-            found = json.loads(read_regular(self._settings_path))
+            found = read_json(self._settings_path)
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise self._unreadable(f"{type(error).__name__}: {error}") from error
-        if not isinstance(found, dict):
-            raise self._unreadable("not a JSON object")
+        if not isinstance(found, dict) or not all(isinstance(s, dict) for s in found.values()):
+            raise self._unreadable("not a JSON object of objects")
         return found
 
     def _unreadable(self, reason):
@@ -108,6 +110,34 @@ class TrainingFolder:
                 f"{changed}. Use the same settings, or name another folder."
             )
 
+    def agreed_plan(self, choose):
+        """The plan that the training was started with; the first call stores the chosen one.
+
+        Args:
+            choose: a function that returns a `Plan`.
+
+        Raises:
+            ValueError: if `plan.json` is missing, corrupt or not the one that was stored.
+        """
+        plan, path = self.plan(), self.path / _PLAN
+        started = self.settings().get(_PLAN)
+        if plan is None and started is not None and self.checkpoints.exist():
+            raise ValueError(
+                f"'{path}' is missing: the training in this folder follows it. Put it back, or "
+                "name another folder."
+            )
+        changed = plan and started and differences(started, _as_json(plan.to_json()))
+        if changed:
+            raise ValueError(
+                f"'{path}' is not the plan that the training in this folder follows: "
+                f"{changed}. Undo the change, or name another folder."
+            )
+        plan = choose() if plan is None else plan
+        if self.writes and (started is None or not path.exists()):
+            self._write_json(path, plan.to_json())
+            self._write_json(self._settings_path, {**self.settings(), _PLAN: plan.to_json()})
+        return plan
+
     def forget(self):
         """Removes the settings and the plan of a training that has saved nothing."""
         for path in (self._settings_path, self.path / _PLAN):
@@ -120,18 +150,14 @@ class TrainingFolder:
             ValueError: if the file is corrupt.
         """
         try:
-            return Plan.from_json(json.loads(read_regular(self.path / _PLAN)))
+            return Plan.from_json(read_json(self.path / _PLAN))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"'{self.path / _PLAN}' cannot be read ({type(error).__name__}: {error})."
+                f"'{self.path / _PLAN}' cannot be read ({type(error).__name__}: "
+                f"{reason_of(error)})."
             ) from error
-
-    def write_plan(self, plan):
-        """Stores the plan that the training follows."""
-        if self.writes:
-            self._write_json(self.path / _PLAN, plan.to_json())
 
     def write_results(self, model, history):
         """Writes the model, and a row for each epoch with its phase."""
@@ -167,9 +193,10 @@ def differences(before, now):
         if pair[0] != pair[1] and all(map(_is_flat, pair)):
             found.append(differences(*pair))
         elif pair[0] != pair[1]:
-            is_long = dict in map(type, pair)
-            found.append(f"another {name}" if is_long else f"{name}: {pair[0]}, now {pair[1]}")
-    return "; ".join(found)
+            is_long = any("{" in str(value) for value in pair)
+            shown = "{!s:.200}, now {!s:.200}".format(*pair)
+            found.append(f"another {name}" if is_long else f"{name}: {shown}")
+    return one_line("; ".join(found))
 
 
 def _is_flat(value):
@@ -196,13 +223,18 @@ def settings_of(model, data, plan, time_budget, class_weight, observe):
         f"{arrays_digest(weights)[:_DIGEST_LENGTH]}",
         "heads": keras.saving.serialize_keras_object(model.heads),
         "plan": plan if isinstance(plan, str) else plan and plan.to_json(),
+        "class names": model.class_names,
         "time budget": time_budget,
         "class weights": class_weight
         and {str(label): float(weight) for label, weight in class_weight.items()},
     }
     for split, dataset in data.items():
         settings[f"{split} images"] = dataset and _describe(dataset, observe)
-    return json.loads(json.dumps(settings))
+    return _as_json(settings)
+
+
+def _as_json(values):
+    return json.loads(json.dumps(values))
 
 
 def _describe(dataset, observe):

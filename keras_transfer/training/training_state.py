@@ -5,6 +5,8 @@ import random
 import keras
 import numpy as np
 
+from keras_transfer.freezing import FreezePolicy
+
 # The attributes in which Keras' callbacks keep what they have seen.
 _KERAS_CALLBACKS = {
     keras.callbacks.EarlyStopping: (
@@ -41,17 +43,25 @@ def restore_callbacks(callbacks, states):
         if hasattr(callback, "set_state"):
             callback.set_state(state)
         else:
-            vars(callback).update(state)
+            # A checkpoint may come from elsewhere: other attributes name files, for example.
+            vars(callback).update(
+                {name: state[name] for name in _kept_by(callback) if name in state}
+            )
 
 
 def _state_of(callback):
     if hasattr(callback, "get_state"):
         return callback.get_state()
-    for kind, names in _KERAS_CALLBACKS.items():
-        if isinstance(callback, kind):
-            found = {name: vars(callback)[name] for name in names if name in vars(callback)}
-            return {name: _plain(value) for name, value in found.items()}
-    return {}
+    found = {
+        name: vars(callback)[name] for name in _kept_by(callback) if name in vars(callback)
+    }
+    return {name: _plain(value) for name, value in found.items()}
+
+
+def _kept_by(callback):
+    return next(
+        (names for kind, names in _KERAS_CALLBACKS.items() if isinstance(callback, kind)), ()
+    )
 
 
 def _plain(value):
@@ -90,7 +100,7 @@ def training_state(model, with_metrics):
 
 def restore_policy(model, state):
     """Applies the freeze policy of that moment: a callback may have changed it."""
-    policy = keras.saving.deserialize_keras_object(state["policy"])
+    policy = FreezePolicy.from_json(state["policy"])
     if model.freeze_policy != policy:
         model.freeze_policy = policy
 

@@ -5,6 +5,7 @@ from tests.corpus import (
     test_cached_shards,
     test_class_names,
     test_command_line,
+    test_foreign_folders,
     test_pictures,
     test_run_folders,
     test_weights_files,
@@ -13,7 +14,7 @@ from tests.corpus.values import EXAMPLES
 
 MODULES = [
     pictures, test_pictures, test_class_names, test_weights_files, test_cached_shards,
-    test_run_folders, test_command_line,
+    test_run_folders, test_command_line, test_foreign_folders,
 ]  # fmt: skip
 
 

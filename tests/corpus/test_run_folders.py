@@ -2,6 +2,7 @@ import json
 import shutil
 
 import hypothesis
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,7 +12,7 @@ from keras_transfer.cli.main import main
 from keras_transfer.freezing import FreezeAll
 from keras_transfer.plans import Phase, Plan
 from keras_transfer.runs.folder import RunFolder
-from keras_transfer.training import fine_tune
+from keras_transfer.training import fine_tune, training_state
 from keras_transfer.training.checkpoints import Checkpoints
 from keras_transfer.training.training_folder import TrainingFolder
 from tests.corpus.pictures import WHOLE, write_all
@@ -267,6 +268,38 @@ OTHER_STATES = {
     "no position": state_of('{"keras_transfer checkpoint 1": {"position": 3}}'),
     "an empty position": state_of('{"keras_transfer checkpoint 1": {"position": {}}}'),
 }
+POSITION = {"phase": 0, "begun_at": 0, "epoch": 0, "step": 0, "over": False}
+# Parts of a state that would train for ever, or write elsewhere.
+PARTS = {
+    "a step in a million years": ("position", {**POSITION, "epoch": 1, "step": 10**14}),
+    "a negative step": ("position", {**POSITION, "step": -1}),
+    "a phase after the plan": ("position", {**POSITION, "phase": 9}),
+    "a step in words": ("position", {**POSITION, "step": "1"}),
+    "millions of passes": ("passes", {"as given": 10**12}),
+    "passes in words": ("passes", {"as given": "many"}),
+    "a history of texts": ("history", {"epoch": ["a"], "phase": [], "history": {}}),
+    "no history": ("history", None),
+    "a policy of another kind": (
+        "model", {"variables": [], "policy": {"class_name": "Dense", "config": {}}}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "value"), PARTS.values(), ids=PARTS)
+def test_checkpoint_with_an_odd_part_is_told(trained, tmp_path, part, value):
+    shutil.copytree(trained, tmp_path / "run")
+    checkpoints = Checkpoints(tmp_path / "run/checkpoints")
+    state = checkpoints.latest()
+    checkpoints.write({**state, part: value})
+    with pytest.raises(ValueError, match="belongs to another training"):
+        train(tmp_path / "run")
+
+
+def test_checkpoint_gives_callbacks_no_paths(tmp_path):
+    callback = keras.callbacks.ModelCheckpoint(tmp_path / "mine.keras")
+    state = {"class": "ModelCheckpoint", "state": {"filepath": "/elsewhere", "best": 0.5}}
+    training_state.restore_callbacks([callback], [state])
+    assert callback.best == 0.5 and str(callback.filepath) == str(tmp_path / "mine.keras")
 
 
 def with_checkpoint(trained, folder, write):
@@ -329,4 +362,5 @@ KINDS = {
     "odd phases of plans": PHASES,
     "plans for another network": UNFIT,
     "files in place of a checkpoint": {**NO_STATES, **OTHER_STATES},
+    "odd parts of checkpoints": PARTS,
 }

@@ -1,4 +1,6 @@
 import dataclasses
+import gc
+import os
 
 import numpy as np
 import pytest
@@ -104,3 +106,23 @@ def test_dataset_that_ends_early_is_an_error(tmp_path):
     )
     with pytest.raises(ValueError, match="ended early"):
         fill(reader, stores(tmp_path, 2))
+
+
+def test_views_are_read_on_a_machine_that_allows_few_open_files(tmp_path):
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    reader = Reader(data.Augmentation(brightness=0.5))
+    views = stores(tmp_path, 40)
+    fill(reader, views)
+    expected = [rows_of(store)[0] for store in views]
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = len(os.listdir("/dev/fd")) + 100  # the views have 240 files
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, limits[1]))
+    try:
+        readers = [ShardReader(store) for store in views]
+        for opened, rows in zip(readers, expected, strict=True):
+            np.testing.assert_array_equal(opened.rows(0, NUM_IMAGES)[0], rows)
+        del readers, opened
+        gc.collect()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert shard_store._ShardFile._num_open == 0

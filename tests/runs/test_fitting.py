@@ -1,3 +1,4 @@
+import functools
 import sys
 import types
 
@@ -156,3 +157,24 @@ def test_wrong_changes_of_the_plan_are_refused(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         fit(tmp_path, output=tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
+
+
+def test_interrupted_run_notices_that_a_class_was_renamed(tmp_path, monkeypatch):
+    photos = colour_folder(tmp_path / "photos", per_class=2)
+    plan = plans.Plan([plans.Phase(freezing.FreezeAll(), epochs=1, learning_rate=1e-2)])
+    again = functools.partial(
+        fit, photos, residual_backbone(), tmp_path / "run", plan=plan, cache=False, verbose=0
+    )
+    monkeypatch.setattr(fitting, "finish", lambda *arguments: None)  # killed before
+    again()
+    described = (tmp_path / "run/run.json").read_bytes()
+    for folder in photos.glob("*/red"):
+        folder.rename(folder.with_name("rouge"))
+    with pytest.raises(ValueError, match=r"class names: .*'red'.*, now .*'rouge'"):
+        again()
+    assert (tmp_path / "run/run.json").read_bytes() == described
+    for folder in photos.glob("*/rouge"):
+        folder.rename(folder.with_name("red"))
+    (tmp_path / "run/plan.json").unlink()
+    with pytest.raises(ValueError, match=r"plan\.json' is missing"):
+        again()

@@ -75,7 +75,7 @@ def test_pickled_objects_are_not_read(tmp_path):
         state=np.frombuffer(b'{"keras_transfer checkpoint 1": {"__array__": "a"}}', "uint8"),
         a=np.array([print], dtype=object),
     )
-    with pytest.warns(UserWarning, match="is corrupt .*allow_pickle"):
+    with pytest.warns(UserWarning, match="is corrupt .*of object"):
         assert Checkpoints(tmp_path).latest() is None
 
 

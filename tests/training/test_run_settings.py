@@ -86,6 +86,53 @@ def test_plan_that_was_chosen_is_kept(pictures, tmp_path, monkeypatch):
     assert train(pictures, tmp_path / "run", plan=None).plan == PLAN
 
 
+def edit(path, *keys_and_value):
+    *keys, last, value = keys_and_value
+    found = json.loads(path.read_text())
+    part = found
+    for key in keys:
+        part = part[key]
+    part[last] = value
+    path.write_text(json.dumps(found))
+
+
+SETTINGS = "checkpoints/settings.json"
+CHANGES = {
+    "plan.json' is missing": lambda run: (run / "plan.json").unlink(),
+    "not the plan that .*another phases": lambda run: edit(
+        run / "plan.json", "phases", 0, "epochs", 7
+    ),
+    "from_scratch: False, now True": lambda run: edit(run / "plan.json", "from_scratch", True),
+    "'training' is missing": lambda run: (run / SETTINGS).unlink(),
+    "not a JSON object of objects": lambda run: edit(run / SETTINGS, "training", 3),
+    "training images: many": lambda run: edit(
+        run / SETTINGS, "training", "training images", "many"
+    ),
+    r"time budget: \\x1b\[31m": lambda run: edit(
+        run / SETTINGS, "training", "time budget", "\x1b[31m" + 900 * "a"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "change"), CHANGES.items(), ids=CHANGES)
+def test_what_was_removed_or_changed_in_the_folder_is_named(pictures, tmp_path, told, change):
+    train(pictures, tmp_path / "run")
+    change(tmp_path / "run")
+    before = (tmp_path / "run/model.keras").stat().st_mtime_ns
+    with pytest.raises(ValueError, match=told) as caught:
+        train(pictures, tmp_path / "run")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 1000
+    assert (tmp_path / "run/model.keras").stat().st_mtime_ns == before
+
+
+def test_renamed_class_is_named(pictures, tmp_path):
+    train(pictures, tmp_path / "run")
+    for folder in pictures.glob("*/red"):
+        folder.rename(folder.with_name("rouge"))
+    with pytest.raises(ValueError, match=r"class names: .*'red'.*, now .*'rouge'"):
+        train(pictures, tmp_path / "run")
+
+
 def test_unreadable_settings_are_told(pictures, tmp_path):
     train(pictures, tmp_path / "run")
     (tmp_path / "run/checkpoints/settings.json").write_text("{")

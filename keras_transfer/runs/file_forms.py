@@ -1,0 +1,51 @@
+"""What the files of a run hold, for `_records.check`; keys of other versions may stand."""
+
+from keras_transfer._records import COUNT, FINITE, SECONDS, SHARE, Each, Maybe, Number, check
+
+_SIDE = Number(1, 2**31 - 1, whole=True)
+DESCRIPTION = {
+    "class_names": [str], "image_size": (_SIDE, _SIDE), "channels": Number(1, 1000, whole=True),
+    "backbone?": str, "data?": Maybe(str), "weights?": Maybe(str), "label?": Maybe(str),
+    "truncate_at?": Maybe(str), "alpha?": Maybe(FINITE), "seed?": Number(0, 2**32, whole=True),
+    "value_range?": Maybe(FINITE), "metadata?": Maybe(str), "group?": Maybe(str),
+    "exclude?": Maybe(str), "fold?": Maybe((COUNT, COUNT)),
+}  # fmt: skip
+_RATE = {
+    "images": COUNT, "recall": Maybe(SHARE), "precision": Maybe(SHARE),
+    "recall_interval?": Maybe((SHARE, SHARE)), "precision_interval?": Maybe((SHARE, SHARE)),
+}  # fmt: skip
+_MEASURED = {
+    "images": COUNT, "accuracy": SHARE, "accuracy_interval": (SHARE, SHARE), "loss?": FINITE,
+    "confusion": [[COUNT]], "classes": Each(_RATE),
+}  # fmt: skip
+_METRICS = {
+    "epochs": COUNT, "seconds": SECONDS, "best_epoch?": Maybe(COUNT), "kept_epoch?": COUNT,
+    "temperature?": Maybe(FINITE), "validation?": _MEASURED, "test?": _MEASURED,
+}  # fmt: skip
+_PROVENANCE = {
+    "date?": str, "command?": Maybe(str), "versions?": Each(Maybe(str)), "parameters?": COUNT,
+    "machine?": {
+        "system?": Maybe(str), "processor?": Maybe(str), "cores?": Maybe(COUNT),
+        "accelerators?": [str],
+    },
+    "num_images?": Each(COUNT), "bytes?": COUNT, "latency_ms?": Maybe(Number(0, 1e9)),
+    "images_in?": Maybe(str),
+}  # fmt: skip
+_STAGE = {
+    "name": str, "ends_at": str, "shape": [Maybe(COUNT)], "parameters": COUNT,
+    "moved": Maybe(FINITE), "trained_in": [{"phase": str, "rate": FINITE}],
+}  # fmt: skip
+COURSE = {
+    "stages?": [_STAGE], "seconds?": [(str, SECONDS)], "temperature?": Maybe(FINITE),
+    "provenance?": _PROVENANCE,
+}  # fmt: skip
+
+
+def check_metrics(found):
+    """Raises `ValueError` unless `metrics.json` holds measures of one list of classes."""
+    check(found, _METRICS)
+    for split in ("validation", "test"):
+        measured = found.get(split, {"classes": {}, "confusion": []})
+        sizes = {len(measured["confusion"]), *map(len, measured["confusion"])}
+        if sizes != {len(measured["classes"])}:
+            raise ValueError(f"its confusion matrix of '{split}' does not fit the classes")
