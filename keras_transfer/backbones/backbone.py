@@ -3,8 +3,10 @@
 import functools
 import os
 import random
+from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from keras_transfer._applications import APPLICATIONS, find_application
 from keras_transfer.backbones import graph
@@ -17,6 +19,7 @@ from keras_transfer.backbones.preprocessing import (
 )
 from keras_transfer.backbones.presets import read_preset
 from keras_transfer.backbones.stages import Stage, compute_stages
+from keras_transfer.backbones.word_vectors import vectors_network
 
 # What KerasHub calls the features of each token, beside the pooled ones.
 _SEQUENCE = "sequence_output"
@@ -164,6 +167,33 @@ class Backbone(keras.Model):
         network = read_preset(preset, sequence_length)
         return cls.from_model(network, application=os.path.basename(os.fspath(preset)))
 
+    @classmethod
+    def from_vectors(
+        cls, vocabulary: Sequence[str], vectors: np.ndarray, sequence_length: int = 64
+    ) -> "Backbone":
+        """Makes a backbone that gives the vectors of the words of a text.
+
+        Words that the training texts lack keep their vectors, so a new text with them is
+        understood. Unknown words have a vector of zeros.
+
+        Args:
+            vocabulary: different words, the most frequent ones first. If all are in lower
+                case, texts are converted to it.
+            vectors: an array of shape `(words, dimensions)`, for example from `read_vectors`.
+            sequence_length: of a text, in words: longer texts are cut, shorter ones padded.
+                Defaults to 64.
+
+        Returns:
+            A `Backbone` with one stage, the embedding. Its input is `text`, strings.
+
+        Example:
+            >>> words = backbones.Backbone.from_vectors(["good", "bad"], [[1.0], [-1.0]])
+            >>> words.predict(tf.constant(["Good, not bad!"]), verbose=0)[0, :3, 0].tolist()
+            [1.0, 0.0, -1.0]
+        """
+        network = vectors_network(vocabulary, vectors, sequence_length)
+        return cls.from_model(network)
+
     def _assemble_on_images(self, network, input_shape, preprocessing, application):
         inputs = keras.Input(input_shape, name="images")
         images = Preprocessing(preprocessing, name="preprocessing")(inputs)
@@ -179,6 +209,8 @@ class Backbone(keras.Model):
     def _from_tensors(self, inputs, output, application, name):
         super().__init__(inputs=inputs, outputs=output, name=name)
         self.application = application
+        if self.mask is not None:
+            graph.name_mask(self)
         for layer in self.layers:
             follow_trainable(layer)
 

@@ -156,6 +156,13 @@ def sequence_mask(model):
     return next((mask for mask in masks if isinstance(mask, keras.KerasTensor)), None)
 
 
+def name_mask(model):
+    """Names the operation of the mask, which Keras numbers through the whole process."""
+    operation = sequence_mask(model)._keras_history.operation
+    if not isinstance(operation, keras.Layer) and _is_automatic(operation):
+        operation.name = f"{model.outputs[0]._keras_history.operation.name}_mask"
+
+
 def masked(model, tensors):
     """The same tensors, with the padding mask of the output where layers of Keras look for it.
 
@@ -243,9 +250,8 @@ def stable_names(operations):
     chosen, automatic = {}, {}
     taken = set()
     for operation in operations:
-        prefix = snake_case(type(operation).__name__)
-        if re.fullmatch(rf"{re.escape(prefix)}(_\d+)?", operation.name):
-            automatic[id(operation)] = prefix
+        if _is_automatic(operation):
+            automatic[id(operation)] = snake_case(type(operation).__name__)
         else:
             chosen[id(operation)] = _unused(operation.name, taken)
             taken.add(chosen[id(operation)])
@@ -253,6 +259,11 @@ def stable_names(operations):
         chosen[key] = _unused(prefix, taken)
         taken.add(chosen[key])
     return chosen
+
+
+def _is_automatic(operation):
+    prefix = re.escape(snake_case(type(operation).__name__))
+    return bool(re.fullmatch(rf"{prefix}(_\d+)?", operation.name))
 
 
 def _unused(name, taken):

@@ -98,7 +98,7 @@ def can_solve(model, element_spec):
     """
     head = model.heads
     if (
-        not isinstance(head, SoftmaxHead)
+        type(head) is not SoftmaxHead
         or head.hidden_units
         or head.pooling in ("gem", "flatten")
     ):
