@@ -31,3 +31,21 @@ def mobilenet(size=32, **arguments):
     """The smallest network of `keras.applications`, with random weights."""
     arguments = {"weights": None, "alpha": 0.35, **arguments}
     return Backbone("MobileNetV2", input_shape=(size, size, 3), **arguments)
+
+
+def small_application(input_shape=None, alpha=1.0, include_top=False, weights=None, classes=10):
+    """In place of a function of `keras.applications`, where the network is not what is tested.
+
+    It has a convolution at each resolution.
+    """
+    images = x = keras.Input(input_shape)
+    for number in range(1, 6):
+        filters = max(4, int(8 * alpha * number))
+        x = keras.layers.Conv2D(filters, 3, 2, padding="same", name=f"conv{number}")(x)
+        x = keras.layers.BatchNormalization(name=f"bn{number}")(x)
+        x = keras.layers.ReLU(name=f"relu{number}")(x)
+    if include_top:
+        x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+        x = keras.layers.Dense(classes, "softmax", name="predictions")(x)
+    assert weights is None
+    return keras.Model(images, x, name="small")

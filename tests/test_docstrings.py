@@ -8,6 +8,7 @@ import doctest
 import importlib
 import pkgutil
 import re
+import shutil
 
 import keras
 import numpy as np
@@ -49,11 +50,17 @@ def examples():
                 yield pytest.param(test, id=test.name.removeprefix("keras_transfer."))
 
 
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return colour_folder(tmp_path_factory.mktemp("photos"))
+
+
 @pytest.mark.parametrize("test", list(examples()))
-def test_example_runs_and_prints_what_it_says(test, tmp_path, monkeypatch):
+def test_example_runs_and_prints_what_it_says(test, photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    colour_folder(tmp_path / "photos")
     source = "".join(example.source for example in test.examples)
+    if re.search("photos|splits|train|validation", source):
+        shutil.copytree(photos, tmp_path / "photos")
     made = {name: make() for name, make in MAKERS.items() if re.search(rf"\b{name}\b", source)}
     # A name that the module itself defines, such as `split`, is the module's.
     test.globs = {**LIBRARIES, **PACKAGES, **made, **test.globs}

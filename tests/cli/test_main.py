@@ -196,7 +196,7 @@ def test_export_writes_a_file_for_another_runtime(run, tmp_path, capsys):
         pytest.skip(f"Keras {keras.__version__} has no LiteRT export")
     assert main(["export", str(run[0]), "--file", str(target)]) == 0
     assert capsys.readouterr().out.strip().endswith(str(target))
-    assert target.stat().st_size > 100_000
+    assert target.stat().st_size > 10_000
 
 
 def test_run_is_opened_from_its_folder(run):
@@ -454,13 +454,15 @@ def test_run_without_a_finished_phase_is_told(run, tmp_path, capsys):
     assert "did not finish a phase" in one_line_error(capsys)
 
 
-def test_package_started_with_dash_m_registers_the_classes(tmp_path):
+def test_package_started_with_dash_m_registers_the_classes_and_stays_light(tmp_path):
     package = tmp_path / "mine"
     package.mkdir()
     (package / "__init__.py").write_text("import keras_transfer\n")
     (package / "go.py").write_text(
-        "import keras\n"
+        "import keras, sys\n"
         "assert keras.saving.get_registered_object('keras_transfer>TransferModel')\n"
+        "late = {'tensorflow_datasets', 'tensorflow_serving'} & set(sys.modules)\n"
+        "sys.exit(f'imported {late}' if late else 0)\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "mine.go"], capture_output=True, text=True, cwd=tmp_path
@@ -628,18 +630,6 @@ def test_wrong_name_is_answered_without_tensorflow(tmp_path, arguments):
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("keras-transfer: error: ")
     assert "application" not in done.stderr
-
-
-def test_import_registers_the_classes_and_stays_light():
-    code = (
-        "import keras, sys, keras_transfer\n"
-        "name = 'keras_transfer>TransferModel'\n"
-        "assert keras.saving.get_registered_object(name)\n"
-        "late = {'tensorflow_datasets', 'tensorflow_serving'} & set(sys.modules)\n"
-        "sys.exit(f'imported {late}' if late else 0)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def odd_folder(directory):

@@ -233,7 +233,7 @@ def extracted(directory, model, dataset=None):
 @pytest.mark.parametrize("name", CODE)
 def test_changed_code_is_recomputed(name, write, tmp_path):
     def model(number):
-        keras.backend.clear_session()  # else Keras numbers the layers on
+        keras.utils.clear_session(free_memory=False)  # else Keras numbers the layers on
         return network(write(CODE[name].replace("NUM", number)).part)
 
     before = extracted(tmp_path / "cache", model("2.0"))
@@ -246,7 +246,7 @@ def test_changed_code_is_recomputed(name, write, tmp_path):
 
 
 def small_network(shape=(4, 4, 3)):
-    keras.backend.clear_session()
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(0)
     inputs = keras.Input(shape, name="images")
     return keras.Model(inputs, keras.layers.Dense(2, name="dense")(inputs), name="small")

@@ -30,8 +30,8 @@ def test_after_a_kill_the_same_commands_resume_to_one_finished_run(tmp_path):
     run = tmp_path / "run"
     command = [
         sys.executable, "-m", "keras_transfer.cli", "fit", str(data), "--output", str(run),
-        "--alpha", "0.35", "--image-size", "32", "--weights", "none", "--plan",
-        str(tmp_path / "plan.json"), "--batch-size", "6", "--checkpoint-every", "1",
+        "--backbone", "MobileNet", "--alpha", "0.25", "--image-size", "32", "--weights", "none",
+        "--plan", str(tmp_path / "plan.json"), "--batch-size", "6", "--checkpoint-every", "1",
         "--cache", str(tmp_path / "cache"),
     ]  # fmt: skip
     group = WorkerGroup(2, command, tmp_path / "logs")

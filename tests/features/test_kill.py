@@ -96,7 +96,7 @@ def test_extraction_after_sigkill_completes_to_the_same_bytes(tmp_path):
     kill_at_the_second_shard(killed)
     left = shards(killed)
     assert left in (shards(whole)[:2], shards(whole)[:3])  # the kill takes its time
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     second = SlowEngine()
     assert extract(killed, second).extraction.num_images == IMAGES - ROWS * len(left)
     assert second.num_images == IMAGES - ROWS * len(left)
@@ -121,7 +121,7 @@ def fail_at_the_third_shard(write_aside):
 def test_full_disk_leaves_whole_shards_and_the_next_run_resumes(tmp_path, monkeypatch):
     whole, filled = tmp_path / "whole", tmp_path / "filled"
     extract(whole, CountingEngine())
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     with monkeypatch.context() as patch:
         patch.setattr(
             shard_store, "write_aside", fail_at_the_third_shard(shard_store.write_aside)
@@ -131,7 +131,7 @@ def test_full_disk_leaves_whole_shards_and_the_next_run_resumes(tmp_path, monkey
     assert shards(filled) == shards(whole)[:2]
     assert not list(filled.rglob(".writing-*"))
     assert len(FeatureCache(filled).entries()) == 1
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     second = CountingEngine()
     extract(filled, second)
     assert second.num_images == IMAGES - 2 * ROWS

@@ -4,11 +4,12 @@ import json
 import subprocess
 import sys
 
+import keras
 import pytest
 
 from keras_transfer import freezing, plans, runs
 from keras_transfer.cli.main import main
-from tests.networks import residual_backbone
+from tests.networks import residual_backbone, small_application
 from tests.pictures import colour_folder
 
 PLAN = plans.Plan([plans.Phase(freezing.FreezeAll(), 1, 1e-2, name="head")])
@@ -24,28 +25,36 @@ def cross_validate(data, output, **arguments):
     return runs.cross_validate(data, backbone, output, 2, plan=PLAN, verbose=0, **arguments)
 
 
-def test_each_image_is_tested_once(data, tmp_path):
-    found = cross_validate(data, tmp_path / "run")
+@pytest.fixture(scope="module")
+def validated(data, tmp_path_factory):
+    """A finished cross-validation: `(folder, what was found)`."""
+    folder = tmp_path_factory.mktemp("validated") / "run"
+    return folder, cross_validate(data, folder)
+
+
+def test_each_image_is_tested_once(data, validated):
+    folder, found = validated
     assert found.num_images == (12, 12)
     assert found.accuracy == pytest.approx(sum(found.accuracies) / 2)
     assert found.interval[0] <= found.accuracy <= found.interval[1]
-    assert json.loads((tmp_path / "run" / "folds.json").read_text()) == json.loads(
+    assert json.loads((folder / "folds.json").read_text()) == json.loads(
         json.dumps(found.to_json())
     )
-    first = runs.Run(tmp_path / "run" / "fold-1")
+    first = runs.Run(folder / "fold-1")
     # Its own images are divided as in the training.
     assert first.evaluate(data)["accuracy"] == pytest.approx(found.accuracies[0])
 
 
-def test_finished_folds_are_not_repeated(data, tmp_path, monkeypatch):
-    first = cross_validate(data, tmp_path / "run")
+def test_finished_folds_are_not_repeated(data, validated, monkeypatch):
+    folder, first = validated
     monkeypatch.setattr("keras_transfer.runs.folds.fit", None)
-    assert cross_validate(data, tmp_path / "run") == first
+    assert cross_validate(data, folder) == first
     with pytest.raises(FileExistsError, match="holds another run"):
-        runs.cross_validate(data, output=tmp_path / "run", folds=3)
+        runs.cross_validate(data, output=folder, folds=3)
 
 
-def test_the_command_prints_the_folds(data, tmp_path, capsys):
+def test_the_command_prints_the_folds(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(keras.applications, "MobileNetV2", small_application)
     arguments = ["fit", data, "--output", tmp_path / "run", "--alpha", 0.35, "--image-size", 32,
                  "--weights", "none", "--unfreeze", 0, "--epochs", 1, "--folds", 2]  # fmt: skip
     assert main(list(map(str, arguments))) == 0

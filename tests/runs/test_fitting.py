@@ -15,7 +15,7 @@ from keras_transfer.runs import fitting, provenance
 from keras_transfer.runs.finishing import _scaled, _temperature
 from keras_transfer.runs.fitting import fit
 from keras_transfer.runs.folder import Predictions
-from tests.networks import residual_backbone
+from tests.networks import residual_backbone, small_application
 from tests.pictures import colour_folder
 
 RANDOM = np.random.default_rng(0)
@@ -76,6 +76,7 @@ def test_mixed_precision_trains_and_the_saved_model_computes_in_float32(tmp_path
         return in_the_folder(folder, model, *arguments)
 
     monkeypatch.setattr(fitting, "fine_tune_in", fine_tune)
+    monkeypatch.setattr(keras.applications, "MobileNetV2", small_application)
     colour_folder(tmp_path / "photos")
     plan = plans.Plan([plans.Phase(freezing.FreezeAll(), epochs=2, learning_rate=1e-2)])
     arguments = {"image_size": 32, "weights": None, "alpha": 0.35, "verbose": 0, "plan": plan}
