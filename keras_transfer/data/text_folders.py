@@ -5,7 +5,8 @@ import pathlib
 
 from keras_transfer.data.image_folders import find_splits
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.text_splits import TextOptions, TextRow, check_text
+from keras_transfer.data.row_splits import Row, RowOptions
+from keras_transfer.data.text_tables import check_text
 
 _SUFFIX = ".txt"
 # A text of a network has a few hundred words; this much is a mistake.
@@ -50,10 +51,10 @@ def text_folder(
         ('bad', 'good')
     """
     received = f"directory={os.fspath(directory)!r}"
-    options = TextOptions(received, batch_size, validation_split, seed, shuffle, fold)
+    options = RowOptions(received, batch_size, validation_split, seed, shuffle, fold)
     splits, _ = find_splits(pathlib.Path(directory))
     rows = [
-        TextRow(_read(path), folder.name, split, None, os.path.relpath(path, directory))
+        Row(_read(path), folder.name, split, None, os.path.relpath(path, directory))
         for split, root in splits.items()
         for folder in sorted(path for path in root.iterdir() if path.is_dir())
         for path in sorted(folder.glob(f"*{_SUFFIX}"))

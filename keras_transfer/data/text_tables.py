@@ -6,7 +6,7 @@ import pathlib
 from keras_transfer.data.image_folders import split_of
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.metadata import csv_rows
-from keras_transfer.data.text_splits import TextOptions, TextRow, check_text
+from keras_transfer.data.row_splits import Row, RowOptions
 
 _TEXT, _LABEL, _SPLIT = ("text", "sentence"), ("label", "class"), ("split",)
 
@@ -63,7 +63,7 @@ def text_table(
         (('bad', 'good'), {'train': 8, 'validation': 2})
     """
     received = f"file={os.fspath(file)!r}"
-    options = TextOptions(received, batch_size, validation_split, seed, shuffle, fold)
+    options = RowOptions(received, batch_size, validation_split, seed, shuffle, fold)
     named = {"text": text, "label": label, "split": split, "group": group}
     rows = csv_rows(file, {name: column for name, column in named.items() if column})
     if not rows:
@@ -76,15 +76,22 @@ def text_table(
     for number, row in enumerate(rows, 2):  # as a spreadsheet counts them
         where = f"Row {number} of '{file}'"
         found.append(
-            TextRow(
+            Row(
                 check_text(row.get(text) or "", where),
-                _label(row, label, where),
-                "train" if split is None else _split(row, split, where),
+                label_of(row, label, where),
+                "train" if split is None else split_named(row, split, where),
                 (group and (row.get(group) or "").strip()) or None,
                 f"{name}:{number}",
             )
         )
     return options.splits(found)
+
+
+def check_text(text: str, where: str) -> str:
+    """The text of a row; raises `ValueError` if there is none."""
+    if not text.strip():
+        raise ValueError(f"{where} has no text. Received: {text!r}")
+    return text
 
 
 def _found(row, names, argument, received):
@@ -97,14 +104,16 @@ def _found(row, names, argument, received):
     return column
 
 
-def _label(row, column, where):
+def label_of(row, column, where):
+    """The class in a cell; raises `ValueError` if there is none."""
     name = (row.get(column) or "").strip()
     if not name:
         raise ValueError(f"{where} has no class in its column {column!r}. Received: ''")
     return name
 
 
-def _split(row, column, where):
+def split_named(row, column, where):
+    """The split in a cell; raises `ValueError` if it is none."""
     name = (row.get(column) or "").strip()
     found = split_of(name)
     if found is None:

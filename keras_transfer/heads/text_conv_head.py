@@ -52,7 +52,7 @@ class TextConvHead(SoftmaxHead):
     def __call__(self, features, name="head", output_name=None):
         mask = getattr(features, "_keras_mask", None)
         if mask is not None:
-            features = _WithoutPadding(name=f"{name}_words")(features, mask)
+            features = WithoutPadding(name=f"{name}_words")(features, mask)
         found = []
         for size in self.kernel_sizes:
             phrases = keras.layers.Conv1D(
@@ -73,7 +73,7 @@ class TextConvHead(SoftmaxHead):
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
-class _WithoutPadding(keras.layers.Layer):
+class WithoutPadding(keras.layers.Layer):
     """Features with zeros in the place of padding."""
 
     def __init__(self, **kwargs):

@@ -1,9 +1,10 @@
-"""From labelled texts to `ImageSplits`; shared by tables and folders of texts."""
+"""From labelled texts or rows, held in memory, to `ImageSplits`."""
 
 import collections.abc
 import dataclasses
 import hashlib
 import json
+import typing
 import warnings
 
 import numpy as np
@@ -21,10 +22,18 @@ SPLITS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)
-class TextRow:
-    """A text with its class, its split, its group or None, and a name for messages."""
+class Row:
+    """A text, or the cells of a table, with the class.
 
-    text: str
+    Attributes:
+        content: a text, or a tuple of the texts of cells.
+        label: the name of the class.
+        split: "train", "validation" or "test".
+        group: the name of the group, or None.
+        place: a name for messages.
+    """
+
+    content: str | tuple
     label: str
     split: str
     group: str | None
@@ -32,13 +41,15 @@ class TextRow:
 
     @property
     def digest(self):
-        """Equal for texts that differ in nothing but spaces and capital letters."""
-        return hashlib.sha256(" ".join(self.text.lower().split()).encode()).hexdigest()
+        """Equal for contents that differ in nothing but spaces and capital letters."""
+        cells = [self.content] if isinstance(self.content, str) else self.content
+        same = [" ".join(cell.lower().split()) for cell in cells]
+        return hashlib.sha256(json.dumps(same).encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
-class TextOptions:
-    """The arguments that `text_table` and `text_folder` share; `text_table` explains each.
+class RowOptions:
+    """The arguments that the readers of texts and tables share; `text_table` explains each.
 
     `received` is the argument with the data, for errors: its name and value.
     """
@@ -59,11 +70,23 @@ class TextOptions:
         if self.validation_split is not None and not 0 < self.validation_split < 1:
             raise ValueError(
                 "`validation_split` must lie between 0 and 1, or be None to train on all "
-                f"texts. Received: validation_split={self.validation_split!r}"
+                f"examples. Received: validation_split={self.validation_split!r}"
             )
 
-    def splits(self, rows: collections.abc.Sequence[TextRow]) -> ImageSplits:
-        """The datasets of texts, after it has raised the warnings about them."""
+    def splits(
+        self,
+        rows: collections.abc.Sequence[Row],
+        tensors: collections.abc.Callable[[list], typing.Any] = tf.constant,
+        thing: str = "text",
+    ) -> ImageSplits:
+        """The datasets of rows, after it has raised the warnings about them.
+
+        Args:
+            rows: all rows.
+            tensors: function from the contents of rows to the structure of tensors that a
+                dataset gives. Defaults to texts as strings.
+            thing: what a row is, for messages. Defaults to "text".
+        """
         by_split = {
             name: [row for row in rows if row.split == name]
             for name in SPLITS
@@ -80,7 +103,7 @@ class TextOptions:
         }
         digests = {split: [row.digest for row in found] for split, found in by_split.items()}
         places = {split: [row.place for row in found] for split, found in by_split.items()}
-        messages = check_splits(labels, digests, places, class_names, "text")
+        messages = check_splits(labels, digests, places, class_names, thing)
         for message in messages:
             warnings.warn(message, DataWarning, stacklevel=4)
         fingerprints = {
@@ -90,9 +113,9 @@ class TextOptions:
         def dataset(split, shuffle=False):
             if split not in by_split:
                 return None
-            texts = tf.constant([row.text for row in by_split[split]])
+            given = tensors([row.content for row in by_split[split]])
             return self._dataset(
-                texts, labels[split], class_names, fingerprints[split], shuffle
+                given, labels[split], class_names, fingerprints[split], shuffle
             )
 
         return ImageSplits(
@@ -106,8 +129,10 @@ class TextOptions:
             fingerprints=fingerprints,
             warnings=tuple(messages),
             groups=self._groups(by_split),
-            texts={
-                split: tuple(row.text for row in found) for split, found in by_split.items()
+            texts={}
+            if thing != "text"
+            else {
+                split: tuple(row.content for row in found) for split, found in by_split.items()
             },
         )
 
@@ -117,12 +142,12 @@ class TextOptions:
             unknown = sorted({row.label for row in rows} - set(names))
             if unknown:
                 raise ValueError(
-                    f"The {split} split has classes without training texts: {unknown}. "
-                    f"Classes with training texts: {list(names)}. Received: {self.received}"
+                    f"The {split} split has classes without training examples: {unknown}. "
+                    f"Classes with training examples: {list(names)}. Received: {self.received}"
                 )
         if len(names) < 2:
             raise ValueError(
-                "At least two classes with texts are needed. Found texts for "
+                "At least two classes with examples are needed. Found examples for "
                 f"{list(names)} alone. Received: {self.received}"
             )
         return names
@@ -145,9 +170,9 @@ class TextOptions:
             "train": [every[index] for index in kept], "test": [every[index] for index in moved]
         }  # fmt: skip
 
-    def _dataset(self, texts, labels, class_names, fingerprint, shuffle):
+    def _dataset(self, given, labels, class_names, fingerprint, shuffle):
         number = len(labels)
-        slices = tf.data.Dataset.from_tensor_slices((texts, tf.constant(labels, "int32")))
+        slices = tf.data.Dataset.from_tensor_slices((given, tf.constant(labels, "int32")))
         source = ImageSource(
             lambda start=0: slices.skip(start), number, fingerprint, self.batch_size, shuffle,
             self.seed, name=self.received.split("=", 1)[1].strip("'\""),
@@ -164,18 +189,11 @@ class TextOptions:
         return {split: tuple(row.group for row in rows) for split, rows in by_split.items()}
 
 
-def check_text(text: str, where: str) -> str:
-    """The text of a row; raises `ValueError` if there is none."""
-    if not text.strip():
-        raise ValueError(f"{where} has no text. Received: {text!r}")
-    return text
-
-
 def _units(rows):
-    """For each row a string, equal for copies and for texts of one group."""
+    """For each row a string, equal for copies and for rows of one group."""
     return units_of([row.digest for row in rows], [], [row.group for row in rows])
 
 
 def _fingerprint(rows, labels):
-    content = [[row.text for row in rows], list(map(int, np.asarray(labels)))]
+    content = [[row.content for row in rows], list(map(int, np.asarray(labels)))]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
