@@ -12,7 +12,12 @@ import tensorflow as tf
 from keras_transfer._applications import APPLICATIONS, find_application
 from keras_transfer.backbones import graph
 from keras_transfer.backbones import weights as weights_files
-from keras_transfer.backbones.frozen_mode import follow_trainable
+from keras_transfer.backbones.frozen_mode import (
+    FrozenModeOfClones,
+    follow_trainable,
+    set_trainable_flags,
+    trainable_flags,
+)
 from keras_transfer.backbones.preprocessing import (
     Preprocessing,
     adapt_weights,
@@ -37,7 +42,7 @@ _RESERVED = {
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
-class Backbone(keras.Model):
+class Backbone(FrozenModeOfClones):
     """A pretrained network without its classifier, for raw images.
 
     It is a functional `keras.Model` with a flat graph: `get_layer` reaches every layer, and the
@@ -321,14 +326,18 @@ class Backbone(keras.Model):
             "name": self.name,
             "application": self.application,
             "graph": keras.Model(self.input, self.outputs[0], name=self.name).get_config(),
+            "trainable": trainable_flags(self.layers),
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         plain = keras.Model.from_config(dict(config["graph"]), custom_objects=custom_objects)
-        return cls.from_tensors(
+        backbone = cls.from_tensors(
             plain.input, plain.outputs[0], config["application"], config["name"]
         )
+        if "trainable" in config:  # not in files of older versions
+            set_trainable_flags(backbone.layers, config["trainable"])
+        return backbone
 
 
 def random_twin(backbone, seed=0):

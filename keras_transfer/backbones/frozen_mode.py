@@ -5,27 +5,18 @@ import functools
 import keras
 
 
-def leaf_layers(layer):
-    """The layers inside a layer that contain no layers, or the layer itself."""
-    return [
-        inner
-        for inner in layer._flatten_layers()
-        if not list(inner._flatten_layers(include_self=False, recursive=False))
-    ]
-
-
 def follow_trainable(layer):
-    """Makes a layer ignore `training=True` while it is frozen.
+    """Makes a layer, and those inside of it, ignore `training=True` while they are frozen.
 
     Keras does this only for BatchNormalization. Dropout and stochastic depth still draw random
     numbers in a frozen network (and `base(x, training=False)` does not reach them in `fit`), so
-    the output of the frozen part would be random. This wraps `call` of the instance; the class,
-    config and weights do not change.
+    the output of the frozen part would be random, and SpectralNormalization still changes its
+    kernel. This wraps `call` of the instance; the class, config and weights do not change.
     """
-    for leaf in leaf_layers(layer):
-        takes_training = "training" in leaf._call_signature.parameters
-        if takes_training and not hasattr(leaf.call, "_follows_trainable"):
-            leaf.call = _inference_while_frozen(leaf)
+    for inner in layer._flatten_layers():
+        takes_training = "training" in inner._call_signature.parameters
+        if takes_training and not hasattr(inner.call, "_follows_trainable"):
+            inner.call = _inference_while_frozen(inner)
 
 
 def _inference_while_frozen(layer):
@@ -33,17 +24,72 @@ def _inference_while_frozen(layer):
 
     @functools.wraps(call)
     def guarded(*args, training=None, **kwargs):
-        return call(*args, training=bool(training) and layer.trainable, **kwargs)
+        return call(*args, training=bool(training) and _is_trained(layer), **kwargs)
 
     guarded._follows_trainable = True
     return guarded
 
 
+def _is_trained(layer):
+    """Whether a layer may change in training."""
+    if isinstance(layer, keras.layers.SpectralNormalization):  # changes the layer inside of it
+        return layer.trainable and layer.kernel.trainable
+    return layer.trainable
+
+
 def is_random(layer):
     """Whether the output of a layer in training now differs from that in inference."""
     return any(
-        leaf.trainable
-        and "training" in leaf._call_signature.parameters
-        and not (isinstance(leaf, keras.layers.Dropout) and leaf.rate == 0)
-        for leaf in leaf_layers(layer)
+        inner.trainable
+        and "training" in inner._call_signature.parameters
+        and not (isinstance(inner, keras.layers.Dropout) and inner.rate == 0)
+        for inner in layer._flatten_layers()
     )
+
+
+class FrozenModeOfClones(keras.Model):
+    """A functional model whose frozen layers are frozen in `keras.models.clone_model` too.
+
+    Keras makes the layers of a clone from their configs, and the clone is a plain model.
+    """
+
+    def _run_through_graph(self, inputs, operation_fn=lambda layer: layer, call_fn=None):
+        clones = []
+
+        def noted(operation):
+            made = operation_fn(operation)
+            if made is not operation and isinstance(made, keras.Layer):
+                clones.append((operation, made))
+            return made
+
+        outputs = super()._run_through_graph(inputs, noted, call_fn)
+        for original, clone in clones:  # now they are built, the layers inside of them too
+            follow_trainable(clone)
+            if type(clone) is type(original):
+                set_trainable_flags([clone], trainable_flags([original]))
+        return outputs
+
+
+def every_layer(layers):
+    """Layers, and those inside of them; an outer layer before its inner ones."""
+    return [inner for layer in layers for inner in layer._flatten_layers()]
+
+
+def trainable_flags(layers):
+    """Which layers and variables train, as a config: it has those set by hand."""
+    return {
+        "layers": [layer.trainable for layer in every_layer(layers)],
+        "variables": [variable.trainable for variable in _variables(layers)],
+    }
+
+
+def set_trainable_flags(layers, flags):
+    """Sets what `trainable_flags` returned for the same layers of a copy."""
+    for layer, trainable in zip(every_layer(layers), flags["layers"], strict=True):
+        layer.trainable = trainable
+    for variable, trainable in zip(_variables(layers), flags["variables"], strict=True):
+        variable.trainable = trainable
+
+
+def _variables(layers):
+    return [variable for layer in layers for variable in layer.variables]

@@ -17,6 +17,7 @@ from keras_transfer._figures import (
     set_title,
     short_name,
 )
+from keras_transfer.calibration.error_intervals import error_interval
 from keras_transfer.calibration.predictions import check_predictions
 from keras_transfer.models.image_batches import check_positive
 
@@ -101,16 +102,16 @@ def measure_calibration(
     absolute difference of mean confidence and accuracy in each bin is weighted by its number of
     images.
 
-    The interval is a basic bootstrap interval: chance makes the error larger, and resampling
-    adds this bias once more, so it is subtracted. The interval starts at 0 if a calibrated
-    model would have such an error by chance, and includes the error itself.
+    Chance makes the error larger. The interval holds the true errors of those models whose
+    measured errors would contain the one found. It starts at 0 if a calibrated model would have
+    such an error by chance, and includes the error itself.
 
     Args:
         probabilities: an array `(images, classes)`.
         labels: the true classes, integers of shape `(images,)`.
         num_bins: the number of bins. Defaults to 15.
-        num_draws: the number of bootstrap samples. Defaults to 1000.
-        seed: of the samples. Defaults to 0.
+        num_draws: the number of simulated sets of images. Defaults to 1000.
+        seed: of the simulation. Defaults to 0.
 
     Returns:
         A `Calibration`.
@@ -125,50 +126,36 @@ def measure_calibration(
     (9, 2)
 
     Reference: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3;
-    Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 5.2; Bröcker
-    and Smith, Increasing the Reliability of Reliability Diagrams, 2007, for the error of a
-    calibrated model.
+    Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 5.4 (intervals
+    by inverting tests); Bröcker and Smith, Increasing the Reliability of Reliability Diagrams,
+    2007, for the error of a calibrated model.
     """
     check_positive("num_bins", num_bins)
     probabilities, labels = check_predictions(probabilities, labels)
     confidence, hits = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     edges = np.linspace(0, 1, num_bins + 1)
     numbers = np.searchsorted(edges[1:-1], confidence, side="left")
-    error = _error(numbers, confidence - hits)
+    found, numbers, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+    confidences = np.bincount(numbers, confidence) / counts
+    accuracies = np.bincount(numbers, hits) / counts
+    gaps = confidences - accuracies
     return Calibration(
-        ece=error,
-        interval=_interval(error, confidence, hits, numbers, num_draws, seed),
+        ece=float((counts * np.abs(gaps)).sum() / len(hits)),
+        interval=error_interval(counts, confidences, gaps, num_draws, seed),
         bins=tuple(
             ReliabilityBin(
                 low=float(edges[number]),
                 high=float(edges[number + 1]),
-                confidence=float(confidence[numbers == number].mean()),
-                accuracy=float(hits[numbers == number].mean()),
-                count=int((numbers == number).sum()),
+                confidence=float(confidences[place]),
+                accuracy=float(accuracies[place]),
+                count=int(counts[place]),
             )
-            for number in np.unique(numbers)
+            for place, number in enumerate(found)
         ),
         accuracy=float(hits.mean()),
         confidence=float(confidence.mean()),
         num_images=len(hits),
     )
-
-
-def _interval(error, confidence, hits, numbers, num_draws, seed):
-    random, size = np.random.default_rng(seed), len(hits)
-    resampled, by_chance = np.empty(num_draws), np.empty(num_draws)
-    for draw in range(num_draws):
-        rows = random.integers(size, size=size)
-        resampled[draw] = _error(numbers[rows], (confidence - hits)[rows])
-        by_chance[draw] = _error(numbers, confidence - (random.random(size) < confidence))
-    low, high = (float(2 * error - end) for end in np.quantile(resampled, [0.975, 0.025]))
-    is_chance = error <= np.quantile(by_chance, 0.975)
-    return 0.0 if is_chance else min(max(0.0, low), error), max(error, high)
-
-
-def _error(numbers, gaps):
-    # |accuracy - confidence| of a bin times its images is the absolute sum of their gaps.
-    return float(np.abs(np.bincount(numbers, gaps)).sum() / len(gaps))
 
 
 def plot_reliability(calibrations: Calibration | dict[str, Calibration]) -> Figure:

@@ -29,15 +29,15 @@ def check_predictions(probabilities, labels):
     return probabilities, labels
 
 
-def predictions_of(model, data):
-    """A model's probabilities for the images of some data, and their labels, from one pass.
+def outputs_of(model, data):
+    """A model's outputs for the images of some data, and their labels, from one pass.
 
     The data are a `tf.data.Dataset` of batches `(images, labels)` in any order, or a pair of
     arrays. Labels are integers or one-hot.
     """
     if not isinstance(data, tf.data.Dataset):
         images, labels = data
-        return check_predictions(_only(model.predict(images, verbose=0)), _numbers(labels))
+        return _only(model.predict(images, verbose=0)), _numbers(labels)
     rows, numbers = [], []
     for element in data:
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(element)
@@ -50,7 +50,7 @@ def predictions_of(model, data):
         numbers.append(_numbers(labels))
     if not rows:
         raise ValueError("The data must have images. Received: an empty dataset")
-    return check_predictions(np.concatenate(rows), np.concatenate(numbers))
+    return np.concatenate(rows), np.concatenate(numbers)
 
 
 def _are_distributions(rows):

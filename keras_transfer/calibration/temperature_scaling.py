@@ -6,13 +6,13 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.calibration.predictions import check_predictions, predictions_of
+from keras_transfer.calibration.predictions import check_predictions, outputs_of
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.models.head_outputs import output_layer
+from keras_transfer.models.head_outputs import before_activation, output_layer
 
 # If every prediction is correct, the likelihood grows without bound as the temperature falls.
-LOWEST, HIGHEST = 0.1, 10.0
+LOWEST, HIGHEST = 0.1, 1000.0
 # The smallest positive float32: a probability of zero has no logarithm.
 _TINY = 1e-45
 
@@ -48,7 +48,9 @@ def calibrated(
     Reference: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2.
     """
     _softmax_layer(model)
-    temperature = fit_temperature(*predictions_of(model, validation))
+    with before_activation(model):
+        logits, labels = outputs_of(model, validation)
+    temperature = temperature_of_logits(logits, labels)
     if temperature in (LOWEST, HIGHEST):
         warnings.warn(
             "The validation set does not determine a temperature: the likelihood is highest "
@@ -61,12 +63,23 @@ def calibrated(
 
 
 def fit_temperature(probabilities, labels):
-    """The divisor of the logits, from 0.1 to 10, with the highest likelihood of the labels."""
-    from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax
+    """The temperature of probabilities, whose logarithms stand for the logits.
 
+    It is too low if some of them are zero: a softmax in float32 rounds what is below 1e-45.
+    With the logits, use `temperature_of_logits`.
+    """
     probabilities, labels = check_predictions(probabilities, labels)
-    logits, rows = np.log(np.maximum(probabilities, _TINY)), np.arange(len(labels))
+    return temperature_of_logits(np.log(np.maximum(probabilities, _TINY)), labels)
+
+
+def temperature_of_logits(logits, labels):
+    """The divisor of the logits, from 0.1 to 1000, by the highest likelihood of the labels."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax, softmax
+
+    logits = np.asarray(logits, "float64")
+    _, labels = check_predictions(softmax(logits, axis=-1), labels)
+    rows = np.arange(len(labels))
 
     def loss(log_temperature):
         scaled = log_softmax(logits * np.exp(-log_temperature), axis=1)

@@ -4,7 +4,7 @@ import abc
 
 import keras
 
-from keras_transfer.backbones.frozen_mode import leaf_layers
+from keras_transfer.backbones.frozen_mode import every_layer
 
 
 class FreezePolicy(abc.ABC):
@@ -49,9 +49,10 @@ class FreezePolicy(abc.ABC):
         ]
 
     def apply(self, backbone: keras.Model) -> None:
-        """Sets `trainable` of every layer of the backbone, nested ones included.
+        """Sets `trainable` of every layer and variable of the backbone, nested ones included.
 
-        The result does not depend on policies applied before.
+        The result does not depend on policies applied before, nor on changes by hand. In a
+        layer with LoRA that trains, the kernel stays frozen and its update trains.
 
         Args:
             backbone: a `Backbone`, or a model that has one.
@@ -60,11 +61,11 @@ class FreezePolicy(abc.ABC):
         trainable = set(self.trainable_layers(backbone))
         backbone.trainable = True
         for layer in backbone.layers:
-            # Keras passes on only a changed value to nested layers: set both values.
-            layer.trainable = False
-            layer.trainable = layer.name in trainable
-            for leaf in leaf_layers(layer):
-                leaf.trainable = layer.name in trainable and not self._keeps_frozen(leaf)
+            for inner in every_layer([layer]):
+                inner.trainable = layer.name in trainable and not self._keeps_frozen(inner)
+        trained = _trained_variables(every_layer(backbone.layers))
+        for variable in backbone.variables:
+            variable.trainable = id(variable) in trained
 
     def _keeps_frozen(self, layer):
         is_batch_norm = isinstance(layer, keras.layers.BatchNormalization)
@@ -88,3 +89,14 @@ class FreezePolicy(abc.ABC):
     def __repr__(self):
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
+
+
+def _trained_variables(layers):
+    """The ids of the variables that train; one that a frozen layer shares does not."""
+    trained, frozen = set(), set()
+    for layer in layers:
+        names = {variable.name for variable in layer._trainable_variables}
+        for variable in layer._trainable_variables:
+            has_lora = f"lora_{variable.name}_a" in names
+            (trained if layer.trainable and not has_lora else frozen).add(id(variable))
+    return trained - frozen

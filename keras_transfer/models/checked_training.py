@@ -122,6 +122,8 @@ class CheckedTraining(FollowsTrainedSet):
         )
         given = {name: value for name, value in call.arguments.items() if name != "self"}
         given |= given.pop("kwargs", {})
+        if isinstance(given.get("x"), tf.data.Dataset) and _has_no_batch(given["x"]):
+            raise ValueError(empty_message("dataset"))
         with CheckedData(self, self.compiled_losses) as checked:
             given["x"] = _checked(checked, given, "steps", "dataset")
             return super().evaluate(**given)

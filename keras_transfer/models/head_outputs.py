@@ -1,5 +1,6 @@
 """What a head computes for images, layer by layer, before and after its activation."""
 
+import contextlib
 import functools
 
 import keras
@@ -79,6 +80,22 @@ def logits(model, images, head=None, batch_size=32):
     images = check_images(model, images)
     layer = output_layer(model, head)
     return over_batches(lambda batch: head_values(model, batch, layer), [images], batch_size)
+
+
+@contextlib.contextmanager
+def before_activation(model):
+    """Within it, `predict` of a model with one head returns its outputs before the activation.
+
+    A softmax loses them: in float32 a probability below 1e-45 is zero.
+    """
+    layer = output_layer(model)
+    activation, layer.activation = layer.activation, keras.activations.linear
+    model.forget_predict_function()
+    try:
+        yield
+    finally:
+        layer.activation = activation
+        model.forget_predict_function()
 
 
 def check_explained(model, images, class_index, head=None, batch_size=32):

@@ -1,24 +1,62 @@
-"""A model whose training step follows the trainable layers."""
+"""A model whose training step follows the trainable variables."""
 
+import itertools
+import operator
+import warnings
+import weakref
+
+from keras_transfer.backbones.frozen_mode import every_layer
 from keras_transfer.models.multi_worker import MultiWorkerSteps
 from keras_transfer.optimizers.slot_carry_over import carry_over
 
+# Read before each step: the attribute behind the property, which takes twice as long.
+_trainable = operator.attrgetter("_trainable")
+# The flags of all models, to find those that share layers.
+_living: "weakref.WeakSet[_Flags]" = weakref.WeakSet()
+
 
 class _Flags:
-    """The `trainable` flags of the leaf layers, in an object that Keras does not track."""
+    """The `trainable` flags of all layers and variables; Keras does not track this object.
 
-    def __init__(self, leaves):
-        self.leaves = tuple(leaves)
-        self.traced = ()
+    The lists of variables belong to the layers, so that variables added later (by
+    `enable_lora`) are seen.
+    """
+
+    def __init__(self, model):
+        self.layers = every_layer(model.layers)
+        self.variables = [
+            store
+            for layer in self.layers
+            for store in (layer._trainable_variables, layer._non_trainable_variables)
+        ]
+        self.traced = None
+        self.sizes = {}
+        # The name of another model and the flags that its freeze policy replaced.
+        self.overruled = None
+        self._watch()
+        _living.add(self)
+
+    def _watch(self):
+        self.watched = (*self.layers, *itertools.chain.from_iterable(self.variables))
+
+    def size(self):
+        """The number of variables."""
+        return sum(map(len, self.variables))
 
     def now(self):
-        return tuple(leaf.trainable for leaf in self.leaves)
+        return self.size(), tuple(map(_trainable, self.watched))
 
     def have_changed(self):
         return self.traced != self.now()
 
     def note(self):
+        self._watch()
         self.traced = self.now()
+
+    def have_other_size(self, function):
+        """Whether the number of variables changed since the last call for a function."""
+        old, self.sizes[function] = self.sizes.get(function), self.size()
+        return old not in (None, self.sizes[function])
 
 
 class FollowsTrainedSet(MultiWorkerSteps):
@@ -29,9 +67,30 @@ class FollowsTrainedSet(MultiWorkerSteps):
     change, and the optimizer keeps its state for the variables that it trained before.
     """
 
-    def _follow(self, leaves):
-        """Sets the leaf layers whose `trainable` flags to watch."""
-        self._flags = _Flags(leaves)
+    def _follow(self):
+        """Starts to watch the `trainable` flags."""
+        self._flags = _Flags(self)
+
+    def _apply_policy(self, policy):
+        """Applies a freeze policy, and notes which other models it changes."""
+        others = [(flags, flags.now()) for flags in list(_living)]
+        policy.apply(self.backbone)
+        for flags, before in others:
+            if flags.overruled is None and flags.now() != before:
+                flags.overruled = self.name, before
+        self._flags.overruled = None
+
+    def _warn_if_overruled(self):
+        by, before = self._flags.overruled or (None, None)
+        self._flags.overruled = None
+        if by is not None and self._flags.now() != before:
+            warnings.warn(
+                f"The freeze policy of '{by}' changed which layers of '{self.name}' train, as "
+                "both models share one backbone. Give each model a `backbone.copy()`, or "
+                "assign `model.freeze_policy` again. Received: "
+                f"{self.freeze_policy!r}, not in effect",
+                stacklevel=2,
+            )
 
     def compile(self, optimizer, **keras_arguments):
         if optimizer.built and self._is_out_of_step(optimizer):
@@ -40,12 +99,25 @@ class FollowsTrainedSet(MultiWorkerSteps):
         self._flags.note()
 
     def make_train_function(self, force=False):
+        self._warn_if_overruled()
         if self._is_out_of_step(self.optimizer):
             self.follow_trainable_set()
         super().make_train_function(force=force or self._flags.have_changed())
         self._flags.note()
         if not hasattr(self.train_function, "_follows_trainable_set"):
             self.train_function = self._guarded(self.train_function)
+
+    # A variable that was added, by `enable_lora`, changes inference as well.
+
+    def make_test_function(self, force=False):
+        return super().make_test_function(force or self._flags.have_other_size("test"))
+
+    def make_predict_function(self, force=False):
+        return super().make_predict_function(force or self._flags.have_other_size("predict"))
+
+    def quantize(self, *arguments, **keyword_arguments):
+        super().quantize(*arguments, **keyword_arguments)
+        self.follow_trainable_set()
 
     def _guarded(self, train_function):
         """A train function that checks the `trainable` flags before each step."""

@@ -7,7 +7,13 @@ import keras
 import tensorflow as tf
 
 from keras_transfer.backbones import Backbone, graph
-from keras_transfer.backbones.frozen_mode import follow_trainable, is_random, leaf_layers
+from keras_transfer.backbones.frozen_mode import (
+    FrozenModeOfClones,
+    follow_trainable,
+    is_random,
+    set_trainable_flags,
+    trainable_flags,
+)
 from keras_transfer.freezing import FreezeAll, FreezePolicy
 from keras_transfer.heads import Head
 from keras_transfer.models.attached_heads import attached, stage_outputs
@@ -32,7 +38,8 @@ class _Parts:
     backbone: Backbone
     heads: object
     freeze_policy: FreezePolicy
-    saved_with_slots: bool = False
+    # The positions of the variables for which the file has slots of the optimizer.
+    saved_slots: list | None = None
     tails: dict = dataclasses.field(default_factory=dict)
     inference: dict = dataclasses.field(default_factory=dict)
     # The arguments of `compile`, as passed.
@@ -44,23 +51,24 @@ class _Parts:
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
-class TransferModel(CheckedTraining):
+class TransferModel(CheckedTraining, FrozenModeOfClones):
     """A functional model of a backbone, one or several heads, and a freeze policy.
 
     The graph is flat: `get_layer` reaches every layer of the backbone and of the heads, and
     `keras.Model(model.input, model.get_layer(name).output)` works. Frozen layers run in
     inference mode for every value of `training`.
 
-    After `compile`, a change of the trainable layers, by `model.freeze_policy = ...` or by
-    `trainable` of any layer, takes effect in the next step of `fit`, also from a callback. The
-    optimizer keeps its state for the layers that it trained before. (Keras continues to train
-    the old layers.)
+    After `compile`, a change of the trainable variables, by `model.freeze_policy = ...`, by
+    `trainable` of any layer or variable, or by `enable_lora`, takes effect in the next step of
+    `fit`, also from a callback. The optimizer keeps its state for the variables that it trained
+    before. (Keras continues to train the old ones.)
 
     Args:
         backbone: a `Backbone`, the name of a network in `keras.applications` (with its ImageNet
             weights), or any functional `keras.Model`. A `keras.Model` is copied, a `Backbone`
             is not: models made from one `Backbone` share its weights and which of its layers
-            are frozen, unless each gets a `backbone.copy()`.
+            are frozen, unless each gets a `backbone.copy()`. `fit` warns if the policy of
+            another model changed them.
         heads: a head, or a dict from name to head for several tasks; the outputs, labels and
             losses are then dicts with these names.
         freeze_policy: a `FreezePolicy`. Defaults to None, `FreezeAll()`.
@@ -109,12 +117,12 @@ class TransferModel(CheckedTraining):
         )
         self.truncate_at = truncate_at
         self._set_parts(backbone, heads, freeze_policy)
-        freeze_policy.apply(backbone)
+        self._apply_policy(freeze_policy)
 
     def _set_parts(self, backbone, heads, freeze_policy):
         for layer in self.layers:
             follow_trainable(layer)
-        self._follow(leaf for layer in self.layers for leaf in leaf_layers(layer))
+        self._follow()
         self._parts = _Parts(backbone, heads, freeze_policy)
 
     # Parts.
@@ -139,10 +147,16 @@ class TransferModel(CheckedTraining):
         check_policy(policy)
         if not self.trainable:
             self.trainable = True
-        policy.apply(self.backbone)
+        self._apply_policy(policy)
         self._parts.freeze_policy = policy
         if self.compiled:
             self.follow_trainable_set()
+
+    def __setattr__(self, name, value):
+        if name == "freeze_policy":  # TensorFlow ignores an object that is assigned again
+            type(self).freeze_policy.fset(self, value)
+        else:
+            super().__setattr__(name, value)
 
     def copy(self, dtype=None):
         """An uncompiled copy with layers and weights of its own.
@@ -400,11 +414,17 @@ class TransferModel(CheckedTraining):
         spec = tf.nest.map_structure(
             lambda tensor: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype), images
         )
-        if repr(spec) not in self._parts.inference:
-            self._parts.inference[repr(spec)] = tf.function(
+        key = repr(spec), self._flags.size()
+        if key not in self._parts.inference:
+            self._parts.inference[key] = tf.function(
                 lambda images: self(images, training=False), [spec], autograph=False
             )
-        return self._parts.inference[repr(spec)](images)
+        return self._parts.inference[key](images)
+
+    def forget_predict_function(self):
+        """Makes the next `predict` trace the network anew, since a layer changed."""
+        self.predict_function = None
+        self._parts.inference.clear()
 
     # Config.
 
@@ -422,14 +442,22 @@ class TransferModel(CheckedTraining):
             },
             "heads": keras.saving.serialize_keras_object(self.heads),
             "freeze_policy": keras.saving.serialize_keras_object(self.freeze_policy),
-            "trainable": list(self._flags.now()),
+            "trainable": trainable_flags(self.layers),
             "class_names": self.class_names and list(self.class_names),
             "reduced_decoding": self.reduced_decoding,
             "value_range": self.value_range,
             "has_own_optimizer": self.own_optimizer is not None,
-            # Before any step, the file contains no slots, and loading must not create any.
-            "optimizer_built": bool(self.compiled and self.optimizer.built),
+            # The file contains slots for these; before any step, loading must not create any.
+            "optimizer_variables": self._optimizer_variables(),
         }
+
+    def _optimizer_variables(self):
+        """The positions of the variables that the optimizer was built for, or None."""
+        if not (self.compiled and self.optimizer.built):
+            return None
+        positions = {id(variable): i for i, variable in enumerate(self.variables)}
+        built_for = _unwrapped(self.optimizer)._trainable_variables
+        return [positions[id(variable)] for variable in built_for if id(variable) in positions]
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -452,9 +480,9 @@ class TransferModel(CheckedTraining):
             described["name"],
         )
         model._set_parts(backbone, heads, policy)
-        for leaf, trainable in zip(model._flags.leaves, config["trainable"], strict=True):
-            leaf.trainable = trainable
-        model._parts.saved_with_slots = config["optimizer_built"]
+        if isinstance(config["trainable"], dict):
+            set_trainable_flags(model.layers, config["trainable"])
+        model._parts.saved_slots = config.get("optimizer_variables")
         model.class_names = config["class_names"]
         model._parts.reduced_decoding = config["reduced_decoding"]
         model._parts.value_range = config.get("value_range")
@@ -474,8 +502,9 @@ class TransferModel(CheckedTraining):
         self.compile(**keras.saving.deserialize_keras_object(config))
         if not self._has_own_optimizer:
             self._parts.own_optimizer = None
-        if self._parts.saved_with_slots:
-            self.optimizer.build(self.trainable_variables)
+        if self._parts.saved_slots is not None:
+            variables = self.variables
+            self.optimizer.build([variables[i] for i in self._parts.saved_slots])
 
 
 def _with_policy(config, policy):

@@ -12,6 +12,8 @@ The views use two undocumented names, both unchanged from Keras 3.0 to 3.15:
 
 import functools
 
+import keras
+
 
 def at_own_rates(optimizer, multipliers):
     """A view of a built optimizer with multipliers for its variables, in their order."""
@@ -37,6 +39,16 @@ def _times(learning_rate, multiplier):
     return learning_rate if multiplier == 1.0 else learning_rate * multiplier
 
 
+def _unless_zero(rate, update):
+    """Updates, unless a schedule is at zero: Ftrl divides by its rate, and gives NaN."""
+
+    def updated():
+        update()
+        return True
+
+    keras.ops.cond(keras.ops.not_equal(rate, 0.0), updated, lambda: False)
+
+
 @functools.cache
 def _view_classes(optimizer_class):
     class OneRate(optimizer_class):
@@ -56,9 +68,11 @@ def _view_classes(optimizer_class):
 
         def update_step(self, gradient, variable, learning_rate):
             multiplier = self.view_multiplier[self._get_variable_index(variable)]
-            return _at_rate(self, multiplier).update_step(
-                gradient, variable, _times(learning_rate, multiplier)
-            )
+            view, rate = _at_rate(self, multiplier), _times(learning_rate, multiplier)
+            if isinstance(self, keras.optimizers.Ftrl):
+                _unless_zero(rate, lambda: view.update_step(gradient, variable, rate))
+            else:
+                view.update_step(gradient, variable, rate)
 
         def _apply_weight_decay(self, variables):
             groups = {}

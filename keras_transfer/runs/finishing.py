@@ -1,7 +1,6 @@
 """What follows the training of a run: calibration, measures, export and page."""
 
 import contextlib
-import dataclasses
 import os
 import time
 import warnings
@@ -17,11 +16,11 @@ from keras_transfer.calibration.temperature_scaling import (
     HIGHEST,
     LOWEST,
     apply_temperature,
-    at_temperature,
-    fit_temperature,
+    temperature_of_logits,
 )
 from keras_transfer.data.decoding import decode_image
 from keras_transfer.features import NoRoomError
+from keras_transfer.models.head_outputs import before_activation
 from keras_transfer.runs.folder import Predictions
 from keras_transfer.runs.provenance import provenance_of
 from keras_transfer.runs.run import Run
@@ -88,12 +87,12 @@ def _write_report(run):
 @_progress.step("evaluation and export")
 def _evaluate_and_export(folder, model, history, splits, cache):
     """Calibrates, measures and exports a trained model; returns the metrics."""
-    predictions = list(_predict(model, splits, cache))
-    temperature = _temperature(predictions)
+    logits = _predict(model, splits, cache)
+    temperature = _temperature(logits.get("validation"), splits.labels.get("validation"))
     if temperature is not None:
         apply_temperature(model, temperature)
         folder.write_model(model)
-        predictions = [_scaled(one, temperature) for one in predictions]
+    predictions = [_predictions(split, logits[split], temperature, splits) for split in logits]
     folder.write_predictions(predictions)
     metrics = {
         "best_epoch": best_epoch(history.history),
@@ -114,13 +113,20 @@ def _evaluate_and_export(folder, model, history, splits, cache):
 
 
 def _predict(model, splits, cache):
-    """The predictions for every split but the training set."""
-    for split in ("validation", "test"):
-        dataset = getattr(splits, split)
-        if dataset is not None:
-            probabilities = model.predict(_inputs(model, dataset, cache), verbose=0)
-            paths = tuple(map(os.path.abspath, splits.paths.get(split, ())))
-            yield Predictions(split, probabilities, np.asarray(splits.labels[split]), paths)
+    """The logits for every split but the training set."""
+    datasets = {split: getattr(splits, split) for split in ("validation", "test")}
+    with before_activation(model):
+        return {
+            split: model.predict(_inputs(model, dataset, cache), verbose=0)
+            for split, dataset in datasets.items()
+            if dataset is not None
+        }
+
+
+def _predictions(split, logits, temperature, splits):
+    probabilities = _probabilities(logits, temperature or 1.0)
+    paths = tuple(map(os.path.abspath, splits.paths.get(split, ())))
+    return Predictions(split, probabilities, np.asarray(splits.labels[split]), paths)
 
 
 def _inputs(model, dataset, cache):
@@ -132,18 +138,18 @@ def _inputs(model, dataset, cache):
     return dataset
 
 
-def _temperature(predictions):
+def _probabilities(logits, temperature):
+    from scipy.special import softmax
+
+    return softmax(np.asarray(logits, "float64") / temperature, axis=1).astype("float32")
+
+
+def _temperature(logits, labels):
     """The temperature that calibrates the model on the validation set, or None."""
-    for one in predictions:
-        if one.split == "validation" and len(one.labels) >= _FEWEST_TO_CALIBRATE:
-            temperature = fit_temperature(one.probabilities, one.labels)
-            return None if temperature in (LOWEST, HIGHEST) else temperature
-    return None
-
-
-def _scaled(predictions, temperature):
-    probabilities = at_temperature(predictions.probabilities, temperature).astype("float32")
-    return dataclasses.replace(predictions, probabilities=probabilities)
+    if logits is None or len(logits) < _FEWEST_TO_CALIBRATE:
+        return None
+    temperature = temperature_of_logits(logits, labels)
+    return None if temperature in (LOWEST, HIGHEST) else temperature
 
 
 def _readable_by_server(splits):

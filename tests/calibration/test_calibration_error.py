@@ -6,7 +6,7 @@ from scipy import stats
 
 from keras_transfer._figures import save_figure
 from keras_transfer.calibration import measure_calibration, plot_reliability
-from tests.calibration.made_up_predictions import draw_predictions
+from tests.calibration.made_up_predictions import draw_logits, draw_predictions
 
 # Confidences .6, .9 and .9; the first and the last prediction are correct.
 THREE = np.array([[0.6, 0.4], [0.9, 0.1], [0.1, 0.9]])
@@ -55,16 +55,34 @@ def test_conclusion_follows_the_interval(over, expected):
     assert conclusion.endswith(f"): {expected}.") and "(n = 400)" in conclusion
 
 
-@pytest.mark.parametrize("over", [0.0, 0.2])
-def test_interval_contains_the_true_error(over):
+def confident(random, size, over):
+    """Two classes, a confidence near 1: most images are in one bin."""
+    confidence = np.maximum(1 - random.beta(1, 12, size), 0.5)
+    hits = random.random(size) < confidence - over
+    return np.stack([confidence, 1 - confidence], axis=1), 1 - hits
+
+
+MODELS = {
     # The confidence is `over` above the truth everywhere, so the true error is `over`.
+    "calibrated": (lambda random, size: draw_predictions(random, size), 0.0),
+    "overconfident": (lambda random, size: draw_predictions(random, size, 0.03), 0.03),
+    "very overconfident": (lambda random, size: draw_predictions(random, size, 0.2), 0.2),
+    "confident": (lambda random, size: confident(random, size, 0.02), 0.02),
+    # Of 400,000 images.
+    "flat logits": (lambda random, size: draw_logits(random, size, 0.6), 0.1263),
+}
+
+
+@pytest.mark.parametrize("size", [100, 1000])
+@pytest.mark.parametrize("model", MODELS)
+def test_interval_contains_the_true_error_in_95_percent(model, size):
+    draw, error = MODELS[model]
     random, contained = np.random.default_rng(2), 0
-    for _ in range(100):
-        probabilities, labels = draw_predictions(random, 300, over)
-        low, high = measure_calibration(probabilities, labels, num_draws=100).interval
-        contained += low <= over <= high
-    # The level of a bootstrap interval of few images is approximate: 90% is required.
-    assert contained >= stats.binom.ppf(0.001, 100, 0.9)
+    for seed in range(100):
+        drawn = draw(random, size)
+        low, high = measure_calibration(*drawn, num_draws=300, seed=seed).interval
+        contained += low <= error <= high
+    assert contained >= stats.binom.ppf(0.01, 100, 0.95)
 
 
 @pytest.mark.parametrize(

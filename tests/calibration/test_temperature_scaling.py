@@ -10,6 +10,7 @@ from keras_transfer.calibration.temperature_scaling import (
     apply_temperature,
     at_temperature,
     fit_temperature,
+    temperature_of_logits,
 )
 from keras_transfer.heads import DenseHead, SigmoidHead, SoftmaxHead
 from keras_transfer.models import TransferModel
@@ -184,6 +185,28 @@ def test_error_of_an_overconfident_model_falls_on_a_test_set():
 def test_perfect_and_hopeless_predictions_have_a_bounded_temperature():
     rows = np.array([[0.9, 0.1], [0.1, 0.9]])
     assert fit_temperature(rows, np.array([0, 1])) == 0.1
-    assert fit_temperature(rows, np.array([1, 0])) == 10.0
+    assert fit_temperature(rows, np.array([1, 0])) == 1000.0
     certain = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])  # their logarithms are infinite
-    assert 0.1 <= fit_temperature(certain, np.array([0, 1, 1])) <= 10
+    assert 0.1 <= fit_temperature(certain, np.array([0, 1, 1])) <= 1000
+
+
+def test_temperature_is_right_where_probabilities_saturate():
+    # The logits are 66 times too large: in float32 most probabilities are 0 or 1.
+    model = TransferModel(residual_backbone(), SoftmaxHead(3))
+    raw = logits(model, IMAGES)
+    model.layers[-1].kernel.assign(2 / raw.std() * model.layers[-1].kernel)
+    model.layers[-1].bias.assign([0.0, 0.0, 0.0])
+    random = np.random.default_rng(0)
+    shares = softmax(logits(model, IMAGES))
+    labels = np.array([random.choice(3, p=row / row.sum()) for row in shares.astype(float)])
+    expected = temperature_of_logits(logits(model, IMAGES), labels)
+    before = calibrated(model, (IMAGES, labels)).predict(IMAGES, verbose=0)
+    for variable in model.layers[-1].weights:
+        variable.assign(66 * variable)
+    saturated = model.predict(IMAGES, verbose=0)
+    assert (saturated == 0).mean() > 0.1
+    found = temperature_of_logits(logits(model, IMAGES), labels)
+    assert found == pytest.approx(66 * expected, rel=1e-3)
+    after = calibrated(model, (IMAGES, labels)).predict(IMAGES, verbose=0)
+    np.testing.assert_allclose(after, before, atol=1e-3)
+    np.testing.assert_array_equal(model.predict(IMAGES, verbose=0), saturated)

@@ -191,6 +191,8 @@ def test_odd_data_end_in_one_line(train, told):
             entrance(train())
     with pytest.raises(ValueError, match=told.replace("steps_per_epoch", "validation_steps")):
         make(SOFTMAX).fit(dataset(LABELS), validation_data=train(), verbose=0)
+    with pytest.raises(ValueError, match=told.replace("steps_per_epoch", "steps")):
+        make(SOFTMAX).evaluate(train(), verbose=0)
 
 
 @RAN_OUT

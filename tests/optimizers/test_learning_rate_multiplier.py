@@ -638,3 +638,30 @@ def test_variables_that_are_new_to_the_optimizer_end_in_one_line():
     model.get_layer("conv").trainable = True
     with pytest.raises(ValueError, match=r"were layers unfrozen [^\n]*conv/kernel'$"):
         in_a_loop(model, optimizer, False)()
+
+
+SCHEDULES = {
+    "decay to zero": lambda: keras.optimizers.schedules.CosineDecay(0.1, 4),
+    "warm-up from zero": lambda: keras.optimizers.schedules.CosineDecay(
+        0.0, 10, warmup_target=0.1, warmup_steps=3
+    ),
+}
+
+
+@pytest.mark.parametrize("graph", [True, False], ids=["graph", "eager"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("name", cases.OPTIMIZERS)
+def test_a_schedule_at_zero_leaves_finite_variables(name, schedule, graph):
+    results = []
+    for wrap in (False, True):
+        trained = cases.variables("kernel", "bias")
+        optimizer = cases.make(name, SCHEDULES[schedule]())
+        if wrap:
+            optimizer = LearningRateMultiplier(optimizer, {".*": 1.0})
+        steps = cases.gradients(trained, steps=6)
+        results.append(cases.train(optimizer, trained, steps, graph))
+    inner, wrapped = results
+    assert all(np.isfinite(values).all() for values in wrapped)
+    for expected, values in zip(inner, wrapped, strict=True):
+        if name != "Ftrl":  # of Keras, which divides by its rate
+            np.testing.assert_array_equal(values, expected)

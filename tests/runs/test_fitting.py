@@ -11,10 +11,10 @@ from keras_transfer.backbones import Backbone
 from keras_transfer.calibration.temperature_scaling import apply_temperature
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
+from keras_transfer.models.head_outputs import logits
 from keras_transfer.runs import fitting, provenance
-from keras_transfer.runs.finishing import _scaled, _temperature
+from keras_transfer.runs.finishing import _probabilities, _temperature
 from keras_transfer.runs.fitting import fit
-from keras_transfer.runs.folder import Predictions
 from tests.networks import residual_backbone, small_application
 from tests.pictures import colour_folder
 
@@ -22,42 +22,40 @@ RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.uniform(0, 255, (60, 16, 16, 3)).astype("float32")
 
 
-def answers(split, number, share, confidence=0.9):
-    """Answers for two classes, a share of them right, all as sure as that."""
+def answers(number, share, confidence=0.9):
+    """Logits and labels for two classes, a share of them right, all as sure as that."""
     labels = (np.arange(number) >= share * number).astype(int)
-    probabilities = np.tile(np.float32([confidence, 1 - confidence]), (number, 1))
-    return Predictions(split, probabilities, labels, ())
+    return np.tile(np.log([confidence, 1 - confidence]), (number, 1)), labels
 
 
 def test_predictions_are_those_of_the_calibrated_model():
     model = TransferModel(residual_backbone("tf"), SoftmaxHead(2))
-    before = Predictions("test", model.predict(IMAGES, verbose=0), np.zeros(60, int), ())
+    before = logits(model, IMAGES)
     apply_temperature(model, 2.5)
-    found = _scaled(before, 2.5).probabilities
+    found = _probabilities(before, 2.5)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, model.predict(IMAGES, verbose=0), atol=1e-6)
-    assert np.abs(found - before.probabilities).max() > 0.01
+    assert np.abs(found - _probabilities(before, 1.0)).max() > 0.01
 
 
 def test_temperature_makes_answers_as_sure_as_they_are_right():
-    found = _temperature([answers("test", 100, 0.5), answers("validation", 100, 0.7)])
-    scaled = _scaled(answers("validation", 100, 0.7), found)
-    assert scaled.probabilities[0, 0] == pytest.approx(0.7, abs=0.01)
+    given, labels = answers(100, 0.7)
+    scaled = _probabilities(given, _temperature(given, labels))
+    assert scaled[0, 0] == pytest.approx(0.7, abs=0.01)
 
 
 @pytest.mark.parametrize(
-    "predictions",
+    "given",
     [
-        [],
-        [answers("test", 100, 0.7)],
-        [answers("validation", 49, 0.7)],
+        (None, None),
+        answers(49, 0.7),
         # The surer the better, or the less sure: no temperature is the best.
-        [answers("validation", 100, 1.0)],
-        [answers("validation", 100, 0.1)],
+        answers(100, 1.0),
+        answers(100, 0.1),
     ],
 )
-def test_some_pictures_tell_no_temperature(predictions):
-    assert _temperature(predictions) is None
+def test_some_pictures_tell_no_temperature(given):
+    assert _temperature(*given) is None
 
 
 def test_a_plan_that_does_not_fit_leaves_no_folder(tmp_path):
