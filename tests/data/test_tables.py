@@ -98,7 +98,7 @@ def test_network_on_a_table_is_trained_saved_and_a_backbone_for_another(source, 
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     odd = {
-        "age": np.array([[np.nan], [30.0]]), "job": tf.constant([["smith"], ["cook"]]),
+        "age": tf.constant([[np.nan], [30.0]]), "job": tf.constant([["smith"], ["cook"]]),
         "city": tf.constant([[""], ["town 1"]]),
     }  # fmt: skip
     np.testing.assert_array_equal(loaded(odd), model(odd))
