@@ -13,7 +13,7 @@ DATA = pathlib.Path(
 
 
 def pytest_collection_finish():
-    """TensorFlow's many objects are not looked through again and again: a tenth of the time."""
+    """TensorFlow's many objects are not looked through again and again."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 

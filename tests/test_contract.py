@@ -13,9 +13,11 @@ from keras_transfer import callbacks, data, freezing, heads, models, optimizers
 from keras_transfer.backbones import Backbone
 from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.backbones.presets import TextPreprocessing
+from keras_transfer.backbones.table_network import NumberColumns
 from keras_transfer.heads.classification_heads import SoftmaxAccuracy, SoftmaxCrossentropy
 from keras_transfer.heads.pooling import MaskedPooling
 from keras_transfer.heads.scaled_dense import ScaledDense
+from keras_transfer.heads.text_conv_head import WithoutPadding
 
 PACKAGE = pathlib.Path(keras_transfer.__file__).parent
 SUBPACKAGES = [name for name in keras_transfer.__all__ if not name.startswith("_")]
@@ -76,12 +78,15 @@ ROUND_TRIPS = [
     heads.DenseHead(2, hidden_units=(3,), dropout=0.1),
     heads.SoftmaxHead(3, label_smoothing=0.1),
     heads.SigmoidHead(3, pooling="max"),
+    heads.TextConvHead(3, filters=4, kernel_sizes=(2,)),
     SoftmaxCrossentropy(label_smoothing=0.2),
     SoftmaxAccuracy(name="hits"),
     heads.GeneralizedMeanPooling(p=2.0),
     MaskedPooling("max"),
+    WithoutPadding(),
     heads.JoinedHead([keras.Input((3,), name="row")], heads.SoftmaxHead(2), units=4),
     ScaledDense(2),
+    NumberColumns(),
     Preprocessing("torch"),
     optimizers.LearningRateMultiplier("sgd", {"a/.*": 0.5, ".*": 1.0}),
     data.Augmentation(flip="horizontal", rotation=0.1, mixup=0.2, seed=3),

@@ -3,9 +3,11 @@
 from keras_transfer._applications import list_backbones
 from keras_transfer.backbones.backbone import Backbone
 from keras_transfer.backbones.graph import split
+from keras_transfer.backbones.word_vectors import read_vectors
 
 __all__ = [
     "Backbone",
     "list_backbones",
+    "read_vectors",
     "split",
 ]

@@ -3,8 +3,11 @@
 import functools
 import os
 import random
+from collections.abc import Sequence
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from keras_transfer._applications import APPLICATIONS, find_application
 from keras_transfer.backbones import graph
@@ -22,6 +25,8 @@ from keras_transfer.backbones.preprocessing import (
 )
 from keras_transfer.backbones.presets import read_preset
 from keras_transfer.backbones.stages import Stage, compute_stages
+from keras_transfer.backbones.table_network import table_network
+from keras_transfer.backbones.word_vectors import vectors_network
 
 # What KerasHub calls the features of each token, beside the pooled ones.
 _SEQUENCE = "sequence_output"
@@ -169,6 +174,60 @@ class Backbone(FrozenModeOfClones):
         network = read_preset(preset, sequence_length)
         return cls.from_model(network, application=os.path.basename(os.fspath(preset)))
 
+    @classmethod
+    def from_vectors(
+        cls, vocabulary: Sequence[str], vectors: np.ndarray, sequence_length: int = 64
+    ) -> "Backbone":
+        """Makes a backbone that gives the vectors of the words of a text.
+
+        Words that the training texts lack keep their vectors, so a new text with them is
+        understood. Unknown words have a vector of zeros.
+
+        Args:
+            vocabulary: different words, the most frequent ones first. If all are in lower
+                case, texts are converted to it.
+            vectors: an array of shape `(words, dimensions)`, for example from `read_vectors`.
+            sequence_length: of a text, in words: longer texts are cut, shorter ones padded.
+                Defaults to 64.
+
+        Returns:
+            A `Backbone` with one stage, the embedding. Its input is `text`, strings.
+
+        Example:
+            >>> words = backbones.Backbone.from_vectors(["good", "bad"], [[1.0], [-1.0]])
+            >>> words.predict(tf.constant(["Good, not bad!"]), verbose=0)[0, :3, 0].tolist()
+            [1.0, 0.0, -1.0]
+        """
+        network = vectors_network(vocabulary, vectors, sequence_length)
+        return cls.from_model(network)
+
+    @classmethod
+    def from_table(
+        cls, train: tf.data.Dataset, hidden_units: Sequence[int] = (128, 64)
+    ) -> "Backbone":
+        """Makes a backbone for the rows of a table, with random weights.
+
+        Train it on a large table, with `FreezeNone()`, and use `model.backbone` as the backbone
+        for a small one with the same columns. Numbers are standardized, missing ones become the
+        mean; categories are one-hot, unknown ones one more. The statistics and categories of
+        `train` are part of the backbone.
+
+        Args:
+            train: a dataset of dicts of columns, as `data.table` gives it.
+            hidden_units: sizes of the dense layers; each is a stage. Defaults to `(128, 64)`.
+
+        Returns:
+            A `Backbone` whose inputs have the names of the columns.
+
+        Example:
+            >>> columns = {"age": np.array([[30.0], [np.nan]]), "job": np.array([["a"], ["b"]])}
+            >>> rows = tf.data.Dataset.from_tensor_slices((columns, [0, 1])).batch(2)
+            >>> backbone = backbones.Backbone.from_table(rows, hidden_units=(8, 4))
+            >>> [stage.boundary for stage in backbone.stages]
+            ['hidden_1', 'hidden_2']
+        """
+        return cls.from_model(table_network(train, hidden_units))
+
     def _assemble_on_images(self, network, input_shape, preprocessing, application):
         inputs = keras.Input(input_shape, name="images")
         images = Preprocessing(preprocessing, name="preprocessing")(inputs)
@@ -184,6 +243,8 @@ class Backbone(FrozenModeOfClones):
     def _from_tensors(self, inputs, output, application, name):
         super().__init__(inputs=inputs, outputs=output, name=name)
         self.application = application
+        if self.mask is not None:
+            graph.name_mask(self)
         for layer in self.layers:
             follow_trainable(layer)
 
@@ -298,7 +359,7 @@ def random_twin(backbone, seed=0):
     finally:
         random.setstate(state)
     for original, layer in zip(backbone.layers, twin.layers, strict=True):
-        if isinstance(layer, keras.layers.Normalization) or not layer.weights:
+        if not graph.is_learned(layer):
             graph.copy_state(original, layer)
     return twin
 

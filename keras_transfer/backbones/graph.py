@@ -51,9 +51,9 @@ def cuts(model, taps=()):
     found, learned = {}, set()
     live = {id(tensor): tensor for tensor in model.inputs}
     for index, node in enumerate(nodes):
-        is_learned = _has_weights(node) or any(id(t) in learned for t in node.input_tensors)
+        reads_learned = any(id(tensor) in learned for tensor in node.input_tensors)
         live.update({id(tensor): tensor for tensor in node.outputs})
-        if is_learned:
+        if reads_learned or is_learned(node.operation):
             learned.update(id(tensor) for tensor in node.outputs)
         live = {key: one for key, one in live.items() if last_reader.get(key, -1) > index}
         own = [one for one in live.values() if any(one is made for made in node.outputs)]
@@ -73,8 +73,14 @@ def tensor_name(tensor):
     return f"{operation.name}_{index}" if several else operation.name
 
 
-def _has_weights(node):
-    return isinstance(node.operation, keras.Layer) and bool(node.operation.weights)
+def is_learned(operation):
+    """Whether an operation has weights that are learned.
+
+    The statistics of preprocessing, of `Normalization` for example, are not.
+    """
+    fixed = isinstance(operation, keras.layers.Normalization)
+    fixed = fixed or getattr(operation, "holds_statistics", False)
+    return isinstance(operation, keras.Layer) and not fixed and bool(operation.weights)
 
 
 def split(model: keras.Model, at: str) -> tuple[keras.Model, keras.Model]:
@@ -154,6 +160,13 @@ def sequence_mask(model):
         return mask
     masks = (node.arguments.kwargs.get("padding_mask") for node in forward_nodes(model)[::-1])
     return next((mask for mask in masks if isinstance(mask, keras.KerasTensor)), None)
+
+
+def name_mask(model):
+    """Names the operation of the mask, which Keras numbers through the whole process."""
+    operation = sequence_mask(model)._keras_history.operation
+    if not isinstance(operation, keras.Layer) and _is_automatic(operation):
+        operation.name = f"{model.outputs[0]._keras_history.operation.name}_mask"
 
 
 def masked(model, tensors):
@@ -243,9 +256,8 @@ def stable_names(operations):
     chosen, automatic = {}, {}
     taken = set()
     for operation in operations:
-        prefix = snake_case(type(operation).__name__)
-        if re.fullmatch(rf"{re.escape(prefix)}(_\d+)?", operation.name):
-            automatic[id(operation)] = prefix
+        if _is_automatic(operation):
+            automatic[id(operation)] = snake_case(type(operation).__name__)
         else:
             chosen[id(operation)] = _unused(operation.name, taken)
             taken.add(chosen[id(operation)])
@@ -253,6 +265,11 @@ def stable_names(operations):
         chosen[key] = _unused(prefix, taken)
         taken.add(chosen[key])
     return chosen
+
+
+def _is_automatic(operation):
+    prefix = re.escape(snake_case(type(operation).__name__))
+    return bool(re.fullmatch(rf"{prefix}(_\d+)?", operation.name))
 
 
 def _unused(name, taken):

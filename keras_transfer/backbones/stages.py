@@ -48,7 +48,7 @@ def compute_stages(model, reference_size=256):
         _Point(name, position[name], shapes[name], operations[position[name]])
         for name in graph.boundaries(model)
     ]
-    weighted = [i for i, operation in enumerate(operations) if _has_weights(operation)]
+    weighted = [i for i, operation in enumerate(operations) if graph.is_learned(operation)]
     kinds = [type(operations[i]).__name__ for i in weighted]
     begun = [
         i
@@ -91,13 +91,6 @@ class _Point:
         """Whether it joins tensors of one resolution: an addition or a concatenation."""
         inputs = keras.tree.flatten(self.operation.input)
         return len(inputs) > 1 and len({tensor.shape[1:-1] for tensor in inputs}) == 1
-
-
-def _has_weights(operation):
-    """Whether it has weights to learn. `Normalization` only holds statistics of ImageNet."""
-    is_layer = isinstance(operation, keras.Layer)
-    fixed = isinstance(operation, keras.layers.Normalization)
-    return is_layer and not fixed and bool(operation.weights)
 
 
 def _input_size(model, reference_size):

@@ -1,4 +1,4 @@
-"""Images in: folders, CSV files and TensorFlow Datasets, checked, split and augmented."""
+"""Images and texts in: folders, tables and TensorFlow Datasets, checked, split, augmented."""
 
 from keras_transfer.data import augmentation
 from keras_transfer.data.augmentation import Augmentation
@@ -6,6 +6,9 @@ from keras_transfer.data.image_folders import image_folder
 from keras_transfer.data.image_splits import DataWarning
 from keras_transfer.data.image_tables import image_table
 from keras_transfer.data.sheet import show
+from keras_transfer.data.tables import table
+from keras_transfer.data.text_folders import text_folder
+from keras_transfer.data.text_tables import text_table
 from keras_transfer.data.tfds import from_tfds
 
 __all__ = [
@@ -16,4 +19,7 @@ __all__ = [
     "image_folder",
     "image_table",
     "show",
+    "table",
+    "text_folder",
+    "text_table",
 ]

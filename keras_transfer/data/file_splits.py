@@ -3,14 +3,13 @@
 import collections.abc
 import dataclasses
 import os
-import warnings
 
 from keras_transfer.data.copies import copies_among
 from keras_transfer.data.exclusions import excluded_paths
 from keras_transfer.data.image_files import examples_of, make_loader
 from keras_transfer.data.pipeline import mixed_order
 from keras_transfer.data.scanning import scan, value_range_message
-from keras_transfer.data.splitting import groups_of, stratified_split, units_of
+from keras_transfer.data.splitting import fold_of, groups_of, stratified_split, units_of
 
 SPLITS = ("train", "validation", "test")
 _MOST_LISTED = 20
@@ -165,20 +164,9 @@ class FileOptions:
 
     def _with_fold(self, rows, groups, seed):
         """All rows but those of the test set, with one fold of them as test set."""
-        from sklearn.model_selection import StratifiedGroupKFold
-
         every = [*rows["train"], *rows.get("validation", [])]
-        index, number = self.fold
-        units = _units(every, groups)
-        if len(set(units)) < number:
-            raise ValueError(
-                f"There are {len(set(units))} images or groups, too few for {number} folds."
-            )
         labels = [label for label, _ in every]
-        splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-            kept, moved = list(splitter.split(labels, labels, units))[index]
+        kept, moved = fold_of(labels, _units(every, groups), self.fold, seed)
         return {
             "train": [every[place] for place in kept], "test": [every[place] for place in moved]
         }  # fmt: skip

@@ -110,7 +110,7 @@ def image_folder(
     place = f"directory={os.fspath(directory)!r}"
     files = FileOptions(place, on_unreadable, shuffle, exclude, fold)
     directory = _existing(directory)
-    folders, messages = _find_splits(directory)
+    folders, messages = find_splits(directory)
     classes = {}
     for split, folder in folders.items():
         classes[split], more = find_classes(folder)
@@ -150,7 +150,7 @@ def _existing(directory):
     return path
 
 
-def _find_splits(directory):
+def find_splits(directory):
     """Dict from split to folder, and messages; a folder without splits is all "train".
 
     `train/` counts as a split if it contains class folders and no images: it may also be a

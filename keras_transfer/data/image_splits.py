@@ -51,6 +51,7 @@ class ImageSplits:
         excluded: tuple of the paths that were left out on request.
         groups: dict from split to the group of each image, None for one without; empty without
             groups.
+        texts: dict from split to the texts; empty for images.
 
     Example:
         >>> splits = data.image_folder("photos", image_size=16)
@@ -74,6 +75,7 @@ class ImageSplits:
     groups: dict[str, tuple[str | None, ...]] = dataclasses.field(
         default_factory=dict, repr=False
     )
+    texts: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def num_images(self) -> dict[str, int]:
@@ -111,9 +113,9 @@ def imbalance(counts):
     return max(present) / min(present)
 
 
-def check_splits(labels, digests, places, class_names):
+def check_splits(labels, digests, places, class_names, thing="image"):
     """The warnings about a data set, from dicts of split to labels, digests and names."""
-    found = _check_counts(labels, class_names)
+    found, things = _check_counts(labels, class_names, thing), f"{thing.capitalize()}s"
     for one, other in itertools.combinations(labels, 2):
         known = dict(zip(digests[one], places[one], strict=True))
         shared = [
@@ -123,7 +125,7 @@ def check_splits(labels, digests, places, class_names):
         ]
         if shared:
             found.append(
-                f"Images of the {other} split are also in the {one} split, which makes its "
+                f"{things} of the {other} split are also in the {one} split, which makes its "
                 f"score too high: {len(shared)}, {_pairs(shared)}."
             )
     seen, contradictions = {}, []
@@ -135,32 +137,32 @@ def check_splits(labels, digests, places, class_names):
                 contradictions.append((first_place, place))
     if contradictions:
         found.append(
-            f"Images in two classes, one of which is wrong: {len(contradictions)}, "
+            f"{things} in two classes, one of which is wrong: {len(contradictions)}, "
             f"{_pairs(contradictions)}."
         )
     return found
 
 
-def _check_counts(labels, class_names):
-    """Absent classes, classes with one image, and strong imbalance."""
+def _check_counts(labels, class_names, thing):
+    """Absent classes, classes with one example, and strong imbalance."""
     found = []
     counts = count_classes(labels["train"], class_names)
     single = [name for name, count in counts.items() if count == 1]
     if single:
-        found.append(f"Only one training image for {_listed(single)}.")
+        found.append(f"Only one training {thing} for {_listed(single)}.")
     for split, split_labels in labels.items():
         present = count_classes(split_labels, class_names)
         absent = [name for name, count in present.items() if count == 0]
         # A class with one image cannot be divided; the message above says so.
         absent = [name for name in absent if split == "train" or name not in single]
         if absent:
-            found.append(f"No image in the {split} split for {_listed(absent)}.")
+            found.append(f"No {thing} in the {split} split for {_listed(absent)}.")
     if imbalance(counts) >= STRONG_IMBALANCE:
         largest = max(counts, key=counts.get)
         smallest = min((name for name in counts if counts[name]), key=counts.get)
         found.append(
             f"The classes are strongly imbalanced: '{largest}' has {counts[largest]} training "
-            f"images, '{smallest}' has {counts[smallest]}. Pass `class_weight` to `fit` "
+            f"{thing}s, '{smallest}' has {counts[smallest]}. Pass `class_weight` to `fit` "
             "(--balance) to give each class the same weight."
         )
     return found

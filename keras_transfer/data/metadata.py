@@ -1,16 +1,19 @@
 """CSV files about images."""
 
 import csv
+import gzip
 import os
 import pathlib
 
 
-def csv_rows(file, columns):
+def csv_rows(file, columns, header=None):
     """The rows of a CSV file with a header as dicts.
 
     Args:
-        file: its path; UTF-8, with commas, semicolons or tabs between the cells.
+        file: its path; UTF-8, with commas, semicolons or tabs between the cells; a suffix
+            `.gz` says that it is compressed.
         columns: names that the header must hold: a dict of argument to name.
+        header: the names of the columns if the file has no header. Defaults to None.
 
     Raises:
         OSError: if it cannot be read.
@@ -20,12 +23,13 @@ def csv_rows(file, columns):
     if file.exists() and not file.is_file():  # reading a pipe would wait for its writer
         raise ValueError(f"'{file}' is not a file. Received: {os.fspath(file)!r}")
     try:
-        with open(file, encoding="utf-8-sig", newline="") as opened:
-            header = opened.readline()
+        opener = gzip.open if file.suffix == ".gz" else open
+        with opener(file, "rt", encoding="utf-8-sig", newline="") as opened:
+            first = opened.readline()
             opened.seek(0)
-            table = csv.DictReader(opened, delimiter=max(",;\t", key=header.count))
+            table = csv.DictReader(opened, header, delimiter=max(",;\t", key=first.count))
             rows, found = list(table), list(table.fieldnames or [])
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile) as error:
         raise ValueError(
             f"'{file}' is not a CSV file in UTF-8: {error}. Received: file={os.fspath(file)!r}"
         ) from error

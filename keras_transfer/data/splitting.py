@@ -4,6 +4,7 @@ import collections
 import collections.abc
 import hashlib
 import os
+import warnings
 
 
 def stratified_split(labels, units, fraction, seed):
@@ -60,6 +61,28 @@ def stratified_split(labels, units, fraction, seed):
                 choose(min(fitting, key=change))
     set_aside = [index for index, unit in enumerate(units) if unit in chosen]
     return [index for index, unit in enumerate(units) if unit not in chosen], set_aside
+
+
+def fold_of(labels, units, fold, seed):
+    """The indices of all rows but those of a fold, and of those of the fold.
+
+    Args:
+        labels: of the rows.
+        units: rows with equal ones stay together.
+        fold: `(index, number)`.
+        seed: of the division.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    index, number = fold
+    if len(set(units)) < number:
+        raise ValueError(
+            f"There are {len(set(units))} examples or groups, too few for {number} folds."
+        )
+    splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        return list(splitter.split(labels, labels, units))[index]
 
 
 def units_of(digests, pairs, groups):

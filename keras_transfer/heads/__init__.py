@@ -5,6 +5,7 @@ from keras_transfer.heads.dense_head import DenseHead
 from keras_transfer.heads.head import Head
 from keras_transfer.heads.joined_head import JoinedHead
 from keras_transfer.heads.pooling import GeneralizedMeanPooling
+from keras_transfer.heads.text_conv_head import TextConvHead
 
 __all__ = [
     "DenseHead",
@@ -13,4 +14,5 @@ __all__ = [
     "JoinedHead",
     "SigmoidHead",
     "SoftmaxHead",
+    "TextConvHead",
 ]

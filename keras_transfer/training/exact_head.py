@@ -97,11 +97,7 @@ def can_solve(model, element_spec):
         element_spec: of a dataset of batches `(images, labels)`.
     """
     head = model.heads
-    if (
-        not isinstance(head, SoftmaxHead)
-        or head.hidden_units
-        or head.pooling in ("gem", "flatten")
-    ):
+    if type(head) is not SoftmaxHead or head.hidden_units or head.pooling in ("gem", "flatten"):
         return False
     if not isinstance(element_spec, tuple) or len(element_spec) != 2:
         return False

@@ -1,0 +1,199 @@
+"""From labelled texts or rows, held in memory, to `ImageSplits`."""
+
+import collections.abc
+import dataclasses
+import hashlib
+import json
+import typing
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+from keras_transfer.data.image_splits import DataWarning, ImageSplits, check_splits
+from keras_transfer.data.labeled_dataset import (
+    ImageSource,
+    LabeledDataset,
+    without_autotuning,
+)
+from keras_transfer.data.splitting import fold_of, stratified_split, units_of
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A text, or the cells of a table, with the class.
+
+    Attributes:
+        content: a text, or a tuple of the texts of cells.
+        label: the name of the class.
+        split: "train", "validation" or "test".
+        group: the name of the group, or None.
+        place: a name for messages.
+    """
+
+    content: str | tuple
+    label: str
+    split: str
+    group: str | None
+    place: str
+
+    @property
+    def digest(self):
+        """Equal for contents that differ in nothing but spaces and capital letters."""
+        cells = [self.content] if isinstance(self.content, str) else self.content
+        same = [" ".join(cell.lower().split()) for cell in cells]
+        return hashlib.sha256(json.dumps(same).encode()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class RowOptions:
+    """The arguments that the readers of texts and tables share; `text_table` explains each.
+
+    `received` is the argument with the data, for errors: its name and value.
+    """
+
+    received: str
+    batch_size: int
+    validation_split: float | None
+    seed: int
+    shuffle: bool
+    fold: tuple[int, int] | None
+
+    def __post_init__(self):
+        if not isinstance(self.batch_size, int) or self.batch_size < 1:
+            raise ValueError(
+                "`batch_size` must be a positive integer. "
+                f"Received: batch_size={self.batch_size!r}"
+            )
+        if self.validation_split is not None and not 0 < self.validation_split < 1:
+            raise ValueError(
+                "`validation_split` must lie between 0 and 1, or be None to train on all "
+                f"examples. Received: validation_split={self.validation_split!r}"
+            )
+
+    def splits(
+        self,
+        rows: collections.abc.Sequence[Row],
+        tensors: collections.abc.Callable[[list], typing.Any] = tf.constant,
+        thing: str = "text",
+    ) -> ImageSplits:
+        """The datasets of rows, after it has raised the warnings about them.
+
+        Args:
+            rows: all rows.
+            tensors: function from the contents of rows to the structure of tensors that a
+                dataset gives. Defaults to texts as strings.
+            thing: what a row is, for messages. Defaults to "text".
+        """
+        by_split = {
+            name: [row for row in rows if row.split == name]
+            for name in SPLITS
+            if any(row.split == name for row in rows)
+        }
+        class_names = self._class_names(by_split)
+        if self.fold is not None:
+            by_split = self._with_fold(by_split, class_names)
+        elif "validation" not in by_split and self.validation_split is not None:
+            by_split = self._divided(by_split, class_names)
+        labels = {
+            split: tuple(class_names.index(row.label) for row in found)
+            for split, found in by_split.items()
+        }
+        digests = {split: [row.digest for row in found] for split, found in by_split.items()}
+        places = {split: [row.place for row in found] for split, found in by_split.items()}
+        messages = check_splits(labels, digests, places, class_names, thing)
+        for message in messages:
+            warnings.warn(message, DataWarning, stacklevel=4)
+        fingerprints = {
+            split: _fingerprint(found, labels[split]) for split, found in by_split.items()
+        }
+
+        def dataset(split, shuffle=False):
+            if split not in by_split:
+                return None
+            given = tensors([row.content for row in by_split[split]])
+            return self._dataset(
+                given, labels[split], class_names, fingerprints[split], shuffle
+            )
+
+        return ImageSplits(
+            train=dataset("train", self.shuffle),
+            validation=dataset("validation"),
+            test=dataset("test"),
+            train_in_order=dataset("train"),
+            class_names=class_names,
+            labels=labels,
+            paths={},
+            fingerprints=fingerprints,
+            warnings=tuple(messages),
+            groups=self._groups(by_split),
+            texts={}
+            if thing != "text"
+            else {
+                split: tuple(row.content for row in found) for split, found in by_split.items()
+            },
+        )
+
+    def _class_names(self, by_split):
+        names = tuple(sorted({row.label for row in by_split.get("train", ())}))
+        for split, rows in by_split.items():
+            unknown = sorted({row.label for row in rows} - set(names))
+            if unknown:
+                raise ValueError(
+                    f"The {split} split has classes without training examples: {unknown}. "
+                    f"Classes with training examples: {list(names)}. Received: {self.received}"
+                )
+        if len(names) < 2:
+            raise ValueError(
+                "At least two classes with examples are needed. Found examples for "
+                f"{list(names)} alone. Received: {self.received}"
+            )
+        return names
+
+    def _divided(self, by_split, class_names):
+        train = by_split["train"]
+        kept, moved = stratified_split(
+            [row.label for row in train], _units(train), self.validation_split, self.seed
+        )
+        found = {"train": [train[index] for index in kept]}
+        if moved:
+            found["validation"] = [train[index] for index in moved]
+        return {**found, **{name: by_split[name] for name in by_split if name != "train"}}
+
+    def _with_fold(self, by_split, class_names):
+        every = [*by_split["train"], *by_split.get("validation", [])]
+        labels = [class_names.index(row.label) for row in every]
+        kept, moved = fold_of(labels, _units(every), self.fold, self.seed)
+        return {
+            "train": [every[index] for index in kept], "test": [every[index] for index in moved]
+        }  # fmt: skip
+
+    def _dataset(self, given, labels, class_names, fingerprint, shuffle):
+        number = len(labels)
+        slices = tf.data.Dataset.from_tensor_slices((given, tf.constant(labels, "int32")))
+        source = ImageSource(
+            lambda start=0: slices.skip(start), number, fingerprint, self.batch_size, shuffle,
+            self.seed, name=self.received.split("=", 1)[1].strip("'\""),
+        )  # fmt: skip
+        found = slices
+        if shuffle:
+            found = found.shuffle(number, self.seed, reshuffle_each_iteration=True)
+        found = without_autotuning(found.batch(self.batch_size).prefetch(2))
+        return LabeledDataset(found, class_names, number, source)
+
+    def _groups(self, by_split):
+        if all(row.group is None for rows in by_split.values() for row in rows):
+            return {}
+        return {split: tuple(row.group for row in rows) for split, rows in by_split.items()}
+
+
+def _units(rows):
+    """For each row a string, equal for copies and for rows of one group."""
+    return units_of([row.digest for row in rows], [], [row.group for row in rows])
+
+
+def _fingerprint(rows, labels):
+    content = [[row.content for row in rows], list(map(int, np.asarray(labels)))]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

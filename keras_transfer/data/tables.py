@@ -1,0 +1,126 @@
+"""Rows of a table, each with its class."""
+
+import collections.abc
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_transfer.data.image_splits import ImageSplits
+from keras_transfer.data.metadata import csv_rows
+from keras_transfer.data.row_splits import Row, RowOptions
+from keras_transfer.data.text_tables import label_of, split_named
+
+_MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
+
+
+def table(
+    file: str | os.PathLike,
+    label: str,
+    columns: collections.abc.Sequence[str] | None = None,
+    split: str | None = None,
+    group: str | None = None,
+    *,
+    header: collections.abc.Sequence[str] | None = None,
+    keep: collections.abc.Callable[[dict], bool] | None = None,
+    batch_size: int = 32,
+    validation_split: float | None = 0.2,
+    seed: int = 0,
+    shuffle: bool = True,
+    fold: tuple[int, int] | None = None,
+) -> ImageSplits:
+    """Reads the rows of a CSV file, each with its class.
+
+    A column whose cells are all numbers, or missing, is a column of numbers: float32 of shape
+    `(batch, 1)`, with NaN for a missing one. Any other is a column of categories: strings of
+    shape `(batch, 1)`, "" for a missing one. An element of each dataset is `(columns, labels)`,
+    a dict of name to column, and int32 labels. `backbones.Backbone.from_table` makes a network
+    for it.
+
+    Args:
+        file: the CSV file in UTF-8 with commas, semicolons or tabs, also compressed (`.gz`).
+        label: the name of the column with the classes.
+        columns: the names of the columns to use. Defaults to None: all others.
+        split: the name of the column with the split of each row: train, validation or test.
+            Defaults to None: all rows are for training.
+        group: the name of a column: all rows of a group are on one side of the split.
+        header: the names of the columns of a file that has no header. Defaults to None.
+        keep: a function from a row, a dict of name to text, to whether it is used. Defaults to
+            None, all rows.
+        batch_size: as in `text_table`, as all that follow.
+        validation_split: fraction of each class.
+        seed: of the split and of the order.
+        shuffle: whether the order changes in each epoch.
+        fold: `(index, number)` for cross-validation.
+
+    Returns:
+        An `ImageSplits`, whose examples are rows.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file lacks a column, or a row has no class.
+
+    Example:
+        >>> rows = [f"{age},{job},{job}" for age, job in [(30, "cook"), (50, "nurse")] * 5]
+        >>> with open("people.csv", "w") as file:
+        ...     _ = file.write("\\n".join(["age,town,job", *rows]))
+        >>> splits = data.table("people.csv", label="job", columns=["age"])
+        >>> next(iter(splits.validation))[0]["age"].shape
+        TensorShape([2, 1])
+    """
+    received = f"file={os.fspath(file)!r}"
+    options = RowOptions(received, batch_size, validation_split, seed, shuffle, fold)
+    named = {"label": label, "split": split, "group": group}
+    named = {argument: name for argument, name in named.items() if name}
+    rows = csv_rows(file, named, header)
+    numbered = [(number, row) for number, row in enumerate(rows, 1 if header else 2)]
+    numbered = [(number, row) for number, row in numbered if keep is None or keep(row)]
+    if not numbered:
+        raise ValueError(f"'{file}' has no row to use. Received: {received}")
+    columns = tuple(columns or (name for name in rows[0] if name not in named.values()))
+    unknown = [name for name in columns if name not in rows[0]]
+    if unknown:
+        raise ValueError(
+            f"'{file}' has no columns {unknown}; its columns are {list(rows[0])}. "
+            f"Received: columns={list(columns)}"
+        )
+    found = [
+        Row(
+            tuple(_cell(row, name) for name in columns),
+            label_of(row, label, f"Row {number} of '{file}'"),
+            "train" if split is None else split_named(row, split, f"Row {number} of '{file}'"),
+            (group and _cell(row, group)) or None,
+            f"{os.path.basename(file)}:{number}",
+        )
+        for number, row in numbered
+    ]
+    kinds = [
+        _are_numbers([row.content[place] for row in found]) for place in range(len(columns))
+    ]
+
+    def tensors(contents):
+        cells = list(zip(*contents, strict=True))
+        return {
+            name: tf.constant([[_number(cell)] if is_number else [cell] for cell in column])
+            for name, is_number, column in zip(columns, kinds, cells, strict=True)
+        }
+
+    return options.splits(found, tensors, "row")
+
+
+def _cell(row, column):
+    text = (row.get(column) or "").strip()
+    return "" if text.lower() in _MISSING else text
+
+
+def _are_numbers(cells):
+    """Whether all cells of a column that are not missing are numbers."""
+    given = [cell for cell in cells if cell]
+    return bool(given) and all(np.isfinite(_number(cell, np.inf)) for cell in given)
+
+
+def _number(cell, otherwise=np.nan):
+    try:
+        return float(cell)
+    except ValueError:
+        return otherwise

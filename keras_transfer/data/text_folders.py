@@ -1,0 +1,75 @@
+"""Texts from a folder with a subfolder for each class."""
+
+import os
+import pathlib
+
+from keras_transfer.data.image_folders import find_splits
+from keras_transfer.data.image_splits import ImageSplits
+from keras_transfer.data.row_splits import Row, RowOptions
+from keras_transfer.data.text_tables import check_text
+
+_SUFFIX = ".txt"
+# A text of a network has a few hundred words; this much is a mistake.
+_MOST_BYTES = 10 * 2**20
+
+
+def text_folder(
+    directory: str | os.PathLike,
+    *,
+    batch_size: int = 32,
+    validation_split: float | None = 0.2,
+    seed: int = 0,
+    shuffle: bool = True,
+    fold: tuple[int, int] | None = None,
+) -> ImageSplits:
+    """Reads the `.txt` files of a folder that has a subfolder for each class.
+
+    The folder may hold `train`, `validation` and `test`, each with the folders of the classes.
+
+    Args:
+        directory: the folder.
+        batch_size: as in `text_table`, as all that follow.
+        validation_split: fraction of each class.
+        seed: of the split and of the order.
+        shuffle: whether the order changes in each epoch.
+        fold: `(index, number)` for cross-validation.
+
+    Returns:
+        An `ImageSplits`, whose examples are texts.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        ValueError: if there are no two classes, or a file is empty or not in UTF-8.
+
+    Example:
+        >>> import pathlib
+        >>> for number in range(6):
+        ...     folder = pathlib.Path("reviews") / ("good" if number % 2 else "bad")
+        ...     folder.mkdir(parents=True, exist_ok=True)
+        ...     _ = (folder / f"{number}.txt").write_text(f"review {number}")
+        >>> data.text_folder("reviews", validation_split=0.3).class_names
+        ('bad', 'good')
+    """
+    received = f"directory={os.fspath(directory)!r}"
+    options = RowOptions(received, batch_size, validation_split, seed, shuffle, fold)
+    splits, _ = find_splits(pathlib.Path(directory))
+    rows = [
+        Row(_read(path), folder.name, split, None, os.path.relpath(path, directory))
+        for split, root in splits.items()
+        for folder in sorted(path for path in root.iterdir() if path.is_dir())
+        for path in sorted(folder.glob(f"*{_SUFFIX}"))
+    ]
+    if not rows:
+        raise ValueError(
+            f"There are no {_SUFFIX} files in the subfolders. Received: {received}"
+        )
+    return options.splits(rows)
+
+
+def _read(path):
+    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"'{path}' is no file, or one of more than 10 MB.")
+    try:
+        return check_text(path.read_text(encoding="utf-8-sig"), f"'{path}'")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"'{path}' is not a text in UTF-8: {error}") from error

@@ -1,0 +1,123 @@
+"""Texts from a CSV file."""
+
+import os
+import pathlib
+
+from keras_transfer.data.image_folders import split_of
+from keras_transfer.data.image_splits import ImageSplits
+from keras_transfer.data.metadata import csv_rows
+from keras_transfer.data.row_splits import Row, RowOptions
+
+_TEXT, _LABEL, _SPLIT = ("text", "sentence"), ("label", "class"), ("split",)
+
+
+def text_table(
+    file: str | os.PathLike,
+    text: str | None = None,
+    label: str | None = None,
+    split: str | None = None,
+    group: str | None = None,
+    *,
+    batch_size: int = 32,
+    validation_split: float | None = 0.2,
+    seed: int = 0,
+    shuffle: bool = True,
+    fold: tuple[int, int] | None = None,
+) -> ImageSplits:
+    """Reads texts, each with its class, from a CSV file.
+
+    Without a validation set in the file, a part of each class becomes one; equal texts stay on
+    one side. An element of each dataset is `(texts, labels)`: strings of shape `(batch,)` and
+    int32 labels. `backbones.Backbone.from_preset` and `from_vectors` take such texts.
+
+    Args:
+        file: the CSV file in UTF-8, with a header and with commas, semicolons or tabs between
+            the cells.
+        text: the name of the column with the texts. Defaults to None: "text" or "sentence".
+        label: the name of the column with the classes. Defaults to None: "label" or "class".
+        split: the name of the column with the split of each text: train, validation or test.
+            Defaults to None: "split" if there is one, else all texts are for training.
+        group: the name of a column: all texts of a group, for example an author, are on one
+            side of the split; an empty cell is no group. Defaults to None.
+        batch_size: texts in a batch. Defaults to 32.
+        validation_split: fraction of each class; None to train on all texts. Defaults to 0.2.
+        seed: of the split and of the order. Defaults to 0.
+        shuffle: whether the order changes in each epoch. Defaults to True.
+        fold: `(index, number)`: the texts of one fold become the test set. Defaults to None.
+
+    Returns:
+        An `ImageSplits`, whose examples are texts.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file lacks a column, or a row has no text, no class or an unknown
+            split.
+
+    Example:
+        >>> words = ("good", "bad")
+        >>> rows = [f"this is {word} number {n},{word}" for word in words for n in range(5)]
+        >>> with open("reviews.csv", "w") as file:
+        ...     _ = file.write("\\n".join(["text,label", *rows]))
+        >>> splits = data.text_table("reviews.csv")
+        >>> splits.class_names, splits.num_images
+        (('bad', 'good'), {'train': 8, 'validation': 2})
+    """
+    received = f"file={os.fspath(file)!r}"
+    options = RowOptions(received, batch_size, validation_split, seed, shuffle, fold)
+    named = {"text": text, "label": label, "split": split, "group": group}
+    rows = csv_rows(file, {name: column for name, column in named.items() if column})
+    if not rows:
+        raise ValueError(f"'{file}' has no row below its header. Received: {received}")
+    text = text or _found(rows[0], _TEXT, "text", received)
+    label = label or _found(rows[0], _LABEL, "label", received)
+    split = split or next((name for name in _SPLIT if name in rows[0]), None)
+    name = pathlib.Path(file).name
+    found = []
+    for number, row in enumerate(rows, 2):  # as a spreadsheet counts them
+        where = f"Row {number} of '{file}'"
+        found.append(
+            Row(
+                check_text(row.get(text) or "", where),
+                label_of(row, label, where),
+                "train" if split is None else split_named(row, split, where),
+                (group and (row.get(group) or "").strip()) or None,
+                f"{name}:{number}",
+            )
+        )
+    return options.splits(found)
+
+
+def check_text(text: str, where: str) -> str:
+    """The text of a row; raises `ValueError` if there is none."""
+    if not text.strip():
+        raise ValueError(f"{where} has no text. Received: {text!r}")
+    return text
+
+
+def _found(row, names, argument, received):
+    column = next((name for name in names if name in row), None)
+    if column is None:
+        raise ValueError(
+            f"Name the column with `{argument}` (--{argument}): the file has no column "
+            f"{' or '.join(map(repr, names))}, but {list(row)}. Received: {received}"
+        )
+    return column
+
+
+def label_of(row, column, where):
+    """The class in a cell; raises `ValueError` if there is none."""
+    name = (row.get(column) or "").strip()
+    if not name:
+        raise ValueError(f"{where} has no class in its column {column!r}. Received: ''")
+    return name
+
+
+def split_named(row, column, where):
+    """The split in a cell; raises `ValueError` if it is none."""
+    name = (row.get(column) or "").strip()
+    found = split_of(name)
+    if found is None:
+        raise ValueError(
+            f"{where} must say train, validation or test in {column!r}. Received: {name!r}"
+        )
+    return found
