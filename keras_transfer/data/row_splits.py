@@ -132,7 +132,8 @@ class RowOptions:
             texts={}
             if thing != "text"
             else {
-                split: tuple(row.content for row in found) for split, found in by_split.items()
+                split: tuple(str(row.content) for row in found)
+                for split, found in by_split.items()
             },
         )
 
