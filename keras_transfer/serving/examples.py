@@ -7,37 +7,50 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.data.decoding import decode_image
+from keras_transfer.serving.signatures import IMAGE_BYTES, IMAGES
 
 # One batch for the model; TensorFlow Serving refuses more than 1000 warm-up requests.
 MAX_EXAMPLES = 32
 
 
-def example_inputs(paths, signatures):
-    """A batch of images, as the `serving_default` signature takes them.
+def example_inputs(given, signatures):
+    """A batch of inputs, as the `serving_default` signature takes them: a dict by name.
 
     Args:
-        paths: paths of encoded images; None for two images of noise.
+        given: paths of encoded images, or a dict of name to array; None for two rows of noise.
         signatures: the `Signatures` of the export.
 
-    Returns:
-        The bytes of the files, a string tensor of shape `(batch,)`; an array of shape `(batch,
-        height, width, channels)` if the model cannot take encoded images.
-
     Raises:
-        ValueError: if `paths` is not a list of paths, is empty, or names a file that is not
-            an image.
+        ValueError: if `given` is no list of paths, is empty, names a file that is not an image,
+            or lacks an input.
         OSError: if a file cannot be read.
     """
-    if paths is None:
-        return _noise(signatures)
-    if isinstance(paths, str | bytes | os.PathLike) or not len(paths):
-        raise ValueError(f"`examples` must be a list of paths. Received: examples={paths!r}")
-    if not signatures.takes_bytes:
+    specs = signatures.served_specs
+    if given is None:
+        random = np.random.default_rng(0)
+        return {name: _noise(spec, signatures, random) for name, spec in specs.items()}
+    if isinstance(given, dict):
+        if set(given) != set(specs):
+            raise ValueError(
+                f"`examples` must hold the inputs {sorted(specs)}. "
+                f"Received: examples with {sorted(given)}"
+            )
+        return {
+            name: tf.constant(list(given[name])[:MAX_EXAMPLES], spec.dtype)
+            for name, spec in specs.items()
+        }
+    if isinstance(given, str | bytes | os.PathLike) or not len(given):
+        raise ValueError(f"`examples` must be a list of paths. Received: examples={given!r}")
+    if list(specs) != [IMAGE_BYTES]:
         raise ValueError(
-            f"Files hold no images of {signatures.channels} channels: leave out `examples`. "
-            f"Received: examples={paths!r}"
+            f"The model takes {sorted(specs)}, not files of images alone: pass a dict of these "
+            f"as `examples`, or leave it out. Received: examples={given!r}"
         )
-    return tf.constant([_read(path, signatures) for path in list(paths)[:MAX_EXAMPLES]])
+    return {
+        IMAGE_BYTES: tf.constant(
+            [_read(path, signatures) for path in list(given)[:MAX_EXAMPLES]]
+        )
+    }
 
 
 def _read(path, signatures):
@@ -52,9 +65,15 @@ def _read(path, signatures):
     return contents
 
 
-def _noise(signatures):
-    shape = (2, *signatures.image_shape[1:])
-    noise = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
-    if not signatures.takes_bytes:
-        return tf.constant(noise, dtype="float32")
-    return tf.stack([tf.io.encode_png(image) for image in noise])
+def _noise(spec, signatures, random):
+    """Two rows for an input: images, words or numbers."""
+    if spec.name in (IMAGES, IMAGE_BYTES) and signatures.takes_images:
+        shape = (2, *signatures.image_shape[1:])
+        noise = random.integers(0, 256, shape, dtype="uint8")
+        if spec.name == IMAGES:
+            return tf.constant(noise, dtype="float32")
+        return tf.stack([tf.io.encode_png(image) for image in noise])
+    shape = [2, *(1 if size is None else size for size in spec.shape[1:])]
+    if spec.dtype == tf.string:
+        return tf.fill(shape, "some words")
+    return tf.cast(tf.constant(random.uniform(0, 2, shape)), spec.dtype)

@@ -12,8 +12,14 @@ from keras_transfer.backbones.inference_function import constant_function
 from keras_transfer.models import TransferModel
 from keras_transfer.serving.examples import example_inputs
 from keras_transfer.serving.parity import check_parity
-from keras_transfer.serving.signatures import Signatures
+from keras_transfer.serving.signatures import IMAGES, Signatures
 from keras_transfer.serving.warmup import write_warmup
+
+_TABLES = (
+    tf.lookup.StaticHashTable,
+    tf.lookup.StaticVocabularyTable,
+    tf.lookup.experimental.MutableHashTable,
+)
 
 
 def export(
@@ -37,7 +43,10 @@ def export(
       an image that would take too much memory or time, before it decodes any;
     - `images` takes `images`, float32 of shape `(batch, height, width, channels)` in [0, 255].
 
-    If the model does not take 1 or 3 channels, `serving_default` equals `images`.
+    If the images have neither 1 nor 3 channels, `serving_default` equals `images`. Inputs other
+    than images, such as `text`, go into `serving_default` as the model takes them, by name. A
+    network of KerasHub for texts needs the operations of `tensorflow_text`, which TensorFlow
+    Serving has.
 
     Both return, for a `SoftmaxHead`, `probabilities`, `class_index` and `label`; for a
     `SigmoidHead`, `probabilities` and `labels`, the names in the order of the probabilities;
@@ -50,8 +59,8 @@ def export(
         class_names: the names of the classes in the order of the outputs; a dict of head to
             names for several heads. Defaults to None, those that the model remembers from its
             training data; without these there are no labels.
-        examples: paths of a few images, of which at most 32 are read, for the comparison and as
-            warm-up requests. Defaults to None, noise.
+        examples: paths of a few images, or a dict of the inputs by name, for the comparison and
+            as warm-up requests; at most 32 are used. Defaults to None, noise.
         image_size: `(height, width)`, or one integer for both, for a model without a fixed
             input size.
         reduced_decoding: whether `serving_default` decodes a large JPEG at a part of its size.
@@ -98,44 +107,60 @@ def export(
 
 
 def _write(signatures, path):
-    images = tf.TensorSpec(signatures.image_shape, tf.float32, name="images")
-    infer = constant_function(signatures.model, images)
+    specs = signatures.specs
+    infer = constant_function(signatures.model, signatures.packed(specs))
 
-    def from_images(images):
-        return signatures.describe(_inferred(infer, images))
+    def from_inputs(**inputs):
+        return signatures.describe(_inferred(infer, signatures.packed(inputs)))
 
-    def from_bytes(encoded):
-        return from_images(signatures.pixels(encoded))
+    def from_served(**inputs):
+        return from_inputs(**signatures.decoded(inputs))
 
-    functions = {"images": tf.function(from_images, [images], autograph=False)}
-    functions["serving_default"] = functions["images"]
-    if signatures.takes_bytes:
-        encoded = tf.TensorSpec((None,), tf.string, name="image_bytes")
-        functions["serving_default"] = tf.function(from_bytes, [encoded], autograph=False)
+    functions = {
+        "serving_default": _function(from_served, signatures.served_specs),
+        **({IMAGES: _function(from_inputs, specs)} if signatures.takes_images else {}),
+    }
     module = tf.Module()
     module.variables_of_graph = list(infer.graph.variables)  # none if they are constants
+    module.tables = _tables(signatures.model)
     try:
         tf.saved_model.save(module, str(path), signatures=functions)
     except tf.errors.OpError as error:
         raise OSError(f"TensorFlow cannot write '{path}': {error.message}") from error
 
 
-def _inferred(infer, images):
+def _function(function, specs):
+    return tf.function(function, autograph=False).get_concrete_function(**specs)
+
+
+def _tables(model):
+    """The lookup tables of the vocabularies, which TensorFlow saves if it finds them."""
+    owners = [*model._flatten_layers()]
+    for layer in list(owners):
+        preprocessor = getattr(layer, "preprocessor", None)
+        owners += [*preprocessor._flatten_layers()] if preprocessor is not None else []
+    values = [value for owner in owners for value in vars(owner).values()]
+    return [value for value in values if isinstance(value, _TABLES)]
+
+
+def _inferred(infer, inputs):
     """The outputs for a batch that may be empty, for which TensorFlow's convolutions fail."""
-    count = tf.shape(images)[0]
-    some = tf.cond(count > 0, lambda: images, lambda: tf.zeros((1, *images.shape[1:])))
-    some.set_shape(images.shape)
+    count = tf.shape(tf.nest.flatten(inputs)[0])[0]
+
+    def one_row():
+        return tf.nest.map_structure(lambda x: tf.zeros((1, *x.shape[1:]), x.dtype), inputs)
+
+    some = tf.cond(count > 0, lambda: inputs, one_row)
+    some = tf.nest.map_structure(lambda x, given: tf.ensure_shape(x, given.shape), some, inputs)
     return tf.nest.map_structure(lambda output: output[:count], infer(some))
 
 
 def _compare(signatures, path, examples):
     served = tf.saved_model.load(str(path)).signatures
-    images = signatures.pixels(examples) if signatures.takes_bytes else examples
-    for name, inputs in {"serving_default": examples, "images": images}.items():
-        (key,) = served[name].structured_input_signature[1]
-        check_parity(
-            signatures, images, served[name](**{key: inputs}), f"the signature '{name}'"
-        )
+    inputs = signatures.decoded(examples)
+    for name in served:
+        given = examples if name == "serving_default" else inputs
+        check_parity(signatures, inputs, served[name](**given), f"the signature '{name}'")
 
 
 def _flush(folder):

@@ -71,17 +71,18 @@ def export_file(
     signatures = Signatures(model, image_size=image_size)
     _check_dtypes(model, path)
     inputs = example_inputs(examples, signatures)
-    images = signatures.pixels(inputs) if signatures.takes_bytes else inputs
+    inputs = signatures.decoded(inputs)
     aside = path.with_name(f".writing-{uuid.uuid4().hex}{path.suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         if path.suffix == ".keras":
             model.to_plain().save(aside)
-            answers = signatures.describe(keras.saving.load_model(aside)(images))
+            plain = keras.saving.load_model(aside)
+            answers = signatures.describe(plain(signatures.packed(inputs)))
         else:
-            _convert(signatures, images, aside)
-            answers = _run(aside, images.numpy())
-        check_parity(signatures, images, answers, f"'{path.name}'")
+            _convert(signatures, inputs, aside)
+            answers = _run(aside, {name: one.numpy() for name, one in inputs.items()})
+        check_parity(signatures, inputs, answers, f"'{path.name}'")
         with open(aside, "r+b") as file:
             os.fsync(file.fileno())
         return aside.replace(path)
@@ -130,14 +131,26 @@ class _Inference(keras.layers.Layer):
         self.model = signatures.model
         self.signatures = signatures
 
-    def call(self, images):
-        return self.signatures.from_images(images)
+    def call(self, inputs):
+        return self.signatures.infer(inputs)
 
 
-def _convert(signatures, images, path):
-    inputs = keras.Input(signatures.image_shape[1:], dtype="float32", name="images")
-    inference = keras.Model(inputs, _Inference(signatures)(inputs))
-    inference(images[:1])  # Keras exports to ONNX only models that were called
+def _convert(signatures, inputs, path):
+    specs = signatures.specs
+    texts = sorted(name for name, spec in specs.items() if spec.dtype == tf.string)
+    if texts:
+        raise ValueError(
+            f"A '{path.suffix}' file takes no texts: export to a folder. "
+            f"Received: a model with the inputs {texts}"
+        )
+    given = {
+        name: keras.Input(spec.shape[1:], dtype=spec.dtype.name, name=name)
+        for name, spec in specs.items()
+    }
+    packed = signatures.packed(given)
+    inference = keras.Model(packed, _Inference(signatures)(given))
+    # Keras exports to ONNX only models that were called.
+    inference(signatures.packed({name: one[:1] for name, one in inputs.items()}))
     options = {"format": "onnx"}
     if path.suffix == ".tflite":
         # Keras also allows TensorFlow's operations, which most runtimes do not have.
@@ -155,9 +168,9 @@ def _convert(signatures, images, path):
         ) from error
 
 
-def _run(path, images):
+def _run(path, inputs):
     try:
-        return (_run_litert if path.suffix == ".tflite" else _run_onnx)(str(path), images)
+        return (_run_litert if path.suffix == ".tflite" else _run_onnx)(str(path), inputs)
     except Exception as error:  # so do the runtimes
         raise RuntimeError(
             f"The model was converted to '{path.suffix}', but its runtime cannot run it. "
@@ -165,17 +178,17 @@ def _run(path, images):
         ) from error
 
 
-def _run_litert(path, images):
+def _run_litert(path, inputs):
     with warnings.catch_warnings():
         # A deprecation that was announced for TensorFlow 2.20.
         warnings.simplefilter("ignore")
         interpreter = tf.lite.Interpreter(path)
-    return interpreter.get_signature_runner()(images=images)
+    return interpreter.get_signature_runner()(**inputs)
 
 
-def _run_onnx(path, images):
+def _run_onnx(path, inputs):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, {"images": images}), strict=True))
+    return dict(zip(names, session.run(names, inputs), strict=True))

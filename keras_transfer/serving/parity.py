@@ -10,12 +10,12 @@ _TOLERANCE = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
 _NOTHING = 1e-6
 
 
-def check_parity(signatures, images, answers, what):
+def check_parity(signatures, inputs, answers, what):
     """Compares the outputs of an export with `predict`.
 
     Args:
         signatures: the `Signatures` of the export.
-        images: an array of shape `(batch, height, width, channels)`.
+        inputs: a dict of the inputs of the model by name.
         answers: the outputs of the export for them, a dict of name to array.
         what: the name of the export for the error.
 
@@ -25,8 +25,9 @@ def check_parity(signatures, images, answers, what):
     model = signatures.model
     # `predict` gives each replica a share, which may be empty, and convolutions fail on it;
     # `predict_on_batch` gives each replica the whole batch.
-    outputs = model.predict_on_batch(np.asarray(images))
-    outputs = keras.tree.map_structure(lambda output: output[: len(images)], outputs)
+    outputs = model.predict_on_batch(signatures.packed(inputs))
+    count = len(next(iter(inputs.values())))
+    outputs = keras.tree.map_structure(lambda output: output[:count], outputs)
     expected = signatures.describe(outputs)
     tolerance = max(_TOLERANCE.get(layer.compute_dtype, 0.0) for layer in model.layers)
     for name, values in expected.items():

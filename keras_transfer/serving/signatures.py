@@ -1,4 +1,4 @@
-"""The functions of an exported model."""
+"""What an exported model takes and returns."""
 
 import functools
 
@@ -9,9 +9,11 @@ from keras_transfer.data.decoding import check_image_size, decode_and_resize
 from keras_transfer.data.decoding_limits import map_images
 from keras_transfer.models import TransferModel
 
+IMAGES, IMAGE_BYTES = "images", "image_bytes"
+
 
 class Signatures:
-    """The functions of an exported model, from images to named tensors.
+    """The functions of an exported model, from its inputs to named tensors.
 
     Args:
         model: a `TransferModel`.
@@ -38,8 +40,12 @@ class Signatures:
         if class_names is None:
             class_names = model.class_names
         self.class_names = _names_by_head(model, class_names)
-        self.image_size = _image_size(model, image_size)
-        self.channels = model.input_shape[-1]
+        self.takes_images = model.backbone.takes_images
+        if self.takes_images:
+            self.image_size = _image_size(model.backbone.input_shape, image_size)
+            self.channels = model.backbone.input_shape[-1]
+        elif image_size is not None:
+            raise ValueError(f"The model takes no images. Received: image_size={image_size!r}")
         if reduced_decoding is None:
             reduced_decoding = model.reduced_decoding
         self.reduced_decoding = True if reduced_decoding is None else reduced_decoding
@@ -52,11 +58,43 @@ class Signatures:
     @property
     def takes_bytes(self):
         """Whether the model takes grey or RGB images, which can be decoded from bytes."""
-        return self.channels in (1, 3)
+        return self.takes_images and self.channels in (1, 3)
 
-    def from_images(self, images):
-        """The outputs for images `(batch, height, width, channels)`, in inference mode."""
-        return self.describe(self.model(images, training=False))
+    @property
+    def specs(self):
+        """A dict of the name of each input to its `TensorSpec`."""
+        specs = {
+            one.name: tf.TensorSpec(one.shape, one.dtype, name=one.name)
+            for one in self.model.inputs
+        }
+        if self.takes_images:
+            (images,) = self.model.backbone.input_names
+            specs[images] = tf.TensorSpec(self.image_shape, tf.float32, name=images)
+        return specs
+
+    @property
+    def served_specs(self):
+        """The same for the signature `serving_default`, with encoded images."""
+        if not self.takes_bytes:
+            return self.specs
+        specs = dict(self.specs)
+        del specs[IMAGES]
+        return {IMAGE_BYTES: tf.TensorSpec((None,), tf.string, name=IMAGE_BYTES), **specs}
+
+    def decoded(self, inputs):
+        """The inputs of the model from those of `serving_default`, dicts by name."""
+        if not self.takes_bytes:
+            return inputs
+        rest = {name: value for name, value in inputs.items() if name != IMAGE_BYTES}
+        return {IMAGES: self.pixels(inputs[IMAGE_BYTES]), **rest}
+
+    def packed(self, inputs):
+        """A dict by name in the structure that the model takes."""
+        return inputs if self.model.inputs[1:] else inputs[self.model.inputs[0].name]
+
+    def infer(self, inputs):
+        """The named outputs for a dict of inputs, in inference mode."""
+        return self.describe(self.model(self.packed(inputs), training=False))
 
     def describe(self, outputs):
         """The outputs of the model as named tensors."""
@@ -124,8 +162,8 @@ def _names_of(head, names, which):
         ) from error
 
 
-def _image_size(model, image_size):
-    expected = model.input_shape[1:3]
+def _image_size(input_shape, image_size):
+    expected = input_shape[1:3]
     if image_size is None:
         if None in expected:
             raise ValueError(

@@ -19,8 +19,8 @@ def write_warmup(path, examples):
 
     Args:
         path: the folder of the exported version.
-        examples: a batch of inputs of `serving_default`: encoded images, a string tensor, or
-            an array. Each becomes a request.
+        examples: a batch of inputs of `serving_default`, a dict by name. Each row becomes a
+            request.
 
     Returns:
         Whether the file was written.
@@ -29,15 +29,16 @@ def write_warmup(path, examples):
         return False
     from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-    key = "image_bytes" if examples.dtype == tf.string else "images"
     assets = path / "assets.extra"
     assets.mkdir()
     with tf.io.TFRecordWriter(str(assets / "tf_serving_warmup_requests")) as file:
-        for index in range(len(examples)):
-            example = examples[index : index + 1].numpy()
+        for index in range(len(next(iter(examples.values())))):
             request = predict_pb2.PredictRequest(
                 model_spec=model_pb2.ModelSpec(signature_name="serving_default"),
-                inputs={key: tf.make_tensor_proto(example)},
+                inputs={
+                    name: tf.make_tensor_proto(rows[index : index + 1].numpy())
+                    for name, rows in examples.items()
+                },
             )
             log = prediction_log_pb2.PredictionLog(
                 predict_log=prediction_log_pb2.PredictLog(request=request)

@@ -431,7 +431,7 @@ def test_arguments_that_do_not_fit_raise_before_anything_is_written(
     [
         (lambda: keras.Sequential([keras.Input((4,))]), {}, "must be a `TransferModel`"),
         (lambda: small_model(size=None), {}, "of a batch must be equal"),
-        (lambda: small_model(channels=5), {"examples": ["a.png"]}, "5 channels"),
+        (lambda: small_model(channels=5), {"examples": ["a.png"]}, "not files of images alone"),
         (lambda: small_model(heads.DenseHead(2)), {"class_names": "ab"}, "takes no names"),
         (
             lambda: small_model({"kind": heads.SoftmaxHead(3)}),

@@ -94,7 +94,7 @@ def test_a_file_that_computes_something_else_is_not_left(tmp_path, suffix, monke
     def doubled(self, images):
         return self.describe(2 * self.model(images, training=False))
 
-    monkeypatch.setattr(Signatures, "from_images", doubled)
+    monkeypatch.setattr(Signatures, "infer", doubled)
     with pytest.raises(RuntimeError, match="does not compute the same as `predict`"):
         serving.export_file(model, path)
     assert path.read_bytes() == b"the one before"

@@ -39,5 +39,5 @@ def test_the_requests_parse_and_the_model_answers_them(tmp_path, channels):
 def test_nothing_is_written_without_the_package(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert not warmup.can_write_warmup()
-    assert not warmup.write_warmup(tmp_path, tf.constant([b"picture"]))
+    assert not warmup.write_warmup(tmp_path, {"image_bytes": tf.constant([b"picture"])})
     assert not list(tmp_path.iterdir())
