@@ -102,6 +102,16 @@ def steps(options):
     yield Job("steps", "rates.steps", arguments, group, quick=options.quick)
 
 
+def inputs(options):
+    """Texts and tables: what the source is worth for a few labelled examples."""
+    for name, data in (("questions", "TREC"), ("reviews", "reviews"), ("census", "adult")):
+        for seed in range(options.rounds or (1 if name == "questions" else 3)):
+            arguments = {"row": "transferred", "seed": seed}
+            arguments["limit"] = 8 if options.quick else None
+            group = {"data": data}
+            yield Job("inputs", f"inputs.{name}", arguments, group, seed, 0, options.quick)
+
+
 def audit(options):
     """What an audit finds of what was planted, and what it reports where nothing was."""
     size, limit, planted, splits = (64, 12, 6, 3) if options.quick else (160, None, 40, 20)
@@ -140,5 +150,15 @@ def gpu(options):
 
 SUITES = {
     suite.__name__: suite
-    for suite in (accuracy, strategies, ranking, dead_stages, extraction, steps, audit, gpu)
+    for suite in (
+        accuracy,
+        strategies,
+        ranking,
+        dead_stages,
+        extraction,
+        steps,
+        inputs,
+        audit,
+        gpu,
+    )
 }

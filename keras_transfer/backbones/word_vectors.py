@@ -35,7 +35,7 @@ def read_vectors(
 
     Example:
         >>> with open("vectors.txt", "w") as file:
-        ...     _ = file.write("good 1.0 0.5\\nbad -1.0 0.5\\n")
+        ...     _ = file.write("2 2\\ngood 1.0 0.5\\nbad -1.0 0.5\\n")
         >>> words, vectors = backbones.read_vectors("vectors.txt")
         >>> words, vectors.shape
         (['good', 'bad'], (2, 2))
