@@ -109,13 +109,13 @@ def apply_temperature(model, temperature):
         temperature: a positive number; for labels, one for each.
     """
     layer = output_layer(model) if _is_sigmoid(model) else _softmax_layer(model)
-    temperature = np.asarray(temperature, "float32")
-    if not np.all((temperature > 0) & np.isfinite(temperature)):
+    divisor = np.asarray(temperature, "float32")
+    if not np.all((divisor > 0) & np.isfinite(divisor)):
         raise ValueError(
             f"`temperature` must be positive. Received: temperature={temperature!r}"
         )
     for variable in layer.weights:
-        variable.assign(variable / temperature)
+        variable.assign(variable / divisor)
 
 
 def _is_sigmoid(model):
