@@ -121,8 +121,15 @@ def image_table(
         raise ValueError(f"'{file}' has no row below its header. Received: {files.place}")
     images = images or _column_of_images(rows[0])
     split = split or (_SPLIT if _SPLIT in rows[0] else None)
-    columns = given or _columns_of_targets(rows, {images, split, group}, files.place)
     folder = _Folder(file.parent if directory is None else pathlib.Path(directory).absolute())
+    if folder.find(images)[0]:
+        raise ValueError(
+            f"'{file}' has no header: add a first line with the names of the columns, such as "
+            f"path,label. Received: a first line that names the file {images!r}"
+        )
+    columns = given or _columns_of_targets(rows, {images, split, group}, files.place)
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"`targets` names a column twice. Received: targets={columns}")
     places, where = _places(rows, images, split, folder, file)
     cells = [[_cell(row, column) for column in columns] for row in rows]
     found = read_targets(cells, columns, task, file)

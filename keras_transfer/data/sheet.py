@@ -60,12 +60,19 @@ def show(dataset: tf.data.Dataset, number: int = 24) -> "Figure":
     return figure
 
 
+def _are_shares(values):
+    return bool(np.all((values >= 0) & (values <= 1)))
+
+
 def _name(label, names):
-    """A label as text: its class name, the one of a one-hot label, or the values."""
+    """A label as text: its class name, the names of one-hot labels or tags, or the values."""
     values = np.ravel(label)
     if names is None or values.dtype.kind not in "iuf":
         return short_name(", ".join(map(str, values[:3])))
-    if values.size == len(names) > 1:
+    if values.dtype.kind == "f" and values.size == len(names) and not _are_shares(values):
+        pairs = zip(names, values, strict=True)
+        return short_name(", ".join(f"{name} {value:.4g}" for name, value in pairs))
+    if values.size == len(names) and (values.size > 1 or values.dtype.kind == "f"):
         order = [index for index in np.argsort(-values, kind="stable") if values[index] > 0]
-        return short_name(", ".join(names[index] for index in order[:2]))
+        return short_name(", ".join(names[index] for index in order[:3]) or "none")
     return short_name(names[int(values[0])])

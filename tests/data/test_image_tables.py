@@ -261,6 +261,14 @@ def test_a_header_that_leaves_doubt_is_asked_about(table):
     assert data.image_table(table(rows_of(kind, kind), "path,kind,label"), 8).task == "classes"
 
 
+def test_a_table_without_a_header_is_told(table):
+    first, *rows = rows_of(kind)
+    with pytest.raises(ValueError, match=r"has no header: add .* the file 'images/000.jpg'"):
+        data.image_table(table(rows, first), 8)
+    with pytest.raises(ValueError, match=r"names a column twice\. Received: targets=\['kind'"):
+        data.image_table(table(rows), 8, targets=["kind", "kind"])
+
+
 def test_a_table_names_files_of_another_folder_without_suffixes(table, tmp_path):
     file = tmp_path / "labels.csv"
     root = table([]).parent

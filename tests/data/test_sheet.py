@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer.data import Augmentation, image_folder, show
+from keras_transfer.data.labeled_dataset import LabeledDataset
 from tests.pictures import colour_folder
 
 
@@ -38,6 +39,21 @@ def test_mixed_labels_name_both_classes(tmp_path):
 def test_labels_without_names_are_their_values(elements, expected):
     dataset = tf.data.Dataset.from_tensor_slices(elements).batch(2)
     assert titles(show(dataset)) == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "expected"),
+    [
+        ([[1, 0, 1], [0, 0, 0]], "abc", ["a, c", "none"]),
+        ([[1], [0]], "a", ["a", "none"]),
+        ([[1500.5], [0.25]], ["price"], ["price 1500", "price"]),
+        ([[7, -2], [3, 0]], "xy", ["x 7, y -2", "x 3, y 0"]),
+    ],
+)
+def test_several_labels_and_numbers_are_named(labels, names, expected):
+    elements = (np.zeros((2, 8, 8, 3)), np.float32(labels))
+    dataset = tf.data.Dataset.from_tensor_slices(elements).batch(2)
+    assert titles(show(LabeledDataset(dataset, list(names)))) == expected
 
 
 @pytest.mark.parametrize("number", [0, 4])
