@@ -35,7 +35,9 @@ _LEAST_COARSE, _LEAST_CORRELATION = 0.92, 0.95
 _LEAST_FINE = 0.96
 _BITS, _COARSE_SIDE = 64, 16
 # Images, and pairs of them, that are compared at once: blocks of some megabytes.
-_BLOCK, _PAIRS = 1024, 4096
+_BLOCK, _COLUMNS, _PAIRS = 1024, 4096, 4096
+# Of more images, crops are not found by their hashes: seven of them would take hours.
+_MOST_WITH_CROPS = 20_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,33 +215,48 @@ def candidate_pairs(small, unit=None):
     """
     if len(small) < 2:
         return
-    hashes, coarse = (np.stack(rows) for rows in zip(*map(_described, small), strict=True))
-    for is_mirrored in (False, True):
-        whole_hash, whole = hashes[:, 0], coarse[:, 0]
-        if is_mirrored:
-            rows = [_described(one[:, ::-1], WINDOWS[:1]) for one in small]
-            whole_hash, whole = (np.concatenate(part) for part in zip(*rows, strict=True))
-        for start in range(0, len(small), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            is_candidate = _hash_distances(whole_hash, hashes, block) <= _RADIUS
-            if unit is not None:
-                is_candidate |= unit[block] @ unit.T >= _LEAST_COSINE
-            rows, columns = np.nonzero(np.triu(is_candidate, start + 1))
-            for i, j, crop_first in _similar(whole, coarse, rows + start, columns):
-                yield i, j, is_mirrored, crop_first
+    windows = WINDOWS if len(small) <= _MOST_WITH_CROPS else WINDOWS[:1]
+    hashes, coarse = _described(small, windows)
+    mirrored = _described(small[:, :, ::-1], WINDOWS[:1])
+    wholes = [(hashes[:, 0], coarse[:, 0]), tuple(part[:, 0] for part in mirrored)]
+    for rows, columns in _tiles(len(small)):
+        is_near = None
+        if unit is not None:
+            is_near = unit[rows] @ unit[columns].T >= _LEAST_COSINE
+        for is_mirrored, (whole_hash, whole) in enumerate(wholes):
+            is_candidate = _hash_distances(whole_hash, hashes, rows, columns) <= _RADIUS
+            if is_near is not None:
+                is_candidate |= is_near
+            is_candidate = np.triu(is_candidate, rows.start - columns.start + 1)
+            i, j = np.nonzero(is_candidate)
+            i, j = i + rows.start, j + columns.start
+            for first, second, crop_first in _similar(whole, coarse, i, j):
+                yield first, second, bool(is_mirrored), crop_first
 
 
-def _described(small, windows=WINDOWS):
-    coarse = correlation_rows(windows_of(small, windows, _COARSE_SIDE))
-    return perceptual_hashes(small, windows), coarse
+def _tiles(number):
+    """The slices of rows and columns that hold each pair of images."""
+    for row in range(0, number, _BLOCK):
+        for column in range(row, number, _COLUMNS):
+            yield slice(row, min(row + _BLOCK, number)), slice(column, column + _COLUMNS)
 
 
-def _hash_distances(whole, hashes, block):
+def _described(small, windows):
+    """The hashes and the coarse details of windows: `(images, windows, values)`."""
+    hashes = np.empty((len(small), len(windows), _BITS), "float32")
+    coarse = np.empty((len(small), len(windows), _COARSE_SIDE**2), "float32")
+    for number, one in enumerate(small):
+        hashes[number] = perceptual_hashes(one, windows)
+        coarse[number] = correlation_rows(windows_of(one, windows, _COARSE_SIDE))
+    return hashes, coarse
+
+
+def _hash_distances(whole, hashes, rows, columns):
     """The fewest differing bits between one image and any window of the other."""
-    nearest = np.full((len(whole[block]), len(whole)), -_BITS, "float32")
-    for window in range(len(WINDOWS)):
-        np.maximum(nearest, whole[block] @ hashes[:, window].T, out=nearest)
-        np.maximum(nearest, hashes[block, window] @ whole.T, out=nearest)
+    nearest = whole[rows] @ hashes[columns, 0].T
+    for window in range(hashes.shape[1]):
+        np.maximum(nearest, whole[rows] @ hashes[columns, window].T, out=nearest)
+        np.maximum(nearest, hashes[rows, window] @ whole[columns].T, out=nearest)
     return (_BITS - nearest) / 2
 
 

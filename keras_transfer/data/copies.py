@@ -39,7 +39,7 @@ _MOST_WITH_CROPS = 20_000
 # alike, such as frames of a film.
 _MOST_PROPOSED = 30
 # Images, and pairs of them, that are compared at once: blocks of some megabytes.
-_BLOCK, _PAIRS = 1024, 2048
+_BLOCK, _COLUMNS, _PAIRS = 1024, 4096, 2048
 
 
 def copies_among(files):
@@ -64,41 +64,70 @@ def copies_among(files):
 
 
 def similar_pairs(small):
-    """The index pairs of thumbnails that show the same picture."""
+    """Index pairs of thumbnails that join all that show the same picture."""
     if len(small) < 2:
         return []
+    kept, found = _distinct(small)
+    small = small[kept] if len(kept) < len(small) else small
     windows = _WINDOWS if len(small) <= _MOST_WITH_CROPS else _WINDOWS[:1]
-    coarse = _described(small, windows, _COARSE_SIDE)
-    found = []
-    for is_mirrored in (False, True):
-        i, j = _proposed(coarse[:, 0], is_mirrored)
-        kept = _best_match(coarse, i, j, is_mirrored) >= _LEAST_COARSE
-        i, j = i[kept], j[kept]
+    whole = _described(small, _WINDOWS[:1], _COARSE_SIDE)[:, 0]
+    proposed = [_proposed(whole, is_mirrored) for is_mirrored in (False, True)]
+    # Of photographs, many are among the proposed; of noise, none is.
+    images, place = np.unique(np.concatenate(proposed, axis=1), return_inverse=True)
+    coarse = _described(small[images], windows, _COARSE_SIDE)
+    places = np.split(place.reshape(2, -1), [proposed[0].shape[1]], axis=1)
+    for is_mirrored, (i, j) in enumerate(places):
+        is_similar = _best_match(coarse, i, j, is_mirrored) >= _LEAST_COARSE
+        i, j = images[i[is_similar]], images[j[is_similar]]
         for start in range(0, len(i), _PAIRS):
             rows, columns = i[start : start + _PAIRS], j[start : start + _PAIRS]
-            images, place = np.unique(np.concatenate([rows, columns]), return_inverse=True)
-            fine = _described(small[images], windows, _FINE_SIDE)
-            first, second = place[: len(rows)], place[len(rows) :]
-            drawings = np.array([is_drawing(small[image]) for image in images])
-            least = np.where(drawings[first] & drawings[second], _LEAST_DRAWN, _LEAST_FINE)
-            kept = _best_match(fine, first, second, is_mirrored) >= least
-            found += zip(rows[kept].tolist(), columns[kept].tolist(), strict=True)
+            is_copy = _are_copies(small, windows, rows, columns, is_mirrored)
+            rows, columns = kept[rows[is_copy]], kept[columns[is_copy]]
+            found += zip(rows.tolist(), columns.tolist(), strict=True)
     return found
+
+
+def _distinct(small):
+    """The indices of thumbnails without repetitions, and pairs of each with its repetitions.
+
+    A constant one, of which nothing can be told, equals no other.
+    """
+    first: dict = {}
+    kept, pairs = [], []
+    for number, one in enumerate(small):
+        earlier = first.setdefault(hashlib.sha256(one.tobytes()).digest(), number)
+        if earlier == number or not np.ptp(one):
+            kept.append(number)
+        else:
+            pairs.append((earlier, number))
+    return np.array(kept), pairs
+
+
+def _are_copies(small, windows, rows, columns, is_mirrored):
+    """Whether the details of each pair of thumbnails are the same."""
+    images, place = np.unique(np.concatenate([rows, columns]), return_inverse=True)
+    fine = _described(small[images], windows, _FINE_SIDE)
+    first, second = place[: len(rows)], place[len(rows) :]
+    drawings = np.array([is_drawing(small[image]) for image in images])
+    least = np.where(drawings[first] & drawings[second], _LEAST_DRAWN, _LEAST_FINE)
+    return _best_match(fine, first, second, is_mirrored) >= least
 
 
 def _described(small, windows, side):
     """The details of windows of thumbnails as rows of length 1: `(images, windows, pixels)`."""
-    columns = small.astype("float32").swapaxes(1, 2)
-    low: dict = {}  # windows share their upper and lower edges
-    rows = []
-    for left, top, right, bottom in windows:
-        if (top, bottom) not in low:
-            low[top, bottom] = [
-                _resized(columns, matrix) for matrix in _resampling(side, top, bottom)
-            ]
-        plain, blurred = map(_resized, low[top, bottom], _resampling(side, left, right))
-        rows.append(correlation_rows((plain - blurred).swapaxes(1, 2)))
-    return np.stack(rows, axis=1)
+    rows = np.empty((len(small), len(windows), side * side), "float32")
+    for start in range(0, len(small), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        columns = small[block].astype("float32").swapaxes(1, 2)
+        low: dict = {}  # windows share their upper and lower edges
+        for number, (left, top, right, bottom) in enumerate(windows):
+            if (top, bottom) not in low:
+                low[top, bottom] = [
+                    _resized(columns, matrix) for matrix in _resampling(side, top, bottom)
+                ]
+            plain, blurred = map(_resized, low[top, bottom], _resampling(side, left, right))
+            rows[block, number] = correlation_rows((plain - blurred).swapaxes(1, 2))
+    return rows
 
 
 def _resized(images, matrix):
@@ -121,17 +150,31 @@ def _resampling(side, start, end):
 
 
 def _proposed(whole, is_mirrored):
-    """The pairs whose whole images are similar, as two arrays of indices."""
-    others, pairs = _mirrored(whole) if is_mirrored else whole, []
-    for start in range(0, len(whole), _BLOCK):
-        similarity = np.triu(others[start : start + _BLOCK] @ whole.T, start + 1)
-        least, most = _LEAST_WHOLE, _MOST_PROPOSED * len(similarity)
-        if np.count_nonzero(similarity >= least) > most:
+    """The pairs whose whole images are similar: indices of shape `(2, pairs)`."""
+    others = _mirrored(whole) if is_mirrored else whole
+    blocks = [_most_similar(others, whole, start) for start in range(0, len(whole), _BLOCK)]
+    return np.concatenate(blocks, axis=1)
+
+
+def _most_similar(others, whole, start):
+    """The proposed pairs of a block of images with those that come after each of them."""
+    block, least = others[start : start + _BLOCK], _LEAST_WHOLE
+    found, values = np.zeros((2, 0), "int64"), np.zeros(0, "float32")
+    for column in range(start, len(whole), _COLUMNS):
+        similarity = block @ whole[column : column + _COLUMNS].T
+        if column < start + len(block):
+            similarity = np.triu(similarity, start - column + 1)
+        pairs = np.nonzero(similarity >= least)
+        if not len(pairs[0]):
+            continue
+        values = np.concatenate([values, similarity[pairs]])
+        found = np.concatenate([found, np.add(pairs, [[start], [column]])], axis=1)
+        most = _MOST_PROPOSED * len(block)
+        if len(values) > most:
             # Equal images differ in the last digit.
-            least = np.partition(similarity, -most, axis=None)[-most] - 1e-4
-        rows, columns = np.divmod(np.flatnonzero(similarity >= least), len(whole))
-        pairs.append((rows + start, columns))
-    return tuple(map(np.concatenate, zip(*pairs, strict=True)))
+            least = np.partition(values, -most)[-most] - 1e-4
+            found, values = found[:, values >= least], values[values >= least]
+    return found
 
 
 def _best_match(described, i, j, is_mirrored):
@@ -149,4 +192,4 @@ def _best_match(described, i, j, is_mirrored):
 
 def _mirrored(rows):
     side = round(rows.shape[1] ** 0.5)
-    return rows.reshape(-1, side, side)[:, :, ::-1].reshape(len(rows), -1)
+    return rows.reshape(-1, side, side)[:, :, ::-1].reshape(rows.shape)

@@ -31,11 +31,12 @@ _BLUR = 2.0
 
 def thumbnails(images):
     """Uint8 thumbnails `(images, 64, 64)` and digests, equal for equal files or arrays."""
+    small, digests = np.zeros((len(images), SIDE, SIDE), "uint8"), []
     with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
-        found = list(pool.map(_thumbnail, images))
-    if not found:
-        return np.zeros((0, SIDE, SIDE), "uint8"), []
-    return np.stack([small for small, _ in found]), [digest for _, digest in found]
+        for number, (one, digest) in enumerate(pool.map(_thumbnail, images)):
+            small[number] = one
+            digests.append(digest)
+    return small, digests
 
 
 def open_image(image, least_side):

@@ -154,7 +154,7 @@ def _readable_by_server(splits):
 
 def _is_readable_by_server(path):
     try:
-        decode_image(tf.io.read_file(path))
+        decode_image(tf.io.read_file(os.fsencode(path)))
     except tf.errors.InvalidArgumentError:  # WebP, or a BMP with a palette
         return False
     return True

@@ -220,3 +220,24 @@ def test_without_imagehash_the_package_is_named(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(ImportError, match="pip install imagehash"):
         near_duplicates(OTHERS[:2])
+
+
+def test_pairs_are_the_same_whatever_the_blocks(monkeypatch):
+    changed = [change(made_up(seed)) for seed, (change, _) in enumerate(COPIES.values())]
+    images = [*OTHERS, *map(np.asarray, changed)]
+    features = np.eye(len(images), dtype="float32")
+    whole = near_duplicates(images, features)
+    monkeypatch.setattr(duplicates, "_BLOCK", 5)
+    monkeypatch.setattr(duplicates, "_COLUMNS", 4)
+    assert near_duplicates(images, features).pairs == whole.pairs
+    assert len(whole.clusters) == len(COPIES)
+
+
+def test_of_very_many_images_whole_copies_are_found(monkeypatch):
+    monkeypatch.setattr(duplicates, "_MOST_WITH_CROPS", 5)
+    images = [
+        *OTHERS,
+        np.asarray(made_up(3).resize((50, 40))),
+        np.asarray(compressed(made_up(7))),
+    ]
+    assert near_duplicates(images).clusters == ((3, 12), (7, 13))

@@ -1,6 +1,7 @@
 """Copies of an image, and images of a group, stay on one side of the split."""
 
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -74,6 +75,57 @@ def test_many_equal_images_are_joined(monkeypatch):
         [None] * 101,
     )
     assert len(set(units[:100])) == 1 and units[100] not in units[:100]
+
+
+def test_many_files_of_the_same_pixels_give_a_pair_each():
+    small, _ = thumbnails([np.asarray(made_up(seed)) for seed in (0, 1)])
+    many = np.repeat(small, 3000, axis=0)
+    found = similar_pairs(many)
+    named = [map(str, pair) for pair in found]
+    units = units_of([str(i) for i in range(6000)], named, [None] * 6000)
+    assert len(found) == 5998  # one less than the images of each
+    assert len(set(units[:3000])) == len(set(units[3000:])) == 1
+    assert units[0] != units[3000]
+
+
+def test_black_images_are_no_copies_of_each_other():
+    assert similar_pairs(np.zeros((50, 64, 64), "uint8")) == []
+
+
+def test_pairs_are_the_same_whatever_the_blocks(monkeypatch):
+    originals = [made_up(seed) for seed in range(40)]
+    changed = [ImageOps.crop(ImageOps.mirror(image), image.width // 25) for image in originals]
+    small, _ = thumbnails([np.asarray(image) for image in [*originals, *changed]])
+    whole = similar_pairs(small)
+    assert set(whole) == {(i, i + 40) for i in range(40)}
+    monkeypatch.setattr(copies, "_BLOCK", 7)
+    monkeypatch.setattr(copies, "_COLUMNS", 11)
+    monkeypatch.setattr(copies, "_PAIRS", 5)
+    assert set(similar_pairs(small)) == set(whole)
+
+
+def test_the_most_similar_are_proposed_whatever_the_blocks(monkeypatch):
+    rows = np.random.default_rng(0).uniform(size=(60, 16)).astype("float32")
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)  # nearly all are similar
+    monkeypatch.setattr(copies, "_MOST_PROPOSED", 3)
+    monkeypatch.setattr(copies, "_BLOCK", 20)
+    expected = copies._proposed(rows, False)
+    monkeypatch.setattr(copies, "_COLUMNS", 8)
+    found = copies._proposed(rows, False)
+    assert set(zip(*found.tolist(), strict=True)) == set(zip(*expected.tolist(), strict=True))
+    assert found.shape == (2, 3 * 60)
+
+
+def test_the_search_for_copies_takes_little_memory():
+    small = np.random.default_rng(0).integers(0, 256, (4000, 64, 64), "uint8")
+    tracemalloc.start()
+    try:
+        assert similar_pairs(small) == []
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Details of 16 x 16 float32 are 1 kB an image; a block of images and one of pairs, 80 MB.
+    assert peak < 4000 * 2**10 + 80 * 2**20
 
 
 def test_copies_are_looked_for_once(folder, monkeypatch):

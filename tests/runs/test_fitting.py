@@ -1,4 +1,5 @@
 import functools
+import os
 import sys
 import types
 
@@ -177,3 +178,16 @@ def test_interrupted_run_notices_that_a_class_was_renamed(tmp_path, monkeypatch)
     (tmp_path / "run/plan.json").unlink()
     with pytest.raises(ValueError, match=r"plan\.json' is missing"):
         again()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows forbids these names")
+def test_images_of_any_names_are_trained_on_and_shown(tmp_path):
+    photos = colour_folder(tmp_path / "photos", per_class=2)
+    for path in photos.glob("*/*/*.png"):
+        path.rename(path.with_name(f"\udcff\udcfe\x1b[31m\n<b>%s{path.name}"))
+    plan = plans.Plan([plans.Phase(freezing.FreezeAll(), epochs=1, learning_rate=1e-2)])
+    run = fit(photos, residual_backbone("tf"), tmp_path / "run", plan=plan, verbose=0)
+    page = (run.path / "report.html").read_text("utf-8")
+    assert page.rstrip().endswith("</html>") and "data:image" in page
+    assert "\x1b" not in page and "<b>%s" not in page
+    assert (run.path / "serving" / "1").is_dir()
