@@ -53,9 +53,13 @@ def markdown_table(rows):
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def print_table(rows):
-    """Prints rows of strings as a table, the first row its header; each on one line."""
+def text_table(rows):
+    """Rows of strings as text in columns, the first row its header; each on one line."""
     rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(map(str.ljust, row, widths)).rstrip())
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def print_table(rows):
+    """Prints what `text_table` returns."""
+    print(text_table(rows))

@@ -3,7 +3,9 @@
 from keras_transfer.calibration.calibration_error import measure_calibration, plot_reliability
 from keras_transfer.calibration.conformal_thresholds import fit_conformal
 from keras_transfer.calibration.forgetting_measure import forgetting
+from keras_transfer.calibration.label_measures import per_label
 from keras_transfer.calibration.measures import per_class
+from keras_transfer.calibration.number_measures import per_number
 from keras_transfer.calibration.temperature_scaling import calibrated
 
 __all__ = [
@@ -12,5 +14,7 @@ __all__ = [
     "forgetting",
     "measure_calibration",
     "per_class",
+    "per_label",
+    "per_number",
     "plot_reliability",
 ]

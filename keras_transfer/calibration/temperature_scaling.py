@@ -1,13 +1,12 @@
 """Temperature scaling: logits divided by one number, fitted on a validation set."""
 
-import math
 import warnings
 
 import numpy as np
 import tensorflow as tf
 
 from keras_transfer.calibration.predictions import check_predictions, outputs_of
-from keras_transfer.heads import SoftmaxHead
+from keras_transfer.heads import SigmoidHead, SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.models.head_outputs import before_activation, output_layer
 
@@ -104,14 +103,23 @@ def apply_temperature(model, temperature):
     """Divides the logits of a `TransferModel` by a temperature, in place.
 
     It divides the weights of the head's last layer: the model gets no further layer.
+
+    Args:
+        model: a `TransferModel` with one `SoftmaxHead` or `SigmoidHead`.
+        temperature: a positive number; for labels, one for each.
     """
-    layer = _softmax_layer(model)
-    if not 0 < temperature < math.inf:
+    layer = output_layer(model) if _is_sigmoid(model) else _softmax_layer(model)
+    temperature = np.asarray(temperature, "float32")
+    if not np.all((temperature > 0) & np.isfinite(temperature)):
         raise ValueError(
             f"`temperature` must be positive. Received: temperature={temperature!r}"
         )
     for variable in layer.weights:
         variable.assign(variable / temperature)
+
+
+def _is_sigmoid(model):
+    return isinstance(getattr(model, "heads", None), SigmoidHead)
 
 
 def _softmax_layer(model):

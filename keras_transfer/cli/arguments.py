@@ -98,7 +98,8 @@ def add_data(command):
         "data",
         metavar="DATA",
         help="folder with a subfolder of images per class, or with train, validation and test "
-        "folders of these; or a CSV file with a column of paths, see --label",
+        "folders of these; or a CSV file with a column of paths, see --targets; or a folder of "
+        "images, see --labels",
     )
 
 
@@ -146,13 +147,38 @@ def add_unreadable(command):
     )
 
 
+def add_labels(command):
+    """Adds the CSV file about a folder of images."""
+    command.add_argument(
+        "--labels", metavar="FILE", help="a CSV file about the images in the folder DATA"
+    )
+
+
 def add_reading(command):
     """Adds which images are read, and how."""
+    add_labels(command)
     command.add_argument(
-        "--label", metavar="COLUMN", help="the column of a CSV file with the classes"
+        "--images",
+        metavar="COLUMN",
+        help="the column of the CSV file with the paths (default: 'path', 'image' or "
+        "'filename', else the first)",
     )
     command.add_argument(
-        "--metadata", metavar="FILE", help="a CSV file with a column 'path'; see --group"
+        "--targets",
+        nargs="+",
+        metavar="COLUMN",
+        help="its column with the class, the labels or the number of each image; or several "
+        "columns, of labels (0 or 1) or of numbers (default: the only other one)",
+    )
+    command.add_argument(
+        "--task",
+        choices=("classes", "labels", "numbers"),
+        help="what these are (default: the cells decide)",
+    )
+    command.add_argument(
+        "--metadata",
+        metavar="FILE",
+        help="a CSV file with a column 'path' about class folders; see --group",
     )
     command.add_argument(
         "--group",
@@ -176,7 +202,10 @@ def add_reading(command):
 
 def reading_of(options):
     """The arguments of `read_source` that `add_reading` added."""
-    names = ("label", "metadata", "group", "exclude", "value_range", "on_unreadable")
+    names = (
+        "labels", "images", "targets", "task", "metadata", "group", "exclude", "value_range",
+        "on_unreadable",
+    )  # fmt: skip
     return {name: getattr(options, name) for name in names}
 
 

@@ -2,8 +2,9 @@
 
 import keras
 
-from keras_transfer import freezing, heads, models, optimizers, training
+from keras_transfer import freezing, models, optimizers, training
 from keras_transfer.cli.inputs import cache_of, next_command, read_inputs, show_findings
+from keras_transfer.runs.tasks import task_of
 
 # The dropout of the head and the decays of the plans of `fit`.
 _DROPOUT, _WEIGHT_DECAY, _LAYERWISE_DECAY = 0.2, 0.01, 0.7
@@ -13,7 +14,8 @@ def run(options):
     """Runs the learning-rate range test, and writes the losses into the run folder."""
     backbone, splits = read_inputs(options, batch_size=options.batch_size)
     keras.utils.set_random_seed(0)
-    model = _compiled_model(backbone, len(splits.class_names), options)
+    model = _compiled_model(backbone, splits, options)
+    model.adapt_heads(labels for _, labels in splits.train_in_order)
     cached = cache_of(options).extract(model, splits.train)
     found = training.find_learning_rate(model, cached.as_inputs())
     sentences = [found.conclusion]
@@ -30,9 +32,9 @@ def run(options):
     )
 
 
-def _compiled_model(backbone, num_classes, options):
+def _compiled_model(backbone, splits, options):
     policy = freezing.UnfreezeLast(options.unfreeze) if options.unfreeze else None
-    head = heads.SoftmaxHead(num_classes, dropout=_DROPOUT)
+    head = task_of(splits.task).head(len(splits.class_names), _DROPOUT)
     model = models.TransferModel(backbone, head, policy)
     optimizer = keras.optimizers.AdamW(weight_decay=_WEIGHT_DECAY)
     if options.unfreeze:

@@ -49,7 +49,8 @@ def next_command(options, **more):
     words = ["keras-transfer", "fit", options.data]
     for name, value in {**given, **more, "output": options.output}.items():
         if value is not None:
-            words += [f"--{name.replace('_', '-')}", str(value)]
+            values = value if isinstance(value, list) else [value]
+            words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return f"Next: {one_line(shlex.join(words))}"
 
 
@@ -72,6 +73,8 @@ def read_inputs(options, **arguments):
 def read_images(options, size, **arguments):
     """The `ImageSplits` of `DATA`; prints the images that are left out."""
     splits = read_source(options.data, size, **reading_of(options), **arguments)
+    if options.command != "find-lr":
+        splits.check_classes(f"`keras-transfer {options.command}`")
     tell_unreadable(splits)
     return splits
 

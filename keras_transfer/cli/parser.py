@@ -10,6 +10,7 @@ from keras_transfer.cli.arguments import (
     add_cache,
     add_data,
     add_findings,
+    add_labels,
     add_reading,
     add_run,
     add_unreadable,
@@ -35,7 +36,8 @@ examples:
 _FIT_EXAMPLES = """
 examples:
   keras-transfer fit photos --output run
-  keras-transfer fit photos/labels.csv --label breed --output run
+  keras-transfer fit photos.csv --output run
+  keras-transfer fit photos --labels labels.csv --targets red wooden --output run
   keras-transfer fit photos --metadata photos/metadata.csv --group patient --output run
   keras-transfer fit photos --exclude run/audit.json --output run
   keras-transfer fit photos --backbone EfficientNetV2B0 --image-size 224 --output run
@@ -87,7 +89,7 @@ def _add(commands, name, summary, epilog=None):
 
 
 def _add_fit(commands):
-    fit = _add(commands, "fit", "train a classifier on a folder of images", _FIT_EXAMPLES)
+    fit = _add(commands, "fit", "train a model on a folder or a CSV file", _FIT_EXAMPLES)
     add_data(fit)
     fit.add_argument("--output", required=True, metavar="RUN", help="folder for all results")
     add_backbone(fit)
@@ -194,8 +196,12 @@ def _add_evaluate(commands):
     evaluate = _add(commands, "evaluate", "measure a trained model on labelled images")
     add_run(evaluate)
     evaluate.add_argument(
-        "data", metavar="DATA", help="class folders; of splits, `test`, else `validation`"
+        "data",
+        metavar="DATA",
+        help="class folders, or a CSV file with the columns of the training; of splits, "
+        "`test`, else `validation`",
     )
+    add_labels(evaluate)
     add_unreadable(evaluate)
     evaluate.add_argument(
         "--batch-size", type=positive, default=32, help="default: %(default)s"
@@ -203,7 +209,7 @@ def _add_evaluate(commands):
 
 
 def _add_predict(commands):
-    predict = _add(commands, "predict", "predict the classes of images")
+    predict = _add(commands, "predict", "predict the classes, labels or numbers of images")
     add_run(predict)
     predict.add_argument(
         "images",
@@ -213,14 +219,15 @@ def _add_predict(commands):
         "a path in each line",
     )
     predict.add_argument(
-        "--output", metavar="FILE", help="a CSV file for the probabilities of all classes"
+        "--output", metavar="FILE", help="a CSV file for all probabilities or numbers"
     )
     predict.add_argument(
         "--threshold",
         type=probability,
         metavar="P",
-        help="mark images whose highest probability is not above this; with --output the "
-        "default is the threshold on the page of the run",
+        help="mark images whose highest probability is not above this; of several labels, "
+        "predict those from this on; with --output, and for labels, the default is the "
+        "threshold on the page of the run",
     )
     predict.add_argument(
         "--top", type=positive, default=1, help="number of classes to print (default: 1)"

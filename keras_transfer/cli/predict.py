@@ -15,9 +15,11 @@ def run(options):
     threshold = _threshold(options, opened)
     if options.output is not None:
         found.to_csv(options.output, threshold)
-        _print_summary(found, threshold, options)
+        print(f"{len(found.paths)} images in {one_line(options.output)}")
+        if opened.task.name == "classes":
+            _print_summary(found, threshold, options)
     else:
-        _print(found, threshold if options.threshold is not None else 0.0, options)
+        _print(found, threshold, options)
     for path, reason in found.unreadable:
         print(f"keras-transfer: error: {one_line(path)}: {one_line(reason)}", file=sys.stderr)
     return 1 if found.unreadable else 0
@@ -40,32 +42,26 @@ def _lines(file):
 
 
 def _threshold(options, run):
+    if run.task.name == "numbers" and options.threshold is not None:
+        raise ValueError(
+            "The run predicts numbers, which have no threshold: leave --threshold out. "
+            f"Received: --threshold {options.threshold:g}"
+        )
     if options.threshold is not None or options.output is None:
         return options.threshold
     return run.answer_threshold
 
 
 def _print(found, threshold, options):
-    rows = zip(found.paths, found.probabilities, found.top(options.top), strict=True)
-    for path, probabilities, best in rows:
-        classes = [
-            {
-                "class_index": int(index),
-                "label": found.class_names[index],
-                "probability": float(probabilities[index]),
-            }
-            for index in best
-        ]
-        if options.json:
-            print(json.dumps({"image": path, "classes": classes}, ensure_ascii=False))
-        else:
-            named = [f"{one_line(one['label'])} {one['probability']:.1%}" for one in classes]
-            unsure = ["below the threshold"] if probabilities.max() <= threshold else []
-            print("\t".join([one_line(path), *named, *unsure]))
+    if options.json:
+        for one in found.to_json(options.top, threshold):
+            print(json.dumps(one, ensure_ascii=False))
+    else:
+        for line in found.lines(options.top, threshold):
+            print(line)
 
 
 def _print_summary(found, threshold, options):
-    print(f"{len(found.paths)} images in {one_line(options.output)}")
     for name in found.class_names:
         print(f"  {one_line(name)}: {found.labels.count(name)}")
     if threshold is None:

@@ -1,5 +1,6 @@
-"""From the image files of each class to `ImageSplits`; shared by folders and tables."""
+"""From image files with their targets to `ImageSplits`; shared by folders and tables."""
 
+import collections
 import collections.abc
 import dataclasses
 import os
@@ -7,12 +8,89 @@ import os
 from keras_transfer.data.copies import copies_among
 from keras_transfer.data.exclusions import excluded_paths
 from keras_transfer.data.image_files import examples_of, make_loader
+from keras_transfer.data.image_splits import label_array
 from keras_transfer.data.pipeline import mixed_order
 from keras_transfer.data.scanning import scan, value_range_message
-from keras_transfer.data.splitting import fold_of, groups_of, stratified_split, units_of
+from keras_transfer.data.splitting import (
+    fold_of,
+    groups_of,
+    strata_of,
+    stratified_split,
+    units_of,
+)
 
 SPLITS = ("train", "validation", "test")
 _MOST_LISTED = 20
+
+
+class ByClass:
+    """The files of each class.
+
+    Args:
+        classes: dict from split to a dict from class to the paths of its images.
+    """
+
+    task = "classes"
+
+    def __init__(self, classes):
+        self._classes = classes
+
+    @classmethod
+    def of_rows(cls, rows):
+        """The classes of a dict from split to a dict from path to class."""
+        classes: dict = {}
+        for split, found in rows.items():
+            classes[split] = {}
+            for path, name in found.items():
+                classes[split].setdefault(name, []).append(path)
+        return cls(classes)
+
+    @property
+    def paths(self):
+        """All of them."""
+        named = [found for by_class in self._classes.values() for found in by_class.values()]
+        return [path for found in named for path in found]
+
+    def rows(self, scanned, place):
+        """The names, dict from split to `(label, file)` class by class, and messages."""
+        by_class = {
+            split: {
+                name: [scanned[path] for path in found if path in scanned]
+                for name, found in named.items()
+            }
+            for split, named in self._classes.items()
+        }
+        names, messages = _class_names(by_class, place)
+        return names, _rows(by_class, names), messages
+
+
+class ByRow:
+    """The files of a table with labels or numbers.
+
+    Args:
+        targets: the `Targets` of the table.
+        rows: dict from split to a dict from path to its targets.
+    """
+
+    def __init__(self, targets, rows):
+        self.task, self._names, self._rows = targets.task, targets.names, rows
+
+    @property
+    def paths(self):
+        """All of them."""
+        return [path for found in self._rows.values() for path in found]
+
+    def rows(self, scanned, place):
+        """The names, dict from split to `(targets, file)`, and messages."""
+        rows = {
+            split: [
+                (target, scanned[path]) for path, target in found.items() if path in scanned
+            ]
+            for split, found in self._rows.items()
+        }
+        if not rows["train"]:
+            raise ValueError(f"There are no training images. Received: {place}")
+        return self._names, {split: found for split, found in rows.items() if found}, []
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,38 +118,28 @@ class FileOptions:
                 f"Received: fold={self.fold!r}"
             )
 
-    def splits(self, classes, directory, options, group=None, messages=()):
+    def splits(self, labelled, directory, options, group=None, messages=()):
         """The `ImageSplits` of image files.
 
         Args:
-            classes: dict from split to a dict from class to the paths of its images.
+            labelled: a `ByClass` or a `ByRow`.
             directory: that names in messages are relative to.
             options: the `ReadingOptions`.
             group: as in `image_folder`.
             messages: of further warnings.
         """
-        paths = [
-            path for named in classes.values() for found in named.values() for path in found
-        ]
+        paths, task = labelled.paths, labelled.task
         excluded, left_out = excluded_paths(self.exclude, paths, directory)
         kept = [path for path in paths if path not in excluded]
         scanned, unreadable, skipped = self._scan(kept, directory, options.value_range)
-        by_class = {
-            split: {
-                name: [scanned[path] for path in found if path in scanned]
-                for name, found in named.items()
-            }
-            for split, named in classes.items()
-        }
-        class_names, empty = self._class_names(by_class)
-        rows = _rows(by_class, class_names)
+        class_names, rows, empty = labelled.rows(scanned, self.place)
         every_file = [file for found in rows.values() for _, file in found]
         groups = groups_of([file.path for file in every_file], group, directory)
         groups = dict(zip((file.path for file in every_file), groups, strict=True))
         if self.fold is not None:
-            rows = self._with_fold(rows, groups, options.seed)
+            rows = self._with_fold(rows, groups, options.seed, task)
         if "validation" not in rows and options.validation_split is not None:
-            rows = self._divided(rows, groups, options)
+            rows = self._divided(rows, groups, options, task)
         messages = [*messages, *left_out, *skipped, *empty, *_shared_groups(rows, groups)]
         messages += value_range_message(every_file, options.value_range)
         labels = {split: [label for label, _ in found] for split, found in rows.items()}
@@ -80,9 +148,8 @@ class FileOptions:
         def examples(split, is_mixed, start):
             number = len(files[split])
             kept = (mixed_order(number) if is_mixed else range(number))[start:]
-            return examples_of(
-                [files[split][i] for i in kept], [labels[split][i] for i in kept]
-            )
+            targets = label_array(labels[split])[list(kept)]
+            return examples_of([files[split][i] for i in kept], targets)
 
         return options.splits(
             class_names,
@@ -102,6 +169,7 @@ class FileOptions:
             messages=messages,
             stacklevel=4,
             paths={split: tuple(file.path for file in files[split]) for split in files},
+            task=task,
             unreadable=tuple(unreadable),
             excluded=tuple(path for path in paths if path in excluded),
             groups={} if group is None else {
@@ -139,46 +207,25 @@ class FileOptions:
             f"to leave them out. Received: {self.place}"
         )
 
-    def _class_names(self, files):
-        """The names of the classes with training images, and messages about empty ones."""
-        names = tuple(sorted(name for name, found in files["train"].items() if found))
-        empty = sorted(set(files["train"]) - set(names))
-        for split, by_class in files.items():
-            unknown = sorted(
-                name for name, found in by_class.items() if found and name not in names
-            )
-            if unknown:
-                raise ValueError(
-                    f"The {split} split has classes without training images, which no model "
-                    f"could predict: {unknown}. Classes with training images: {list(names)}. "
-                    f"Received: {self.place}"
-                )
-        if len(names) < 2:
-            others = f", and none for {empty}" if empty else ""
-            raise ValueError(
-                "At least two classes with images are needed. Found images for "
-                f"{list(names)} alone{others}. Received: {self.place}"
-            )
-        listed = ", ".join(f"'{name}'" for name in empty)
-        return names, [f"Left out, since they contain no image: {listed}."] if empty else []
-
-    def _with_fold(self, rows, groups, seed):
+    def _with_fold(self, rows, groups, seed, task):
         """All rows but those of the test set, with one fold of them as test set."""
         every = [*rows["train"], *rows.get("validation", [])]
-        labels = [label for label, _ in every]
+        # Of several strata of an image the rarest counts.
+        strata = strata_of([label for label, _ in every], task)
+        sizes = collections.Counter(one for found in strata for one in found)
+        labels = [min(found, key=lambda one: (sizes[one], one)) for found in strata]
         kept, moved = fold_of(labels, _units(every, groups), self.fold, seed)
         return {
             "train": [every[place] for place in kept], "test": [every[place] for place in moved]
         }  # fmt: skip
 
-    def _divided(self, rows, groups, options):
+    def _divided(self, rows, groups, options, task):
         """The rows with a part of the training set as validation set."""
         train = rows["train"]
         distinct = {groups[file.path] for _, file in train} - {None}
         units = _units(train, groups)
-        kept, moved = stratified_split(
-            [label for label, _ in train], units, options.validation_split, options.seed
-        )
+        strata = strata_of([label for label, _ in train], task)
+        kept, moved = stratified_split(strata, units, options.validation_split, options.seed)
         if distinct and not moved:
             raise ValueError(
                 "Too few groups to set images aside: every class has all of its images in one "
@@ -196,6 +243,30 @@ def _units(rows, groups):
     files = [file for _, file in rows]
     named = [groups[file.path] for file in files]
     return units_of([file.digest for file in files], copies_among(files), named)
+
+
+def _class_names(files, place):
+    """The names of the classes with training images, and messages about empty ones."""
+    names = tuple(sorted(name for name, found in files["train"].items() if found))
+    empty = sorted(set(files["train"]) - set(names))
+    for split, by_class in files.items():
+        unknown = sorted(
+            name for name, found in by_class.items() if found and name not in names
+        )
+        if unknown:
+            raise ValueError(
+                f"The {split} split has classes without training images, which no model "
+                f"could predict: {unknown}. Classes with training images: {list(names)}. "
+                f"Received: {place}"
+            )
+    if len(names) < 2:
+        others = f", and none for {empty}" if empty else ""
+        raise ValueError(
+            "At least two classes with images are needed. Found images for "
+            f"{list(names)} alone{others}. Received: {place}"
+        )
+    listed = ", ".join(f"'{name}'" for name in empty)
+    return names, [f"Left out, since they contain no image: {listed}."] if empty else []
 
 
 def _rows(by_class, class_names):

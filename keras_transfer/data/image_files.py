@@ -46,7 +46,7 @@ def read_images(
     if not readable:
         return None, [], unreadable
     load = make_loader(image_size, channels, readable, reduced_decoding, value_range)
-    dataset = examples_of(readable, [0] * len(readable)).map(
+    dataset = examples_of(readable, np.zeros(len(readable), "int32")).map(
         lambda *example: load(*example)[0], num_parallel_calls=os.cpu_count()
     )
     dataset = without_autotuning(dataset.batch(batch_size).prefetch(2))
@@ -54,11 +54,16 @@ def read_images(
 
 
 def examples_of(files, labels):
-    """A dataset with one element for each `ScannedFile`, which a loader turns into pixels."""
+    """A dataset with one element for each `ScannedFile`, which a loader turns into pixels.
+
+    Args:
+        files: a list of `ScannedFile`.
+        labels: an array with a row or a number for each.
+    """
     return tf.data.Dataset.from_tensor_slices(
         (
             [os.fsencode(file.path) for file in files],
-            tf.constant(labels, "int32"),
+            tf.constant(labels),
             tf.constant([file.orientation for file in files], "int32"),
             [file.native for file in files],
             tf.constant([file.fingerprint for file in files], "int64"),

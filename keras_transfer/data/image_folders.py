@@ -5,7 +5,7 @@ import os
 import pathlib
 import re
 
-from keras_transfer.data.file_splits import SPLITS, FileOptions
+from keras_transfer.data.file_splits import SPLITS, ByClass, FileOptions
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.pipeline import ReadingOptions
 from keras_transfer.data.scanning import find_images, is_image, is_shown_folder
@@ -120,7 +120,7 @@ def image_folder(
             "Found no class folder: each class needs a subfolder with its images. "
             f"Received: {place}"
         )
-    return files.splits(classes, directory, options, group, messages)
+    return files.splits(ByClass(classes), directory, options, group, messages)
 
 
 def find_classes(folder):

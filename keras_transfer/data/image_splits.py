@@ -30,9 +30,10 @@ class DataWarning(UserWarning):
 class ImageSplits:
     """Images for training, validation and test, with their labels and paths.
 
-    `image_folder` and `from_tfds` return it. An element of each dataset is `(images, labels)`:
-    float32 of shape `(batch, height, width, channels)` in `[0, 255]`, not normalized, and int32
-    labels of shape `(batch,)`, indices into `class_names`. `train` is shuffled anew in each
+    `image_folder`, `image_table` and `from_tfds` return it. An element of each dataset is
+    `(images, labels)`: float32 of shape `(batch, height, width, channels)` in `[0, 255]`, not
+    normalized, and int32 labels of shape `(batch,)`, indices into `class_names`; for several
+    labels or numbers, float32 of shape `(batch, names)`. `train` is shuffled anew in each
     epoch; `validation` and `test` keep the order of `labels` and `paths`.
 
     Attributes:
@@ -40,12 +41,14 @@ class ImageSplits:
         validation: the validation set, or None.
         test: the test set, or None.
         train_in_order: `train` without shuffling, in the order of `labels["train"]`.
-        class_names: tuple of names; a label is an index into it.
+        class_names: tuple of names of the classes, the labels or the numbers.
         labels: dict from the splits that exist ("train", "validation", "test") to a tuple of
-            labels.
+            labels: indices of classes, or tuples with a number for each name.
         paths: the same for the paths of the files; empty if the images are not files.
         fingerprints: the same for a string that changes with the images, the labels, their
             order, the size, the channels and the decoding: the key of a cache.
+        task: what the images have: "classes", one each; "labels", any number, each 0 or 1; or
+            "numbers". Defaults to "classes".
         warnings: tuple of messages, each raised as a `DataWarning` too.
         unreadable: tuple of `(path, reason)` for skipped files.
         excluded: tuple of the paths that were left out on request.
@@ -66,9 +69,10 @@ class ImageSplits:
     test: LabeledDataset | None
     train_in_order: LabeledDataset
     class_names: tuple[str, ...]
-    labels: dict[str, tuple[int, ...]] = dataclasses.field(repr=False)
+    labels: dict[str, tuple] = dataclasses.field(repr=False)
     paths: dict[str, tuple[str, ...]] = dataclasses.field(repr=False)
     fingerprints: dict[str, str] = dataclasses.field(repr=False)
+    task: str = "classes"
     warnings: tuple[str, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
     excluded: tuple[str, ...] = ()
@@ -84,7 +88,9 @@ class ImageSplits:
 
     @property
     def class_counts(self) -> dict[str, dict[str, int]]:
-        """Number of images of each class in each split."""
+        """Number of images of each class, or with each label, in each split."""
+        if self.task == "numbers":
+            raise ValueError("There are no classes: the images have numbers.")
         return {
             split: count_classes(labels, self.class_names)
             for split, labels in self.labels.items()
@@ -93,6 +99,7 @@ class ImageSplits:
     @property
     def balanced_class_weight(self) -> dict[int, float]:
         """Weight of each label for `fit` that gives all classes of `train` the same weight."""
+        self.check_classes("A weight for each class (--balance)")
         counts = self.class_counts["train"].values()
         num_present = sum(count > 0 for count in counts)
         return {
@@ -100,10 +107,28 @@ class ImageSplits:
             for label, count in enumerate(counts)
         }
 
+    def check_classes(self, what: str) -> None:
+        """Raises `ValueError` unless each image has one class, which `what` needs."""
+        if self.task != "classes":
+            raise ValueError(
+                f"{what} needs one class for each image. Received: images with {self.task}: "
+                f"{', '.join(map(repr, self.class_names[:3]))}"
+            )
+
+
+def label_array(labels):
+    """Labels as an array: int32 indices of classes, or float32 rows."""
+    labels = list(labels)
+    return np.array(labels, "float32" if labels and np.ndim(labels[0]) else "int32")
+
 
 def count_classes(labels, class_names):
-    """Number of labels of each class: dict from name to count."""
-    counts = np.bincount(np.asarray(labels, dtype="int64"), minlength=len(class_names))
+    """Number of images of each class, or with each label: dict from name to count."""
+    labels = label_array(labels)
+    if labels.ndim == 2:
+        counts = np.count_nonzero(labels, axis=0)
+    else:
+        counts = np.bincount(labels, minlength=len(class_names))
     return {name: int(count) for name, count in zip(class_names, counts, strict=True)}
 
 
@@ -113,9 +138,10 @@ def imbalance(counts):
     return max(present) / min(present)
 
 
-def check_splits(labels, digests, places, class_names, thing="image"):
+def check_splits(labels, digests, places, class_names, thing="image", task="classes"):
     """The warnings about a data set, from dicts of split to labels, digests and names."""
-    found, things = _check_counts(labels, class_names, thing), f"{thing.capitalize()}s"
+    found = [] if task == "numbers" else _check_counts(labels, class_names, thing, task)
+    things = f"{thing.capitalize()}s"
     for one, other in itertools.combinations(labels, 2):
         known = dict(zip(digests[one], places[one], strict=True))
         shared = [
@@ -137,18 +163,25 @@ def check_splits(labels, digests, places, class_names, thing="image"):
                 contradictions.append((first_place, place))
     if contradictions:
         found.append(
-            f"{things} in two classes, one of which is wrong: {len(contradictions)}, "
+            f"{things} {_CONTRADICTIONS[task]}, one of which is wrong: {len(contradictions)}, "
             f"{_pairs(contradictions)}."
         )
     return found
 
 
-def _check_counts(labels, class_names, thing):
-    """Absent classes, classes with one example, and strong imbalance."""
+_CONTRADICTIONS = {
+    "classes": "in two classes",
+    "labels": "and copies with different labels",
+    "numbers": "and copies with different numbers",
+}
+
+
+def _check_counts(labels, class_names, thing, task):
+    """Absent classes or labels, classes with one example, and strong imbalance."""
     found = []
     counts = count_classes(labels["train"], class_names)
     single = [name for name, count in counts.items() if count == 1]
-    if single:
+    if single and task == "classes":  # the table has said so of labels
         found.append(f"Only one training {thing} for {_listed(single)}.")
     for split, split_labels in labels.items():
         present = count_classes(split_labels, class_names)
@@ -157,7 +190,7 @@ def _check_counts(labels, class_names, thing):
         absent = [name for name in absent if split == "train" or name not in single]
         if absent:
             found.append(f"No {thing} in the {split} split for {_listed(absent)}.")
-    if imbalance(counts) >= STRONG_IMBALANCE:
+    if task == "classes" and imbalance(counts) >= STRONG_IMBALANCE:
         largest = max(counts, key=counts.get)
         smallest = min((name for name in counts if counts[name]), key=counts.get)
         found.append(

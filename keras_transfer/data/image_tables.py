@@ -1,27 +1,32 @@
-"""Images from a CSV file of paths and classes."""
+"""Images from a CSV file: their classes, their labels, or numbers."""
 
 import collections.abc
 import os
 import pathlib
 
-from keras_transfer.data.file_splits import SPLITS, FileOptions
+from keras_transfer.data.file_splits import SPLITS, ByClass, ByRow, FileOptions
 from keras_transfer.data.image_folders import split_of
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.metadata import csv_rows
 from keras_transfer.data.pipeline import ReadingOptions
+from keras_transfer.data.scanning import find_images, is_image
+from keras_transfer.data.targets import are_marks, read_targets, wrong_row
 
-_PATH, _SPLIT = "path", "split"
-# What separates several labels in a cell.
-_SEPARATORS = ";|"
+_SPLIT = "split"
+# How tables name the column with the files, and the one with the targets.
+_IMAGES = ("path", "image", "file", "filename", "file_name", "image_path", "image_id")
+_TARGETS = ("label", "labels", "class", "target", "targets", "tags")
 
 
 def image_table(
-    file: str | os.PathLike,
+    csv: str | os.PathLike,
     image_size: int | tuple[int, int],
-    label: str,
-    path: str | None = None,
-    split: str | None = None,
+    images: str | None = None,
+    targets: str | collections.abc.Sequence[str] | None = None,
     group: str | None = None,
+    split: str | None = None,
+    task: str | None = None,
+    directory: str | os.PathLike | None = None,
     *,
     batch_size: int = 32,
     validation_split: float | None = 0.2,
@@ -34,22 +39,42 @@ def image_table(
     value_range: float | None = None,
     fold: tuple[int, int] | None = None,
 ) -> ImageSplits:
-    """Reads the images that a CSV file names, each with its class.
+    """Reads the images that a CSV file names, each with its class, its labels or its numbers.
 
-    Use it where the classes are not folders. Without a validation set in the file, a part of
-    each class becomes one, as in `image_folder`.
+    Without a validation set in the file, a part of the images becomes one, as in
+    `image_folder`: a part of each class, of each label, or of small and large numbers.
+
+    If `task` is None, the cells decide. Several columns are labels if all cells are 0 or 1 (or
+    -1 or 1, true or false), else numbers. One column has
+
+    - numbers, if at least 9 of 10 cells are numbers, and these are not whole or have more than
+      20 different values; "007" is a class;
+    - several labels in a cell, if a cell contains ";" or "|", or is a list in brackets; or ","
+      between labels of which one stands alone in another cell, or which combine to more
+      different cells than there are labels; or a space between labels, of a number that
+      varies, which combine so;
+    - one class in each cell otherwise.
+
+    Cells that may be either raise an error that asks for `task`.
 
     Args:
-        file: the CSV file in UTF-8, with a header and with commas, semicolons or tabs between
+        csv: the CSV file in UTF-8, with a header and with commas, semicolons or tabs between
             the cells.
         image_size: `(height, width)`, or one integer for both, in pixels.
-        label: the name of the column with the class of each image.
-        path: the name of the column with the files, relative to the folder of the CSV file.
-            Defaults to None: "path", else the first column.
-        split: the name of the column with the split of each image: train, validation or test.
-            Defaults to None: "split" if there is one, else all images are for training.
+        images: the name of the column with the files. The suffix of a file may be left out.
+            Defaults to None: a column such as "path", "image" or "filename", else the first.
+        targets: the name of the column with the class, the labels or the number of each image;
+            or several names, of columns with 0 or 1 for each label, or with numbers. Defaults
+            to None: the only other column; or the one called "label", "class", "target" or
+            "tags"; or all others, if their cells are 0 or 1.
         group: the name of the column with the group of each image, as in `image_folder`; an
             empty cell is no group. Defaults to None.
+        split: the name of the column with the split of each image: train, validation or test,
+            under the names that public data sets use. Defaults to None: "split" if there is
+            one, else all images are for training.
+        task: "classes", "labels" or "numbers". Defaults to None: the cells decide.
+        directory: the folder that the files are relative to. Defaults to None, that of the CSV
+            file.
         batch_size: as in `image_folder`, as all that follow.
         validation_split: fraction of each class.
         seed: of the split and of the order.
@@ -62,18 +87,20 @@ def image_table(
         fold: `(index, number)` for cross-validation.
 
     Returns:
-        An `ImageSplits`.
+        An `ImageSplits`, whose `task` says what the images have. With labels or numbers, an
+        element of its datasets has float32 targets of shape `(batch, names)`.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file lacks a column, a row names no file in the folder of the CSV
-            file, no class or an unknown split, or as in `image_folder`.
+        ValueError: if the file lacks a column, a row names no file in the folder, has an empty
+            or an invalid cell or an unknown split, the cells do not decide the task, or as in
+            `image_folder`.
 
     Example:
         >>> lines = [f"{path},{path[-5]}" for path in splits.paths["train"]]
         >>> with open("labels.csv", "w") as file:
         ...     _ = file.write("\\n".join(["path,number", *lines]))
-        >>> data.image_table("labels.csv", image_size=16, label="number").class_names
+        >>> data.image_table("labels.csv", image_size=16, targets="number").class_names
         ('0', '1', '2', '3', '4', '5')
     """
     options = ReadingOptions(
@@ -85,86 +112,119 @@ def image_table(
         reduced_decoding,
         value_range,
     )
-    files = FileOptions(f"file={os.fspath(file)!r}", on_unreadable, shuffle, exclude, fold)
-    file = pathlib.Path(file).absolute()
-    wanted = {"label": label, "path": path, "split": split, "group": group}
+    files = FileOptions(f"csv={os.fspath(csv)!r}", on_unreadable, shuffle, exclude, fold)
+    file = pathlib.Path(csv).absolute()
+    given = [targets] if isinstance(targets, str) else list(targets or ())
+    wanted = {"images": images, "targets": targets, "split": split, "group": group}
     rows = csv_rows(file, {name: column for name, column in wanted.items() if column})
     if not rows:
         raise ValueError(f"'{file}' has no row below its header. Received: {files.place}")
-    path = path or (_PATH if _PATH in rows[0] else next(iter(rows[0])))
+    images = images or _column_of_images(rows[0])
     split = split or (_SPLIT if _SPLIT in rows[0] else None)
+    columns = given or _columns_of_targets(rows, {images, split, group}, files.place)
+    folder = _Folder(file.parent if directory is None else pathlib.Path(directory).absolute())
+    places, where = _places(rows, images, split, folder, file)
+    cells = [[_cell(row, column) for column in columns] for row in rows]
+    found = read_targets(cells, columns, task, file)
+    messages = list(found.messages)
+    if directory is not None:
+        messages += folder.unnamed(places, file)
+    groups = {place: _cell(row, group) for place, row in zip(places, rows, strict=True)}
+    by_split: dict = {name: {} for name in SPLITS if name in where or name == "train"}
+    for name, place, target in zip(where, places, found.rows, strict=True):
+        by_split[name][place] = target
+    labelled = ByClass.of_rows(by_split) if found.task == "classes" else ByRow(found, by_split)
+    return files.splits(labelled, folder.path, options, groups if group else None, messages)
 
-    classes: dict = {name: {} for name in SPLITS}
-    groups: dict = {}
-    numbers: dict = {}
+
+def _column_of_images(row):
+    return next((name for name in row if str(name).lower() in _IMAGES), next(iter(row)))
+
+
+def _columns_of_targets(rows, others, place):
+    """The columns with targets, if the header leaves no doubt."""
+    columns = [name for name in rows[0] if name is not None and name not in others]
+    known = [name for name in columns if name.lower() in _TARGETS]
+    for found in (columns, known):
+        if len(found) == 1:
+            return found
+    if columns and are_marks([[_cell(row, name) for name in columns] for row in rows]):
+        return columns
+    raise ValueError(
+        "Name the column with the class, the labels or the number of each image with `targets` "
+        f"(--targets COLUMN); the columns are {columns}. Received: {place}"
+    )
+
+
+def _places(rows, images, split, folder, file):
+    """The absolute path and the split of each row."""
+    numbers, where = {}, []
     for number, row in enumerate(rows, 2):  # as a spreadsheet counts them
-        try:
-            place = _place_of(row, path, file.parent)
-            if place in numbers:
-                raise ValueError(f"names the same file as row {numbers[place]}: {row[path]!r}")
-            class_name, where = _class_of(row, label), _split_of(row, split)
-        except ValueError as error:
-            raise ValueError(f"Row {number} of '{file}' {error}") from None
+        if None in row:
+            what = "has more cells than the header: put a cell with commas in quotes"
+            raise wrong_row(file, number, what, row[None])
+        name, part = _cell(row, images), _cell(row, split)
+        if not name:
+            raise wrong_row(file, number, f"names no file in its column {images!r}", name)
+        place, reason = folder.find(name)
+        if reason is not None:
+            raise wrong_row(file, number, reason, name)
+        if place in numbers:
+            what = (
+                f"names the same file as row {numbers[place]}; several labels of an image "
+                "stand in one row, separated by ';'"
+            )
+            raise wrong_row(file, number, what, name)
         numbers[place] = number
-        classes[where].setdefault(class_name, []).append(place)
-        groups[place] = _cell(row, group)
-    classes = {name: found for name, found in classes.items() if found or name == "train"}
-    _check_is_no_number(classes["train"], label, files.place)
-    return files.splits(classes, file.parent, options, groups if group else None)
+        where.append("train" if split is None else split_of(part))
+        if where[-1] is None:
+            what = f"must say train, validation or test in {split!r}"
+            raise wrong_row(file, number, what, part)
+    return list(numbers), where
+
+
+class _Folder:
+    """The folder that the files of a table are relative to."""
+
+    def __init__(self, path):
+        self.path, self._stems = path, {}
+
+    def find(self, name):
+        """The absolute path of a file, and None; or None and what is wrong with its name."""
+        directory = os.path.normpath(self.path)
+        place = os.path.normpath(os.path.join(directory, name))
+        if not pathlib.Path(place).is_relative_to(directory):
+            return None, f"names a file outside '{directory}'"
+        if not os.path.isfile(place):
+            stem = os.path.basename(place)
+            found = self._by_stem(os.path.dirname(place)).get(stem, [])
+            if len(found) != 1:
+                several = f", but {sorted(found)}: add the suffix" if found else ""
+                return None, f"names no file in '{directory}'{several}"
+            (place,) = found
+        return place, None
+
+    def _by_stem(self, directory):
+        """Dict from the names of the images in a folder, without suffix, to their paths."""
+        if directory not in self._stems:
+            stems = self._stems[directory] = {}
+            if os.path.isdir(directory):
+                for entry in os.scandir(directory):
+                    stem, suffix = os.path.splitext(entry.name)
+                    if suffix and entry.is_file() and is_image(entry.path):
+                        stems.setdefault(stem, []).append(entry.path)
+        return self._stems[directory]
+
+    def unnamed(self, places, file):
+        """A message about the images of the folder that no row names."""
+        left = {os.path.normpath(path) for path in find_images(self.path)} - set(places)
+        if left:
+            yield (
+                f"Left out, since no row of '{file}' names them: {len(left)} images, such as "
+                f"'{os.path.relpath(min(left), self.path)}'."
+            )
 
 
 def _cell(row, column):
     """The text of a cell; "" if the column is None or the row is short."""
     return (row.get(column) or "").strip()
-
-
-def _place_of(row, path, directory):
-    """The absolute path of the file that a row names."""
-    name, directory = _cell(row, path), os.path.normpath(directory)
-    place = os.path.normpath(os.path.join(directory, name))
-    if not name:
-        raise ValueError(f"names no file in its column {path!r}. Received: ''")
-    if not pathlib.Path(place).is_relative_to(directory):
-        raise ValueError(f"names a file outside '{directory}'. Received: {name!r}")
-    if not os.path.isfile(place):
-        raise ValueError(f"names no file in '{directory}'. Received: {name!r}")
-    return place
-
-
-def _class_of(row, label):
-    name = _cell(row, label)
-    if not name:
-        raise ValueError(f"has no class in its column {label!r}. Received: ''")
-    if any(separator in name for separator in _SEPARATORS):
-        raise ValueError(
-            f"has several classes in its column {label!r}, of which an image has one here; "
-            f"`heads.SigmoidHead` learns several from a `tf.data.Dataset`. Received: {name!r}"
-        )
-    return name
-
-
-def _split_of(row, split):
-    name = _cell(row, split)
-    found = "train" if split is None else split_of(name)
-    if found is None:
-        raise ValueError(f"must say train, validation or test in {split!r}. Received: {name!r}")
-    return found
-
-
-def _check_is_no_number(classes, label, place):
-    """Raises `ValueError` if the classes are measurements, most of them of one image."""
-    single = sum(len(found) == 1 for found in classes.values())
-    if single > len(classes) / 2 and len(classes) > 20 and all(map(_is_number, classes)):
-        raise ValueError(
-            f"The column {label!r} holds {len(classes)} different numbers, which are no "
-            "classes: `heads.DenseHead` learns numbers from a `tf.data.Dataset`. "
-            f"Received: {place}"
-        )
-
-
-def _is_number(text):
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -12,7 +12,7 @@ def csv_rows(file, columns, header=None):
     Args:
         file: its path; UTF-8, with commas, semicolons or tabs between the cells; a suffix
             `.gz` says that it is compressed.
-        columns: names that the header must hold: a dict of argument to name.
+        columns: names that the header must hold: a dict of argument to a name or a list.
         header: the names of the columns if the file has no header. Defaults to None.
 
     Raises:
@@ -33,12 +33,13 @@ def csv_rows(file, columns, header=None):
         raise ValueError(
             f"'{file}' is not a CSV file in UTF-8: {error}. Received: file={os.fspath(file)!r}"
         ) from error
-    for argument, column in columns.items():
-        if column not in found:
-            raise ValueError(
-                f"'{file}' has no column {column!r}; its columns are {found}. "
-                f"Received: {argument}={column!r}"
-            )
+    for argument, given in columns.items():
+        for column in [given] if isinstance(given, str) else given:
+            if column not in found:
+                raise ValueError(
+                    f"'{file}' has no column {column!r}; its columns are {found}. "
+                    f"Received: {argument}={given!r}"
+                )
     return rows
 
 

@@ -14,6 +14,7 @@ from keras_transfer.data.image_splits import (
     ImageSplits,
     check_splits,
     common_folder,
+    label_array,
 )
 from keras_transfer.data.labeled_dataset import (
     ImageSource,
@@ -74,7 +75,9 @@ class ReadingOptions:
 
     def _fingerprint(self, labels, digests):
         """A string that is equal only for equal images, labels, order, size and decoding."""
-        content = [list(map(int, labels)), list(digests), list(self.image_size), self.channels]
+        content = [
+            label_array(labels).tolist(), list(digests), list(self.image_size), self.channels
+        ]  # fmt: skip
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         scaled = "" if self.value_range is None else f"-to-{float(self.value_range)!r}"
         return digest + ("-reduced" if self.reduced_decoding else "") + scaled
@@ -91,6 +94,7 @@ class ReadingOptions:
         mixes=False,
         messages=(),
         stacklevel=3,
+        task="classes",
         **files,
     ):
         """The `ImageSplits` of encoded examples, after it has raised the warnings about them.
@@ -107,10 +111,11 @@ class ReadingOptions:
                 the seed and the global seed of `keras.utils.set_random_seed`.
             mixes: whether the shuffled training images are in `mixed_order`.
             messages: of further warnings.
+            task: what the labels are: "classes", "labels" or "numbers".
             stacklevel: of the warnings, as `warnings.warn` counts.
             **files: `paths`, `unreadable`, `excluded` and `groups` of the `ImageSplits`.
         """
-        messages = [*messages, *check_splits(labels, digests, places, class_names)]
+        messages = [*messages, *check_splits(labels, digests, places, class_names, task=task)]
         for message in messages:
             warnings.warn(message, DataWarning, stacklevel=stacklevel)
         fingerprints = {
@@ -155,6 +160,7 @@ class ReadingOptions:
             test=dataset("test"),
             train_in_order=dataset("train"),
             class_names=class_names,
+            task=task,
             labels={split: tuple(labels[split]) for split in labels},
             fingerprints=fingerprints,
             warnings=tuple(messages),

@@ -160,7 +160,7 @@ class RowOptions:
     def _divided(self, by_split, class_names):
         train = by_split["train"]
         kept, moved = stratified_split(
-            [row.label for row in train], _units(train), self.validation_split, self.seed
+            [(row.label,) for row in train], _units(train), self.validation_split, self.seed
         )
         found = {"train": [train[index] for index in kept]}
         if moved:

@@ -15,33 +15,47 @@ def is_table(data):
     return pathlib.PurePath(data).suffix.lower() in _TABLES and not os.path.isdir(data)
 
 
-def read_source(data, image_size, label=None, metadata=None, group=None, **arguments):
+def read_source(
+    data, image_size, labels=None, images=None, targets=None, task=None, metadata=None,
+    group=None, **arguments,
+):  # fmt: skip
     """The `ImageSplits` of a folder or of a CSV file.
 
     Args:
         data: the path of the folder or file.
         image_size: as in `image_folder`, as `arguments`.
-        label: the column of the CSV file with the classes.
-        metadata: for a folder, a CSV file with a column `path` and a column with the groups.
+        labels: for a folder without class folders, the CSV file with the labels.
+        images: as in `image_table`, as the next two.
+        targets: the column or the columns of the CSV file with the targets.
+        task: what they are.
+        metadata: for class folders, a CSV file with a column `path` and a column with the
+            groups.
         group: the name of that column; for a CSV file, of its own column with the groups.
         **arguments: of `image_folder` and `image_table`.
     """
-    if is_table(data):
-        if label is None:
-            raise ValueError(
-                "A CSV file has the classes in one of its columns: name it with `label` "
-                f"(--label COLUMN). Received: data={os.fspath(data)!r}"
-            )
+    if labels is not None and is_table(data):
+        raise ValueError(
+            "`labels` (--labels) is the CSV file about a folder of images: name the folder, or "
+            f"one CSV file alone. Received: data={os.fspath(data)!r}, "
+            f"labels={os.fspath(labels)!r}"
+        )
+    if labels is not None or is_table(data):
         if metadata is not None:
             raise ValueError(
                 "A CSV file has the groups in one of its own columns: leave `metadata` "
                 f"(--metadata) out. Received: metadata={os.fspath(metadata)!r}"
             )
-        return image_table(data, image_size, label, group=group, **arguments)
-    if label is not None:
+        return image_table(
+            data if labels is None else labels, image_size, images, targets, group, task=task,
+            directory=None if labels is None else data, **arguments,
+        )  # fmt: skip
+    given = {"images": images, "targets": targets, "task": task}
+    if any(given.values()):
         raise ValueError(
-            "`label` (--label) names a column of a CSV file; in a folder, the subfolders are "
-            f"the classes. Received: label={label!r}, data={os.fspath(data)!r}"
+            "`images`, `targets` and `task` are about a CSV file (FILE.csv or --labels "
+            "FILE.csv); in a folder, the subfolders are the classes. Received: "
+            + ", ".join(f"{name}={value!r}" for name, value in given.items() if value)
+            + f", data={os.fspath(data)!r}"
         )
     if (metadata is None) is not (group is None):
         raise ValueError(
@@ -52,12 +66,13 @@ def read_source(data, image_size, label=None, metadata=None, group=None, **argum
     return image_folder(data, image_size, group=groups, **arguments)
 
 
-def division_of(splits, data):
+def division_of(splits, data, labels=None):
     """What `read_divided` needs beside the other settings, a dict that JSON holds."""
-    directory, found = _directory(data), {}
+    directory = pathlib.Path(data).parent if is_table(data) else data
+    found = {}
     if splits.excluded:
         found["excluded"] = [os.path.relpath(path, directory) for path in splits.excluded]
-    if splits.groups and not is_table(data):
+    if splits.groups and not is_table(data) and labels is None:
         found["groups"] = {
             os.path.relpath(path, directory): group
             for split, paths in splits.paths.items()
@@ -67,7 +82,7 @@ def division_of(splits, data):
     return found
 
 
-def read_divided(data, image_size, settings, **arguments):
+def read_divided(data, image_size, settings, labels=None, **arguments):
     """The `ImageSplits` of data that were divided before, in the same way.
 
     Args:
@@ -75,6 +90,7 @@ def read_divided(data, image_size, settings, **arguments):
         image_size: as in `image_folder`, as `arguments`.
         settings: those of a run with what `division_of` gave. They may come from elsewhere, so
             no file that they name is read.
+        labels: as in `read_source`.
         **arguments: of `image_folder` and `image_table`.
     """
     excluded, groups = settings.get("excluded"), settings.get("groups")
@@ -83,14 +99,9 @@ def read_divided(data, image_size, settings, **arguments):
     fold = settings.get("fold")
     if isinstance(fold, list) and len(fold) == 2 and all(type(one) is int for one in fold):
         arguments["fold"] = tuple(fold)
-    if is_table(data):
-        return read_source(
-            data, image_size, settings.get("label"), group=settings.get("group"), **arguments
-        )
+    if labels is not None or is_table(data):
+        columns = {name: settings.get(name) for name in ("images", "targets", "task", "group")}
+        return read_source(data, image_size, labels, **columns, **arguments)
     return image_folder(
         data, image_size, group=groups if isinstance(groups, dict) else None, **arguments
     )
-
-
-def _directory(data):
-    return pathlib.Path(data).parent if is_table(data) else data

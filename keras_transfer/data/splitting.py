@@ -6,23 +6,47 @@ import hashlib
 import os
 import warnings
 
+import numpy as np
 
-def stratified_split(labels, units, fraction, seed):
-    """Sets aside `fraction` of each class, at least one unit and never all of them.
+# Ranges of numbers with as many images each, of which a split takes equal shares.
+_RANGES = 5
+
+
+def strata_of(labels, task):
+    """For each image the names of what a split takes an equal share of, a tuple.
+
+    Args:
+        labels: of the images: class indices, or rows of labels or numbers.
+        task: "classes", "labels" or "numbers". Of several numbers the first one counts.
+    """
+    if task == "classes":
+        return [(label,) for label in labels]
+    if task == "labels":  # -1 stands for images without labels
+        return [tuple(np.flatnonzero(row).tolist()) or (-1,) for row in labels]
+    numbers = np.array([row[0] for row in labels])
+    number = max(1, min(_RANGES, len(numbers) // _RANGES))
+    bounds = np.quantile(numbers, np.linspace(0, 1, number + 1)[1:-1])
+    return [(one,) for one in np.searchsorted(bounds, numbers, side="right").tolist()]
+
+
+def stratified_split(strata, units, fraction, seed):
+    """Sets aside `fraction` of each stratum, at least one unit and never all of them.
+
+    Each image has a tuple of strata: its class, or its labels.
 
     The images of a unit (equal values in `units`) stay together. The draw hashes the seed with
     each unit: it depends neither on names nor on the file system, and an added image moves
-    hardly any other. A unit that would take the classes further from their shares is passed
+    hardly any other. A unit that would take the strata further from their shares is passed
     over. Returns two ascending lists of indices.
 
     Example:
-        >>> stratified_split([0, 0, 0, 1], ["a", "b", "c", "d"], 0.4, seed=0)
+        >>> stratified_split([(0,), (0,), (0,), (1,)], ["a", "b", "c", "d"], 0.4, seed=0)
         ([0, 1, 3], [2])
     """
     counts: dict = {}
-    for label, unit in zip(labels, units, strict=True):
-        counts.setdefault(unit, collections.Counter())[label] += 1
-    totals = collections.Counter(labels)
+    for found, unit in zip(strata, units, strict=True):
+        counts.setdefault(unit, collections.Counter()).update(found)
+    totals = collections.Counter(label for found in strata for label in found)
     num_units = collections.Counter(label for unit in counts.values() for label in unit)
     shares = {
         label: min(max(1, round(fraction * total)), total - 1)
@@ -33,14 +57,14 @@ def stratified_split(labels, units, fraction, seed):
     reached: collections.Counter = collections.Counter()
 
     def change(unit):
-        """By how much the unit takes its classes further from their shares, in squares."""
+        """By how much the unit takes its strata further from their shares, in squares."""
         return sum(
             count * (count + 2 * (reached[label] - shares[label])) / shares[label] ** 2
             for label, count in counts[unit].items()
         )
 
     def fits(unit):
-        """Whether each of its classes keeps images for the training."""
+        """Whether each of its strata keeps images for the training."""
         return all(
             label in shares and reached[label] + count < totals[label]
             for label, count in counts[unit].items()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import keras
+import tensorflow as tf
 
 from keras_transfer.heads.head import Head
 from keras_transfer.heads.pooling import POOLINGS, pool
@@ -116,6 +117,17 @@ class DenseHead(Head):
     def metrics(self):
         """New default metrics: the mean absolute error."""
         return [keras.metrics.MeanAbsoluteError(name="mean_absolute_error")]
+
+    @property
+    def num_names(self):
+        return self.units
+
+    def named_outputs(self, output, class_names=None):
+        """`values` and, with names, `names`: all names for each image."""
+        named = {"values": output}
+        if class_names is not None:
+            named["names"] = tf.tile(tf.constant([class_names]), [tf.shape(output)[0], 1])
+        return named
 
     def get_config(self):
         """The arguments of the head."""

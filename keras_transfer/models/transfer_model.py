@@ -27,6 +27,7 @@ from keras_transfer.models.checks import (
 )
 from keras_transfer.models.other_classes import with_classes
 from keras_transfer.models.plain_model import plain_model
+from keras_transfer.models.regression import scaled_layers
 from keras_transfer.models.stage_summary import stage_summary
 
 
@@ -402,7 +403,8 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
         check_number_of_classes(self.heads, dataset)
         self._parts.reduced_decoding = getattr(dataset, "reduced_decoding", None)
         self._parts.value_range = getattr(dataset, "value_range", None)
-        if getattr(self.heads, "num_names", None) == len(names):
+        is_regression = bool(scaled_layers(self))
+        if getattr(self.heads, "num_names", None) == len(names) and not is_regression:
             self.class_names = names
 
     def predict_step(self, data):

@@ -331,7 +331,7 @@ _FINE_TUNING_REASON = (
 
 
 def _reason(strategy, stages, images_per_class, likeness):
-    images = f"With {images_per_class:.0f} images per class"
+    images = f"With {images_per_class:.0f} images per class or output"
     if strategy == "use as is":
         return (
             f"A linear probe on the frozen features is at least {PERFECT:.0%} accurate: the "

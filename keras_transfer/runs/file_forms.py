@@ -5,7 +5,9 @@ from keras_transfer._records import COUNT, FINITE, SECONDS, SHARE, Each, Maybe, 
 _SIDE = Number(1, 2**31 - 1, whole=True)
 DESCRIPTION = {
     "class_names": [str], "image_size": (_SIDE, _SIDE), "channels": Number(1, 1000, whole=True),
-    "backbone?": str, "data?": Maybe(str), "weights?": Maybe(str), "label?": Maybe(str),
+    "backbone?": str, "data?": Maybe(str), "weights?": Maybe(str), "task?": str,
+    "labels?": Maybe(str), "images?": Maybe(str), "targets?": Maybe([str]),
+    "given_task?": Maybe(str),
     "truncate_at?": Maybe(str), "alpha?": Maybe(FINITE), "seed?": Number(0, 2**32, whole=True),
     "value_range?": Maybe(FINITE), "metadata?": Maybe(str), "group?": Maybe(str),
     "exclude?": Maybe(str), "fold?": Maybe((COUNT, COUNT)),
@@ -18,10 +20,29 @@ _MEASURED = {
     "images": COUNT, "accuracy": SHARE, "accuracy_interval": (SHARE, SHARE), "loss?": FINITE,
     "confusion": [[COUNT]], "classes": Each(_RATE),
 }  # fmt: skip
+_PAIR = Maybe((SHARE, SHARE))
+_LABEL = {
+    "images": COUNT, "average_precision": Maybe(SHARE), "average_precision_interval": _PAIR,
+    **dict.fromkeys(("auc", "precision", "recall", "f1"), Maybe(SHARE)),
+}  # fmt: skip
+_MEANS = ("mean_average_precision", "macro_auc", "macro_f1", "micro_f1")
+_LABELS = {
+    "images": COUNT, "threshold": SHARE, "chance": SHARE, "always": Maybe(SHARE),
+    **dict.fromkeys(_MEANS, Maybe(SHARE)), "intervals": dict.fromkeys(_MEANS, _PAIR),
+    "labels": Each(_LABEL),
+}  # fmt: skip
+_NUMBER = {
+    **dict.fromkeys(("mae", "rmse", "baseline_mae", "baseline_rmse", "bias"), FINITE),
+    **dict.fromkeys(("half_within", "most_within"), FINITE), "r2": Maybe(FINITE),
+    "mae_interval": (FINITE, FINITE), "rmse_interval": (FINITE, FINITE),
+    "r2_interval": Maybe((FINITE, FINITE)),
+}  # fmt: skip
+_NUMBERS = {"images": COUNT, "numbers": Each(_NUMBER)}
 _METRICS = {
     "epochs": COUNT, "seconds": SECONDS, "best_epoch?": Maybe(COUNT), "kept_epoch?": COUNT,
-    "temperature?": Maybe(FINITE), "validation?": _MEASURED, "test?": _MEASURED,
+    "temperature?": Maybe(FINITE), "temperatures?": [FINITE], "threshold?": SHARE,
 }  # fmt: skip
+_TASKS = {"classes": _MEASURED, "labels": _LABELS, "numbers": _NUMBERS}
 _PROVENANCE = {
     "date?": str, "command?": Maybe(str), "versions?": Each(Maybe(str)), "parameters?": COUNT,
     "machine?": {
@@ -37,14 +58,14 @@ _STAGE = {
 }  # fmt: skip
 COURSE = {
     "stages?": [_STAGE], "seconds?": [(str, SECONDS)], "temperature?": Maybe(FINITE),
-    "provenance?": _PROVENANCE,
+    "temperatures?": [FINITE], "provenance?": _PROVENANCE,
 }  # fmt: skip
 
 
-def check_metrics(found):
-    """Raises `ValueError` unless `metrics.json` holds measures of one list of classes."""
-    check(found, _METRICS)
-    for split in ("validation", "test"):
+def check_metrics(found, task):
+    """Raises `ValueError` unless `metrics.json` holds measures of one list of outputs."""
+    check(found, {**_METRICS, "validation?": _TASKS[task], "test?": _TASKS[task]})
+    for split in ("validation", "test") if task == "classes" else ():
         measured = found.get(split, {"classes": {}, "confusion": []})
         sizes = {len(measured["confusion"]), *map(len, measured["confusion"])}
         if sizes != {len(measured["classes"])}:

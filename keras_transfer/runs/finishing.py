@@ -5,32 +5,25 @@ import os
 import time
 import warnings
 
-import numpy as np
 import tensorflow as tf
 
 from keras_transfer import _progress, serving
 from keras_transfer._figures import save_figure
 from keras_transfer._text import reason_of
-from keras_transfer.calibration.measures import measure
-from keras_transfer.calibration.temperature_scaling import (
-    HIGHEST,
-    LOWEST,
-    apply_temperature,
-    temperature_of_logits,
-)
+from keras_transfer.calibration.temperature_scaling import apply_temperature
 from keras_transfer.data.decoding import decode_image
+from keras_transfer.data.image_splits import label_array
 from keras_transfer.features import NoRoomError
 from keras_transfer.models.head_outputs import before_activation
 from keras_transfer.runs.folder import Predictions
 from keras_transfer.runs.provenance import provenance_of
 from keras_transfer.runs.run import Run
 from keras_transfer.runs.run_course import best_epoch, course_of
-from keras_transfer.runs.run_figures import confusion_figure, learning_curves
+from keras_transfer.runs.run_figures import learning_curves
+from keras_transfer.runs.tasks import task_of
 from keras_transfer.training.phase_data import has_frozen_work
 
 _EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
-# With fewer validation images a fitted temperature is mostly noise.
-_FEWEST_TO_CALIBRATE = 50
 
 
 def finish(folder, model, history, splits, cache, before, clock, started):
@@ -51,8 +44,9 @@ def finish(folder, model, history, splits, cache, before, clock, started):
         *clock.seconds(fits, trained),
         ("evaluation and export", ended - trained),
     ]
-    course = course_of(history.plan, before, model, seconds, metrics["temperature"])
-    folder.write_course({**course, "provenance": provenance})
+    course = course_of(history.plan, before, model, seconds, metrics.get("temperature"))
+    calibration = {name: metrics[name] for name in ("temperatures",) if name in metrics}
+    folder.write_course({**course, **calibration, "provenance": provenance})
     metrics["seconds"] = round(ended - started, 1)
     folder.finish(metrics)
     return finished_run(folder, model)
@@ -87,33 +81,45 @@ def _write_report(run):
 @_progress.step("evaluation and export")
 def _evaluate_and_export(folder, model, history, splits, cache):
     """Calibrates, measures and exports a trained model; returns the metrics."""
+    task = task_of(splits.task)
     logits = _predict(model, splits, cache)
-    temperature = _temperature(logits.get("validation"), splits.labels.get("validation"))
+    labels = {split: label_array(found) for split, found in splits.labels.items()}
+    temperature = task.temperature(logits.get("validation"), labels.get("validation"))
     if temperature is not None:
         apply_temperature(model, temperature)
         folder.write_model(model)
-    predictions = [_predictions(split, logits[split], temperature, splits) for split in logits]
+    predictions = [
+        Predictions(
+            split,
+            task.outputs_of(logits[split], temperature).astype("float32"),
+            labels[split],
+            tuple(map(os.path.abspath, splits.paths.get(split, ()))),
+        )
+        for split in logits
+    ]
     folder.write_predictions(predictions)
+    chosen = task.chosen(predictions)
     metrics = {
         "best_epoch": best_epoch(history.history),
         "kept_epoch": history.best_epoch + 1,
         "epochs": len(history.epoch),
-        "temperature": temperature,
+        **_named(temperature),
+        **chosen,
     }
+    names = splits.class_names
     for one in predictions:
-        metrics[one.split] = measure(one.probabilities, one.labels, splits.class_names)
+        metrics[one.split] = task.measure(one.outputs, one.labels, names, model, chosen)
     curves = learning_curves(history.history, history.phase, kept=metrics["kept_epoch"])
     save_figure(curves, folder.path / "learning_curves.png")
-    measured = metrics.get("test", metrics.get("validation"))
-    if measured is not None:
-        matrix = confusion_figure(measured["confusion"], splits.class_names)
-        save_figure(matrix, folder.path / "confusion_matrix.png")
+    for one in predictions[-1:]:  # of the test set, if there is one
+        for name, figure in task.figures(metrics[one.split], one, names).items():
+            save_figure(figure, folder.path / name)
     serving.export(model, folder.path / "serving", examples=_readable_by_server(splits))
     return metrics
 
 
 def _predict(model, splits, cache):
-    """The logits for every split but the training set."""
+    """What the model returns before the activation of its head, by split."""
     datasets = {split: getattr(splits, split) for split in ("validation", "test")}
     with before_activation(model):
         return {
@@ -121,12 +127,6 @@ def _predict(model, splits, cache):
             for split, dataset in datasets.items()
             if dataset is not None
         }
-
-
-def _predictions(split, logits, temperature, splits):
-    probabilities = _probabilities(logits, temperature or 1.0)
-    paths = tuple(map(os.path.abspath, splits.paths.get(split, ())))
-    return Predictions(split, probabilities, np.asarray(splits.labels[split]), paths)
 
 
 def _inputs(model, dataset, cache):
@@ -138,18 +138,10 @@ def _inputs(model, dataset, cache):
     return dataset
 
 
-def _probabilities(logits, temperature):
-    from scipy.special import softmax
-
-    return softmax(np.asarray(logits, "float64") / temperature, axis=1).astype("float32")
-
-
-def _temperature(logits, labels):
-    """The temperature that calibrates the model on the validation set, or None."""
-    if logits is None or len(logits) < _FEWEST_TO_CALIBRATE:
-        return None
-    temperature = temperature_of_logits(logits, labels)
-    return None if temperature in (LOWEST, HIGHEST) else temperature
+def _named(temperature):
+    """The temperature of a model, or those of its labels, as JSON files name them."""
+    is_several = isinstance(temperature, list)
+    return {"temperatures" if is_several else "temperature": temperature}
 
 
 def _readable_by_server(splits):

@@ -8,11 +8,12 @@ import pathlib
 import re
 import sys
 import time
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
-from keras_transfer import _progress, distribution, heads, models
+from keras_transfer import _progress, distribution, models
 from keras_transfer._applications import find_application
 from keras_transfer._figures import save_figure
 from keras_transfer._text import tell_unreadable
@@ -31,6 +32,7 @@ from keras_transfer.runs.finishing import finish, finished_run
 from keras_transfer.runs.folder import RunFolder, check_output
 from keras_transfer.runs.run import Run
 from keras_transfer.runs.run_course import PhaseClock
+from keras_transfer.runs.tasks import task_of
 from keras_transfer.training.checkpointing import Preemption
 from keras_transfer.training.fine_tuning import as_cache, as_plan, fine_tune_in
 
@@ -50,7 +52,10 @@ def fit(
     balance: bool = False,
     batch_size: int = 32,
     on_unreadable: str = "raise",
-    label: str | None = None,
+    labels: str | os.PathLike | None = None,
+    images: str | None = None,
+    targets: str | Sequence[str] | None = None,
+    task: str | None = None,
     metadata: str | os.PathLike | None = None,
     group: str | None = None,
     exclude: str | os.PathLike | None = None,
@@ -71,17 +76,20 @@ def fit(
     show: bool = False,
     verbose: int | None = None,
 ) -> Run | None:
-    """Trains a classifier on a folder of images, and writes everything about it into a folder.
+    """Trains a model on images, and writes everything about it into a folder.
 
-    It does what `keras-transfer fit` does: reads and checks the images, trains by a plan
-    (`training.fine_tune`), calibrates the probabilities by temperature scaling on the
-    validation set, measures the model on the validation and the test set, exports it for
-    TensorFlow Serving, and writes `report.html`. If it is killed, the same call resumes.
+    Images have one class each, several labels, or numbers: the model gets a `SoftmaxHead`, a
+    `SigmoidHead` or a `DenseHead`. `fit` does what `keras-transfer fit` does: it reads and
+    checks the images, trains by a plan (`training.fine_tune`), calibrates probabilities by
+    temperature scaling on the validation set, measures the model on the validation and the test
+    set, exports it for TensorFlow Serving, and writes `report.html`. If it is killed, the same
+    call resumes.
 
     Args:
         data: a folder with a subfolder of images for each class, or with the folders `train`,
-            `validation` and `test`; or a CSV file, see `label`; or an `ImageSplits`, such as
-            `data.from_tfds` returns, which holds `image_size` and `batch_size`.
+            `validation` and `test`; or a CSV file, see `targets`; or a folder of images, see
+            `labels`; or an `ImageSplits`, such as `data.from_tfds` returns, which holds
+            `image_size` and `batch_size`.
         backbone: the name of a network in `keras.applications`, or a `Backbone`, which holds
             `image_size`, `weights` and `alpha`. Defaults to "MobileNetV2".
         output: the run folder, new or of the same run. Defaults to "run".
@@ -94,9 +102,12 @@ def fit(
         batch_size: images in a batch. Defaults to 32.
         on_unreadable: "raise" for an error that lists unreadable images; "skip" leaves them
             out. As all up to `value_range`, it has no effect on an `ImageSplits`.
-        label: the column of the CSV file with the class of each image, as in
-            `data.image_table`. Defaults to None, for a folder.
-        metadata: for a folder, a CSV file with a column `path` and a column of groups.
+        labels: the CSV file about the images in the folder `data`, which needs no class
+            folders. Defaults to None.
+        images: as in `data.image_table`, for a CSV file; as the next two.
+        targets: the column or the columns with the class, the labels or the numbers.
+        task: "classes", "labels" or "numbers"; by default the cells decide.
+        metadata: for class folders, a CSV file with a column `path` and a column of groups.
         group: the name of that column, or of one in the CSV file with the labels. All images of
             a group, for example a patient, are on one side of the split. Defaults to None.
         exclude: the `audit.json` of an audit, whose label errors and copies are left out.
@@ -163,7 +174,10 @@ def fit(
         "image_size": list(size),
         "channels": channels,
         "data": None if isinstance(data, ImageSplits) else os.path.abspath(data),
-        "label": label,
+        "labels": None if labels is None else os.path.abspath(labels),
+        "images": images,
+        "targets": [targets] if isinstance(targets, str) else targets and list(targets),
+        "given_task": task,
         "metadata": None if metadata is None else os.path.abspath(metadata),
         "group": group,
         "exclude": None if exclude is None else os.path.abspath(exclude),
@@ -187,10 +201,18 @@ def fit(
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     splits = data if isinstance(data, ImageSplits) else read_source(
-        data, size, label, metadata, group,
+        data, size, labels, images, targets, task, metadata, group,
         batch_size=batch_size, seed=seed, on_unreadable=on_unreadable, exclude=exclude,
         value_range=value_range, fold=fold, color_mode="grayscale" if channels == 1 else "rgb",
     )  # fmt: skip
+    for what, is_asked in (
+        ("A plan that probes choose (--plan auto)", plan == "auto"),
+        ("A weight for each class (--balance)", balance),
+        ("Cross-validation (--folds)", fold is not None),
+    ):
+        if is_asked:
+            splits.check_classes(what)
+    predicted = task_of(splits.task)
     if not isinstance(backbone, Backbone):
         with placement.scope(), _dtype_policy(precision, placement):
             backbone = build_backbone(backbone, (*size, channels), weights, alpha)
@@ -201,8 +223,9 @@ def fit(
     if isinstance(plan, Plan):
         truncate_at = truncate_at or plan.truncate_at
     with placement.scope(), _dtype_policy(precision, placement):
-        head = heads.SoftmaxHead(len(splits.class_names), dropout=_DROPOUT)
+        head = predicted.head(len(splits.class_names), _DROPOUT)
         model = models.TransferModel(backbone, head, truncate_at=truncate_at)
+        model.class_names = splits.class_names
         if jit_compile != "auto":
             model.compile(jit_compile=jit_compile)
     _check_plan(plan, model, feature_cache)
@@ -222,11 +245,14 @@ def fit(
         folder.agree("classes", {"class names": list(splits.class_names)})
         if folder.writes:
             # Before the training, so that the model of an interrupted run can be used.
-            divided = {} if isinstance(data, ImageSplits) else division_of(splits, data)
-            folder.describe({**settings, "class_names": list(splits.class_names), **divided})
+            divided = {}
+            if not isinstance(data, ImageSplits):
+                divided = division_of(splits, data, labels)
+            found = {"class_names": list(splits.class_names), "task": splits.task}
+            folder.describe({**settings, **found, **divided})
         if verbose:
             counts = ", ".join(f"{count} {name}" for name, count in splits.num_images.items())
-            print(f"{len(splits.class_names)} classes; images: {counts}.")
+            print(f"{predicted.counted(splits.class_names)}; images: {counts}.")
         train = augmented(splits.train, augmentation, seed)
         if show and folder.writes:
             _draw_sheet(train, folder.path / "images.png", verbose)

@@ -16,6 +16,7 @@ from keras_transfer._figures import save_figure
 from keras_transfer._files import write_aside, write_text_aside
 from keras_transfer._records import check, read_arrays, read_json, read_table
 from keras_transfer._text import no_run_message, reason_of
+from keras_transfer.data.targets import TASKS
 from keras_transfer.plans import Plan
 from keras_transfer.runs.file_forms import COURSE, DESCRIPTION, check_metrics
 from keras_transfer.training.training_folder import TrainingFolder, differences
@@ -40,20 +41,22 @@ class Predictions:
 
     Attributes:
         split: "validation" or "test".
-        probabilities: a float32 array of shape `(images, classes)`.
-        labels: the true classes, integers of shape `(images,)`.
+        outputs: of the model: probabilities of shape `(images, classes)` or `(images,
+            labels)`, or numbers; float32.
+        labels: the true classes, integers of shape `(images,)`; or labels or numbers of the
+            shape of the outputs.
         paths: the paths of the images as strings; empty for images that are not files.
     """
 
     split: str
-    probabilities: np.ndarray
+    outputs: np.ndarray
     labels: np.ndarray
     paths: tuple
 
     @property
     def correct(self):
-        """Whether each prediction is correct."""
-        return self.probabilities.argmax(axis=1) == self.labels
+        """Whether each predicted class is correct."""
+        return self.outputs.argmax(axis=1) == self.labels
 
 
 class RunFolder(TrainingFolder):
@@ -163,8 +166,9 @@ class RunFolder(TrainingFolder):
         """Writes a list of `Predictions`, all or none."""
         arrays = {}
         for one in predictions:
-            arrays[f"{one.split}-probabilities"] = one.probabilities.astype("float32")
-            arrays[f"{one.split}-labels"] = np.asarray(one.labels, "int64")
+            arrays[f"{one.split}-outputs"] = one.outputs.astype("float32")
+            kind = "int64" if one.labels.ndim == 1 else "float32"
+            arrays[f"{one.split}-labels"] = np.asarray(one.labels, kind)
             # A path need not be valid Unicode.
             text = "\0".join(one.paths).encode("utf-8", "surrogateescape")
             arrays[f"{one.split}-paths"] = np.frombuffer(text, "uint8")
@@ -220,8 +224,11 @@ class RunFolder(TrainingFolder):
             ) from error
         return found
 
-    def metrics(self):
+    def metrics(self, task="classes"):
         """The contents of `metrics.json`.
+
+        Args:
+            task: what the run predicts: "classes", "labels" or "numbers".
 
         Raises:
             FileNotFoundError: if the run has not finished.
@@ -235,7 +242,7 @@ class RunFolder(TrainingFolder):
             )
         with _corrupt(path):
             found = read_json(path)
-            check_metrics(found)
+            check_metrics(found, task)
             return found
 
     def history(self):
@@ -394,6 +401,8 @@ def _corrupt(path):
 def _check_description(found):
     check(found, DESCRIPTION)
     names = found["class_names"]
+    if found.get("task", "classes") not in TASKS:
+        raise ValueError(f"task is not one of {TASKS}")
     if len(set(names)) < len(names):
         raise ValueError("class_names has a name twice")
     for name in names:
@@ -401,23 +410,30 @@ def _check_description(found):
 
 
 def _predictions(arrays, split):
-    probabilities, labels = arrays[f"{split}-probabilities"], arrays[f"{split}-labels"]
+    # Older versions knew classes only.
+    name = f"{split}-outputs" if f"{split}-outputs" in arrays else f"{split}-probabilities"
+    outputs, labels = arrays[name], arrays[f"{split}-labels"]
     text = arrays[f"{split}-paths"].tobytes().decode("utf-8", "surrogateescape")
     paths = tuple(text.split("\0")) if text else ()
+    kinds = {1: "iu", 2: "f"}.get(labels.ndim, "")  # classes; labels or numbers
     fits = (
-        probabilities.ndim == 2
-        and probabilities.dtype.kind == "f"
-        and labels.dtype.kind in "iu"
-        and labels.shape == probabilities.shape[:1]
+        outputs.ndim == 2
+        and outputs.dtype.kind == "f"
+        and labels.dtype.kind in kinds
+        and labels.shape == outputs.shape[: labels.ndim]
         and len(paths) in (0, len(labels))
     )
     if not fits:
         raise ValueError(f"the parts of '{split}' do not fit")
+    if labels.ndim == 2:
+        if not (np.isfinite(outputs).all() and np.isfinite(labels).all()):
+            raise ValueError(f"the numbers of '{split}' are not finite")
+        return Predictions(split, outputs, labels, paths)
     # Comparisons with NaN are false.
-    are_shares = ((probabilities >= 0) & (probabilities <= 1.0001)).all()
-    if not are_shares or not ((labels >= 0) & (labels < probabilities.shape[1])).all():
+    are_shares = ((outputs >= 0) & (outputs <= 1.0001)).all()
+    if not are_shares or not ((labels >= 0) & (labels < outputs.shape[1])).all():
         raise ValueError(f"the numbers of '{split}' are no probabilities and classes")
-    return Predictions(split, probabilities, labels, paths)
+    return Predictions(split, outputs, labels, paths)
 
 
 def _number(text):

@@ -38,7 +38,7 @@ class Gallery:
         self.confusions, self.samples = {}, {}
         if self._found is None or not self._found.paths:
             return
-        self._predicted = self._found.probabilities.argmax(axis=1)
+        self._predicted = self._found.outputs.argmax(axis=1)
         self._thumbnails = {}
         self.confusions = dict(self._shown_confusions())
         self.samples = dict(self._shown_samples())
@@ -74,9 +74,7 @@ class Gallery:
         )
 
     def _worst(self):
-        mistaken = worst_mistakes(
-            self._found.probabilities, self._found.labels, 2 * _MOST_MISTAKES
-        )
+        mistaken = worst_mistakes(self._found.outputs, self._found.labels, 2 * _MOST_MISTAKES)
         shown = [one.index for one in mistaken if self._thumbnail(one.index)][:_MOST_MISTAKES]
         if not shown:
             return
@@ -103,7 +101,7 @@ class Gallery:
         yield blocks.gallery(entries)
 
     def _unsure(self):
-        order = np.argsort(self._found.probabilities.max(axis=1), kind="stable")
+        order = np.argsort(self._found.outputs.max(axis=1), kind="stable")
         shown = self._first_readable(order, _MOST_UNSURE)
         if shown:
             yield blocks.heading("Unsure: the lowest confidence")
@@ -182,7 +180,7 @@ class Gallery:
 
     def _sample_of(self, label):
         of_label = np.flatnonzero(self._found.labels == label)
-        order = of_label[np.argsort(-self._found.probabilities[of_label, label], kind="stable")]
+        order = of_label[np.argsort(-self._found.outputs[of_label, label], kind="stable")]
         right = order[self._found.correct[order]]
         wrong = order[~self._found.correct[order]]
         candidates = (
@@ -210,7 +208,7 @@ class Gallery:
         return self._thumbnails[index]
 
     def _entry(self, index, kind=None):
-        names, probabilities = self._run.class_names, self._found.probabilities[index]
+        names, probabilities = self._run.class_names, self._found.outputs[index]
         true, predicted = int(self._found.labels[index]), int(self._predicted[index])
         lines = [f"{names[predicted]} {probabilities[predicted]:.0%}"]
         if true != predicted:
@@ -228,7 +226,7 @@ class Gallery:
         suggested = self._suspected.get(self._found.paths[index])
         if suggested is not None:
             return f"suspected label: the audit suggests {suggested}"
-        if true != predicted and self._found.probabilities[index, predicted] >= _SURE:
+        if true != predicted and self._found.outputs[index, predicted] >= _SURE:
             return "suspected label: the model is sure of another class"
         return None
 

@@ -75,17 +75,12 @@ def latency(run):
 
 def card(run):
     """For what the model is meant, where it ends, and whose weights it has."""
-    classes = f"{len(run.class_names)} classes"
     return blocks.section(
         "card",
         "Model card",
         [
             blocks.heading("Intended use"),
-            blocks.text(
-                f"Classification of images like those of the training into {classes}. The "
-                "model assigns one class to every image, also to one that shows none or "
-                "several of them."
-            ),
+            blocks.text(run.task.use(run)),
             blocks.heading("Limits"),
             blocks.bullets(list(_limits(run))),
             blocks.heading("Licences"),
@@ -101,17 +96,21 @@ _LICENCE_OF_IMAGES = (
 
 def _limits(run):
     if run.measured is None:
-        yield "The accuracy was not measured."
+        yield "The model was not measured."
     else:
         number = run.metrics[run.measured]["images"]
         yield (
-            f"The accuracy was measured on {number} {run.measured} images from the same source "
-            "as those of the training. On images from another camera, place or time it may be "
-            "lower: `keras-transfer evaluate RUN DATA` measures it, and `keras-transfer audit "
-            "DATA --new OTHER` tests for a shift."
+            f"The model was measured on {number} {run.measured} images from the same source as "
+            "those of the training. On images from another camera, place or time it may be "
+            "worse: `keras-transfer evaluate RUN DATA` measures it"
+            + (
+                ", and `keras-transfer audit DATA --new OTHER` tests for a shift."
+                if run.task.is_audited
+                else "."
+            )
         )
     yield (
-        "It was not tested for accuracy by group (such as people, places or devices), nor for "
+        "It was not tested by group (such as people, places or devices), nor for "
         "images that were made to mislead it."
     )
     yield "Decisions about people's health, safety or rights need more than these measures."

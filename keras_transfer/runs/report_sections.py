@@ -3,10 +3,8 @@
 import math
 import pathlib
 
-from keras_transfer.calibration.measures import MOST_IN_A_MATRIX, confused_classes
 from keras_transfer.runs import blocks
 from keras_transfer.runs.findings_section import findings
-from keras_transfer.runs.gallery_section import Gallery
 from keras_transfer.runs.model_card import (
     card,
     images_folder,
@@ -17,11 +15,7 @@ from keras_transfer.runs.model_card import (
 )
 from keras_transfer.runs.run_figures import METRICS, learning_curves, time_figure
 from keras_transfer.runs.run_images import RunImages
-from keras_transfer.runs.trust_section import trust
 from keras_transfer.runs.verdict import kept_epoch
-
-# Rows of the table of classes that are not folded, and confusions in a list.
-_MOST_OPEN, _MOST_CONFUSIONS = 15, 12
 
 
 def title(run):
@@ -36,8 +30,8 @@ def subtitle(run):
     found = run.course.get("provenance")
     date = str(found.get("date", ""))[:10] if isinstance(found, dict) else ""
     return (
-        f"{len(run.class_names)} classes, {network(run)}, images of {height} x {width} pixels, "
-        f"weights '{weights_name(run.settings)}', seed {run.settings.get('seed')}"
+        f"{run.task.counted(run.class_names)}, {network(run)}, images of {height} x {width} "
+        f"pixels, weights '{weights_name(run.settings)}', seed {run.settings.get('seed')}"
         + (f", {date}" if date else "")
     )
 
@@ -48,9 +42,10 @@ def headline(run):
     best, kept = metrics.get("best_epoch"), kept_epoch(metrics)
     # Older runs recorded the kept epoch only, as the best.
     is_known = best is not None and "kept_epoch" in metrics
-    highest = f"; highest validation accuracy: epoch {best}" if is_known else ""
+    highest = f"; {run.task.best_epoch}: epoch {best}" if is_known else ""
+    number, noun = run.task.counted(run.class_names).split(" ")
     found = [
-        (str(len(run.class_names)), "classes"),
+        (number, noun),
         (str(metrics["epochs"]), f"epochs; kept: epoch {kept}{highest}"),
         (_duration(metrics["seconds"]), "for the whole run"),
     ]
@@ -63,11 +58,8 @@ def headline(run):
 def sections(run):
     """All sections that are not empty."""
     images = RunImages(images_folder(run))
-    gallery = Gallery(run, images)
     found = [
-        _classes(run, gallery),
-        gallery.section(),
-        trust(run),
+        *run.task.sections(run, images),
         findings(run, images),
         _plan(run),
         _curves(run),
@@ -123,10 +115,7 @@ def _curves(run):
         for metric in METRICS
         if metric in history
     ]
-    note = (
-        "The kept epoch is the latest one whose validation accuracy is within one standard "
-        "error of the highest; without validation images, the last one."
-    )
+    note = f"{run.task.kept_epoch}; without validation images, the last one."
     return blocks.section(
         "curves", "Learning curves", [blocks.plots(*figures), blocks.text(note, "soft")]
     )
@@ -156,88 +145,6 @@ def _stages(run):
     )
 
 
-def _classes(run, gallery):
-    """Recall and precision of each class, the weakest first, and what is confused."""
-    split = run.measured
-    if split is None:
-        return None
-    measured, names = run.metrics[split], run.class_names
-    labels = sorted(range(len(names)), key=lambda label: _recall(measured, names[label]))
-    rows = [_class_row(measured, label, names[label], gallery) for label in labels]
-    confusions = confused_classes(measured["confusion"])
-    sizes = [sum(row) for row in measured["confusion"]]
-    listed = [
-        (
-            f"{names[true]} as {names[predicted]}: {number} of {sizes[true]}",
-            gallery.confusion_target(true, predicted),
-        )
-        for true, predicted, number in confusions[:_MOST_CONFUSIONS]
-    ]
-    found = [blocks.rates(rows[:_MOST_OPEN])]
-    if len(rows) > _MOST_OPEN:
-        rest = f"The other {len(rows) - _MOST_OPEN} classes, by recall"
-        found.append(blocks.folded(rest, [blocks.rates(rows[_MOST_OPEN:])]))
-    common = [blocks.heading("Most common confusions"), blocks.links(listed)] if listed else []
-    if len(names) <= MOST_IN_A_MATRIX:
-        note = (
-            "A row for each true class, a column for each predicted one, in images; shaded by "
-            "the share of the row, blue if correct. A number with a line leads to its images."
-        )
-        cells = [blocks.heading("Confusion matrix"), _matrix(measured, names, gallery)]
-        found.append(blocks.beside(cells, [*common, blocks.text(note, "soft")]))
-    else:
-        found += common
-    return blocks.section("confusion", f"Classes ({split} set)", found)
-
-
-def _recall(measured, name):
-    recall = measured["classes"][name]["recall"]
-    return 2.0 if recall is None else recall  # without images at the end
-
-
-def _class_row(measured, label, name, gallery):
-    found = measured["classes"][name]
-    return {
-        "name": name,
-        "target": gallery.sample_target(label),
-        "images": found["images"],
-        **{rate: _rate(found, rate) for rate in ("recall", "precision")},
-    }
-
-
-def _rate(found, name):
-    value, interval = found[name], found.get(f"{name}_interval")
-    if value is None or not interval:
-        return None
-    low, high = interval
-    return {
-        "text": f"{value:.1%}", "interval": f"{low:.1%} to {high:.1%}",
-        "low": _percent(low), "value": _percent(value), "high": _percent(high),
-    }  # fmt: skip
-
-
-def _percent(share):
-    return round(100 * share, 1)
-
-
-def _matrix(measured, names, gallery):
-    return blocks.matrix(
-        list(names),
-        [
-            [
-                {
-                    "count": count,
-                    "share": round(count / max(1, sum(row)), 3),
-                    "is_correct": true == predicted,
-                    "target": gallery.confusion_target(true, predicted),
-                }
-                for predicted, count in enumerate(row)
-            ]
-            for true, row in enumerate(measured["confusion"])
-        ],
-    )
-
-
 def _time(run):
     seconds = [(what, spent) for what, spent in run.course.get("seconds", ()) if spent]
     if not seconds:
@@ -261,7 +168,7 @@ def _use(run):
         "import keras",
         "import keras_transfer  # registers the classes in the file",
         f"model = keras.saving.load_model({f'{directory}/model.keras'!r})",
-        "probabilities = model.predict(images)  # (n, height, width, 3) in [0, 255]",
+        f"{run.task.outputs} = model.predict(images)  # (n, height, width, 3) in [0, 255]",
     ]
     note = (
         "The model takes images with values in [0, 255]: it contains its preprocessing, and no "

@@ -1,9 +1,6 @@
 """A run, opened from its folder."""
 
-import csv
-import dataclasses
 import functools
-import io
 import math
 import os
 import pathlib
@@ -14,72 +11,25 @@ import keras
 import numpy as np
 
 from keras_transfer import _progress, serving
-from keras_transfer._files import write_text_aside
 from keras_transfer._records import check_archive
 from keras_transfer._text import one_line, reason_of
 from keras_transfer.backbones.weights import check_finite
 from keras_transfer.calibration.conformal_thresholds import fit_conformal
-from keras_transfer.calibration.measures import confusion_table, measure
 from keras_transfer.data.image_files import read_images
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.scanning import find_images
 from keras_transfer.data.sources import is_table, read_divided, read_source
-from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Plan
 from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.predicted_images import (
+    PredictedImages,
+    PredictedLabels,
+    PredictedNumbers,
+)
 from keras_transfer.runs.report_page import write_page
-
-
-@dataclasses.dataclass(frozen=True)
-class PredictedImages:
-    """The predictions of a run for image files.
-
-    Attributes:
-        paths: the files that could be read, in order.
-        probabilities: a float32 array of shape `(images, classes)`.
-        class_names: the names of the classes.
-        unreadable: a list of `(path, reason)` for the other files.
-    """
-
-    paths: list
-    probabilities: np.ndarray
-    class_names: tuple
-    unreadable: list
-
-    @property
-    def labels(self):
-        """The predicted class name of each image."""
-        return [self.class_names[index] for index in self.probabilities.argmax(axis=1)]
-
-    def top(self, number=1):
-        """For each image, the most probable classes as indices, best first."""
-        return np.argsort(-self.probabilities, axis=1, kind="stable")[:, :number]
-
-    def to_csv(self, path: str | os.PathLike, threshold: float | None = None) -> None:
-        """Writes a row for each image, the unreadable ones last.
-
-        The columns are `image`, `label`, `probability`, `below_threshold` ("yes", "no", or
-        empty without a threshold), `p(CLASS)` for each class, and `error`.
-
-        Args:
-            path: the file.
-            threshold: a probability, for example `Run.answer_threshold`. Defaults to None.
-        """
-        rows = [
-            ["image", "label", "probability", "below_threshold"]
-            + [f"p({name})" for name in self.class_names]
-            + ["error"]
-        ]
-        for image, label, row in zip(self.paths, self.labels, self.probabilities, strict=True):
-            below = "" if threshold is None else ("yes" if row.max() <= threshold else "no")
-            values = [f"{value:.6g}" for value in (row.max(), *row)]
-            rows.append([image, label, values[0], below, *values[1:], ""])
-        blanks = [""] * (3 + len(self.class_names))
-        rows += [[image, *blanks, reason] for image, reason in self.unreadable]
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows(rows)
-        write_text_aside(path, text.getvalue())
+from keras_transfer.runs.task import Task
+from keras_transfer.runs.tasks import task_of
 
 
 class Run:
@@ -94,7 +44,8 @@ class Run:
     Attributes:
         path: the folder, a `pathlib.Path`.
         settings: the contents of `run.json`: what the run was started with.
-        class_names: a tuple of names, in the order of the outputs.
+        class_names: a tuple of names of the classes, the labels or the numbers, in the order
+            of the outputs.
         image_size: `(height, width)` in pixels.
 
     Raises:
@@ -134,9 +85,10 @@ class Run:
                 model = keras.saving.load_model(path)
         except Exception as error:
             raise ValueError(f"'{path}' is corrupt ({reason_of(error)})") from error
-        if not isinstance(model, TransferModel) or not isinstance(model.heads, SoftmaxHead):
+        if not isinstance(model, TransferModel) or not self.task.is_head(model.heads):
             raise ValueError(
-                f"'{path}' is not the model of a run: a `TransferModel` with one `SoftmaxHead`."
+                f"'{path}' is not the model of a run: a `TransferModel` with one head, for "
+                f"{self.task.nouns[1]}."
             )
         check_finite(model, f"'{path}'")
         shapes = (model.input_shape[1:], model.output_shape[-1])
@@ -144,15 +96,20 @@ class Run:
         if shapes != (described, len(self.class_names)):
             raise ValueError(
                 f"'run.json' and 'model.keras' in '{self.path}' do not belong together: the "
-                f"model takes {shapes[0]} and has {shapes[1]} classes."
+                f"model takes {shapes[0]} and has {shapes[1]} outputs."
             )
         model.class_names = self.class_names
         return model
 
+    @property
+    def task(self) -> Task:
+        """What the run predicts."""
+        return task_of(self.settings.get("task", "classes"))
+
     @functools.cached_property
     def metrics(self) -> dict:
-        """Accuracy, loss, and measures per class, by split; times and epochs."""
-        return self._folder.metrics()
+        """The measures of each split; times and epochs."""
+        return self._folder.metrics(self.task.name)
 
     @functools.cached_property
     def history(self) -> dict:
@@ -192,25 +149,35 @@ class Run:
         """The confidence above which at most 5% of the predictions are wrong.
 
         `calibration.fit_conformal` finds it on the validation or the test set. None if these
-        images do not show one.
+        images do not show one, or the run predicts labels or numbers.
         """
-        found = self.predictions.get(self.measured)
+        found = self.predictions.get(self.measured) if self.task.name == "classes" else None
         if found is None:
             return None
-        threshold = fit_conformal(found.probabilities, found.labels).answer_threshold
+        threshold = fit_conformal(found.outputs, found.labels).answer_threshold
         return None if threshold == math.inf else max(threshold, 0.0)
+
+    @property
+    def label_threshold(self) -> float:
+        """The probability from which on a label is predicted.
+
+        It has the highest macro F1 on the validation set. 0.5 without one.
+        """
+        found = self.metrics.get("threshold") if self._folder.is_finished else None
+        return float(found) if isinstance(found, (int, float)) else 0.5
 
     def predict(
         self, files: Iterable[str | os.PathLike] | str | os.PathLike
-    ) -> PredictedImages:
-        """Predicts the classes of image files.
+    ) -> PredictedImages | PredictedLabels | PredictedNumbers:
+        """Predicts the classes, the labels or the numbers of image files.
 
         Args:
             files: paths of images, in any format that `image_folder` reads, and of folders,
                 whose images are found in all their subfolders; or one path.
 
         Returns:
-            `PredictedImages`; files that cannot be read are listed in it.
+            `PredictedImages`, or the same for labels or numbers: `PredictedLabels`,
+            `PredictedNumbers`; files that cannot be read are listed in it.
         """
         dataset, paths, unreadable = read_images(
             _images_in(files),
@@ -219,81 +186,92 @@ class Run:
             reduced_decoding=self.model.reduced_decoding is not False,
             value_range=self.model.value_range,
         )
-        probabilities = np.zeros((0, len(self.class_names)), "float32")
+        outputs = np.zeros((0, len(self.class_names)), "float32")
         if paths:
             with _progress.step("predicting", len(paths)) as advance:
                 told = keras.callbacks.LambdaCallback(
                     on_predict_batch_end=lambda batch, logs: advance(len(logs["outputs"]))
                 )
                 found = self.model.predict(dataset, verbose=0, callbacks=[told])
-            probabilities = np.asarray(found)
-        return PredictedImages(paths, probabilities, self.class_names, unreadable)
+            outputs = np.asarray(found)
+        return self.task.predicted(paths, outputs, unreadable, self)
 
     def evaluate(
         self,
         data: str | os.PathLike | ImageSplits,
         batch_size: int = 32,
         on_unreadable: str = "raise",
+        labels: str | os.PathLike | None = None,
     ) -> dict:
         """Measures the model on labelled images.
 
         Args:
-            data: a folder of class folders, a CSV file with the label column of the training,
-                or an `ImageSplits`. Of several splits the test set counts, or else the
+            data: a folder of class folders, a CSV file with the columns of the training, or an
+                `ImageSplits`. Of several splits the test set counts, or else the
                 validation set. Of the data that the run was trained on, the images that were
                 not trained on count; without a test set it warns.
             batch_size: images in a batch. Defaults to 32.
             on_unreadable: as in `data.image_folder`.
+            labels: the CSV file about a folder of images, as in `fit`. Defaults to None.
 
         Returns:
-            A dict: the number of `images`, `accuracy`, `accuracy_interval` (95% CI), `loss`,
-            `confusion` (a row per true class) and `classes` (precision and recall of each).
+            A dict: the number of `images`; for classes, `accuracy`, `accuracy_interval` (95%
+            CI), `loss`, `confusion` (a row per true class) and `classes` (precision and recall
+            of each); for labels and numbers, what `calibration.per_label` and
+            `calibration.per_number` measure.
 
         Raises:
-            ValueError: if the data have a class that the model does not know.
+            ValueError: if the data have classes, labels or numbers that the model does not
+                know.
         """
         if isinstance(data, ImageSplits):
             splits = data
         else:
-            is_own = os.path.abspath(data) == self.settings.get("data")
-            arguments = {
-                "batch_size": batch_size,
-                "on_unreadable": on_unreadable,
-                "shuffle": False,
-                "color_mode": "grayscale" if self.settings["channels"] == 1 else "rgb",
-                "reduced_decoding": self.model.reduced_decoding is not False,
-                "value_range": self.model.value_range,
-            }
-            # The images of the training are divided as in the training, others not at all.
-            if is_own:
-                seed = self.settings.get("seed", 0)
-                splits = read_divided(
-                    data, self.image_size, self.settings, seed=seed, **arguments
-                )
-            else:
-                label = self.settings.get("label") if is_table(data) else None
-                splits = read_source(
-                    data, self.image_size, label, validation_split=None, **arguments
-                )
-            if is_own and splits.test is None:
+            splits = self._read(data, batch_size, on_unreadable, labels)
+        split = next(name for name in ("test", "validation", "train") if name in splits.labels)
+        dataset = splits.train_in_order if split == "train" else getattr(splits, split)
+        true = self.task.aligned(splits, split, self.class_names)
+        with _progress.step("evaluating the model"):
+            outputs = np.asarray(self.model.predict(dataset, verbose=0))
+        chosen = {"threshold": self.label_threshold}
+        return self.task.measure(outputs, true, self.class_names, self.model, chosen)
+
+    def _read(self, data, batch_size, on_unreadable, labels):
+        """The images of a path; those of the training divided as in it, others not at all."""
+        arguments = {
+            "batch_size": batch_size,
+            "on_unreadable": on_unreadable,
+            "shuffle": False,
+            "color_mode": "grayscale" if self.settings["channels"] == 1 else "rgb",
+            "reduced_decoding": self.model.reduced_decoding is not False,
+            "value_range": self.model.value_range,
+        }
+        used = self.settings.get("data"), self.settings.get("labels")
+        named = os.path.abspath(data), None if labels is None else os.path.abspath(labels)
+        if named[0] == used[0] and used[1] is not None and labels is None:
+            raise ValueError(
+                f"The run was trained on '{data}' with the labels of a CSV file: name one with "
+                "`labels` (--labels FILE). Received: labels=None"
+            )
+        if named == used:
+            seed = self.settings.get("seed", 0)
+            splits = read_divided(
+                data, self.image_size, self.settings, labels, seed=seed, **arguments
+            )
+            if splits.test is None:
                 warnings.warn(
                     f"The run was trained on '{data}': only the images that were not trained "
                     "on are measured.",
-                    stacklevel=2,
+                    stacklevel=3,
                 )
-        unknown = [name for name in splits.class_names if name not in self.class_names]
-        if unknown:
-            raise ValueError(
-                f"The model does not know the classes {', '.join(map(repr, unknown))}. "
-                f"It knows {', '.join(map(repr, self.class_names))}."
-            )
-        split = next(name for name in ("test", "validation", "train") if name in splits.labels)
-        dataset = splits.train_in_order if split == "train" else getattr(splits, split)
-        number = {name: index for index, name in enumerate(self.class_names)}
-        labels = [number[splits.class_names[label]] for label in splits.labels[split]]
-        with _progress.step("evaluating the model"):
-            probabilities = self.model.predict(dataset, verbose=0)
-        return measure(np.asarray(probabilities), labels, self.class_names)
+            return splits
+        columns = {}
+        if labels is not None or is_table(data):
+            names = ("images", "targets", "task")
+            columns = {name: self.settings.get(name) for name in names}
+        return read_source(
+            data, self.image_size, labels, **columns, validation_split=None, **arguments
+        )
 
     @_progress.step("exporting the model")
     def export(self, path: str | os.PathLike | None = None) -> pathlib.Path:
@@ -329,17 +307,14 @@ class Run:
         return write_page(self, path)
 
     def summary(self) -> str:
-        """The accuracy of each split, and the confusion matrix, as text."""
+        """The measures of each split, and those of each class, label or number, as text."""
         lines = [
-            f"{split}: accuracy {self.metrics[split]['accuracy']:.1%} "
-            "(95% CI {:.1%} to {:.1%}, n = {})".format(
-                *self.metrics[split]["accuracy_interval"], self.metrics[split]["images"]
-            )
+            f"{split}: {self.task.line(self.metrics[split])}"
             for split in ("validation", "test")
             if split in self.metrics
         ]
         if self.measured is not None:
-            table = confusion_table(self.metrics[self.measured]["confusion"], self.class_names)
+            table = self.task.table(self.metrics[self.measured], self.class_names)
             lines += ["", table]
         return "\n".join(lines)
 

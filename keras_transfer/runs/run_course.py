@@ -48,13 +48,14 @@ class PhaseClock(keras.callbacks.Callback):
 
 
 def best_epoch(history):
-    """The first epoch with the highest validation accuracy, from 1; None without one.
+    """The first epoch with the highest validation accuracy, from 1; None without validation.
 
-    The weights that are kept may be those of another epoch: accuracies within the standard
-    error are equal.
+    Without an accuracy, the one with the lowest validation loss. The weights that are kept may
+    be those of another epoch: accuracies within the standard error are equal.
     """
-    accuracies = [-math.inf if math.isnan(a) else a for a in history.get("val_accuracy", ())]
-    return 1 + accuracies.index(max(accuracies)) if accuracies else None
+    scores = history.get("val_accuracy") or [-loss for loss in history.get("val_loss", ())]
+    scores = [-math.inf if math.isnan(score) else score for score in scores]
+    return 1 + scores.index(max(scores)) if scores else None
 
 
 def course_of(plan, before, model, seconds, temperature=None):

@@ -1,10 +1,23 @@
-"""The figures about a training: learning curves, confusion matrix, time."""
+"""The figures about a training: learning curves, time, and what was predicted."""
 
-from keras_transfer._figures import BLUE, ORANGE, RULE, new_figure, short_name
+import numpy as np
 
-METRICS = ("loss", "accuracy")
+from keras_transfer._figures import (
+    BLUE,
+    ORANGE,
+    RULE,
+    new_figure,
+    plot_intervals,
+    set_title,
+    short_name,
+)
+
+METRICS = ("loss", "accuracy", "auc", "mean_absolute_error")
+_WORDS = {"auc": "AUC", "mean_absolute_error": "mean absolute error"}
 # With more classes, names and numbers have no room.
 _MOST_CELLS = 40
+# Numbers, and images of each.
+MOST_PANELS, _MOST_DOTS = 6, 800
 
 
 def learning_curves(history, phases, metrics=METRICS, kept=None):
@@ -13,7 +26,7 @@ def learning_curves(history, phases, metrics=METRICS, kept=None):
     Args:
         history: a dict of metric to its values, one per epoch.
         phases: the name of each epoch's phase.
-        metrics: which metrics, if the history has them. Defaults to loss and accuracy.
+        metrics: which metrics, if the history has them. Defaults to those of all heads.
         kept: the number of the epoch whose weights were kept, from 1. Defaults to None.
 
     Returns:
@@ -42,10 +55,13 @@ def _draw_curves(panel, history, phases, metric, kept):
                 short_name(phases[epoch - 1]), (epoch - 0.5, 1.01),
                 xycoords=("data", "axes fraction"), color=RULE, fontsize="small",
             )  # fmt: skip
-    panel.set(xlabel="epoch", ylabel=metric, xlim=(0.5, len(phases) + 0.5))
+    word = _WORDS.get(metric, metric)
+    panel.set(xlabel="epoch", ylabel=word, xlim=(0.5, len(phases) + 0.5))
     if metric == "accuracy":
         panel.yaxis.set_major_formatter("{x:.0%}")
-    panel.set_title(f"{metric.capitalize()} by epoch", loc="left", fontsize="medium", pad=18)
+    panel.set_title(
+        f"{word[0].upper()}{word[1:]} by epoch", loc="left", fontsize="medium", pad=18
+    )
     panel.xaxis.get_major_locator().set_params(integer=True)
     panel.legend(frameon=False, fontsize="small")
 
@@ -101,3 +117,65 @@ def time_figure(parts):
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
     return figure
+
+
+def label_figure(measured):
+    """Plots the average precision of each label beside the share of images that have it.
+
+    Args:
+        measured: the measures of a split, as `per_label` gives them.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    found = measured["labels"]
+    known = [name for name in found if found[name]["average_precision"] is not None]
+    known = sorted(known, key=lambda name: found[name]["average_precision"])[:_MOST_CELLS]
+    figure, (panel,) = new_figure(1, 1, (4.6, 0.26 * len(known) + 1.2))
+    rows = [
+        (
+            short_name(name), found[name]["average_precision"],
+            found[name]["average_precision_interval"], BLUE, "average precision, 95% CI",
+        )
+        for name in known
+    ]  # fmt: skip
+    plot_intervals(panel, rows)
+    shares = [found[name]["images"] / measured["images"] for name in known]
+    panel.plot(shares, range(len(known)), "|", color=ORANGE, markersize=9, label="chance")
+    panel.set(xlim=(0, 1), xlabel="average precision")
+    panel.xaxis.set_major_formatter("{x:.0%}")
+    set_title(panel, "Average precision by label")
+    return figure
+
+
+def number_figure(predictions, names):
+    """Plots the predicted against the true numbers, a panel for each of the first six.
+
+    Args:
+        predictions: the `Predictions` of a split.
+        names: of the numbers.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    names = list(names)[:MOST_PANELS]
+    columns = min(len(names), 3)
+    rows = -(-len(names) // columns)
+    figure, panels = new_figure(rows, columns, (3.6 * columns, 3.4 * rows))
+    for panel in panels[len(names) :]:
+        panel.remove()
+    for index, (panel, name) in enumerate(zip(panels, names, strict=False)):
+        draw_number(panel, predictions, index, name)
+    return figure
+
+
+def draw_number(panel, predictions, index, name):
+    """Draws the predicted against the true values of one number, at most 800 images."""
+    total = len(predictions.labels)
+    some = np.linspace(0, total - 1, min(total, _MOST_DOTS)).astype(int)
+    true, predicted = predictions.labels[some, index], predictions.outputs[some, index]
+    panel.plot(true, predicted, "o", color=BLUE, markersize=3, alpha=0.6)
+    ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
+    panel.plot(ends, ends, "--", color=RULE, linewidth=1, label="predicted = true")
+    panel.set(xlabel=f"true {short_name(name)}", ylabel=f"predicted {short_name(name)}")
+    set_title(panel, "Predicted by true number", columns=1)

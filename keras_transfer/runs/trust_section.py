@@ -19,9 +19,9 @@ def trust(run):
     temperature = run.course.get("temperature")
     calibrations = {}
     if temperature:
-        raw = at_temperature(found.probabilities, 1 / temperature)
+        raw = at_temperature(found.outputs, 1 / temperature)
         calibrations["as trained"] = measure_calibration(raw, found.labels)
-    after = measure_calibration(found.probabilities, found.labels)
+    after = measure_calibration(found.outputs, found.labels)
     calibrations["as exported" if temperature else ""] = after
     figures = [
         blocks.figure_of(
@@ -32,7 +32,7 @@ def trust(run):
         for number, (title, one) in enumerate(calibrations.items())
     ]
     sentences = [_ERROR, _temperature(temperature, found.split), after.conclusion]
-    sentences.append(fit_conformal(found.probabilities, found.labels).conclusion)
+    sentences.append(fit_conformal(found.outputs, found.labels).conclusion)
     return blocks.section(
         "trust",
         f"Calibration ({found.split} set)",

@@ -52,7 +52,7 @@ def test_groups_hold_for_fit_and_evaluate(photos, plan, tmp_path, capsys, is_tab
     table = write_table(photos / "people.csv", photos)
     data, more = photos, ["--metadata", table]
     if is_table:
-        data, more = table, ["--label", "kind"]
+        data, more = table, ["--targets", "kind"]
     assert fit(data, tmp_path / "run", plan, *more, "--group", "person") == 0
     assert "3 classes; images: 24 train, 6 validation." in capsys.readouterr().out
     run = Run(tmp_path / "run")
@@ -79,7 +79,10 @@ def test_evaluate_reads_no_file_that_a_run_names(photos, plan, tmp_path, capsys)
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--label", "kind"], "names a column of a CSV file"),
+        (["--targets", "kind"], "in a folder, the subfolders are the classes"),
+        (["--task", "labels"], "are about a CSV file (FILE.csv or --labels FILE.csv)"),
+        (["--labels", "{}/none.csv"], "No such folder or file"),
+        (["--labels", "{}/people.csv", "--metadata", "{}/people.csv"], "leave `metadata` ("),
         (["--group", "person"], "give both or none"),
         (["--metadata", "{}/none.csv", "--group", "a"], "No such folder or file"),
         (["--metadata", "{}/people.csv", "--group", "a"], "no column 'a'"),
@@ -95,13 +98,16 @@ def test_what_is_wrong_is_told_in_a_line(photos, plan, tmp_path, capsys, more, t
     assert told in error and not (tmp_path / "run").exists()
 
 
-def test_a_table_needs_a_label(photos, plan, tmp_path, capsys):
+def test_a_table_that_leaves_doubt_is_asked_about(photos, plan, tmp_path, capsys):
     table = write_table(photos / "people.csv", photos)
     assert fit(table, tmp_path / "run", plan) == 1
-    assert "name it with `label` (--label COLUMN)" in capsys.readouterr().err
-    assert fit(table, tmp_path / "run", plan, "--label", "kind", "--metadata", table) == 1
+    error = capsys.readouterr().err
+    assert "(--targets COLUMN); the columns are ['kind', 'person']" in error
+    assert fit(table, tmp_path / "run", plan, "--labels", table, "--targets", "kind") == 1
+    assert "name the folder, or one CSV file alone" in capsys.readouterr().err
+    assert fit(table, tmp_path / "run", plan, "--targets", "kind", "--metadata", table) == 1
     assert "leave `metadata` (--metadata) out" in capsys.readouterr().err
-    assert fit(photos / "none.csv", tmp_path / "run", plan, "--label", "kind") == 1
+    assert fit(photos / "none.csv", tmp_path / "run", plan, "--targets", "kind") == 1
     assert "No such folder or file" in capsys.readouterr().err
 
 
@@ -147,7 +153,7 @@ def test_a_range_holds_for_predict_evaluate_and_the_export(tmp_path, plan, capsy
     run = Run(tmp_path / "run")
     assert run.model.value_range == 4095
     paths = run.predictions["validation"].paths
-    expected = run.predictions["validation"].probabilities
+    expected = run.predictions["validation"].outputs
     np.testing.assert_allclose(run.predict(paths).probabilities, expected, atol=1e-4)
     with pytest.warns(UserWarning, match="only the images that were not trained on"):
         found = run.evaluate(photos)

@@ -155,7 +155,7 @@ def test_wrong_groups_are_told_in_a_line(folder, group, message):
 
 def test_large_groups_come_as_close_to_the_share_as_they_can():
     # Groups of 9 and 1, of 4 and 6: a fifth of each class of ten is 2.
-    labels = [0] * 10 + [1] * 10
+    labels = [(0,)] * 10 + [(1,)] * 10
     units = ["a"] * 9 + ["b"] + ["c"] * 4 + ["d"] * 6
     for seed in range(5):
         _, set_aside = stratified_split(labels, units, 0.2, seed)

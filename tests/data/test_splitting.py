@@ -7,7 +7,9 @@ from keras_transfer.data.splitting import stratified_split
 
 def test_every_class_gives_its_share():
     labels = [0] * 50 + [1] * 10
-    kept, set_aside = stratified_split(labels, [str(i) for i in range(60)], 0.2, seed=0)
+    kept, set_aside = stratified_split(
+        [(one,) for one in labels], [str(i) for i in range(60)], 0.2, seed=0
+    )
     assert sum(index < 50 for index in set_aside) == 10  # 0.2 * 50
     assert sum(index >= 50 for index in set_aside) == 2  # 0.2 * 10
     assert sorted(kept + set_aside) == list(range(60))
@@ -19,11 +21,11 @@ def test_every_class_gives_its_share():
 )
 def test_one_image_stays_and_one_is_set_aside_where_there_are_two(count, fraction, expected):
     digests = [str(i) for i in range(count)]
-    assert len(stratified_split([0] * count, digests, fraction, seed=0)[1]) == expected
+    assert len(stratified_split([(0,)] * count, digests, fraction, seed=0)[1]) == expected
 
 
 def test_order_of_the_files_does_not_matter():
-    rows = [(i % 3, f"digest {i}") for i in range(40)]
+    rows = [((i % 3,), f"digest {i}") for i in range(40)]
     mixed = random.Random(1).sample(rows, len(rows))
 
     def chosen(rows):
@@ -34,7 +36,7 @@ def test_order_of_the_files_does_not_matter():
 
 
 def test_another_seed_is_another_split():
-    labels, digests = [0] * 40, [str(i) for i in range(40)]
+    labels, digests = [(0,)] * 40, [str(i) for i in range(40)]
     splits = {tuple(stratified_split(labels, digests, 0.25, seed)[1]) for seed in range(3)}
     assert len(splits) == 3
 
@@ -42,5 +44,5 @@ def test_another_seed_is_another_split():
 def test_copies_stay_on_one_side():
     digests = [str(i // 2) for i in range(20)]
     for seed in range(5):
-        set_aside = set(stratified_split([0] * 20, digests, 0.3, seed)[1])
+        set_aside = set(stratified_split([(0,)] * 20, digests, 0.3, seed)[1])
         assert all((i in set_aside) == (i + 1 in set_aside) for i in range(0, 20, 2))

@@ -163,6 +163,21 @@ def test_cached_features_are_computed_once_for_several_heads(shapes, tmp_path, c
     assert printed.count("computed in") == printed.count("read from the cache") == 2
 
 
+@pytest.mark.parametrize("is_numbers", [False, True])
+def test_labels_and_numbers_come_from_a_table(shapes, tmp_path, is_numbers, capsys):
+    rows = ["path,targets"]
+    for path in sorted(shapes.glob("*/*.png")):
+        number = f"{float(path.stem) + 0.5 * path.parent.name.startswith('red')}"
+        rows.append(f"{path},{number if is_numbers else path.parent.name.replace('_', ';')}")
+    table = shapes / "targets.csv"
+    table.write_text("\n".join(rows))
+    found = load("labels_from_csv").main(table, network(), SIZE, short_plan(2))
+    table.unlink()
+    printed = capsys.readouterr().out
+    assert ("MAE" if is_numbers else "average precision") in printed
+    assert found.images == 8 and printed.count("\n") == (2 if is_numbers else 5)
+
+
 def test_explain_draws_what_a_run_looks_at(shapes, tmp_path, capsys):
     model = models.TransferModel(network(), heads.SoftmaxHead(4))
     (tmp_path / "run").mkdir()

@@ -57,7 +57,7 @@ def finished(tmp_path_factory):
     }  # fmt: skip
     course = course_of(PLAN, before, model, seconds, temperature=1.25)
     record.write_course({**course, "provenance": provenance})
-    measured = measure(predictions.probabilities, predictions.labels, NAMES)
+    measured = measure(predictions.outputs, predictions.labels, NAMES)
     metrics = {
         "best_epoch": 3, "kept_epoch": 2, "epochs": 3, "seconds": 83.0,
         "validation": measured,

@@ -14,7 +14,7 @@ from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.models.head_outputs import logits
 from keras_transfer.runs import fitting, provenance
-from keras_transfer.runs.finishing import _probabilities, _temperature
+from keras_transfer.runs.class_task import ClassTask
 from keras_transfer.runs.fitting import fit
 from tests.networks import residual_backbone, small_application
 from tests.pictures import colour_folder
@@ -33,15 +33,14 @@ def test_predictions_are_those_of_the_calibrated_model():
     model = TransferModel(residual_backbone("tf"), SoftmaxHead(2))
     before = logits(model, IMAGES)
     apply_temperature(model, 2.5)
-    found = _probabilities(before, 2.5)
-    assert found.dtype == np.float32
+    found = ClassTask().outputs_of(before, 2.5)
     np.testing.assert_allclose(found, model.predict(IMAGES, verbose=0), atol=1e-6)
-    assert np.abs(found - _probabilities(before, 1.0)).max() > 0.01
+    assert np.abs(found - ClassTask().outputs_of(before, None)).max() > 0.01
 
 
 def test_temperature_makes_answers_as_sure_as_they_are_right():
     given, labels = answers(100, 0.7)
-    scaled = _probabilities(given, _temperature(given, labels))
+    scaled = ClassTask().outputs_of(given, ClassTask().temperature(given, labels))
     assert scaled[0, 0] == pytest.approx(0.7, abs=0.01)
 
 
@@ -56,7 +55,7 @@ def test_temperature_makes_answers_as_sure_as_they_are_right():
     ],
 )
 def test_some_pictures_tell_no_temperature(given):
-    assert _temperature(*given) is None
+    assert ClassTask().temperature(*given) is None
 
 
 def test_a_plan_that_does_not_fit_leaves_no_folder(tmp_path):

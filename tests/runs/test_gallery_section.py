@@ -111,7 +111,7 @@ def test_right_unsure_and_wrong_images_are_shown(run):
 def test_a_label_that_the_model_contradicts_surely_is_marked(run):
     record = RunFolder(run)
     found = record.predictions()["validation"]
-    probabilities = found.probabilities.copy()
+    probabilities = found.outputs.copy()
     wrong = int(np.flatnonzero(~found.correct)[0])
     probabilities[wrong] = 0.01
     probabilities[wrong, (found.labels[wrong] + 1) % 3] = 0.98

@@ -49,19 +49,15 @@ def test_pictures_that_are_gone_are_no_obstacle(run, finished):
     record = RunFolder(run)
     found = record.predictions()["validation"]
     gone = tuple(f"{path}.gone" for path in found.paths)
-    record.write_predictions(
-        [Predictions("validation", found.probabilities, found.labels, gone)]
-    )
+    record.write_predictions([Predictions("validation", found.outputs, found.labels, gone)])
     assert "they are no longer at their paths" in page_of(run)
 
 
 def test_no_mistakes_is_said(run):
     record = RunFolder(run)
     found = record.predictions()["validation"]
-    labels = found.probabilities.argmax(axis=1)
-    record.write_predictions(
-        [Predictions("validation", found.probabilities, labels, found.paths)]
-    )
+    labels = found.outputs.argmax(axis=1)
+    record.write_predictions([Predictions("validation", found.outputs, labels, found.paths)])
     assert "All 18 validation images are classified correctly." in page_of(run)
 
 
@@ -125,7 +121,7 @@ def test_predictions_of_any_path_are_kept(tmp_path):
     record.write_predictions([one])
     found = record.predictions()["test"]
     assert found.paths == paths
-    np.testing.assert_array_equal(found.probabilities, one.probabilities)
+    np.testing.assert_array_equal(found.outputs, one.outputs)
 
 
 @pytest.mark.slow

@@ -96,9 +96,7 @@ def test_prepared_predictions_embed_no_other_file(run, tmp_path, monkeypatch):
     record = RunFolder(run)
     found = record.predictions()["validation"]
     paths = (str(secret), *found.paths[1:])
-    record.write_predictions(
-        [Predictions("validation", found.probabilities, found.labels, paths)]
-    )
+    record.write_predictions([Predictions("validation", found.outputs, found.labels, paths)])
     pair = {
         "names": [str(secret)] * 2, "evidence": "same file", "splits": ["train", "test"],
         "labels": [0, 0],

@@ -42,7 +42,7 @@ def test_what_was_chosen_on_the_images_is_said_first(run):
     found = verdict(runs.Run(run))
     assert found["cautions"][0] == (
         "The epoch and the temperature were chosen on these images, so the accuracy is "
-        "optimistic: a `test` folder gives an unbiased estimate.",
+        "optimistic: a test set gives an unbiased estimate.",
         "warning",
     )
 

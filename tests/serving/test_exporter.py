@@ -162,6 +162,12 @@ def test_every_head_answers_under_its_names(exported, tmp_path, make_heads, name
         assert answers["signs_labels"].numpy().tolist() == [[b"old", b"new"]] * 9
 
 
+class NamelessHead(heads.DenseHead):
+    """Numbers without names."""
+
+    num_names = 0
+
+
 class OrdinalHead(heads.DenseHead):
     """Ordered classes: output `i` is the probability of a class above `i`."""
 
@@ -432,7 +438,8 @@ def test_arguments_that_do_not_fit_raise_before_anything_is_written(
         (lambda: keras.Sequential([keras.Input((4,))]), {}, "must be a `TransferModel`"),
         (lambda: small_model(size=None), {}, "of a batch must be equal"),
         (lambda: small_model(channels=5), {"examples": ["a.png"]}, "not files of images alone"),
-        (lambda: small_model(heads.DenseHead(2)), {"class_names": "ab"}, "takes no names"),
+        (lambda: small_model(NamelessHead(2)), {"class_names": "ab"}, "takes no names"),
+        (lambda: small_model(heads.DenseHead(2)), {"class_names": "abc"}, "has 2 outputs"),
         (
             lambda: small_model({"kind": heads.SoftmaxHead(3)}),
             {"class_names": {"knid": NAMES}},

@@ -1,0 +1,228 @@
+"""What the columns of a table say about each image: a class, several labels, or numbers."""
+
+import collections
+import dataclasses
+import math
+import re
+
+TASKS = ("classes", "labels", "numbers")
+_YES, _NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
+_MINUS = ("-1", "-1.0")
+# What may separate several labels in a cell; the first that a cell contains does.
+_SEPARATORS = (";", "|", ",", " ")
+# With more different values, integers are measurements.
+_MOST_CLASSES = 20
+# Of the cells. If so many hold numbers, the others are errors.
+_MOST = 0.9
+
+
+@dataclasses.dataclass(frozen=True)
+class Targets:
+    """The targets of the rows of a table.
+
+    Attributes:
+        task: one of `TASKS`.
+        names: of the labels or the numbers; empty for classes.
+        rows: for each row the name of its class, or a tuple with a number for each name.
+        messages: of warnings.
+    """
+
+    task: str
+    names: tuple
+    rows: tuple
+    messages: tuple = ()
+
+
+def read_targets(cells, columns, task, file):
+    """The `Targets` in the cells of a table.
+
+    Args:
+        cells: for each row a list with the text of each column.
+        columns: the names of the columns.
+        task: one of `TASKS`, or None: the cells decide.
+        file: the path of the table, for errors.
+
+    Raises:
+        ValueError: if a cell does not fit, or the cells do not decide.
+    """
+    if task not in (None, *TASKS):
+        raise ValueError(f"`task` must be one of {TASKS} or None. Received: task={task!r}")
+    read = {"classes": _classes, "labels": _labels, "numbers": _numbers}
+    decided = task or _task_of(cells, columns, file)
+    found = read[decided](cells, columns, file)
+    if task is None and decided == "numbers" and all(map(_is_whole, _filled(cells))):
+        named = ", ".join(columns)
+        message = (
+            f"The whole numbers of '{named}' are taken as measurements, since there are more "
+            f"than {_MOST_CLASSES} different ones: pass `task='classes'` (--task classes) if "
+            "they are classes."
+        )
+        return dataclasses.replace(found, messages=(*found.messages, message))
+    return found
+
+
+def are_marks(cells):
+    """Whether all cells are 0 or 1, yes or no, or -1 or 1."""
+    values = {cell.lower() for row in cells for cell in row}
+    return bool(values) and (values <= {*_YES, *_NO} or values <= {*_YES, *_MINUS})
+
+
+def _task_of(cells, columns, file):
+    """The task that the cells decide; raises `ValueError` if they do not."""
+    if len(columns) > 1:
+        return "labels" if are_marks(cells) else _task_of_columns(cells, columns, file)
+    filled = _filled(cells)
+    different = sorted(set(filled))
+    if _are_numbers(filled):
+        return "numbers"
+    if any(re.fullmatch(r"\[.*\]", cell) for cell in different):
+        return "labels"
+    for separator in _SEPARATORS:
+        if any(separator in cell for cell in different):
+            found = _task_by(separator, different)
+            if found is None:
+                example = next(cell for cell in different if separator in cell)
+                raise ValueError(
+                    f"The column {columns[0]!r} of '{file}' may hold one class or several "
+                    "labels in a cell: pass `task='classes'` or `task='labels'` (--task). "
+                    f"Received: {example!r}"
+                )
+            return found
+    return "classes"
+
+
+def _task_of_columns(cells, columns, file):
+    values = {cell.lower() for cell in _filled(cells)}
+    if values and values <= {*_YES, *_NO, *_MINUS}:
+        if values & {*_MINUS}:
+            raise ValueError(
+                f"The columns {list(columns)} of '{file}' hold 1, 0 and -1, where -1 may mean "
+                "unknown: write 1 or 0 into each cell, or pass `task='numbers'` (--task). "
+                f"Received: targets={list(columns)}"
+            )
+        return "labels"  # with an empty cell, which its reader reports
+    return "numbers"
+
+
+def _are_numbers(filled):
+    """Whether most cells are numbers, and these measurements rather than codes of classes."""
+    numbers = [cell for cell in filled if _number(cell) is not None]
+    if not numbers or len(numbers) < _MOST * len(filled):
+        return False
+    if any(re.fullmatch(r"0\d+", cell) for cell in numbers):
+        return False  # a code
+    return not all(map(_is_whole, numbers)) or len(set(map(float, numbers))) > _MOST_CLASSES
+
+
+def _task_by(separator, different):
+    """Whether a separator stands between labels or within the names of classes, or None."""
+    if separator in ";|":
+        return "labels"
+    parts = [_split(cell, separator) for cell in different]
+    counts = collections.Counter(piece for pieces in parts for piece in set(pieces))
+    if separator == " ":
+        if len(counts) > len(different):
+            return "classes"
+        varies = len(set(map(len, parts))) > 1
+        return "labels" if varies and len(counts) < len(different) else None
+    if all(re.fullmatch(r"-?\d+(,\d+)?", cell) for cell in different):
+        return None  # decimal commas?
+    if max(counts.values()) == 1:
+        return "classes"
+    stands_alone = any(len(pieces) == 1 and counts[pieces[0]] > 1 for pieces in parts)
+    return "labels" if stands_alone or len(counts) < len(different) else None
+
+
+def _classes(cells, columns, file):
+    if len(columns) > 1:
+        raise ValueError(
+            f"The class of an image stands in one column. Received: targets={list(columns)}"
+        )
+    for number, (cell,) in enumerate(cells, 2):
+        if not cell:
+            raise wrong_row(file, number, f"has no class in its column {columns[0]!r}", cell)
+    return Targets("classes", (), tuple(cell for (cell,) in cells))
+
+
+def _labels(cells, columns, file):
+    if len(columns) == 1 and not are_marks(cells):
+        return _listed_labels(cells, columns[0], file)
+    for number, row in enumerate(cells, 2):
+        for column, cell in zip(columns, row, strict=True):
+            if not are_marks([[cell]]):
+                raise wrong_row(file, number, f"needs 0 or 1 in its column {column!r}", cell)
+    rows = tuple(tuple(float(cell.lower() in _YES) for cell in row) for row in cells)
+    return Targets("labels", tuple(columns), rows, tuple(_rare(rows, columns)))
+
+
+def _listed_labels(cells, column, file):
+    """Labels that a cell lists; an empty cell lists none."""
+    texts = [cell.strip("[]") for (cell,) in cells]
+    separator = next((one for one in _SEPARATORS if any(one in text for text in texts)), ";")
+    sets = [{piece.strip("'\"") for piece in _split(text, separator)} for text in texts]
+    names = tuple(sorted(set().union(*sets)))
+    if not names:
+        raise ValueError(
+            f"The column {column!r} of '{file}' has no label in any row. "
+            f"Received: targets={column!r}"
+        )
+    rows = tuple(tuple(float(name in found) for name in names) for found in sets)
+    empty = [number for number, found in enumerate(sets, 2) if not found]
+    messages = list(_rare(rows, names))
+    if empty:
+        messages.append(
+            f"An empty cell means that an image has none of the labels: {len(empty)} in the "
+            f"column {column!r}, the first in row {empty[0]}."
+        )
+    return Targets("labels", names, rows, tuple(messages))
+
+
+def _rare(rows, names):
+    """Messages about labels that one image has, as a typing error makes them."""
+    for index, name in enumerate(names):
+        found = [number for number, row in enumerate(rows, 2) if row[index]]
+        if len(found) == 1:
+            yield f"Only one image has the label '{name}': that of row {found[0]}."
+
+
+def _numbers(cells, columns, file):
+    rows = []
+    for number, row in enumerate(cells, 2):
+        values = tuple(map(_number, row))
+        for column, cell, value in zip(columns, row, values, strict=True):
+            if value is None or not math.isfinite(value):
+                what = "finite number" if value is not None else "number"
+                raise wrong_row(file, number, f"has no {what} in its column {column!r}", cell)
+        rows.append(values)
+    for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+        if len(set(values)) == 1:
+            raise ValueError(
+                f"The column {column!r} of '{file}' holds the same number in all rows: there "
+                f"is nothing to learn. Received: {values[0]:g}"
+            )
+    return Targets("numbers", tuple(columns), tuple(rows))
+
+
+def wrong_row(file, number, what, received):
+    """The `ValueError` about a row, by its number in a spreadsheet."""
+    return ValueError(f"Row {number} of '{file}' {what}. Received: {received!r}")
+
+
+def _filled(cells):
+    return [cell for row in cells for cell in row if cell]
+
+
+def _split(cell, separator):
+    return [piece.strip() for piece in cell.split(separator) if piece.strip()]
+
+
+def _number(cell):
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _is_whole(cell):
+    value = _number(cell)
+    return value is not None and math.isfinite(value) and value == math.floor(value)

@@ -1,0 +1,111 @@
+"""What differs between runs that predict one class, several labels or numbers."""
+
+from keras_transfer._text import counted
+
+
+class Task:
+    """What a run predicts, and so what is measured, said and shown about it.
+
+    Attributes:
+        name: "classes", "labels" or "numbers".
+        nouns: what an output stands for, in the singular and in the plural.
+        outputs: what the model returns.
+        quality: what tells how good a run is, the subject of a sentence.
+        kept_epoch: the sentence about the epoch whose weights are kept.
+        is_audited: whether an audit finds leaks and label errors of such data.
+        best_epoch: how a page calls the epoch with the best validation measure.
+    """
+
+    name = ""
+    nouns = ("", "")
+    outputs = ""
+    quality = ""
+    kept_epoch = ""
+    best_epoch = ""
+    is_audited = False
+
+    def counted(self, names):
+        """The number of outputs in words."""
+        return counted(len(names), *self.nouns)
+
+    def head(self, num_outputs, dropout):
+        """The head for this task."""
+        raise NotImplementedError
+
+    def is_head(self, head):
+        """Whether a head is one for this task."""
+        raise NotImplementedError
+
+    def temperature(self, logits, labels):
+        """The temperature that calibrates the model, one for each label, or None.
+
+        Args:
+            logits: what the model returns for the validation set before the activation of its
+                head; None without a validation set.
+            labels: of the validation set, or None.
+        """
+        return None
+
+    def outputs_of(self, logits, temperature):
+        """What the model returns, calibrated with a temperature or None."""
+        return logits
+
+    def chosen(self, predictions):
+        """What the validation set decides for the use of the model, a dict for `metrics.json`.
+
+        Args:
+            predictions: of the calibrated model.
+        """
+        return {}
+
+    def measure(self, outputs, labels, names, model, chosen):
+        """The measures of one split, a dict that JSON holds.
+
+        Args:
+            outputs: of the model.
+            labels: the true ones.
+            names: of the outputs.
+            model: the `TransferModel`.
+            chosen: what `chosen` returned.
+        """
+        raise NotImplementedError
+
+    def figures(self, measured, predictions, names):
+        """The figures of a run beside its learning curves, a dict of file name to figure."""
+        return {}
+
+    def aligned(self, splits, split, names):
+        """The labels of a split for a model with these names.
+
+        Raises:
+            ValueError: if they do not fit.
+        """
+        raise NotImplementedError
+
+    def predicted(self, paths, outputs, unreadable, run):
+        """What `Run.predict` returns."""
+        raise NotImplementedError
+
+    def line(self, measured):
+        """The measures of a split in a line."""
+        raise NotImplementedError
+
+    def table(self, measured, names):
+        """The measures of each class, label or number as text below that line."""
+        raise NotImplementedError
+
+    def evaluation(self, measured, names):
+        """The measures as `keras-transfer evaluate` prints them."""
+        return f"{self.line(measured)}\n\n{self.table(measured, names)}"
+
+    def verdict(self, run, measured):
+        """The verdict on the measures of a split, as in `verdict.verdict`."""
+        raise NotImplementedError
+
+    def sections(self, run, images):
+        """The sections of a page about the predictions of a run."""
+        raise NotImplementedError
+
+    def use(self, run):
+        """What the model is meant for, in sentences."""
+        raise NotImplementedError

@@ -1,0 +1,18 @@
+"""What a run predicts: one class, several labels or numbers, each as one object."""
+
+from keras_transfer.runs.class_task import ClassTask
+from keras_transfer.runs.label_task import LabelTask
+from keras_transfer.runs.number_task import NumberTask
+
+_TASKS = {task.name: task for task in (ClassTask(), LabelTask(), NumberTask())}
+
+
+def task_of(name):
+    """The task of a name, "classes", "labels" or "numbers".
+
+    Raises:
+        ValueError: if there is no such task.
+    """
+    if not isinstance(name, str) or name not in _TASKS:
+        raise ValueError(f"`task` must be one of {sorted(_TASKS)}. Received: task={name!r}")
+    return _TASKS[name]
