@@ -42,7 +42,7 @@ def test_classes_of_texts_are_learned_and_predicted(run, table):
     assert run.is_of_texts and run.described_inputs == "texts"
     assert run.metrics["validation"]["accuracy"] == 1.0
     opened = runs.Run(run.path)
-    assert opened.predict(["a good thing", "bad"]).labels == ["good", "bad"]
+    assert opened.predict(["the good thing", "bad"]).labels == ["good", "bad"]
     assert opened.predict("a bad one").labels == ["bad"]
     with pytest.warns(UserWarning, match="only the images that were not trained"):
         assert opened.evaluate(table)["images"] == run.metrics["validation"]["images"]
@@ -64,7 +64,7 @@ def test_mistakes_are_on_the_page(table, tmp_path):
 
 
 def test_command_line_predicts_texts(run, capsys, tmp_path):
-    assert main(["predict", str(run.path), "a good film", "--json"]) == 0
+    assert main(["predict", str(run.path), "the good film", "--json"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["classes"][0]["label"] == "good"
 
