@@ -5,6 +5,7 @@ import functools
 import io
 import pathlib
 import re
+import runpy
 import shlex
 
 import keras
@@ -99,3 +100,9 @@ def test_links_within_the_project_lead_somewhere(page):
 
 def test_readme_is_a_landing_page():
     assert len(PAGES[0].read_text("utf-8").splitlines()) <= 150
+
+
+def test_page_of_the_commands_has_all_of_them():
+    page = runpy.run_path(str(ROOT / "docs" / "hooks.py"))["commands"]()
+    for name in ("fit", "predict", "find-lr", "cache"):
+        assert f"## {name}\n" in page and f"usage: keras-transfer {name}" in page

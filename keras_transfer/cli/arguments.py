@@ -111,7 +111,11 @@ def add_run(command):
 def add_backbone(command):
     """Adds the choice of a network."""
     command.add_argument(
-        "--backbone", default="MobileNetV2", metavar="NAME", help="default: %(default)s"
+        "--backbone",
+        default="MobileNetV2",
+        metavar="NAME",
+        help="a network of Keras, a preset of KerasHub, or a directory of Hugging Face "
+        "(default: %(default)s)",
     )
     command.add_argument(
         "--image-size",
@@ -197,6 +201,12 @@ def add_reading(command):
         metavar="VALUE",
         help="the value that is white in images of more than 8 bits (default: 65535)",
     )
+    command.add_argument(
+        "--text",
+        metavar="COLUMN",
+        help="the column of the CSV file with the texts, for a network of texts (default: "
+        "'text' or 'sentence')",
+    )
     add_unreadable(command)
 
 
@@ -204,7 +214,7 @@ def reading_of(options):
     """The arguments of `read_source` that `add_reading` added."""
     names = (
         "labels", "images", "targets", "task", "metadata", "group", "exclude", "value_range",
-        "on_unreadable",
+        "text", "on_unreadable",
     )  # fmt: skip
     return {name: getattr(options, name) for name in names}
 

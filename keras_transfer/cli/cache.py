@@ -1,5 +1,6 @@
 """`keras-transfer cache`."""
 
+import os
 import time
 
 from keras_transfer._text import print_table
@@ -9,6 +10,8 @@ from keras_transfer.features.feature_cache import default_directory
 
 def run(options):
     """Lists what is in the cache, or removes it."""
+    if options.directory is not None and not os.path.isdir(options.directory):
+        raise FileNotFoundError(f"No such folder: '{options.directory}'")
     folder = CacheFolder(options.directory or default_directory())
     before = folder.entries()
     if options.clear:

@@ -49,7 +49,8 @@ def check(options):
 
 
 def _check_backbone(name):
-    if name not in APPLICATIONS:
+    is_preset = os.path.isdir(name) or "_" in name or "://" in name  # of KerasHub
+    if name not in APPLICATIONS and not is_preset:
         raise ValueError(
             f"There is no network '{name}'. {hint(name)}`keras-transfer backbones` lists them "
             "all."

@@ -69,6 +69,6 @@ def _print_results(run):
     print(f"\n{run.metrics['seconds']:.0f} s. All results are in {run.path}:")
     if (run.path / "report.html").is_file():
         print(f"  {run.path / 'report.html'}")
-    print(f"  keras-transfer predict {run.path} IMAGE...")
+    print(f"  keras-transfer predict {run.path} {'TEXT' if run.is_of_texts else 'IMAGE'}...")
     base_path = (run.path / "serving").resolve()
     print(f"  tensorflow_model_server --rest_api_port=8501 --model_base_path={base_path}")

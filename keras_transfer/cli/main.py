@@ -63,7 +63,7 @@ def main(arguments=None):
 def _way_on(options):
     """What the same command does after Ctrl-C."""
     if options.command == "fit":
-        return ". The same command resumes from the last checkpoint."
+        return ". The same command goes on from the last state that was saved, if there is one."
     if options.command in _CACHING:
         return ". The same command continues with the features that are already cached."
     return ""

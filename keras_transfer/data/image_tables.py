@@ -14,7 +14,7 @@ from keras_transfer.data.targets import are_marks, read_targets, wrong_row
 
 _SPLIT = "split"
 # How tables name the column with the files, and the one with the targets.
-_IMAGES = ("path", "image", "file", "filename", "file_name", "image_path", "image_id")
+IMAGE_COLUMNS = ("path", "image", "file", "filename", "file_name", "image_path", "image_id")
 _TARGETS = ("label", "labels", "class", "target", "targets", "tags")
 
 
@@ -145,7 +145,7 @@ def image_table(
 
 
 def _column_of_images(row):
-    return next((name for name in row if str(name).lower() in _IMAGES), next(iter(row)))
+    return next((name for name in row if str(name).lower() in IMAGE_COLUMNS), next(iter(row)))
 
 
 def _columns_of_targets(rows, others, place):

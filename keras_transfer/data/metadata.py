@@ -43,6 +43,12 @@ def csv_rows(file, columns, header=None):
     return rows
 
 
+def column_names(file):
+    """The names of the columns of a CSV file with a header; none if it has no rows."""
+    rows = csv_rows(file, {})
+    return list(rows[0]) if rows else []
+
+
 def read_groups(file, column, directory=None):
     """The groups that a CSV file with a column `path` assigns: a dict from real path to group.
 

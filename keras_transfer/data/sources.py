@@ -4,8 +4,10 @@ import os
 import pathlib
 
 from keras_transfer.data.image_folders import image_folder
-from keras_transfer.data.image_tables import image_table
-from keras_transfer.data.metadata import read_groups
+from keras_transfer.data.image_tables import IMAGE_COLUMNS, image_table
+from keras_transfer.data.metadata import column_names, read_groups
+from keras_transfer.data.text_folders import text_folder
+from keras_transfer.data.text_tables import TEXT_COLUMNS, text_table
 
 _TABLES = (".csv", ".tsv")
 
@@ -17,7 +19,7 @@ def is_table(data):
 
 def read_source(
     data, image_size, labels=None, images=None, targets=None, task=None, metadata=None,
-    group=None, **arguments,
+    group=None, text=None, **arguments,
 ):  # fmt: skip
     """The `ImageSplits` of a folder or of a CSV file.
 
@@ -31,8 +33,13 @@ def read_source(
         metadata: for class folders, a CSV file with a column `path` and a column with the
             groups.
         group: the name of that column; for a CSV file, of its own column with the groups.
+        text: the name of the column with the texts, if the data are texts.
         **arguments: of `image_folder` and `image_table`.
     """
+    if is_of_texts(data, text):
+        task = None if task == "classes" else task
+        refused = {"labels": labels, "images": images, "task": task, "metadata": metadata}
+        return _read_texts(data, text, targets, group, refused, arguments)
     if labels is not None and is_table(data):
         raise ValueError(
             "`labels` (--labels) is the CSV file about a folder of images: name the folder, or "
@@ -64,6 +71,43 @@ def read_source(
         )
     groups = None if metadata is None else read_groups(metadata, group, data)
     return image_folder(data, image_size, group=groups, **arguments)
+
+
+def is_of_texts(data, text=None):
+    """Whether data are texts: a table with a column of texts, or a folder of `.txt` files.
+
+    Args:
+        data: the path of the folder or file.
+        text: the name of the column with the texts, if it is known.
+    """
+    if text is not None:
+        return True
+    if is_table(data):
+        columns = set(column_names(data))
+        return bool(columns & set(TEXT_COLUMNS)) and not columns & set(IMAGE_COLUMNS)
+    folders = [path for path in pathlib.Path(data).glob("*") if path.is_dir()]
+    return any(
+        next(folder.glob(pattern), None) is not None
+        for folder in folders
+        for pattern in ("*.txt", "*/*.txt")
+    )
+
+
+def _read_texts(data, text, targets, group, refused, arguments):
+    given = [name for name, value in refused.items() if value is not None]
+    if isinstance(targets, (list, tuple)) and len(targets) > 1:
+        given.append("several targets")
+    if given:
+        raise ValueError(
+            f"Texts have no {', '.join(map(repr, given))}: a CSV file has the texts and their "
+            f"classes. Received: data={os.fspath(data)!r}"
+        )
+    names = ("batch_size", "validation_split", "seed", "shuffle", "fold")
+    shared = {name: arguments[name] for name in names if name in arguments}
+    if is_table(data):
+        (label,) = targets if isinstance(targets, (list, tuple)) else [targets]
+        return text_table(data, text, label, group=group, **shared)
+    return text_folder(data, **shared)
 
 
 def division_of(splits, data, labels=None):
@@ -99,6 +143,12 @@ def read_divided(data, image_size, settings, labels=None, **arguments):
     fold = settings.get("fold")
     if isinstance(fold, list) and len(fold) == 2 and all(type(one) is int for one in fold):
         arguments["fold"] = tuple(fold)
+    text = settings.get("text")
+    if is_of_texts(data, text):
+        return read_source(
+            data, None, targets=settings.get("targets"), group=settings.get("group"), text=text,
+            **arguments,
+        )  # fmt: skip
     if labels is not None or is_table(data):
         columns = {name: settings.get(name) for name in ("images", "targets", "task", "group")}
         return read_source(data, image_size, labels, **columns, **arguments)

@@ -8,7 +8,8 @@ from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.metadata import csv_rows
 from keras_transfer.data.row_splits import Row, RowOptions
 
-_TEXT, _LABEL, _SPLIT = ("text", "sentence"), ("label", "class"), ("split",)
+TEXT_COLUMNS = ("text", "sentence")
+_LABEL, _SPLIT = ("label", "class"), ("split",)
 
 
 def text_table(
@@ -68,7 +69,7 @@ def text_table(
     rows = csv_rows(file, {name: column for name, column in named.items() if column})
     if not rows:
         raise ValueError(f"'{file}' has no row below its header. Received: {received}")
-    text = text or _found(rows[0], _TEXT, "text", received)
+    text = text or _found(rows[0], TEXT_COLUMNS, "text", received)
     label = label or _found(rows[0], _LABEL, "label", received)
     split = split or next((name for name in _SPLIT if name in rows[0]), None)
     name = pathlib.Path(file).name

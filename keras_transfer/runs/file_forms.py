@@ -4,7 +4,9 @@ from keras_transfer._records import COUNT, FINITE, SECONDS, SHARE, Each, Maybe, 
 
 _SIDE = Number(1, 2**31 - 1, whole=True)
 DESCRIPTION = {
-    "class_names": [str], "image_size": (_SIDE, _SIDE), "channels": Number(1, 1000, whole=True),
+    "class_names": [str], "image_size": Maybe((_SIDE, _SIDE)),
+    "channels": Maybe(Number(1, 1000, whole=True)), "text?": Maybe(str),
+    "sequence_length?": Maybe(COUNT),
     "backbone?": str, "data?": Maybe(str), "weights?": Maybe(str), "task?": str,
     "labels?": Maybe(str), "images?": Maybe(str), "targets?": Maybe([str]),
     "given_task?": Maybe(str),

@@ -93,7 +93,8 @@ def _evaluate_and_export(folder, model, history, splits, cache):
             split,
             task.outputs_of(logits[split], temperature).astype("float32"),
             labels[split],
-            tuple(map(os.path.abspath, splits.paths.get(split, ()))),
+            splits.texts.get(split, ())
+            or tuple(map(os.path.abspath, splits.paths.get(split, ()))),
         )
         for split in logits
     ]
@@ -114,8 +115,16 @@ def _evaluate_and_export(folder, model, history, splits, cache):
     for one in predictions[-1:]:  # of the test set, if there is one
         for name, figure in task.figures(metrics[one.split], one, names).items():
             save_figure(figure, folder.path / name)
-    serving.export(model, folder.path / "serving", examples=_readable_by_server(splits))
+    serving.export(model, folder.path / "serving", examples=_examples(model, splits))
     return metrics
+
+
+def _examples(model, splits):
+    """A few inputs, if possible not from training, for the comparison of the export."""
+    for split in ("test", "validation", "train"):
+        if splits.texts.get(split):
+            return {model.inputs[0].name: splits.texts[split][:_EXPORT_EXAMPLES]}
+    return _readable_by_server(splits)
 
 
 def _predict(model, splits, cache):

@@ -14,15 +14,16 @@ import keras
 import tensorflow as tf
 
 from keras_transfer import _progress, distribution, models
-from keras_transfer._applications import find_application
+from keras_transfer._applications import APPLICATIONS, find_application
 from keras_transfer._figures import save_figure
 from keras_transfer._text import tell_unreadable
 from keras_transfer.backbones import Backbone
+from keras_transfer.backbones.presets import fitting_length
 from keras_transfer.data import augmentation as augmentations
 from keras_transfer.data.decoding import check_image_size
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.sheet import show as show_images
-from keras_transfer.data.sources import division_of, read_source
+from keras_transfer.data.sources import division_of, is_of_texts, read_source
 from keras_transfer.distribution.precision import mixed_precision_policy
 from keras_transfer.distribution.workers import has_workers, is_chief
 from keras_transfer.features import FeatureCache
@@ -60,6 +61,8 @@ def fit(
     group: str | None = None,
     exclude: str | os.PathLike | None = None,
     value_range: float | None = None,
+    text: str | None = None,
+    sequence_length: int | None = None,
     fold: tuple[int, int] | None = None,
     plan: Plan | str | os.PathLike | None = None,
     time_budget: float | None = None,
@@ -112,6 +115,9 @@ def fit(
             a group, for example a patient, are on one side of the split. Defaults to None.
         exclude: the `audit.json` of an audit, whose label errors and copies are left out.
         value_range: as in `data.image_folder`.
+        text: the column of a CSV file with the texts. Defaults to None: "text" or "sentence".
+        sequence_length: of a text, in tokens. Defaults to None: that of the longest 1% of the
+            training texts, at most 256.
         fold: `(index, number)`: the images of one fold become the test set, see
             `cross_validate`. Defaults to None.
         plan: a `Plan`; the path of a `plan.json` or a `recommend.json`; "auto", which measures
@@ -163,15 +169,22 @@ def fit(
         plan = pathlib.Path(plan)  # whatever its ending
     plan = as_plan(plan, time_budget)
     changes = _checked_changes(unfreeze, epochs, learning_rate, time_budget)
-    if isinstance(backbone, Backbone):
+    of_texts = _is_of_texts(data, text)
+    named = backbone.name if isinstance(backbone, Backbone) else os.fspath(backbone)
+    is_preset = not isinstance(backbone, Backbone) and named not in APPLICATIONS
+    if is_preset and not of_texts:
+        with placement.scope(), _dtype_policy(precision, placement):
+            backbone = build_preset(named)
+    if is_preset or isinstance(backbone, Backbone):
         weights = alpha = None
-    size, channels = _image_shape(data, backbone, image_size)
+    size, channels = _image_shape(data, backbone, image_size) if not of_texts else (None, None)
+    augmentation = None if of_texts else augmentation
     settings = {
-        "backbone": backbone.name if isinstance(backbone, Backbone) else backbone,
+        "backbone": named,
         "alpha": alpha,
         "weights": None if weights is None else str(weights),
         "truncate_at": truncate_at,
-        "image_size": list(size),
+        "image_size": size and list(size),
         "channels": channels,
         "data": None if isinstance(data, ImageSplits) else os.path.abspath(data),
         "labels": None if labels is None else os.path.abspath(labels),
@@ -182,6 +195,8 @@ def fit(
         "group": group,
         "exclude": None if exclude is None else os.path.abspath(exclude),
         "value_range": value_range,
+        "text": text,
+        "sequence_length": sequence_length,
         "fold": fold and list(fold),
         "augmentation": augmentation or "none",
         "batch_size": batch_size,
@@ -201,7 +216,7 @@ def fit(
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     splits = data if isinstance(data, ImageSplits) else read_source(
-        data, size, labels, images, targets, task, metadata, group,
+        data, size, labels, images, targets, task, metadata, group, text,
         batch_size=batch_size, seed=seed, on_unreadable=on_unreadable, exclude=exclude,
         value_range=value_range, fold=fold, color_mode="grayscale" if channels == 1 else "rgb",
     )  # fmt: skip
@@ -215,7 +230,11 @@ def fit(
     predicted = task_of(splits.task)
     if not isinstance(backbone, Backbone):
         with placement.scope(), _dtype_policy(precision, placement):
-            backbone = build_backbone(backbone, (*size, channels), weights, alpha)
+            backbone = (
+                build_preset(named, splits.texts["train"], sequence_length) if of_texts
+                else build_backbone(backbone, (*(size or ()), channels), weights, alpha)
+            )  # fmt: skip
+    _check_inputs(backbone, splits)
     feature_cache = as_cache(cache)
     if plan == "auto":
         plan = _auto_plan(folder, settings, splits, backbone, feature_cache, changes)
@@ -252,9 +271,10 @@ def fit(
             folder.describe({**settings, **found, **divided})
         if verbose:
             counts = ", ".join(f"{count} {name}" for name, count in splits.num_images.items())
-            print(f"{predicted.counted(splits.class_names)}; images: {counts}.")
+            what = "texts" if of_texts else "images"
+            print(f"{predicted.counted(splits.class_names)}; {what}: {counts}.")
         train = augmented(splits.train, augmentation, seed)
-        if show and folder.writes:
+        if show and folder.writes and not of_texts:
             _draw_sheet(train, folder.path / "images.png", verbose)
         before, clock = model.backbone.copy(), PhaseClock()
         history = _train(
@@ -271,6 +291,32 @@ def build_backbone(name, input_shape, weights, alpha=None):
     """The `Backbone` of a name; `alpha` is the width of a MobileNet, None its default."""
     arguments = {} if alpha is None else {"alpha": alpha}
     return Backbone(name, input_shape, weights, **arguments)
+
+
+@_progress.step("building the network")
+def build_preset(name, texts=(), sequence_length=None):
+    """The `Backbone` of a preset, or of a directory; for texts, long enough for nearly all."""
+    if texts and sequence_length is None:
+        sequence_length = fitting_length(name, texts)
+    return Backbone.from_preset(name, sequence_length)
+
+
+def _is_of_texts(data, text):
+    if isinstance(data, ImageSplits):
+        return bool(data.texts)
+    return is_of_texts(data, text)
+
+
+def _check_inputs(backbone, splits):
+    """Raises `ValueError` if a network does not take what the data give."""
+    takes_texts = backbone.inputs[0].dtype == "string"
+    if takes_texts != bool(splits.texts):
+        wanted, given = ("texts", "images") if takes_texts else ("images", "texts")
+        raise ValueError(
+            f"The network '{backbone.name}' takes {wanted}, and the data are {given}. For "
+            "texts name a preset of KerasHub or a directory of Hugging Face (--backbone "
+            "DIRECTORY)."
+        )
 
 
 def _draw_sheet(train, path, verbose):

@@ -28,7 +28,7 @@ def provenance(run):
         ("weights", weights_name(settings)),
         ("images", ", ".join(f"{number:,} {split}" for split, number in counts.items())),
         ("data", images_folder(run)),
-        ("input", "{} x {} pixels, {} channels".format(*run.image_size, settings["channels"])),
+        ("input", run.described_inputs),
         ("parameters", _formatted(found.get("parameters"), "{:,}")),
         ("file", _formatted(found.get("bytes"), "model.keras, {:.1f} MB", 1e-6)),
         (

@@ -14,6 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.data.image_splits import common_folder
+from keras_transfer.serving.examples import example_inputs
+from keras_transfer.serving.signatures import Signatures
 from keras_transfer.version import __version__
 
 # Calls before the measurement, and measured ones.
@@ -91,12 +93,14 @@ def _accelerators():
 
 
 def _latency(model):
-    """The median of the seconds for one image."""
-    image = tf.constant(np.zeros((1, *model.input_shape[1:]), "float32"))
-    predict = tf.function(lambda images: model(images, training=False), autograph=False)
+    """The median of the seconds for one image, or one text."""
+    signatures = Signatures(model)
+    inputs = signatures.decoded(example_inputs(None, signatures))
+    one = signatures.packed({name: rows[:1] for name, rows in inputs.items()})
+    predict = tf.function(lambda inputs: model(inputs, training=False), autograph=False)
     seconds = []
     for _ in range(_WARM_UP + _MEASURED):
         started = time.perf_counter()
-        np.asarray(predict(image))
+        np.asarray(predict(one))
         seconds.append(time.perf_counter() - started)
     return statistics.median(seconds[_WARM_UP:])

@@ -26,12 +26,11 @@ def title(run):
 
 def subtitle(run):
     """What was trained, in one line."""
-    height, width = run.image_size
     found = run.course.get("provenance")
     date = str(found.get("date", ""))[:10] if isinstance(found, dict) else ""
     return (
-        f"{run.task.counted(run.class_names)}, {network(run)}, images of {height} x {width} "
-        f"pixels, weights '{weights_name(run.settings)}', seed {run.settings.get('seed')}"
+        f"{run.task.counted(run.class_names)}, {network(run)}, {run.described_inputs}, "
+        f"weights '{weights_name(run.settings)}', seed {run.settings.get('seed')}"
         + (f", {date}" if date else "")
     )
 
@@ -51,7 +50,8 @@ def headline(run):
     ]
     milliseconds = latency(run)
     if isinstance(milliseconds, (int, float)):
-        found.append((f"{milliseconds:.1f} ms", "for one image, on the machine of the run"))
+        one = "text" if run.is_of_texts else "image"
+        found.append((f"{milliseconds:.1f} ms", f"for one {one}, on the machine of the run"))
     return [{"value": value, "name": name} for value, name in found]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_transfer import _progress, serving
 from keras_transfer._records import check_archive
@@ -46,7 +47,7 @@ class Run:
         settings: the contents of `run.json`: what the run was started with.
         class_names: a tuple of names of the classes, the labels or the numbers, in the order
             of the outputs.
-        image_size: `(height, width)` in pixels.
+        image_size: `(height, width)` in pixels; None for texts.
 
     Raises:
         FileNotFoundError: if the folder holds no run, or one without a model.
@@ -69,7 +70,8 @@ class Run:
         self.path = self._folder.path
         self.settings = self._folder.description()
         self.class_names = tuple(self.settings["class_names"])
-        self.image_size = tuple(self.settings["image_size"])
+        size = self.settings["image_size"]
+        self.image_size = None if size is None else tuple(size)
 
     @functools.cached_property
     def model(self) -> TransferModel:
@@ -92,7 +94,9 @@ class Run:
             )
         check_finite(model, f"'{path}'")
         shapes = (model.input_shape[1:], model.output_shape[-1])
-        described = (*self.image_size, self.settings["channels"])
+        described = (*(self.image_size or ()), self.settings["channels"])
+        if self.is_of_texts:
+            described = ()
         if shapes != (described, len(self.class_names)):
             raise ValueError(
                 f"'run.json' and 'model.keras' in '{self.path}' do not belong together: the "
@@ -100,6 +104,19 @@ class Run:
             )
         model.class_names = self.class_names
         return model
+
+    @property
+    def is_of_texts(self) -> bool:
+        """Whether the run is one of texts, not of images."""
+        return self.image_size is None
+
+    @property
+    def described_inputs(self) -> str:
+        """What the model takes, for pages."""
+        if self.is_of_texts:
+            return "texts"
+        height, width = self.image_size or ()
+        return f"images of {height} x {width} pixels, {self.settings['channels']} channels"
 
     @property
     def task(self) -> Task:
@@ -169,16 +186,25 @@ class Run:
     def predict(
         self, files: Iterable[str | os.PathLike] | str | os.PathLike
     ) -> PredictedImages | PredictedLabels | PredictedNumbers:
-        """Predicts the classes, the labels or the numbers of image files.
+        """Predicts the classes, the labels or the numbers of image files, or of texts.
 
         Args:
             files: paths of images, in any format that `image_folder` reads, and of folders,
-                whose images are found in all their subfolders; or one path.
+                whose images are found in all their subfolders; or one path. For a run of
+                texts, the texts.
 
         Returns:
             `PredictedImages`, or the same for labels or numbers: `PredictedLabels`,
             `PredictedNumbers`; files that cannot be read are listed in it.
         """
+        if self.is_of_texts:
+            texts = (
+                [files]
+                if isinstance(files, (str, os.PathLike))
+                else [str(text) for text in files]
+            )
+            outputs = self.model.predict(tf.constant(texts), verbose=0)
+            return self.task.predicted(texts, np.asarray(outputs), [], self)
         dataset, paths, unreadable = read_images(
             _images_in(files),
             self.image_size,
@@ -265,10 +291,10 @@ class Run:
                     stacklevel=3,
                 )
             return splits
-        columns = {}
+        columns = {"text": self.settings.get("text")}
         if labels is not None or is_table(data):
             names = ("images", "targets", "task")
-            columns = {name: self.settings.get(name) for name in names}
+            columns |= {name: self.settings.get(name) for name in names}
         return read_source(
             data, self.image_size, labels, **columns, validation_split=None, **arguments
         )

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_transfer import features, freezing, heads
 from keras_transfer.backbones import Backbone
+from keras_transfer.backbones.presets import fitting_length
 from keras_transfer.models import TransferModel
 
 hub = pytest.importorskip("keras_hub", reason="needs the extra `hub`")
@@ -115,6 +116,12 @@ def test_model_is_trained_on_cached_states_saved_and_loaded(backbone, tmp_path):
         np.testing.assert_array_equal(
             other.predict(TEXTS, verbose=0), model.predict(TEXTS, verbose=0)
         )
+
+
+def test_length_is_that_of_nearly_all_texts(directory):
+    assert fitting_length(directory, TEXTS) == 8
+    assert fitting_length(directory, ["who is he " * 5] * 2 + TEXTS) == 24
+    assert fitting_length(directory, ["who " * 1000]) == 256
 
 
 def test_what_is_no_preset_is_told(tmp_path):

@@ -157,16 +157,16 @@ def test_key_that_is_not_that_of_one_entry_removes_nothing(directory, capsys, wa
 
 @pytest.mark.parametrize("option", [[], ["--clear"], ["--limit", "1MB"]])
 def test_folder_that_is_not_there_is_not_made(tmp_path, capsys, option):
-    assert run(tmp_path / "nowhere", *option) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'nowhere'} holds no features.\n"
+    assert run(tmp_path / "nowhere", *option) == 1
+    assert f"No such folder: '{tmp_path / 'nowhere'}'" in capsys.readouterr().err
     assert not (tmp_path / "nowhere").exists()
 
 
 @pytest.mark.parametrize("option", [[], ["--clear"], ["--limit", "1MB"]])
 def test_file_in_place_of_a_folder_is_left_alone(tmp_path, capsys, option):
     (tmp_path / "file").write_text("mine")
-    assert run(tmp_path / "file", *option) == 0
-    assert "holds no features" in capsys.readouterr().out
+    assert run(tmp_path / "file", *option) == 1
+    assert "No such folder" in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
 
 

@@ -1,0 +1,77 @@
+"""A run on texts: from a CSV file to the page and the export."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_transfer import freezing, plans, runs
+from keras_transfer.backbones import Backbone
+from keras_transfer.cli.main import main
+from tests.networks import residual_backbone
+
+WORDS = ["good", "bad", "film", "book", "the", "a"]
+PLAN = plans.Plan([plans.Phase(freezing.FreezeAll(), 20, 5e-2)], [])
+
+
+def rows(label, number):
+    return [
+        f"the {label} {thing} {n};{label}" for thing in ("film", "book") for n in range(number)
+    ]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("texts") / "reviews.csv"
+    path.write_text("\n".join(["text;label", *rows("good", 12), *rows("bad", 12)]))
+    return path
+
+
+def backbone():
+    return Backbone.from_vectors(WORDS, np.eye(len(WORDS)), sequence_length=4)
+
+
+@pytest.fixture(scope="module")
+def run(table, tmp_path_factory):
+    output = tmp_path_factory.mktemp("run") / "run"
+    return runs.fit(table, backbone(), output, plan=PLAN, verbose=0, cache=False)
+
+
+def test_classes_of_texts_are_learned_and_predicted(run, table):
+    assert run.is_of_texts and run.described_inputs == "texts"
+    assert run.metrics["validation"]["accuracy"] == 1.0
+    opened = runs.Run(run.path)
+    assert opened.predict(["the good thing", "bad"]).labels == ["good", "bad"]
+    assert opened.predict("a bad one").labels == ["bad"]
+    with pytest.warns(UserWarning, match="only the images that were not trained"):
+        assert opened.evaluate(table)["images"] == run.metrics["validation"]["images"]
+
+
+def test_page_shows_texts_and_the_export_takes_them(run):
+    page = (run.path / "report.html").read_text("utf-8")
+    assert "texts" in page and "for one text" in page
+    served = tf.saved_model.load(str(run.path / "serving" / "1")).signatures["serving_default"]
+    assert served(text=tf.constant(["good"]))["label"].numpy().tolist() == [b"good"]
+
+
+def test_mistakes_are_on_the_page(table, tmp_path):
+    nothing = Backbone.from_vectors(["x"], np.zeros((1, 2)), sequence_length=4)
+    plan = plans.Plan([plans.Phase(freezing.FreezeAll(), 1, 1e-3)], [])
+    found = runs.fit(table, nothing, tmp_path / "run", plan=plan, verbose=0, cache=False)
+    page = (found.path / "report.html").read_text("utf-8")
+    assert "Worst mistakes" in page and "film" in page
+
+
+def test_command_line_predicts_texts(run, capsys, tmp_path):
+    assert main(["predict", str(run.path), "the good film", "--json"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["classes"][0]["label"] == "good"
+
+
+def test_networks_and_data_must_fit(table, tmp_path):
+    with pytest.raises(ValueError, match="takes images, and the data are texts"):
+        runs.fit(table, residual_backbone(), tmp_path / "run", plan=PLAN, verbose=0)
+    with pytest.raises(ValueError, match="Texts have no 'metadata'"):
+        runs.fit(table, backbone(), tmp_path / "run", metadata=table, plan=PLAN, verbose=0)
+    assert not (tmp_path / "run").exists()
