@@ -59,13 +59,13 @@ def _heads_alone(run):
     ]
     if found and isinstance(phase.freeze_policy, FreezeAll) and len(run.plan.phases) > 1:
         of = "" if run.measured == "validation" else " of the validation images"
-        yield f"a new head on the frozen network: {max(found):.1%}{of}"
+        yield f"without fine-tuning of the network: {max(found):.1%}{of}"
 
 
 def _probe(run):
     accuracy = probe_accuracy(run)
     if accuracy is not None:
-        yield f"a linear probe, cross-validated on the training images: {accuracy:.1%}"
+        yield f"a linear classifier on the network's features: {accuracy:.1%}, cross-validated"
 
 
 def _weakest(measured):
@@ -76,6 +76,8 @@ def _weakest(measured):
     ]
     if len(found) > 1:
         recall, size, name = min(found)
+        if recall == 1:
+            return
         yield f"weakest class: {name} ({recall:.1%} of {-size})"
 
 

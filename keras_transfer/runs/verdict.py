@@ -45,7 +45,7 @@ def _chosen(run, split):
 
 
 def _leaks(run):
-    if not run.task.is_audited:
+    if not run.task.is_audited or run.is_of_texts:
         return
     pairs = copies(run)
     if pairs is None:

@@ -29,6 +29,8 @@ _HEADER = (
     "rank", "backbone", "expected accuracy", "95% CI", "LogME", "H-score", "LEEP", "NCE",
     "parameters", "size", "images/s", "Pareto-optimal",
 )  # fmt: skip
+# The columns that need the predictions of a source classifier.
+_OF_SOURCE = ("LEEP", "NCE")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +141,11 @@ class Ranking:
         """The table as a list of tuples of strings, the header first."""
         front = self.pareto_front
         pairs = zip(self.scores, self.ranks, strict=True)
-        return [_HEADER, *(_row(score, rank, score.name in front) for score, rank in pairs)]
+        rows = [_HEADER, *(_row(score, rank, score.name in front) for score, rank in pairs)]
+        if any(score.leep is not None for score in self.scores):
+            return rows
+        kept = [place for place, name in enumerate(_HEADER) if name not in _OF_SOURCE]
+        return [tuple(row[place] for place in kept) for row in rows]
 
 
 def rank_backbones(

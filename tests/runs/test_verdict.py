@@ -91,15 +91,15 @@ def test_figures_of_an_alarm_stand_once(run):
     ],
 )
 def test_a_linear_probe_is_named_only_where_one_was_measured(run, command, content):
-    assert not any("linear probe" in part for part in verdict(runs.Run(run))["parts"])
+    assert not any("linear" in part for part in verdict(runs.Run(run))["parts"])
     (run / f"{command}.json").write_text(json.dumps(content))
-    (part,) = (one for one in verdict(runs.Run(run))["parts"] if "linear probe" in one)
-    assert part == "a linear probe, cross-validated on the training images: 86.7%"
+    (part,) = (one for one in verdict(runs.Run(run))["parts"] if "linear" in one)
+    assert part == "a linear classifier on the network's features: 86.7%, cross-validated"
 
 
 def test_the_head_alone_is_that_of_the_first_phase(run):
     # The history has 0.6 in each epoch, and `val_accuracy` is that of these images.
-    assert "a new head on the frozen network: 60.0%" in verdict(runs.Run(run))["parts"]
+    assert "without fine-tuning of the network: 60.0%" in verdict(runs.Run(run))["parts"]
 
 
 def test_no_measured_split_is_an_alarm(run):
