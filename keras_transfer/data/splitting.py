@@ -8,8 +8,9 @@ import warnings
 
 import numpy as np
 
-# Ranges of numbers with as many images each, of which a split takes equal shares.
-_RANGES = 5
+# Ranges of numbers with as many images each, of which a split takes equal shares; in a smaller
+# one the share would be far from whole.
+_RANGES, _FEWEST_IN_A_RANGE = 5, 10
 
 
 def strata_of(labels, task):
@@ -24,7 +25,7 @@ def strata_of(labels, task):
     if task == "labels":  # -1 stands for images without labels
         return [tuple(np.flatnonzero(row).tolist()) or (-1,) for row in labels]
     numbers = np.array([row[0] for row in labels])
-    number = max(1, min(_RANGES, len(numbers) // _RANGES))
+    number = max(1, min(_RANGES, len(numbers) // _FEWEST_IN_A_RANGE))
     bounds = np.quantile(numbers, np.linspace(0, 1, number + 1)[1:-1])
     return [(one,) for one in np.searchsorted(bounds, numbers, side="right").tolist()]
 
