@@ -29,7 +29,7 @@ def verdict(run, measured):
     return {
         "share": f"{measured['accuracy']:.1%}",
         "words": f"(95% CI {low:.1%} to {high:.1%}) of {measured['images']} {run.measured} "
-        "images are classified correctly",
+        f"{run.things} are classified correctly",
         "parts": parts,
         "cautions": [*_few(measured), *_calibration(run)],
     }
@@ -58,7 +58,7 @@ def _heads_alone(run):
         if name == phase.name and isinstance(accuracy, float) and math.isfinite(accuracy)
     ]
     if found and isinstance(phase.freeze_policy, FreezeAll) and len(run.plan.phases) > 1:
-        of = "" if run.measured == "validation" else " of the validation images"
+        of = "" if run.measured == "validation" else f" of the validation {run.things}"
         yield f"without fine-tuning of the network: {max(found):.1%}{of}"
 
 

@@ -182,7 +182,7 @@ def fit(
     settings = {
         "backbone": named,
         "alpha": alpha,
-        "weights": None if weights is None else str(weights),
+        "weights": "of the preset" if is_preset else weights and str(weights),
         "truncate_at": truncate_at,
         "image_size": size and list(size),
         "channels": channels,

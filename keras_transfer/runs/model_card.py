@@ -56,7 +56,9 @@ def network(run):
     settings = run.settings
     alpha, end = settings.get("alpha"), settings.get("truncate_at") or run.plan.truncate_at
     width = f", alpha {alpha:g}" if isinstance(alpha, (int, float)) else ""
-    return f"{settings['backbone']}{width}" + (f", truncated at {end}" if end else "")
+    # Of a directory, the last two parts say what it is.
+    name = "/".join(pathlib.PurePath(settings["backbone"]).parts[-2:])
+    return f"{name}{width}" + (f", truncated at {end}" if end else "")
 
 
 def weights_name(settings):

@@ -21,7 +21,7 @@ from keras_transfer.runs.verdict import kept_epoch
 def title(run):
     """The title of the page."""
     data = pathlib.PurePath(run.settings.get("data") or run.path).name
-    return f"{run.settings['backbone']} on {data}"
+    return f"{network(run).partition(',')[0]} on {data}"
 
 
 def subtitle(run):

@@ -111,6 +111,11 @@ class Run:
         return self.image_size is None
 
     @property
+    def things(self) -> str:
+        """ "images" or "texts"."""
+        return "texts" if self.is_of_texts else "images"
+
+    @property
     def described_inputs(self) -> str:
         """What the model takes, for pages."""
         if self.is_of_texts:
