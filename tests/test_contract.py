@@ -88,6 +88,7 @@ ROUND_TRIPS = [
     ScaledDense(2),
     NumberColumns(),
     Preprocessing("torch"),
+    Preprocessing(mean=(1.0, 2.0, 3.0), std=2.0, scale=0.5, channel_order="bgr"),
     optimizers.LearningRateMultiplier("sgd", {"a/.*": 0.5, ".*": 1.0}),
     data.Augmentation(flip="horizontal", rotation=0.1, mixup=0.2, seed=3),
 ]

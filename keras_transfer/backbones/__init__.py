@@ -1,12 +1,15 @@
 """Pretrained networks, their stages and their boundaries."""
 
-from keras_transfer._applications import list_backbones
+from keras_transfer._applications import Source, list_backbones
 from keras_transfer.backbones.backbone import Backbone
 from keras_transfer.backbones.graph import split
 from keras_transfer.backbones.word_vectors import read_vectors
+from keras_transfer.backbones.preprocessing import Preprocessing
 
 __all__ = [
     "Backbone",
+    "Preprocessing",
+    "Source",
     "list_backbones",
     "read_vectors",
     "split",

@@ -1,5 +1,6 @@
 """The pretrained network that is transferred."""
 
+import dataclasses
 import functools
 import os
 import random
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer._applications import APPLICATIONS, find_application
+from keras_transfer._applications import APPLICATIONS, Source, find_application
 from keras_transfer.backbones import graph
 from keras_transfer.backbones import weights as weights_files
 from keras_transfer.backbones.frozen_mode import (
@@ -91,10 +92,15 @@ class Backbone(FrozenModeOfClones):
         shape = _check_input_shape(row, input_shape)
         network = _build(row, shape[:2], weights, application_arguments)
         self._assemble_on_images(network, shape, row.preprocessing, application=application)
+        self.source = _source_of(row, weights)
 
     @classmethod
     def from_model(
-        cls, model: keras.Model, preprocessing: str = "none", application: str | None = None
+        cls,
+        model: keras.Model,
+        preprocessing: str | Preprocessing = "none",
+        application: str | None = None,
+        source: Source | None = None,
     ) -> "Backbone":
         """Makes a backbone from any functional or sequential model.
 
@@ -109,8 +115,11 @@ class Backbone(FrozenModeOfClones):
                 kept.
             preprocessing: the preprocessing that a network of images needs: `"none"` (the
                 default), `"tf"`, `"caffe"` or `"torch"`, as in
-                `imagenet_utils.preprocess_input`.
+                `imagenet_utils.preprocess_input`; or a `Preprocessing` with other numbers.
             application: name in summaries and reports. Defaults to the name of `model`.
+            source: where its weights come from. Defaults to None, not recorded. Its scale, its
+                mean, its std and its channel order are those of `preprocessing`, if that is
+                not `"none"`.
 
         Returns:
             A `Backbone`.
@@ -134,6 +143,7 @@ class Backbone(FrozenModeOfClones):
         if _is_of_images(network):
             shape = tuple(network.inputs[0].shape[1:])
             backbone._assemble_on_images(network, shape, preprocessing, application)
+            backbone.source = dataclasses.replace(source or Source(), **backbone._constants())
             return backbone
         if preprocessing != "none":
             raise ValueError(
@@ -145,6 +155,7 @@ class Backbone(FrozenModeOfClones):
         output, _ = graph.flat_copy(network, inputs)
         named = {tensor.name: tensor for tensor in inputs} if inputs[1:] else inputs[0]
         backbone._from_tensors(named, output, application, network.name)
+        backbone.source = source or Source()
         return backbone
 
     @classmethod
@@ -230,7 +241,7 @@ class Backbone(FrozenModeOfClones):
 
     def _assemble_on_images(self, network, input_shape, preprocessing, application):
         inputs = keras.Input(input_shape, name="images")
-        images = Preprocessing(preprocessing, name="preprocessing")(inputs)
+        images = _preprocessing_layer(preprocessing)(inputs)
         num_channels = input_shape[-1]
         is_adapted = num_channels != graph.as_functional(network).inputs[0].shape[-1]
         output, copies = graph.flat_copy(
@@ -240,22 +251,23 @@ class Backbone(FrozenModeOfClones):
             adapt_weights(copies, num_channels)
         self._from_tensors(inputs, output, application, name=network.name)
 
-    def _from_tensors(self, inputs, output, application, name):
+    def _from_tensors(self, inputs, output, application, name, source=None):
         super().__init__(inputs=inputs, outputs=output, name=name)
         self.application = application
         if self.mask is not None:
             graph.name_mask(self)
+        self.source = source or Source()
         for layer in self.layers:
             follow_trainable(layer)
 
     @classmethod
-    def from_tensors(cls, inputs, output, application, name):
+    def from_tensors(cls, inputs, output, application, name, source=None):
         """The backbone between two tensors of a flat graph, with the layers of that graph.
 
         A reloaded model finds its backbone this way.
         """
         backbone = cls.__new__(cls)
-        backbone._from_tensors(inputs, output, application, name)
+        backbone._from_tensors(inputs, output, application, name, source)
         return backbone
 
     def copy(self) -> "Backbone":
@@ -281,7 +293,9 @@ class Backbone(FrozenModeOfClones):
             ValueError: if it is not a boundary, or no layer before it has weights.
         """
         tensor = graph.boundary_tensor(self, boundary)
-        kept = type(self).from_tensors(self.input, tensor, self.application, self.name)
+        kept = type(self).from_tensors(
+            self.input, tensor, self.application, self.name, self.source
+        )
         if not kept.weights:
             raise ValueError(
                 f"No layer before '{boundary}' has weights, so there is nothing to transfer. "
@@ -313,8 +327,12 @@ class Backbone(FrozenModeOfClones):
     @property
     def takes_raw_images(self) -> bool:
         """Whether images are expected in [0, 255]; unknown for a network of your own."""
-        modes = [one.mode for one in self.layers if isinstance(one, Preprocessing)]
-        return self.application in APPLICATIONS or any(mode != "none" for mode in modes)
+        return self.application in APPLICATIONS or bool(self._constants())
+
+    def _constants(self):
+        """What the layer `preprocessing` computes, as keys of `Source`; empty if nothing."""
+        found = [one.constants for one in self.layers if isinstance(one, Preprocessing)]
+        return found[0] if found and found[0] != Preprocessing().constants else {}
 
     @functools.cached_property
     def boundaries(self) -> tuple[str, ...]:
@@ -325,6 +343,7 @@ class Backbone(FrozenModeOfClones):
         return {
             "name": self.name,
             "application": self.application,
+            "source": self.source.to_json(),
             "graph": keras.Model(self.input, self.outputs[0], name=self.name).get_config(),
             "trainable": trainable_flags(self.layers),
         }
@@ -332,8 +351,9 @@ class Backbone(FrozenModeOfClones):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         plain = keras.Model.from_config(dict(config["graph"]), custom_objects=custom_objects)
+        source = Source.from_json(config.get("source"))
         backbone = cls.from_tensors(
-            plain.input, plain.outputs[0], config["application"], config["name"]
+            plain.input, plain.outputs[0], config["application"], config["name"], source
         )
         if "trainable" in config:  # not in files of older versions
             set_trainable_flags(backbone.layers, config["trainable"])
@@ -362,6 +382,19 @@ def random_twin(backbone, seed=0):
         if not graph.is_learned(layer):
             graph.copy_state(original, layer)
     return twin
+
+
+def _source_of(row, weights):
+    if weights == "imagenet":
+        return row.source
+    origin = "random weights" if weights is None else os.path.basename(os.fspath(weights))
+    return dataclasses.replace(row.source, origin=origin, licence=None)
+
+
+def _preprocessing_layer(preprocessing):
+    if not isinstance(preprocessing, Preprocessing):
+        return Preprocessing(preprocessing, name="preprocessing")
+    return Preprocessing.from_config({**preprocessing.get_config(), "name": "preprocessing"})
 
 
 def _with_one_output(model):

@@ -1,17 +1,12 @@
 """The input of a pretrained network: its preprocessing, and channels other than RGB."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
-from keras.applications import imagenet_utils
 
+from keras_transfer._applications import CONVENTIONS
 from keras_transfer.backbones import graph
-
-# Means and deviations of `keras.applications.imagenet_utils`, averaged over the colors, for
-# inputs that are not RGB. "caffe" has the range [0, 255], "torch" [0, 1].
-CONVENTIONS = ("none", "tf", "caffe", "torch")
-_CAFFE_MEAN = sum((103.939, 116.779, 123.68)) / 3
-_TORCH_MEAN = sum((0.485, 0.456, 0.406)) / 3
-_TORCH_STD = sum((0.229, 0.224, 0.225)) / 3
 
 # Constants per color in the graph of a network.
 _PER_COLOR = {
@@ -24,47 +19,121 @@ _PER_COLOR = {
 class Preprocessing(keras.layers.Layer):
     """Converts raw images to the input that a pretrained network expects.
 
-    `Backbone` adds it as the layer `preprocessing`. It computes in float32 under every dtype
-    policy, since half precision would round pixels.
+    `Backbone` adds it as the layer `preprocessing`. It computes `(images * scale - mean) / std`,
+    in float32 under every dtype policy, since half precision would round pixels.
 
     Args:
-        mode: `"tf"` scales to [-1, 1]; `"caffe"` converts RGB to BGR and subtracts the mean
-            color of ImageNet; `"torch"` scales to [0, 1] and normalizes with the mean and
-            standard deviation of each color; `"none"` (the default) only converts to float32.
-            If there are not 3 channels, "caffe" and "torch" use the mean over the colors.
+        mode: a convention of `keras.applications`, in place of the other arguments: `"tf"`
+            scales to [-1, 1]; `"caffe"` converts RGB to BGR and subtracts the mean color of
+            ImageNet; `"torch"` scales to [0, 1] and normalizes with the mean and standard
+            deviation of each color. `"none"` is the default.
+        mean: a number, or one for each channel in `channel_order`. Defaults to 0.
+        std: a number, or one for each channel. Defaults to 1.
+        scale: factor of the pixels, such as `1 / 255`. Defaults to 1.
+        channel_order: `"rgb"` (the default), or `"bgr"` for a network that takes blue first.
         dtype: dtype or dtype policy of the layer. Defaults to `"float32"`.
 
-    Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255].
+    Input shape: `(batch, height, width, channels)`, uint8 or float in [0, 255]. If there are
+        not 3 channels, the mean and the deviation of three colors are averaged.
     Output shape: the same, float32.
 
+    Raises:
+        ValueError: if an argument has another value, or `mode` is beside others.
+
     Example:
-        >>> float(Preprocessing("tf")(np.full((1, 2, 2, 3), 255.0))[0, 0, 0, 0])
+        >>> images = np.full((1, 2, 2, 3), 255.0)
+        >>> float(backbones.Preprocessing("tf")(images)[0, 0, 0, 0])
         1.0
+        >>> float(backbones.Preprocessing(scale=1 / 255, mean=0.5, std=0.25)(images)[0, 0, 0, 0])
+        2.0
     """
 
-    def __init__(self, mode: str = "none", dtype: str = "float32", **kwargs):
+    def __init__(
+        self,
+        mode: str = "none",
+        mean: float | Sequence[float] = 0.0,
+        std: float | Sequence[float] = 1.0,
+        scale: float = 1.0,
+        channel_order: str = "rgb",
+        dtype: str = "float32",
+        **kwargs,
+    ):
         if mode not in CONVENTIONS:
-            raise ValueError(f"`mode` must be one of {CONVENTIONS}. Received: mode={mode!r}")
+            known = tuple(CONVENTIONS)
+            raise ValueError(f"`mode` must be one of {known}. Received: mode={mode!r}")
         super().__init__(dtype=dtype, **kwargs)
+        given = {"mean": _numbers(mean), "std": _numbers(std), "scale": _numbers(scale)}
+        given["channel_order"] = channel_order
+        if channel_order not in ("rgb", "bgr"):
+            raise ValueError(
+                f"`channel_order` must be 'rgb' or 'bgr'. Received: {channel_order!r}"
+            )
+        if isinstance(given["scale"], tuple) or not given["scale"] > 0 or not np.all(std):
+            raise ValueError(
+                "`scale` must be a positive number, and `std` not 0. "
+                f"Received: scale={scale!r}, std={std!r}"
+            )
+        if mode != "none" and given != _NOTHING:
+            raise ValueError(
+                f"`mode='{mode}'` determines the other arguments. Leave it out, or them. "
+                f"Received: mode={mode!r}, {given}"
+            )
         self.mode = mode
+        self.mean, self.std, self.scale = given["mean"], given["std"], given["scale"]
+        self.channel_order = channel_order
+
+    @property
+    def constants(self) -> dict:
+        """`scale`, `mean`, `std` and `channel_order`, those of a `mode` too."""
+        given = {name: getattr(self, name) for name in _NOTHING}
+        return given if self.mode == "none" else {**_NOTHING, **CONVENTIONS[self.mode]}
+
+    def constants_for(self, num_channels: int) -> tuple:
+        """The scale, the mean, the std, and whether the colors change places, for images.
+
+        Raises `ValueError` if there is another number of means than of channels.
+        """
+        found = self.constants
+        mean, std = (_for_channels(found[name], num_channels) for name in ("mean", "std"))
+        is_bgr = found["channel_order"] == "bgr" and num_channels == 3
+        return found["scale"], mean, std, is_bgr
 
     def call(self, images):
+        scale, mean, std, is_bgr = self.constants_for(images.shape[-1])
         images = keras.ops.cast(images, "float32")
-        if self.mode == "none":
-            return images
-        if self.mode == "tf" or images.shape[-1] == 3:
-            return imagenet_utils.preprocess_input(
-                images, data_format="channels_last", mode=self.mode
-            )
-        if self.mode == "caffe":
-            return images - _CAFFE_MEAN
-        return (images / 255.0 - _TORCH_MEAN) / _TORCH_STD
+        if scale != 1:
+            # Divided, as `keras.applications` and PyTorch do: a product has other last bits.
+            images = images / (1 / scale)
+        if is_bgr:
+            images = keras.ops.stack([images[..., color] for color in (2, 1, 0)], axis=-1)
+        if np.any(mean):
+            images = images - np.asarray(mean, "float32")
+        return images if np.all(np.equal(std, 1)) else images / np.asarray(std, "float32")
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "mode": self.mode}
+        given = {name: getattr(self, name) for name in ("mode", *_NOTHING)}
+        return {**super().get_config(), **given}
+
+
+_NOTHING = {"scale": 1.0, "mean": 0.0, "std": 1.0, "channel_order": "rgb"}
+
+
+def _numbers(value):
+    return tuple(map(float, value)) if np.ndim(value) else float(value)
+
+
+def _for_channels(values, num_channels):
+    if not isinstance(values, tuple) or len(values) == num_channels:
+        return values
+    if len(values) == 3:
+        return sum(values) / 3
+    raise ValueError(
+        f"`Preprocessing` has {len(values)} values for images of {num_channels} channels. "
+        f"Received: {values}"
+    )
 
 
 def colorless_config(layer, config):

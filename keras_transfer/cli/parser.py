@@ -322,7 +322,10 @@ def _add_find_lr(commands):
 
 
 def _add_backbones(commands):
-    _add(commands, "backbones", "list the networks of keras.applications")
+    listing = _add(commands, "backbones", "list the networks of keras.applications")
+    listing.add_argument(
+        "name", nargs="?", metavar="NAME", help="only this network: where its weights come from"
+    )
 
 
 def _add_cache_command(commands):

@@ -8,15 +8,6 @@ from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.heads import GeneralizedMeanPooling
 from keras_transfer.heads.scaled_dense import ScaledDense
 
-# What each mode of `Preprocessing` multiplies by and adds; for each colour.
-_TORCH = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)]
-_SCALES = {
-    "none": (1.0, 0.0),
-    "tf": (1 / 127.5, -1.0),
-    "caffe": (1.0, [-103.939, -116.779, -123.68]),
-    "torch": ([1 / (255 * std) for _, std in _TORCH], [-mean / std for mean, std in _TORCH]),
-}
-
 
 def plain_model(model):
     """The ordinary `keras.Model` that computes the same as a `TransferModel`.
@@ -60,7 +51,7 @@ def _module(operation):
 def _copy_of(operation):
     """What to call in the place of an operation: a layer, or operations of Keras."""
     if isinstance(operation, Preprocessing):
-        return _preprocessing(operation.mode, operation.name)
+        return _preprocessing(operation)
     if isinstance(operation, GeneralizedMeanPooling):
         return _generalized_mean(float(operation.exponent.numpy()), operation.epsilon)
     if isinstance(operation, ScaledDense):
@@ -70,23 +61,17 @@ def _copy_of(operation):
     return copy
 
 
-def _preprocessing(mode, name):
+def _preprocessing(layer):
     def convert(images):
-        is_rgb = images.shape[-1] == 3
-        if mode == "caffe" and is_rgb:
+        scale, mean, std, is_bgr = layer.constants_for(images.shape[-1])
+        if is_bgr:
             images = keras.ops.flip(images, axis=-1)
-        scale, offset = _SCALES[mode] if is_rgb else _for_grey(mode)
-        return keras.layers.Rescaling(scale, offset, name=name, dtype="float32")(images)
+        factor, offset = np.divide(scale, std).tolist(), np.divide(mean, -np.asarray(std))
+        return keras.layers.Rescaling(
+            factor, offset.tolist(), name=layer.name, dtype="float32"
+        )(images)
 
     return convert
-
-
-def _for_grey(mode):
-    """The scale and the offset by the mean of the colours, as `Preprocessing` has them."""
-    if mode != "torch":
-        return tuple(float(np.mean(values)) for values in _SCALES[mode])
-    mean, std = np.mean(_TORCH, axis=0).tolist()
-    return 1 / (255 * std), -mean / std
 
 
 def _generalized_mean(exponent, epsilon):

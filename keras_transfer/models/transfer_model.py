@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from keras_transfer.backbones import Backbone, graph
+from keras_transfer.backbones import Backbone, Source, graph
 from keras_transfer.backbones.frozen_mode import (
     FrozenModeOfClones,
     follow_trainable,
@@ -441,6 +441,7 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
                 "application": self.backbone.application,
                 "output": self.backbone.outputs[0]._keras_history.operation.name,
                 "inputs": list(self.backbone.input_names),
+                "source": self.backbone.source.to_json(),
             },
             "heads": keras.saving.serialize_keras_object(self.heads),
             "freeze_policy": keras.saving.serialize_keras_object(self.freeze_policy),
@@ -480,6 +481,7 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
             graph.output_of(plain, described["output"]),
             described["application"],
             described["name"],
+            Source.from_json(described.get("source")),
         )
         model._set_parts(backbone, heads, policy)
         if isinstance(config["trainable"], dict):

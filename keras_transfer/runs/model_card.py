@@ -2,6 +2,7 @@
 
 import pathlib
 
+from keras_transfer._applications import Source
 from keras_transfer.runs import blocks
 
 
@@ -26,6 +27,7 @@ def provenance(run):
         ),
         ("network", network(run)),
         ("weights", weights_name(settings)),
+        ("weights expect", _expected(source_of(run))),
         ("images", ", ".join(f"{number:,} {split}" for split, number in counts.items())),
         ("data", images_folder(run)),
         ("input", run.described_inputs),
@@ -42,6 +44,26 @@ def provenance(run):
         note = "An older version made this run: it did not record the machine and the versions."
         shown.append(blocks.text(note, "soft"))
     return blocks.section("provenance", "Provenance", shown)
+
+
+def source_of(run):
+    """The `Source` of the backbone's weights as it was recorded; an older run has an empty one.
+
+    A run folder may come from elsewhere: values that are no `Source` are ignored.
+    """
+    found = run.course.get("provenance")
+    recorded = found.get("source") if isinstance(found, dict) else None
+    try:
+        return Source.from_json(recorded)
+    except (TypeError, AttributeError):
+        return Source()
+
+
+def _expected(source):
+    """The images that the weights expect, as one line."""
+    kept = ("size", "crop", "interpolation", "scale", "mean", "std", "channel_order")
+    shown = [f"{name} {value}" for name, value in source.rows() if name in kept]
+    return "; ".join(shown) if source != Source() else None
 
 
 def images_folder(run):
@@ -86,7 +108,7 @@ def card(run):
             blocks.heading("Limits"),
             blocks.bullets(list(_limits(run))),
             blocks.heading("Licences"),
-            blocks.bullets([_licence(run.settings), _LICENCE_OF_IMAGES]),
+            blocks.bullets([_licence(run), _LICENCE_OF_IMAGES]),
         ],
     )
 
@@ -118,20 +140,24 @@ def _limits(run):
     yield "Decisions about people's health, safety or rights need more than these measures."
 
 
-def _licence(settings):
-    weights = settings.get("weights")
+def _licence(run):
+    weights, source = run.settings.get("weights"), source_of(run)
+    licence = f" Those of this network were published under {source.licence}."
     if weights == "imagenet":
         return (
-            "The training started with weights that `keras.applications` distributes. Keras is "
+            "The training started with weights that `keras.applications` distributes."
+            f"{licence if source.licence else ''} Keras is "
             "published under Apache-2.0; its documentation names the origin of each network's "
             "weights, whose licences differ. They were trained on ImageNet, whose images are "
             "for research and may be protected."
         )
+    if source.licence:
+        return f"The training started with weights of {source.origin}: {source.licence}."
     if weights is None:
         return "No weights file was named: the licence of the initial weights is not known."
     return (
-        f"The training started with the file {weights_name(settings)}, whose licence is not "
-        "known."
+        f"The training started with the file {weights_name(run.settings)}, whose licence is "
+        "not known."
     )
 
 

@@ -51,6 +51,7 @@ def provenance_of(model, path, splits):
         },
         "num_images": dict(splits.num_images),
         "images_in": folder_of(splits),
+        "source": model.backbone.source.to_json(),
         "parameters": model.count_params(),
         "bytes": pathlib.Path(path).stat().st_size,
         "latency_ms": round(1000 * _latency(model), 2),
