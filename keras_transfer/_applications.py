@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 
-_IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+_IMAGENET: dict = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 # What the modes of `imagenet_utils.preprocess_input` compute: `(images * scale - mean) / std`.
 CONVENTIONS: dict = {
     "none": {},
@@ -11,7 +11,7 @@ CONVENTIONS: dict = {
     "caffe": {"mean": (103.939, 116.779, 123.68), "channel_order": "bgr"},
     "torch": {"scale": 1 / 255, **_IMAGENET},
 }
-_INSIDE = {**CONVENTIONS, "128": {"scale": 1 / 128, "mean": 1.0}}
+_INSIDE: dict = {**CONVENTIONS, "128": {"scale": 1 / 128, "mean": 1.0}}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,5 +21,14 @@ def run(options):
         row = APPLICATIONS[name]
         convention = _CONVENTIONS[row.preprocessing]
         size, smallest = str(row.default_size), str(row.min_size)
-        rows.append((name, size, smallest, convention, row.licence or "-", ", ".join(row.arguments) or "-"))
+        rows.append(
+            (
+                name,
+                size,
+                smallest,
+                convention,
+                row.licence or "-",
+                ", ".join(row.arguments) or "-",
+            )
+        )
     print_table(rows)
