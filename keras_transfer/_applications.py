@@ -103,12 +103,14 @@ class Application:
     @property
     def source(self) -> Source:
         """The source of its ImageNet weights."""
-        convention = self.inside if self.preprocessing == "none" else self.preprocessing
+        convention: dict = _INSIDE[
+            self.inside if self.preprocessing == "none" else self.preprocessing
+        ]
         return Source(
             origin="keras.applications, ImageNet",
             licence=self.licence,
             size=(self.default_size, self.default_size),
-            **_INSIDE[convention],
+            **convention,
         )
 
     @property

@@ -3,9 +3,9 @@
 from keras_transfer._applications import Source, list_backbones
 from keras_transfer.backbones.backbone import Backbone
 from keras_transfer.backbones.graph import split
-from keras_transfer.backbones.word_vectors import read_vectors
 from keras_transfer.backbones.ported_weights import PortedWeights, port_weights
 from keras_transfer.backbones.preprocessing import Preprocessing
+from keras_transfer.backbones.word_vectors import read_vectors
 
 __all__ = [
     "Backbone",
@@ -13,7 +13,7 @@ __all__ = [
     "Preprocessing",
     "Source",
     "list_backbones",
-    "read_vectors",
     "port_weights",
+    "read_vectors",
     "split",
 ]

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import os
-import random
 from collections.abc import Sequence
 
 import keras
@@ -12,7 +11,12 @@ import tensorflow as tf
 
 from keras_transfer._applications import APPLICATIONS, Source, find_application
 from keras_transfer.backbones import graph
-from keras_transfer.backbones import weights as weights_files
+from keras_transfer.backbones.application_networks import (
+    build_network,
+    check_arguments,
+    check_input_shape,
+    source_of,
+)
 from keras_transfer.backbones.frozen_mode import (
     FrozenModeOfClones,
     follow_trainable,
@@ -31,15 +35,6 @@ from keras_transfer.backbones.word_vectors import vectors_network
 
 # What KerasHub calls the features of each token, beside the pooled ones.
 _SEQUENCE = "sequence_output"
-_RESERVED = {
-    "include_top": "a backbone has no classifier; `TransferModel` attaches heads",
-    "classes": "the head sets the number of classes",
-    "classifier_activation": "the head sets the activation",
-    "pooling": "the head sets the pooling",
-    "input_tensor": "a backbone creates its own input; `Backbone.from_model` takes any model",
-    "include_preprocessing": "a backbone always takes raw images and preprocesses them",
-    "name": "a backbone has the name of its application",
-}
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
@@ -88,11 +83,11 @@ class Backbone(FrozenModeOfClones):
         **application_arguments,
     ):
         row = find_application(application)
-        _check_arguments(row, application_arguments)
-        shape = _check_input_shape(row, input_shape)
-        network = _build(row, shape[:2], weights, application_arguments)
+        check_arguments(row, application_arguments)
+        shape = check_input_shape(row, input_shape)
+        network = build_network(row, shape[:2], weights, application_arguments)
         self._assemble_on_images(network, shape, row.preprocessing, application=application)
-        self.source = _source_of(row, weights)
+        self.source = source_of(row, weights)
 
     @classmethod
     def from_model(
@@ -360,37 +355,6 @@ class Backbone(FrozenModeOfClones):
         return backbone
 
 
-def random_twin(backbone, seed=0):
-    """A backbone with the same graph and random weights, by its layers' own initializers.
-
-    The difference in accuracy between a network and its twin is what the pretraining is worth.
-    The statistics of a `Normalization` layer are part of the preprocessing and are kept.
-
-    Example:
-        >>> twin = random_twin(backbone)
-        >>> twin.count_params() == backbone.count_params()
-        True
-    """
-    # Initializers without a seed draw theirs from `random`.
-    state = random.getstate()
-    random.seed(f"twin {seed}")  # unlike a seed that a script set before it built the original
-    try:
-        twin = type(backbone).from_config(backbone.get_config())
-    finally:
-        random.setstate(state)
-    for original, layer in zip(backbone.layers, twin.layers, strict=True):
-        if not graph.is_learned(layer):
-            graph.copy_state(original, layer)
-    return twin
-
-
-def _source_of(row, weights):
-    if weights == "imagenet":
-        return row.source
-    origin = "random weights" if weights is None else os.path.basename(os.fspath(weights))
-    return dataclasses.replace(row.source, origin=origin, licence=None)
-
-
 def _preprocessing_layer(preprocessing):
     if not isinstance(preprocessing, Preprocessing):
         return Preprocessing(preprocessing, name="preprocessing")
@@ -415,53 +379,3 @@ def _is_of_images(model):
     (first, *others) = model.inputs
     is_numeric = first.dtype == "uint8" or "float" in first.dtype
     return not others and len(first.shape) == 4 and is_numeric
-
-
-def _check_arguments(row, arguments):
-    for name in arguments:
-        if name in _RESERVED:
-            raise ValueError(
-                f"`Backbone` does not take `{name}`: {_RESERVED[name]}. "
-                f"Received: {name}={arguments[name]!r}"
-            )
-        if name not in row.arguments:
-            known = ", ".join(row.arguments) or "no further arguments"
-            raise ValueError(
-                f"{row.name} does not take `{name}`; it takes {known}. "
-                f"Received: {name}={arguments[name]!r}"
-            )
-    if not arguments.get("alpha", 1.0) > 0:
-        raise ValueError(f"`alpha` must be positive. Received: alpha={arguments['alpha']!r}")
-
-
-def _check_input_shape(row, input_shape):
-    if input_shape is None:
-        return (row.default_size, row.default_size, 3)
-    is_shape = isinstance(input_shape, (tuple, list)) and len(input_shape) == 3
-    if not is_shape or not isinstance(input_shape[2], int) or input_shape[2] < 1:
-        raise ValueError(
-            "`input_shape` must be (height, width, channels); height and width may be None. "
-            f"Received: input_shape={input_shape!r}"
-        )
-    if any(size is not None and size < row.min_size for size in input_shape[:2]):
-        raise ValueError(
-            f"{row.name} needs images of at least {row.min_size} pixels in height and "
-            f"width. Received: input_shape={tuple(input_shape)}"
-        )
-    return tuple(input_shape)
-
-
-def _build(row, size, weights, arguments):
-    if keras.config.image_data_format() != "channels_last":
-        raise ValueError(
-            "keras_transfer needs the image data format 'channels_last'. Call "
-            "`keras.config.set_image_data_format('channels_last')`. "
-            f"Received: {keras.config.image_data_format()!r}"
-        )
-    arguments = {"input_shape": (*size, 3), **arguments}
-    if weights == "imagenet":
-        return weights_files.build_with_imagenet(row, **arguments)
-    network = row.function(include_top=False, weights=None, **arguments)
-    if weights is not None:
-        weights_files.load_weights(network, weights)
-    return network

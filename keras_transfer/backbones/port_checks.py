@@ -9,7 +9,7 @@ import numpy as np
 from keras_transfer._text import counted
 from keras_transfer.backbones import graph
 
-# Rounding reaches 1e-5 in deep networks; another epsilon gives 1e-3, another padding 0.1 and more.
+# Rounding reaches 1e-5 in deep networks; another epsilon gives 1e-3, another padding 0.1.
 _TOLERANCE = 1e-4
 _TORCH_EPSILON, _TORCH_MOMENTUM = 1e-5, 0.9
 _SHOWN = 4
@@ -148,10 +148,8 @@ def strided_same(network):
 def _pads_otherwise(layer):
     if getattr(layer, "padding", None) != "same" or not layer._inbound_nodes:
         return False
-    window = zip(
-        _window(layer), _pair(layer.strides, layer), layer.input.shape[1:], strict=False
-    )
-    for size, stride, length in window:
+    strides, lengths = _pair(layer.strides, layer), layer.input.shape[1:-1]
+    for size, stride, length in zip(_window(layer), strides, lengths, strict=True):
         begin = size // 2
         if stride == 1 or size == 1 or length is None:
             differs = stride > 1 and size > 1

@@ -273,7 +273,7 @@ def _no_fit(slot, module, modules, tensors):
 
 
 def _assign(matched, tensors):
-    """Sets the weights; returns the ids of those, and the names of the tensors that were read."""
+    """Sets the weights; returns the ids of those, and the names of what was read."""
     modules = modules_of(tensors)
     filled, used = set(), set()
     for slot, (module, _) in matched.items():

@@ -19,8 +19,8 @@ _PER_COLOR = {
 class Preprocessing(keras.layers.Layer):
     """Converts raw images to the input that a pretrained network expects.
 
-    `Backbone` adds it as the layer `preprocessing`. It computes `(images * scale - mean) / std`,
-    in float32 under every dtype policy, since half precision would round pixels.
+    `Backbone` adds it as the layer `preprocessing`. It computes
+    `(images * scale - mean) / std` in float32 under every dtype policy, since half precision would round pixels.
 
     Args:
         mode: a convention of `keras.applications`, in place of the other arguments: `"tf"`
@@ -44,7 +44,8 @@ class Preprocessing(keras.layers.Layer):
         >>> images = np.full((1, 2, 2, 3), 255.0)
         >>> float(backbones.Preprocessing("tf")(images)[0, 0, 0, 0])
         1.0
-        >>> float(backbones.Preprocessing(scale=1 / 255, mean=0.5, std=0.25)(images)[0, 0, 0, 0])
+        >>> own = backbones.Preprocessing(scale=1 / 255, mean=0.5, std=0.25)
+        >>> float(own(images)[0, 0, 0, 0])
         2.0
     """
 

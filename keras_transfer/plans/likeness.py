@@ -10,7 +10,7 @@ from keras_transfer._statistics.feature_measures import h_score
 from keras_transfer._statistics.intervals import difference_interval
 from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone
-from keras_transfer.backbones.backbone import random_twin
+from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import pooled_features
 from keras_transfer.plans.source_distance import statistics_distance

@@ -6,7 +6,7 @@ import time
 
 import keras
 
-from keras_transfer.backbones.backbone import random_twin
+from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.explanations.stage_changes import learned_weights, weight_change
 from keras_transfer.optimizers import layerwise_decay
 

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from keras_transfer.backbones import graph
-from keras_transfer.backbones.backbone import random_twin
+from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.distribution.workers import all_agree, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.models.checked_data import CheckedData

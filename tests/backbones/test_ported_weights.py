@@ -192,7 +192,7 @@ def test_names_choose_the_module():
     np.testing.assert_array_equal(model.layers[0].kernel, state["b.weight"].T)
     with pytest.raises(ValueError, match="which is no module of the checkpoint"):
         port_weights(model, state, names={"fc": "c"})
-    with pytest.raises(ValueError, match="no layer of the network .*Did you mean 'fc'"):
+    with pytest.raises(ValueError, match=r"no layer of the network .*Did you mean 'fc'"):
         port_weights(model, state, names={"fcc": "a"})
     with pytest.raises(ValueError, match="Module 'c' does not fit layer 'fc'"):
         port_weights(model, {**state, "c.weight": normal(3, 4)}, names={"fc": "c"})

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 
 from keras_transfer.backbones import Backbone
-from keras_transfer.backbones.backbone import random_twin
+from keras_transfer.backbones.random_twins import random_twin
 from tests.networks import residual_backbone
 
 
