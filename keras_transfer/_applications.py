@@ -64,7 +64,7 @@ class Source:
     @classmethod
     def from_json(cls, values: dict | None) -> "Source":
         """The source that `to_json` describes."""
-        lists = {
+        lists: dict = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in (values or {}).items()
         }
@@ -103,9 +103,8 @@ class Application:
     @property
     def source(self) -> Source:
         """The source of its ImageNet weights."""
-        convention: dict = _INSIDE[
-            self.inside if self.preprocessing == "none" else self.preprocessing
-        ]
+        is_inside = self.preprocessing == "none"
+        convention = _INSIDE[self.inside if is_inside else self.preprocessing]
         return Source(
             origin="keras.applications, ImageNet",
             licence=self.licence,

@@ -23,6 +23,7 @@ from keras_transfer.backbones.frozen_mode import (
     set_trainable_flags,
     trainable_flags,
 )
+from keras_transfer.backbones.onnx_networks import read_onnx
 from keras_transfer.backbones.preprocessing import (
     Preprocessing,
     adapt_weights,
@@ -179,6 +180,39 @@ class Backbone(FrozenModeOfClones):
         """
         network = read_preset(preset, sequence_length)
         return cls.from_model(network, application=os.path.basename(os.fspath(preset)))
+
+    @classmethod
+    def from_onnx(
+        cls,
+        path: str | os.PathLike,
+        preprocessing: str | Preprocessing = "none",
+        source: Source | None = None,
+        output: str | None = None,
+    ) -> "Backbone":
+        """Makes a backbone from the ONNX file of a convolutional network.
+
+        Its layers are those of Keras, with the channels last, and can train. The pooling and
+        the classifier at the end are left out. Needs the extra `onnx`.
+
+        Args:
+            path: an `.onnx` file with one input of images.
+            preprocessing: as for `from_model`.
+            source: as for `from_model`. Defaults to None: the name of the file.
+            output: the name of a tensor of the file that becomes the output. Defaults to None:
+                the last features before a classifier.
+
+        Returns:
+            A `Backbone`.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ImportError: if the package `onnx` is not installed.
+            ValueError: if the file is corrupt, has other inputs or an operator that is not
+                supported; the message names it.
+        """
+        network = read_onnx(path, output)
+        source = source or Source(origin=os.path.basename(os.fspath(path)))
+        return cls.from_model(network, preprocessing, source=source)
 
     @classmethod
     def from_vectors(

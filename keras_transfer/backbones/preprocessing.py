@@ -20,7 +20,8 @@ class Preprocessing(keras.layers.Layer):
     """Converts raw images to the input that a pretrained network expects.
 
     `Backbone` adds it as the layer `preprocessing`. It computes
-    `(images * scale - mean) / std` in float32 under every dtype policy, since half precision would round pixels.
+    `(images * scale - mean) / std` in float32 under every dtype policy, since half precision
+    would round pixels.
 
     Args:
         mode: a convention of `keras.applications`, in place of the other arguments: `"tf"`
