@@ -17,12 +17,14 @@ from keras_transfer.backbones.application_networks import (
     check_input_shape,
     source_of,
 )
+from keras_transfer.backbones.darknet_networks import read_darknet
 from keras_transfer.backbones.frozen_mode import (
     FrozenModeOfClones,
     follow_trainable,
     set_trainable_flags,
     trainable_flags,
 )
+from keras_transfer.backbones.layer_copies import copyable_network
 from keras_transfer.backbones.onnx_networks import read_onnx
 from keras_transfer.backbones.preprocessing import (
     Preprocessing,
@@ -133,7 +135,7 @@ class Backbone(FrozenModeOfClones):
         """
         if isinstance(model, cls):
             return model.copy()
-        network = _with_one_output(graph.as_functional(model))
+        network = _with_one_output(graph.as_functional(copyable_network(model)))
         backbone = cls.__new__(cls)
         application = application or model.name
         if _is_of_images(network):
@@ -213,6 +215,39 @@ class Backbone(FrozenModeOfClones):
         network = read_onnx(path, output)
         source = source or Source(origin=os.path.basename(os.fspath(path)))
         return cls.from_model(network, preprocessing, source=source)
+
+    @classmethod
+    def from_darknet(
+        cls,
+        cfg: str | os.PathLike,
+        weights: str | os.PathLike,
+        preprocessing: str | Preprocessing | None = None,
+        source: Source | None = None,
+    ) -> "Backbone":
+        """Makes a backbone from a network of Darknet, such as YOLO.
+
+        It ends where the first detection begins: before the convolution that predicts, or
+        before the pooling of a classifier. All floats of the weights file must find their
+        place.
+
+        Args:
+            cfg: the `.cfg` file.
+            weights: the `.weights` file.
+            preprocessing: as for `from_model`. Defaults to None: Darknet's, pixels in [0, 1].
+            source: as for `from_model`. Defaults to None: the name of the weights file.
+
+        Returns:
+            A `Backbone`.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if a section is not supported, or the weights have more or fewer floats
+                than the network; the message names the section.
+        """
+        network = read_darknet(cfg, weights)
+        source = source or Source(origin=os.path.basename(os.fspath(weights)))
+        own = preprocessing or Preprocessing(scale=1 / 255)
+        return cls.from_model(network, own, source=source)
 
     @classmethod
     def from_vectors(

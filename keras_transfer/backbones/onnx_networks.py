@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from keras_transfer._text import reason_of
-from keras_transfer.backbones.onnx_operators import SUPPORTED, Images, Operator, convert
+from keras_transfer.backbones.onnx_operators import SUPPORTED, convert
+from keras_transfer.backbones.onnx_values import Images, Operator
 
 # What follows the last features of a classifier.
 _TOP = (

@@ -50,7 +50,7 @@ def check(path, shape=(2, 3, 8, 9), **arguments):
     return backbone
 
 
-MANY = 4 * np.arange(1, 6).astype("float32")
+PADS = [1, 1, 1, 1]
 CASES = {
     "strided": [("Conv", ["x", "k"], "y", {"strides": [2, 2], "pads": [1, 1, 1, 1]})],
     "uneven": [("Conv", ["x", "k", "b"], "y", {"strides": [2, 1], "pads": [0, 1, 2, 1]})],
@@ -108,7 +108,7 @@ CASES = {
         ("MaxPool", ["x"], "y", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1})
     ],
     "average": [
-        ("AveragePool", ["x"], "y", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1] * 4})
+        ("AveragePool", ["x"], "y", {"kernel_shape": [3, 3], "strides": [2, 1], "pads": PADS})
     ],
     "average of zeros too": [
         (
@@ -191,11 +191,7 @@ def test_classifier_is_left_out_unless_it_is_named(tmp_path):
 
 
 def test_flattened_features_keep_the_order_of_onnx(tmp_path):
-    nodes = [
-        ("Relu", ["x"], "1", {}),
-        ("Flatten", ["1"], "2", {}),
-        ("Gemm", ["2", "m"], "y", {}),
-    ]
+    nodes = [("Flatten", ["x"], "1", {}), ("Gemm", ["1", "m"], "y", {})]
     path = write(tmp_path / "a.onnx", nodes, {"m": normal(3 * 8 * 9, 4)})
     check(path, output="y")
 
@@ -213,6 +209,8 @@ def test_channels_last_files_of_tensorflow_need_no_transpose(tmp_path):
     np.testing.assert_allclose(backbone(images), wanted, rtol=1e-4, atol=1e-5)
 
 
+# Keras' exporter asks for names that NumPy will change.
+@pytest.mark.filterwarnings("ignore:In the future:FutureWarning")
 def test_network_that_keras_wrote_comes_back_equal(tmp_path):
     network = residual_network()
     network.predict(normal(1, 16, 16, 3), verbose=0)
