@@ -11,6 +11,7 @@ import pytest
 import keras_transfer
 from keras_transfer import callbacks, data, freezing, heads, models, optimizers
 from keras_transfer.backbones import Backbone
+from keras_transfer.backbones.layer_copies import ConfiguredLayer
 from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.backbones.presets import TextPreprocessing
 from keras_transfer.backbones.table_network import NumberColumns
@@ -107,8 +108,8 @@ def test_object_survives_a_round_trip_and_its_arguments_are_attributes(thing):
 def test_every_class_that_keras_saves_is_tested():
     registered = keras.saving.get_custom_objects()
     saved = {thing for name, thing in registered.items() if name.startswith("keras_transfer>")}
-    # They are models, whose tests save and load them, and a layer that needs a vocabulary.
-    elsewhere = {Backbone, models.TransferModel, TextPreprocessing}
+    # They are models, and layers around those of KerasHub; their tests save and load them.
+    elsewhere = {Backbone, ConfiguredLayer, models.TransferModel, TextPreprocessing}
     assert saved - {type(thing) for thing in ROUND_TRIPS} == elsewhere
 
 

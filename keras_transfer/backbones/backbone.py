@@ -31,7 +31,7 @@ from keras_transfer.backbones.preprocessing import (
     adapt_weights,
     colorless_config,
 )
-from keras_transfer.backbones.presets import read_preset
+from keras_transfer.backbones.presets import read_preset, read_source
 from keras_transfer.backbones.stages import Stage, compute_stages
 from keras_transfer.backbones.table_network import table_network
 from keras_transfer.backbones.word_vectors import vectors_network
@@ -163,8 +163,9 @@ class Backbone(FrozenModeOfClones):
         """Makes a backbone from a network of KerasHub or of Hugging Face.
 
         A network of texts has its tokenizer as the layer `preprocessing`, and takes strings.
-        Its first stage is the embeddings, each transformer layer is one more. Needs the extra
-        `hub`.
+        Its first stage is the embeddings, each transformer layer is one more. A network of
+        images (ViT, DINOv2, SigLIP, ResNet) has the preprocessing of the preset. Needs the
+        extra `hub`.
 
         Args:
             preset: the name of a preset of KerasHub, such as `"bert_tiny_en_uncased"`, which
@@ -181,7 +182,11 @@ class Backbone(FrozenModeOfClones):
             ValueError: if there is no such preset, or the directory holds something else.
         """
         network = read_preset(preset, sequence_length)
-        return cls.from_model(network, application=os.path.basename(os.fspath(preset)))
+        name = os.path.basename(os.fspath(preset))
+        preprocessing, source = read_source(preset)
+        if preprocessing is None or not _is_of_images(network):
+            return cls.from_model(network, application=name, source=source)
+        return cls.from_model(network, preprocessing, name, source)
 
     @classmethod
     def from_onnx(

@@ -73,7 +73,7 @@ def _is_of_keras_hub(operation):
 def _loses_its_config(layer):
     try:
         type(layer).from_config(layer.get_config())
-    except (NotImplementedError, TypeError, ValueError):
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
         return True
     return False
 

@@ -1,12 +1,17 @@
 """Networks of KerasHub, from its presets and from directories of Hugging Face."""
 
+import dataclasses
 import functools
+import json
 import os
 import types
 import typing
 
 import keras
 import numpy as np
+
+from keras_transfer._applications import Source
+from keras_transfer.backbones.preprocessing import Preprocessing
 
 # What the networks of KerasHub call the ids of a text.
 _TOKENS = "token_ids"
@@ -104,6 +109,8 @@ def read_preset(preset: str | os.PathLike, sequence_length: int | None) -> keras
             "`preset` must be a preset of KerasHub, or a directory with a `config.json` and a "
             f"`model.safetensors`. Received: preset={preset!r}: {error}"
         ) from error
+    # Of a network of images and texts, such as SigLIP, only the part for images.
+    network = getattr(network, "vision_encoder", network)
     if _TOKENS not in [one.name for one in network.inputs]:
         return network
     preprocessor = models.TextClassifierPreprocessor.from_preset(
@@ -121,3 +128,40 @@ def fitting_length(preset, texts):
     lengths = [len(tokenizer(text)) for text in texts[:_MOST_COUNTED]]
     longest = np.quantile(lengths, _COVERED) + _SPECIAL
     return int(np.clip(8 * np.ceil(longest / 8), 8, _LONGEST))
+
+
+def read_source(preset: str | os.PathLike) -> tuple[Preprocessing | None, Source]:
+    """What a preset says about the images of its network, and about its origin.
+
+    The preprocessing is None if it says nothing.
+    """
+    preset = os.fspath(preset)
+    source = Source(origin=os.path.basename(preset.rstrip("/")), **_given_by_timm(preset))
+    try:
+        converter = _keras_hub().layers.ImageConverter.from_preset(preset)
+    except (ValueError, OSError):
+        return None, source
+    size, scale = converter.image_size, converter.scale
+    source = dataclasses.replace(
+        source,
+        size=None if size is None else tuple(size),
+        interpolation=source.interpolation or converter.interpolation,
+    )
+    if scale is None and converter.offset is None:
+        return None, source
+    # Its images * scale + offset is our (images - mean) / std.
+    std = 1 / np.asarray(1.0 if scale is None else scale)
+    mean = -np.asarray(converter.offset or 0.0) * std
+    return Preprocessing(mean=mean.tolist(), std=std.tolist()), source
+
+
+def _given_by_timm(preset):
+    """What KerasHub does not read in the `config.json` of a directory of timm."""
+    try:
+        with open(os.path.join(preset, "config.json"), encoding="utf-8") as file:
+            given = json.load(file).get("pretrained_cfg")
+    except (OSError, ValueError, AttributeError):
+        return {}
+    given = given if isinstance(given, dict) else {}
+    names = {"crop": "crop_pct", "interpolation": "interpolation", "licence": "license"}
+    return {name: given[key] for name, key in names.items() if given.get(key) is not None}

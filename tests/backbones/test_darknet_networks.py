@@ -121,7 +121,7 @@ def test_sections_compute_what_darknet_computes(tmp_path):
     backbone = Backbone.from_darknet(cfg, weights)
     np.testing.assert_allclose(backbone(images), expected, rtol=1e-4)
     tensor = backbone.get_layer("maxpool_4").output
-    np.testing.assert_allclose(keras.Model(backbone.inputs, tensor)(images), pooled, rtol=1e-4)
+    np.testing.assert_allclose(keras.Model(backbone.input, tensor)(images), pooled, rtol=1e-4)
     assert (backbone.source.origin, backbone.source.scale) == ("net.weights", 1 / 255)
 
 
