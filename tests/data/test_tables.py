@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_transfer import data, freezing, heads, models, plans, training
 from keras_transfer.backbones import Backbone
-from keras_transfer.backbones.backbone import random_twin
+from keras_transfer.backbones.random_twins import random_twin
 
 HEADER = ["age", "job", "city", "income"]
 

@@ -39,6 +39,17 @@ def test_default_plan_runs_on_every_network(name):
     check(name)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer")
+def test_default_plan_runs_on_a_vision_transformer_of_keras_hub():
+    hub = pytest.importorskip("keras_hub", reason="the network")
+    network = hub.models.ViTBackbone(
+        (32, 32, 3), patch_size=8, num_layers=3, num_heads=2, hidden_dim=16, mlp_dim=32
+    )
+    history = two_steps(Backbone.from_model(network))
+    assert len(history.phase) >= 2 and np.isfinite(history.history["loss"]).all()
+
+
 def check(name):
     size = max(APPLICATIONS[name].min_size, 32)
     history = two_steps(Backbone(name, (size, size, 3), weights=None))
