@@ -31,7 +31,7 @@ from keras_transfer.backbones.preprocessing import (
     adapt_weights,
     colorless_config,
 )
-from keras_transfer.backbones.presets import read_preset, read_source
+from keras_transfer.backbones.presets import read_preset, source_of_preset
 from keras_transfer.backbones.stages import Stage, compute_stages
 from keras_transfer.backbones.table_network import table_network
 from keras_transfer.backbones.word_vectors import vectors_network
@@ -183,7 +183,7 @@ class Backbone(FrozenModeOfClones):
         """
         network = read_preset(preset, sequence_length)
         name = os.path.basename(os.fspath(preset))
-        preprocessing, source = read_source(preset)
+        preprocessing, source = source_of_preset(preset)
         if preprocessing is None or not _is_of_images(network):
             return cls.from_model(network, application=name, source=source)
         return cls.from_model(network, preprocessing, name, source)

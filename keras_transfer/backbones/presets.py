@@ -130,7 +130,7 @@ def fitting_length(preset, texts):
     return int(np.clip(8 * np.ceil(longest / 8), 8, _LONGEST))
 
 
-def read_source(preset: str | os.PathLike) -> tuple[Preprocessing | None, Source]:
+def source_of_preset(preset: str | os.PathLike) -> tuple[Preprocessing | None, Source]:
     """What a preset says about the images of its network, and about its origin.
 
     The preprocessing is None if it says nothing.

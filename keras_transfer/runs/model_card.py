@@ -54,9 +54,11 @@ def source_of(run):
     found = run.course.get("provenance")
     recorded = found.get("source") if isinstance(found, dict) else None
     try:
-        return Source.from_json(recorded)
-    except (TypeError, AttributeError):
+        source = Source.from_json(recorded)
+        source.rows()
+    except (AttributeError, TypeError, ValueError):
         return Source()
+    return source
 
 
 def _expected(source):

@@ -6,6 +6,7 @@ import pytest
 
 from keras_transfer import runs
 from keras_transfer._figures import svg_of
+from keras_transfer.backbones import Source
 from keras_transfer.runs.folder import Predictions, RunFolder
 from keras_transfer.runs.run_course import PhaseClock, best_epoch
 from keras_transfer.runs.run_figures import confusion_figure
@@ -244,6 +245,24 @@ def test_card_says_what_is_known_of_the_licence(run, weights, said):
     text = Page(page_of(run)).text["card"]
     assert " ".join(said.replace("`", " ").split()) in " ".join(text.split())
     assert "Intended use" in text and "Limits" in text
+
+
+def test_card_and_provenance_say_where_the_weights_come_from(run):
+    course = json.loads((run / "course.json").read_text())
+    source = Source("a zoo", "MIT", (40, 40), crop=0.875, mean=(1.0, 2.0, 3.0))
+    for recorded, said in (
+        (source.to_json(), "size 40, 40; crop 0.875; scale 1; mean 1, 2, 3"),
+        ({"mean": [[]]}, None),
+        ({"unknown": 1}, None),
+        ("text", None),
+    ):
+        course["provenance"]["source"] = recorded
+        (run / "course.json").write_text(json.dumps(course))
+        settings = json.loads((run / "run.json").read_text())
+        (run / "run.json").write_text(json.dumps({**settings, "weights": None}))
+        text = Page(page_of(run)).text
+        assert ("weights of a zoo: MIT" in text["card"]) is (said is not None)
+        assert said is None or said in text["provenance"]
 
 
 def test_a_pipe_in_the_folder_does_not_stop_the_page(run):
