@@ -134,7 +134,9 @@ class Backbone(FrozenModeOfClones):
             (('tokens',), (None, 12, 8))
         """
         if isinstance(model, cls):
-            return model.copy()
+            copy = model.copy()
+            copy.source = source or copy.source
+            return copy
         network = _with_one_output(graph.as_functional(copyable_network(model)))
         backbone = cls.__new__(cls)
         application = application or model.name

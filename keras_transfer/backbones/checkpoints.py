@@ -73,7 +73,9 @@ def _array(value):
         value = value.detach().cpu()
         value = value.float() if value.is_floating_point() else value
         return value.numpy()
-    return np.asarray(value)
+    value = np.asarray(value)
+    # NumPy knows bfloat16 as no kind of its own.
+    return value if value.dtype.kind in "biuf" else value.astype("float32")
 
 
 def _safetensors(path):

@@ -40,8 +40,9 @@ def transposed_convolution(operator):
     bias = operator.constant(2) if len(operator.inputs) > 2 else None
     (top, left, bottom, right), given = _pads(operator), operator.attributes
     is_plain = not any(given.get("output_padding", ())) and "output_shape" not in given
+    is_plain = is_plain and given.get("auto_pad", "NOTSET") == "NOTSET"
     if _groups(operator) > 1 or max(_dilation(operator)) > 1 or not is_plain:
-        raise ValueError("groups, dilations and output paddings are not supported")
+        raise ValueError("groups, dilations, auto_pad and output paddings are not supported")
     layer = layers.Conv2DTranspose(
         kernel.shape[1],
         kernel.shape[2:],
@@ -67,6 +68,19 @@ def batch_normalization(operator):
     if not isinstance(found, Images) and len(found.shape) == 2:
         return _with_weights(layer, found, constants)
     return Images(_with_weights(layer, operator.images(), constants))
+
+
+def layer_normalization(operator):
+    """A `LayerNormalization` of the last axis, that of channels in ConvNeXt."""
+    tensor = operator.plain()
+    if operator.attributes.get("axis", -1) not in (-1, len(tensor.shape) - 1):
+        raise ValueError("another axis than the last one is not supported")
+    weights = [operator.constant(index) for index in range(1, len(operator.inputs))]
+    epsilon = operator.attributes.get("epsilon", 1e-5)
+    layer = layers.LayerNormalization(
+        epsilon=epsilon, center=len(weights) > 1, name=operator.name
+    )
+    return _with_weights(layer, tensor, weights)
 
 
 def dense(operator):

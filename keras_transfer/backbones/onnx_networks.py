@@ -101,6 +101,14 @@ def _input_tensor(given):
 def _features(graph, producers, constants):
     """The tensor before the pooling and the classifier, or the output if there is none."""
     name = graph.output[0].name
+    last = producers.get(name)
+    if last is not None and last.op_type == "Sigmoid":  # after a layer of several labels
+        before = _features_before(last.input[0], producers, constants)
+        return name if before == last.input[0] else before
+    return _features_before(name, producers, constants)
+
+
+def _features_before(name, producers, constants):
     while name in producers:
         node = producers[name]
         before = [one for one in node.input if one not in constants]

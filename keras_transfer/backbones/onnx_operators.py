@@ -11,6 +11,7 @@ from keras_transfer.backbones.onnx_layers import (
     convolution,
     dense,
     global_pooling,
+    layer_normalization,
     max_pooling,
     slope,
     transposed_convolution,
@@ -215,7 +216,12 @@ def _layer(name):
     return _activation(lambda operator: layers.Activation(name, name=operator.name))
 
 
+def _plain_function(function):
+    return _activation(lambda operator: function)
+
+
 _TABLE = {
+    "Abs": _plain_function(ops.abs),
     "Add": _elementwise(ops.add, layers.Add),
     "AveragePool": average_pooling,
     "BatchNormalization": batch_normalization,
@@ -227,6 +233,8 @@ _TABLE = {
     "Div": _elementwise(ops.divide),
     "Dropout": _same,
     "Elu": _activation(lambda operator: layers.ELU(operator.attributes.get("alpha", 1.0))),
+    "Erf": _plain_function(ops.erf),
+    "Exp": _plain_function(ops.exp),
     "Flatten": _flatten,
     "Gemm": dense,
     "GlobalAveragePool": global_pooling(layers.GlobalAveragePooling2D),
@@ -234,6 +242,7 @@ _TABLE = {
     "HardSigmoid": _activation(_hard_sigmoid),
     "HardSwish": _layer("hard_silu"),
     "Identity": _same,
+    "LayerNormalization": layer_normalization,
     "LeakyRelu": _activation(
         lambda operator: layers.LeakyReLU(
             operator.attributes.get("alpha", 0.01), name=operator.name
@@ -244,8 +253,10 @@ _TABLE = {
     "MaxPool": max_pooling,
     "Min": _elementwise(ops.minimum),
     "Mul": _elementwise(ops.multiply, layers.Multiply),
+    "Neg": _plain_function(ops.negative),
     "PRelu": slope,
     "Pad": _padding,
+    "Pow": _elementwise(ops.power),
     "ReduceMean": _mean,
     "Relu": _activation(lambda operator: layers.ReLU(name=operator.name)),
     "Reshape": _reshape,
@@ -255,6 +266,7 @@ _TABLE = {
     "Softmax": _layer("softmax"),
     "Softplus": _layer("softplus"),
     "Split": _split,
+    "Sqrt": _plain_function(ops.sqrt),
     "Squeeze": _squeeze,
     "Sub": _elementwise(ops.subtract),
     "Tanh": _layer("tanh"),

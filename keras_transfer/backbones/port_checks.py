@@ -12,6 +12,11 @@ from keras_transfer.backbones import graph
 # Rounding reaches 1e-5 in deep networks; another epsilon gives 1e-3, another padding 0.1.
 _TOLERANCE = 1e-4
 _TORCH_EPSILON, _TORCH_MOMENTUM = 1e-5, 0.9
+_NORMS = (
+    keras.layers.BatchNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.GroupNormalization,
+)
 _SHOWN = 4
 _INPUTS = {
     "": lambda images: images,
@@ -106,7 +111,14 @@ def notes(network):
             f"PyTorch's default epsilon is {_TORCH_EPSILON}, that of "
             f"{_listed(epsilons)} is {', '.join(f'{one:g}' for one in found)}"
         )
-    slow = [one for one in _norms(network) if one.momentum != _TORCH_MOMENTUM]
+    transposed = [one for one in graph.leaf_operations(network) if _crops_otherwise(one)]
+    if transposed:
+        yield (
+            "Keras crops a transposed convolution with `padding='same'` at the end, PyTorch at "
+            f"the beginning too: {_listed(transposed)}; use `padding='valid'` and a "
+            "`Cropping2D`"
+        )
+    slow = [one for one in _norms(network) if getattr(one, "momentum", 0.9) != _TORCH_MOMENTUM]
     if slow:
         yield (
             f"PyTorch's default momentum of a BatchNormalization is {_TORCH_MOMENTUM} in the "
@@ -131,13 +143,12 @@ def _rescales(network):
 
 
 def other_epsilons(network):
-    """The BatchNormalization layers whose epsilon is not the default of PyTorch."""
+    """The normalization layers whose epsilon is not the default of PyTorch."""
     return [one for one in _norms(network) if not math.isclose(one.epsilon, _TORCH_EPSILON)]
 
 
 def _norms(network):
-    kind = keras.layers.BatchNormalization
-    return [one for one in graph.leaf_operations(network) if isinstance(one, kind)]
+    return [one for one in graph.leaf_operations(network) if isinstance(one, _NORMS)]
 
 
 def strided_same(network):
@@ -162,6 +173,14 @@ def _pads_otherwise(layer):
     return False
 
 
+def _crops_otherwise(layer):
+    """Whether it is a transposed convolution that is not cropped equally on both sides."""
+    if "Transpose" not in type(layer).__name__ or getattr(layer, "padding", "") != "same":
+        return False
+    sizes = zip(_window(layer), _pair(layer.strides, layer), strict=True)
+    return any(stride > 1 and (size - stride) % 2 for size, stride in sizes)
+
+
 def _window(layer):
     """The extent of the window of a convolution or a pooling, for each axis."""
     size = getattr(layer, "kernel_size", None) or layer.pool_size
@@ -182,7 +201,7 @@ def _replayed(network, inputs, padded, epsilon):
     def clone(operation):
         if operation in strided:
             return lambda features, **_: _padded_call(operation, features)
-        if epsilon and isinstance(operation, keras.layers.BatchNormalization):
+        if epsilon and isinstance(operation, _NORMS):
             return lambda features, **_: _changed(operation, epsilon=_TORCH_EPSILON)(features)
         return operation
 

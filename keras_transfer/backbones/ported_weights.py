@@ -73,7 +73,7 @@ def port_weights(
     all weights in place, another padding, epsilon or channel order still gives other outputs.
 
     Args:
-        network: a built `keras.Model`; its weights change.
+        network: a functional or sequential `keras.Model`; its weights change.
         checkpoint: a `.safetensors` file, a `.pth`, `.th` or `.pt` file of tensors alone (needs
             PyTorch), or a dict of name to tensor or array.
         names: the module of the checkpoint for the layers whose names differ, by the name of
@@ -87,8 +87,9 @@ def port_weights(
     Raises:
         FileNotFoundError: if there is no such file.
         ImportError: if the format needs a package that is not installed.
-        ValueError: if the file holds more than tensors, nothing fits, a name is wrong, or the
-            output is not that of the reference. The network then has its former weights.
+        ValueError: if the network has no graph, the file holds more than tensors, nothing
+            fits, a name is wrong, or the output is not that of the reference. The network then
+            has its former weights.
 
     Example:
         >>> network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="fc")])
@@ -99,6 +100,7 @@ def port_weights(
         >>> found.unused, found.error
         (('old.bias',), 0.0)
     """
+    graph.as_functional(network)  # or an error
     tensors = read_checkpoint(checkpoint)
     slots = [slot for layer in _leaves(network) for slot in _slots(layer)]
     matched = _match(slots, tensors, dict(names or {}))

@@ -1,5 +1,6 @@
 """Backbones with the graph of another one and random weights."""
 
+import dataclasses
 import random
 
 from keras_transfer.backbones import graph
@@ -23,6 +24,7 @@ def random_twin(backbone, seed=0):
         twin = type(backbone).from_config(backbone.get_config())
     finally:
         random.setstate(state)
+    twin.source = dataclasses.replace(twin.source, origin="random weights", licence=None)
     for original, layer in zip(backbone.layers, twin.layers, strict=True):
         if not graph.is_learned(layer):
             graph.copy_state(original, layer)

@@ -132,6 +132,16 @@ CASES = {
          "coordinate_transformation_mode": "asymmetric"}),
     ],
     "linear": [("Resize", ["x", "", "scales"], "y", {"mode": "linear"})],
+    "block of ConvNeXt": [
+        ("Transpose", ["x"], "1", {"perm": [0, 2, 3, 1]}),
+        ("LayerNormalization", ["1", "s", "s"], "2", {"axis": -1}),
+        ("MatMul", ["2", "square"], "3", {}),
+        ("Div", ["3", "root"], "4", {}),
+        ("Erf", ["4"], "5", {}),
+        ("Mul", ["3", "5"], "6", {}),
+        ("Transpose", ["6"], "7", {"perm": [0, 3, 1, 2]}),
+        ("Add", ["7", "x"], "y", {}),
+    ],
     "global maximum": [("Relu", ["x"], "1", {}), ("GlobalMaxPool", ["1"], "2", {}),
                        ("Mul", ["2", "x"], "y", {})],
 }  # fmt: skip
@@ -145,6 +155,7 @@ CONSTANTS = {
     "up": normal(3, 5, 3, 3),
     "s": RANDOM.uniform(0.5, 2, 3).astype("float32"),
     "c": normal(3, 1, 1),
+    "root": np.float32(2**0.5),
     "zero": np.float32(0),
     "six": np.float32(6),
     "one": np.array([1]),
@@ -164,7 +175,7 @@ def test_operators_compute_what_the_runtime_of_onnx_computes(name, tmp_path):
     check(write(tmp_path / "a.onnx", nodes, constants))
 
 
-def classifier(path):
+def classifier(path, last="Softmax"):
     nodes = [
         ("Conv", ["x", "k", "b"], "1", {"pads": [1, 1, 1, 1], "name": "/stem/Conv"}),
         ("Relu", ["1"], "features", {}),
@@ -172,14 +183,15 @@ def classifier(path):
         ("Flatten", ["2"], "3", {}),
         ("MatMul", ["3", "matrix"], "4", {}),
         ("Add", ["4", "bias"], "logits", {}),
-        ("Softmax", ["logits"], "5", {}),
+        (last, ["logits"], "5", {}),
     ]
     constants = {"k": normal(4, 3, 3, 3), "b": normal(4), "matrix": normal(4, 2)}
     return write(path, nodes, {**constants, "bias": normal(2)}, outputs=["5", "logits"])
 
 
-def test_classifier_is_left_out_unless_it_is_named(tmp_path):
-    path = classifier(tmp_path / "net.onnx")
+@pytest.mark.parametrize("last", ["Softmax", "Sigmoid"])
+def test_classifier_is_left_out_unless_it_is_named(last, tmp_path):
+    path = classifier(tmp_path / "net.onnx", last)
     backbone = check(path, output="logits")
     assert backbone.output_shape == (None, 2)
     preprocessing = Preprocessing("torch")
@@ -227,7 +239,7 @@ def test_wrong_file_is_an_error_of_one_line(tmp_path):
     cases = [
         (tmp_path / "no.onnx", None, FileNotFoundError, "There is no ONNX file"),
         (tmp_path / "a.onnx", None, ValueError, "not a readable ONNX file"),
-        (lstm, None, ValueError, r"operator Sin \('wave'\).* is not supported.*: Add, "),
+        (lstm, None, ValueError, r"operator Sin \('wave'\).* is not supported.*: Abs, Add"),
         (flat, None, ValueError, "one input of images"),
         (classifier(tmp_path / "d.onnx"), "z", ValueError, "computes no tensor 'z'"),
     ]

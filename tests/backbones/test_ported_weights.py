@@ -1,6 +1,7 @@
 import json
 
 import keras
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -154,6 +155,20 @@ def test_without_a_reference_what_may_go_wrong_is_stated():
     assert not any("padding" in note for note in port_weights(odd, stem).notes)
 
 
+def test_other_layers_that_differ_are_stated_too():
+    state = state_dict({"up": {"weight": normal(3, 4, 3, 3), "bias": normal(4)}})
+    state |= state_dict({"norm": {"weight": normal(4), "bias": normal(4)}})
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 3)),
+            keras.layers.Conv2DTranspose(4, 3, 2, padding="same", name="up"),
+            keras.layers.LayerNormalization(name="norm"),
+        ]
+    )
+    notes = " ".join(port_weights(model, state).notes)
+    assert "crops a transposed convolution" in notes and "'norm' is 0.001" in notes
+
+
 def test_unused_tensors_of_both_sides_are_reported():
     state, _ = convolutions()
     state["aux.weight"] = normal(3, 3)
@@ -240,6 +255,10 @@ def test_token_networks_compute_the_same():
 def test_safetensors_file_and_wrapped_state_dict(tmp_path):
     state, reference = convolutions()
     save_file({f"module.{name}": v for name, v in state.items()}, tmp_path / "a.safetensors")
+    half = {name: v.astype(ml_dtypes.bfloat16) for name, v in state.items() if v.ndim}
+    save_file(half, tmp_path / "half.safetensors")
+    port_weights(model := network(), tmp_path / "half.safetensors")
+    np.testing.assert_allclose(model.get_layer("up").bias, state["up.bias"], rtol=1e-2)
     for checkpoint in (tmp_path / "a.safetensors", {"epoch": 3, "state_dict": state}):
         assert port_weights(network(), checkpoint, reference=reference).unused == ()
 
@@ -261,6 +280,8 @@ def test_unusable_checkpoint_is_an_error_of_one_line(tmp_path, monkeypatch):
         with pytest.raises(kind, match=message) as caught:
             port_weights(network(), checkpoint)
         assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="subclassed"):
+        port_weights(keras.Model(), state)
     with pytest.raises(ValueError, match="reference with an output of"):
         port_weights(network(), state, reference=(reference[0], reference[1][:, :3]))
 

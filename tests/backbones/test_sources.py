@@ -4,6 +4,7 @@ import pytest
 
 from keras_transfer._applications import APPLICATIONS
 from keras_transfer.backbones import Backbone, Preprocessing, Source
+from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.cli.main import main
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
@@ -84,6 +85,12 @@ def test_source_of_an_application_names_weights_and_licence():
     assert APPLICATIONS["EfficientNetV2S"].source.scale == 1 / 128
     random = mobilenet().source
     assert (random.origin, random.licence, random.mean) == ("random weights", None, 1.0)
+
+
+def test_random_twin_says_that_its_weights_are_random(backbone):
+    assert random_twin(backbone).source.origin == "random weights"
+    again = Backbone.from_model(backbone, source=Source("another"))
+    assert (again.source.origin, backbone.source.origin) == ("another", "a zoo")
 
 
 def test_command_prints_the_source_of_one_network(capsys):

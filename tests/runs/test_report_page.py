@@ -252,9 +252,7 @@ def test_card_and_provenance_say_where_the_weights_come_from(run):
     source = Source("a zoo", "MIT", (40, 40), crop=0.875, mean=(1.0, 2.0, 3.0))
     for recorded, said in (
         (source.to_json(), "size 40, 40; crop 0.875; scale 1; mean 1, 2, 3"),
-        ({"mean": [[]]}, None),
-        ({"unknown": 1}, None),
-        ("text", None),
+        ({"mean": ["a"]}, None),
     ):
         course["provenance"]["source"] = recorded
         (run / "course.json").write_text(json.dumps(course))
