@@ -100,15 +100,12 @@ def _input_tensor(given):
 
 def _features(graph, producers, constants):
     """The tensor before the pooling and the classifier, or the output if there is none."""
+    for node in graph.node:
+        if _is_pooling(node, constants) and _is_on_every_path(
+            node, graph, constants, producers
+        ):
+            return node.input[0]
     name = graph.output[0].name
-    last = producers.get(name)
-    if last is not None and last.op_type == "Sigmoid":  # after a layer of several labels
-        before = _features_before(last.input[0], producers, constants)
-        return name if before == last.input[0] else before
-    return _features_before(name, producers, constants)
-
-
-def _features_before(name, producers, constants):
     while name in producers:
         node = producers[name]
         before = [one for one in node.input if one not in constants]
@@ -118,6 +115,31 @@ def _features_before(name, producers, constants):
             break
         name = before[0]
     return name
+
+
+def _is_pooling(node, constants):
+    """Whether it leaves one number of each channel."""
+    if node.op_type != "ReduceMean":
+        return node.op_type in ("GlobalAveragePool", "GlobalMaxPool")
+    given = _attributes(node).get("axes")
+    axes = constants.get(node.input[1]) if len(node.input) > 1 else given
+    return axes is not None and sorted(int(axis) % 4 for axis in axes) in ([2, 3], [1, 2])
+
+
+def _is_on_every_path(node, graph, constants, producers):
+    """Whether the output depends on the input only through a node.
+
+    It does not in squeeze and excitation.
+    """
+    seen, waiting = set(), [graph.output[0].name]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name in node.output:
+            continue
+        seen.add(name)
+        if name in producers:
+            waiting.extend(producers[name].input)
+    return not any(given.name in seen for given in graph.input if given.name not in constants)
 
 
 def _needed(graph, producers, name):

@@ -202,6 +202,22 @@ def test_classifier_is_left_out_unless_it_is_named(last, tmp_path):
     assert backbone.get_layer("stem_Conv").trainable_weights
 
 
+def test_classifier_of_convolutions_after_the_pooling_is_left_out(tmp_path):
+    nodes = [
+        ("GlobalAveragePool", ["x"], "1", {}),
+        ("Mul", ["x", "1"], "features", {}),
+        ("GlobalAveragePool", ["features"], "2", {}),
+        ("Conv", ["2", "pixel"], "3", {}),
+        ("Sigmoid", ["3"], "4", {}),
+        ("Mul", ["3", "4"], "5", {}),
+        ("Conv", ["5", "pixel"], "6", {}),
+        ("Flatten", ["6"], "y", {}),
+    ]
+    path = write(tmp_path / "a.onnx", nodes, {"pixel": CONSTANTS["pixel"]})
+    assert Backbone.from_onnx(path).output_shape == (None, 8, 9, 3)
+    check(path, output="y")
+
+
 def test_flattened_features_keep_the_order_of_onnx(tmp_path):
     nodes = [("Flatten", ["x"], "1", {}), ("Gemm", ["1", "m"], "y", {})]
     path = write(tmp_path / "a.onnx", nodes, {"m": normal(3 * 8 * 9, 4)})
