@@ -40,6 +40,8 @@ from keras_transfer.training.fine_tuning import as_cache, as_plan, fine_tune_in
 _DROPOUT = 0.2
 
 
+# Where nothing watches more closely it ends at once: the same call does that part again.
+@Preemption().watched()
 def fit(
     data: str | os.PathLike | ImageSplits,
     backbone: str | Backbone = "MobileNetV2",
@@ -282,8 +284,7 @@ def fit(
             splits.balanced_class_weight if balance else None, verbose, feature_cache,
             time_budget, checkpoint_every, **changes,
         )  # fmt: skip
-        with Preemption().watched():  # at once: the same call evaluates again
-            return finish(folder, model, history, splits, feature_cache, before, clock, started)
+        return finish(folder, model, history, splits, feature_cache, before, clock, started)
 
 
 @_progress.step("building the network")

@@ -42,17 +42,20 @@ class Preemption:
     def watched(self):
         """Raises `Preempted` when the signal comes; within `deferred`, only notes it.
 
-        Has no effect in a program that handles the signal itself, and in a thread.
+        Within another one of these contexts it takes its place. Has no effect in a program that
+        handles the signal itself, and in a thread.
         """
         is_main = threading.current_thread() is threading.main_thread()
-        if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        before = signal.getsignal(signal.SIGTERM)
+        is_ours = isinstance(getattr(before, "__self__", None), Preemption)
+        if not is_main or not (is_ours or before is signal.SIG_DFL):
             yield
             return
         signal.signal(signal.SIGTERM, self._on_signal)
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, before)
 
     @contextlib.contextmanager
     def deferred(self):

@@ -276,16 +276,17 @@ def test_preempted_run_says_so_and_ends_with_its_own_code(
     assert not list((tmp_path / "run").rglob(".lock"))
 
 
-def test_sigterm_after_the_training_ends_with_its_own_code(
-    run, plan, tmp_path, monkeypatch, capsys
+@pytest.mark.parametrize("part", ["read_source", "augmented", "_train", "finish"])
+def test_sigterm_in_any_part_ends_with_its_own_code(
+    run, plan, tmp_path, monkeypatch, capsys, part
 ):
     command = fit_arguments(run[1], tmp_path / "run", plan)
 
-    def terminated(*arguments):
+    def terminated(*arguments, **options):
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
-        patch.setattr("keras_transfer.runs.fitting.finish", terminated)
+        patch.setattr(f"keras_transfer.runs.fitting.{part}", terminated)
         main(command)
     assert ended.value.code == 75
     assert main(command) == 0
