@@ -53,7 +53,8 @@ def finish(folder, model, history, splits, cache, before, clock, started):
 
 
 def finished_run(folder, model=None):
-    """The `Run` of a folder, with its page; `model` is the one that the folder has."""
+    """The `Run` of a folder, with its page and without checkpoints; `model` is that of it."""
+    folder.remove_checkpoints()
     run = Run(folder.path)
     if model is not None:
         run.model = model

@@ -180,8 +180,11 @@ class RunFolder(TrainingFolder):
         )
 
     def finish(self, metrics):
-        """Writes `metrics.json`, which finishes the run, and removes the checkpoints."""
+        """Writes `metrics.json`, which finishes the run."""
         self._write_whole(_METRICS, metrics)
+
+    def remove_checkpoints(self):
+        """Removes the checkpoints of a finished run."""
         shutil.rmtree(self.checkpoints.directory, ignore_errors=True)
 
     def _write_whole(self, name, values):

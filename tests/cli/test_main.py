@@ -306,10 +306,11 @@ def test_run_that_saved_nothing_is_no_obstacle(run, plan, tmp_path, capsys):
 def test_run_that_was_killed_before_its_page_gets_it(run, plan, tmp_path, capsys):
     copy = shutil.copytree(run[0], tmp_path / "run")
     (copy / "report.html").unlink()
+    (copy / "checkpoints").mkdir()  # it was killed before it removed them
     assert main(fit_arguments(run[1], copy, plan, "--seed", "1")) == 1
     assert not (copy / "report.html").exists()
     assert main(fit_arguments(run[1], copy, plan)) == 0
-    assert (copy / "report.html").is_file()
+    assert (copy / "report.html").is_file() and not (copy / "checkpoints").exists()
     assert (copy / "metrics.json").read_bytes() == (run[0] / "metrics.json").read_bytes()
     assert main(fit_arguments(run[1], copy, plan)) == 1
     assert "holds a finished run" in capsys.readouterr().err
