@@ -241,7 +241,8 @@ def unfinished(run, folder):
     (folder / "metrics.json").unlink()
     (folder / "checkpoints").mkdir()
     settings = json.loads((folder / "run.json").read_text())
-    del settings["class_names"]
+    for derived in ("class_names", "task"):
+        del settings[derived]
     RunFolder(folder).agree("run", settings)
     return folder
 
