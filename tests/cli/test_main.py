@@ -425,9 +425,9 @@ def test_damaged_run_is_told(tmp_path, capsys):
 
 
 WRONG_DESCRIPTIONS = [
-    ({"class_names": 3}, "not a list of names"),
+    ({"class_names": 3}, "not a list"),
     ({"class_names": ["a"]}, "do not belong together"),
-    ({"image_size": 32}, "not a pair of integers"),
+    ({"image_size": 32}, "not a list"),
     ({"image_size": [64, 64]}, "do not belong together"),
     ({"channels": "3"}, "not an integer"),
 ]
@@ -501,7 +501,7 @@ def test_interrupted_command_says_what_the_same_command_does(tmp_path, monkeypat
 
     monkeypatch.setattr("keras_transfer.cli.fit.run", interrupt)
     monkeypatch.setattr("keras_transfer.cli.probe.run", interrupt)
-    for command, message in (("fit", "resumes from the last"), ("probe", "already cached")):
+    for command, message in (("fit", "goes on from the last"), ("probe", "already cached")):
         assert main([command, str(tmp_path), "--output", "run"]) == 130
         (line,) = capsys.readouterr().err.splitlines()
         assert message in line

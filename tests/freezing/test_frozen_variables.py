@@ -142,7 +142,7 @@ def flags(network):
     return [(str(one.path), one.trainable) for one in found if "seed" not in str(one.path)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     data=st.data(),
     first=POLICIES,
