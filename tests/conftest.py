@@ -13,9 +13,17 @@ DATA = pathlib.Path(
 
 
 def pytest_collection_finish():
-    """TensorFlow's many objects are not looked through again and again."""
-    gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept_objects():
+    """What the modules before have left is not looked through again and again.
+
+    TensorFlow makes millions of objects that stay: a collection of them all takes 20 seconds.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

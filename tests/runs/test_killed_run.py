@@ -63,8 +63,10 @@ def undisturbed(given, tmp_path_factory):
     return folder / "run"
 
 
-@pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize(("name", "code"), [("SIGKILL", -9), ("SIGTERM", 75)])
+@pytest.mark.parametrize(
+    ("part", "name", "code"),
+    [("evaluation", "SIGTERM", 75), ("export", "SIGTERM", 75), ("page", "SIGKILL", -9)],
+)
 def test_the_same_command_makes_the_run_whole(given, undisturbed, tmp_path, part, name, code):
     process = start(given, tmp_path)
     assert signalled_in(part, process, getattr(signal, name), tmp_path) == code
