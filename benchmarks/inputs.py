@@ -123,7 +123,7 @@ def census(row, seed, limit=None):
     encode = keras.Model(source.input, source.get_layer("preprocessing").output)
     encoded, others = (encode.predict(_dataset(part, 512), verbose=0) for part in (train, test))
     labels = [int(label) for _, label in train]
-    linear = LogisticRegressionCV(5, max_iter=2000).fit(encoded, labels)
+    linear = LogisticRegressionCV(cv=5, max_iter=2000).fit(encoded, labels)
     logistic = roc_auc_score(
         [int(label) for _, label in test], linear.predict_proba(others)[:, 1]
     )
