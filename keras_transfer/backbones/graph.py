@@ -23,22 +23,22 @@ def forward_operations(model):
     return list(dict.fromkeys(node.operation for node in nodes))
 
 
-def boundaries(model, taps=()):
+def boundaries(model):
     """The tensors where the graph can be cut in two, by the name of their operation, in order.
 
     The rest of the graph needs, beside the tensor of a boundary, only tensors that have no
-    weights before them, such as a padding mask or another input, and `taps`, the ids of tensors
-    that may be read again; see `cut`. Bare operations (the additions of ConvNeXt and
-    MobileNetV3) count like layers.
+    weights before them, such as a padding mask or another input; see `cuts`. Bare operations
+    (the additions of ConvNeXt and MobileNetV3) count like layers.
     """
-    return {name: tensors[name] for name, tensors in cuts(model, taps).items()}
+    return {name: tensors[name] for name, tensors in cuts(model).items()}
 
 
 def cuts(model, taps=()):
     """What `boundaries` returns, each with all tensors that the rest of the graph needs.
 
     Each cut is a dict of name to tensor. The first is that of the boundary, the others are
-    those that ride along, in the order of the graph.
+    those that ride along, in the order of the graph. `taps` are the ids of tensors that may
+    ride along although they have weights before them.
     """
     nodes = forward_nodes(model)
     last_reader = {}
@@ -56,13 +56,13 @@ def cuts(model, taps=()):
         if reads_learned or is_learned(node.operation):
             learned.update(id(tensor) for tensor in node.outputs)
         live = {key: one for key, one in live.items() if last_reader.get(key, -1) > index}
-        own = [one for one in live.values() if any(one is made for made in node.outputs)]
-        beside = [one for one in live.values() if not any(one is made for made in own)]
-        free = all(id(one) not in learned or id(one) in taps for one in beside)
-        if free and len(node.outputs) == 1 and own and not node.is_input:
-            found[node.operation.name] = {
-                node.operation.name: own[0], **{tensor_name(one): one for one in beside}
-            }  # fmt: skip
+        if node.is_input or len(node.outputs) != 1 or id(node.outputs[0]) not in live:
+            continue
+        (own,) = node.outputs
+        beside = [one for one in live.values() if one is not own]
+        if all(id(one) not in learned or id(one) in taps for one in beside):
+            name = node.operation.name
+            found[name] = {name: own, **{tensor_name(one): one for one in beside}}
     return found
 
 
@@ -124,9 +124,9 @@ def boundary_tensor(model, at):
     return cut(model, at)[at]
 
 
-def cut(model, at, taps=()):
+def cut(model, at):
     """All tensors of the boundary `at`, or an error that names the nearest boundaries."""
-    found = cuts(model, taps)
+    found = cuts(model)
     if at in found:
         return found[at]
     names = [operation.name for operation in forward_operations(model)]

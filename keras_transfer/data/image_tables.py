@@ -7,7 +7,7 @@ import pathlib
 from keras_transfer.data.file_splits import SPLITS, ByClass, ByRow, FileOptions
 from keras_transfer.data.image_folders import split_of
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.metadata import csv_rows
+from keras_transfer.data.metadata import cell, csv_rows
 from keras_transfer.data.pipeline import ReadingOptions
 from keras_transfer.data.scanning import find_images, is_image
 from keras_transfer.data.targets import are_marks, read_targets, wrong_row
@@ -131,12 +131,12 @@ def image_table(
     if len(set(columns)) < len(columns):
         raise ValueError(f"`targets` names a column twice. Received: targets={columns}")
     places, where = _places(rows, images, split, folder, file)
-    cells = [[_cell(row, column) for column in columns] for row in rows]
+    cells = [[cell(row, column) for column in columns] for row in rows]
     found = read_targets(cells, columns, task, file)
     messages = list(found.messages)
     if directory is not None:
         messages += folder.unnamed(places, file)
-    groups = {place: _cell(row, group) for place, row in zip(places, rows, strict=True)}
+    groups = {place: cell(row, group) for place, row in zip(places, rows, strict=True)}
     by_split: dict = {name: {} for name in SPLITS if name in where or name == "train"}
     for name, place, target in zip(where, places, found.rows, strict=True):
         by_split[name][place] = target
@@ -155,7 +155,7 @@ def _columns_of_targets(rows, others, place):
     for found in (columns, known):
         if len(found) == 1:
             return found
-    if columns and are_marks([[_cell(row, name) for name in columns] for row in rows]):
+    if columns and are_marks([[cell(row, name) for name in columns] for row in rows]):
         return columns
     raise ValueError(
         "Name the column with the class, the labels or the number of each image with `targets` "
@@ -170,7 +170,7 @@ def _places(rows, images, split, folder, file):
         if None in row:
             what = "has more cells than the header: put a cell with commas in quotes"
             raise wrong_row(file, number, what, row[None])
-        name, part = _cell(row, images), _cell(row, split)
+        name, part = cell(row, images), cell(row, split)
         if not name:
             raise wrong_row(file, number, f"names no file in its column {images!r}", name)
         place, reason = folder.find(name)
@@ -230,8 +230,3 @@ class _Folder:
                 f"Left out, since no row of '{file}' names them: {len(left)} images, such as "
                 f"'{os.path.relpath(min(left), self.path)}'."
             )
-
-
-def _cell(row, column):
-    """The text of a cell; "" if the column is None or the row is short."""
-    return (row.get(column) or "").strip()

@@ -1,5 +1,6 @@
 """CSV files about images."""
 
+import contextlib
 import csv
 import gzip
 import os
@@ -20,19 +21,8 @@ def csv_rows(file, columns, header=None):
         ValueError: if it is not a CSV file with these columns.
     """
     file = pathlib.Path(file)
-    if file.exists() and not file.is_file():  # reading a pipe would wait for its writer
-        raise ValueError(f"'{file}' is not a file. Received: {os.fspath(file)!r}")
-    try:
-        opener = gzip.open if file.suffix == ".gz" else open
-        with opener(file, "rt", encoding="utf-8-sig", newline="") as opened:
-            first = opened.readline()
-            opened.seek(0)
-            table = csv.DictReader(opened, header, delimiter=max(",;\t", key=first.count))
-            rows, found = list(table), list(table.fieldnames or [])
-    except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile) as error:
-        raise ValueError(
-            f"'{file}' is not a CSV file in UTF-8: {error}. Received: file={os.fspath(file)!r}"
-        ) from error
+    with _opened_table(file, header) as table:
+        rows, found = list(table), list(table.fieldnames or [])
     for argument, given in columns.items():
         for column in [given] if isinstance(given, str) else given:
             if column not in found:
@@ -43,10 +33,34 @@ def csv_rows(file, columns, header=None):
     return rows
 
 
+def cell(row, column):
+    """The text of a cell; "" if the column is None or the row is short."""
+    # Under None a row has the cells that it has too many.
+    return "" if column is None else (row.get(column) or "").strip()
+
+
 def column_names(file):
-    """The names of the columns of a CSV file with a header; none if it has no rows."""
-    rows = csv_rows(file, {})
-    return list(rows[0]) if rows else []
+    """The names of the columns of a CSV file with a header."""
+    with _opened_table(file) as table:
+        return list(table.fieldnames or [])
+
+
+@contextlib.contextmanager
+def _opened_table(file, header=None):
+    """A `csv.DictReader` of a file; raises as `csv_rows` does."""
+    file = pathlib.Path(file)
+    if file.exists() and not file.is_file():  # reading a pipe would wait for its writer
+        raise ValueError(f"'{file}' is not a file. Received: {os.fspath(file)!r}")
+    try:
+        opener = gzip.open if file.suffix == ".gz" else open
+        with opener(file, "rt", encoding="utf-8-sig", newline="") as opened:
+            first = opened.readline()
+            opened.seek(0)
+            yield csv.DictReader(opened, header, delimiter=max(",;\t", key=first.count))
+    except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile) as error:
+        raise ValueError(
+            f"'{file}' is not a CSV file in UTF-8: {error}. Received: file={os.fspath(file)!r}"
+        ) from error
 
 
 def read_groups(file, column, directory=None):

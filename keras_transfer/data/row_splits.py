@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer.data.file_splits import SPLITS
 from keras_transfer.data.image_splits import DataWarning, ImageSplits, check_splits
 from keras_transfer.data.labeled_dataset import (
     ImageSource,
@@ -17,8 +18,6 @@ from keras_transfer.data.labeled_dataset import (
     without_autotuning,
 )
 from keras_transfer.data.splitting import fold_of, stratified_split, units_of
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,9 +97,9 @@ class RowOptions:
         }
         class_names = self._class_names(by_split)
         if self.fold is not None:
-            by_split = self._with_fold(by_split, class_names)
+            by_split = self._with_fold(by_split)
         elif "validation" not in by_split and self.validation_split is not None:
-            by_split = self._divided(by_split, class_names)
+            by_split = self._divided(by_split)
         labels = {
             split: tuple(class_names.index(row.label) for row in found)
             for split, found in by_split.items()
@@ -157,7 +156,7 @@ class RowOptions:
             )
         return names
 
-    def _divided(self, by_split, class_names):
+    def _divided(self, by_split):
         train = by_split["train"]
         kept, moved = stratified_split(
             [(row.label,) for row in train], _units(train), self.validation_split, self.seed
@@ -167,9 +166,9 @@ class RowOptions:
             found["validation"] = [train[index] for index in moved]
         return {**found, **{name: by_split[name] for name in by_split if name != "train"}}
 
-    def _with_fold(self, by_split, class_names):
+    def _with_fold(self, by_split):
         every = [*by_split["train"], *by_split.get("validation", [])]
-        labels = [class_names.index(row.label) for row in every]
+        labels = [row.label for row in every]
         kept, moved = fold_of(labels, _units(every), self.fold, self.seed)
         return {
             "train": [every[index] for index in kept], "test": [every[index] for index in moved]

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.metadata import csv_rows
+from keras_transfer.data.metadata import cell, csv_rows
 from keras_transfer.data.row_splits import Row, RowOptions
 from keras_transfer.data.text_tables import label_of, split_named
 
@@ -73,8 +73,11 @@ def table(
     named = {"label": label, "split": split, "group": group}
     named = {argument: name for argument, name in named.items() if name}
     rows = csv_rows(file, named, header)
-    numbered = [(number, row) for number, row in enumerate(rows, 1 if header else 2)]
-    numbered = [(number, row) for number, row in numbered if keep is None or keep(row)]
+    numbered = [
+        (number, row)
+        for number, row in enumerate(rows, 1 if header else 2)
+        if keep is None or keep(row)
+    ]
     if not numbered:
         raise ValueError(f"'{file}' has no row to use. Received: {received}")
     columns = tuple(columns or (name for name in rows[0] if name not in named.values()))
@@ -89,7 +92,7 @@ def table(
             tuple(_cell(row, name) for name in columns),
             label_of(row, label, f"Row {number} of '{file}'"),
             "train" if split is None else split_named(row, split, f"Row {number} of '{file}'"),
-            (group and _cell(row, group)) or None,
+            _cell(row, group) or None,
             f"{os.path.basename(file)}:{number}",
         )
         for number, row in numbered
@@ -109,7 +112,7 @@ def table(
 
 
 def _cell(row, column):
-    text = (row.get(column) or "").strip()
+    text = cell(row, column)
     return "" if text.lower() in _MISSING else text
 
 

@@ -5,7 +5,7 @@ import pathlib
 
 from keras_transfer.data.image_folders import split_of
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.metadata import csv_rows
+from keras_transfer.data.metadata import cell, csv_rows
 from keras_transfer.data.row_splits import Row, RowOptions
 
 TEXT_COLUMNS = ("text", "sentence")
@@ -81,7 +81,7 @@ def text_table(
                 check_text(row.get(text) or "", where),
                 label_of(row, label, where),
                 "train" if split is None else split_named(row, split, where),
-                (group and (row.get(group) or "").strip()) or None,
+                cell(row, group) or None,
                 f"{name}:{number}",
             )
         )
@@ -107,7 +107,7 @@ def _found(row, names, argument, received):
 
 def label_of(row, column, where):
     """The class in a cell; raises `ValueError` if there is none."""
-    name = (row.get(column) or "").strip()
+    name = cell(row, column)
     if not name:
         raise ValueError(f"{where} has no class in its column {column!r}. Received: ''")
     return name
@@ -115,7 +115,7 @@ def label_of(row, column, where):
 
 def split_named(row, column, where):
     """The split in a cell; raises `ValueError` if it is none."""
-    name = (row.get(column) or "").strip()
+    name = cell(row, column)
     found = split_of(name)
     if found is None:
         raise ValueError(

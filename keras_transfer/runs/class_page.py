@@ -9,12 +9,11 @@ from keras_transfer.runs import blocks
 from keras_transfer.runs.gallery_section import Gallery
 from keras_transfer.runs.recorded_findings import probe_accuracy
 from keras_transfer.runs.trust_section import trust
+from keras_transfer.runs.verdict import too_few
 from keras_transfer.runs.worst_texts import worst_texts
 
 # Rows of the table of classes that are not folded, and confusions in a list.
 _MOST_OPEN, _MOST_CONFUSIONS = 15, 12
-# Images of a class: with fewer its recall says little.
-_FEW = 10
 
 
 def verdict(run, measured):
@@ -31,7 +30,7 @@ def verdict(run, measured):
         "words": f"(95% CI {low:.1%} to {high:.1%}) of {measured['images']} {run.measured} "
         f"{run.things} are classified correctly",
         "parts": parts,
-        "cautions": [*_few(measured), *_calibration(run)],
+        "cautions": [*too_few(measured["classes"], "class", "classes"), *_calibration(run)],
     }
 
 
@@ -79,14 +78,6 @@ def _weakest(measured):
         if recall == 1:
             return
         yield f"weakest class: {name} ({recall:.1%} of {-size})"
-
-
-def _few(measured):
-    few = [name for name, one in measured["classes"].items() if one["images"] < _FEW]
-    if few:
-        named = ", ".join(few[:3]) + (f" and {len(few) - 3} more" if len(few) > 3 else "")
-        which = "class has" if len(few) == 1 else "classes have"
-        yield f"{len(few)} {which} fewer than {_FEW} images here: {named}.", "warning"
 
 
 def _calibration(run):

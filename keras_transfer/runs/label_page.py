@@ -5,12 +5,11 @@ import numpy as np
 from keras_transfer.calibration import measure_calibration, plot_reliability
 from keras_transfer.runs import blocks
 from keras_transfer.runs.run_figures import label_figure
+from keras_transfer.runs.verdict import too_few
 from keras_transfer.runs.worst_gallery import worst_gallery
 
 # Rows of the table of labels that are not folded.
 _MOST_OPEN = 15
-# Images with a label: with fewer its measures say little.
-_FEW = 10
 _TINY = 1e-7
 
 
@@ -34,7 +33,7 @@ def verdict(run, measured):
         "share": None if found is None else f"{found:.1%}",
         "words": f"{interval} is the mean average precision over {count}",
         "parts": parts,
-        "cautions": list(_few(measured)),
+        "cautions": list(too_few(measured["labels"], "label", "labels")),
     }
 
 
@@ -68,14 +67,6 @@ def _weakest(measured):
             f"weakest label: {name} (average precision {one['average_precision']:.1%}, "
             f"{one['images']} images)"
         )
-
-
-def _few(measured):
-    few = [name for name, one in measured["labels"].items() if one["images"] < _FEW]
-    if few:
-        named = ", ".join(few[:3]) + (f" and {len(few) - 3} more" if len(few) > 3 else "")
-        which = "label has" if len(few) == 1 else "labels have"
-        yield f"{len(few)} {which} fewer than {_FEW} images here: {named}.", "warning"
 
 
 def _labels(run):

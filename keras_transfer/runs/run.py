@@ -112,7 +112,7 @@ class Run:
 
     @property
     def things(self) -> str:
-        """ "images" or "texts"."""
+        """What the run is of: "images" or "texts"."""
         return "texts" if self.is_of_texts else "images"
 
     @property

@@ -7,6 +7,9 @@ from keras_transfer.runs.recorded_findings import (
     own_findings,
 )
 
+# With fewer images a rate says little.
+_FEW = 10
+
 
 def verdict(run):
     """The verdict as a dict: `share`, `words` after it, a list of `parts`, and `cautions`.
@@ -19,6 +22,21 @@ def verdict(run):
         return {"share": None, "words": "", "parts": [], "cautions": [note]}
     found = run.task.verdict(run, run.metrics[split])
     return {**found, "cautions": [_chosen(run, split), *_leaks(run), *found["cautions"]]}
+
+
+def too_few(rates, noun, nouns):
+    """A caution about the classes, or labels, that few images measure; none if there are none.
+
+    Args:
+        rates: dict of name to measures with `images`.
+        noun: what a name is.
+        nouns: the same for several.
+    """
+    few = [name for name, one in rates.items() if one["images"] < _FEW]
+    if few:
+        named = ", ".join(few[:3]) + (f" and {len(few) - 3} more" if len(few) > 3 else "")
+        which = f"{noun} has" if len(few) == 1 else f"{nouns} have"
+        yield f"{len(few)} {which} fewer than {_FEW} images here: {named}.", "warning"
 
 
 def kept_epoch(metrics):
