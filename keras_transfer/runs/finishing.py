@@ -116,7 +116,7 @@ def _evaluate_and_export(folder, model, history, splits, cache):
     for one in predictions[-1:]:  # of the test set, if there is one
         for name, figure in task.figures(metrics[one.split], one, names).items():
             save_figure(figure, folder.path / name)
-    serving.export(model, folder.path / "serving", examples=_examples(model, splits))
+    serving.export(model, folder.serving, examples=_examples(model, splits))
     return metrics
 
 

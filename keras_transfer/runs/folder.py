@@ -117,6 +117,14 @@ class RunFolder(TrainingFolder):
         found = self.description()
         return {**found, **json.loads(json.dumps(settings))} == found
 
+    @property
+    def serving(self):
+        """The folder of the exported versions; a link, which may lead anywhere, is refused."""
+        path = self.path / "serving"
+        if path.is_symlink():
+            raise ValueError(f"{path} is a link: remove it, or export to a path of your own")
+        return path
+
     def is_unfinished(self, settings):
         """Whether this run was started with the same settings, and did not finish."""
         started = self._started()
@@ -146,7 +154,7 @@ class RunFolder(TrainingFolder):
                     if left_over.is_dir():
                         shutil.rmtree(left_over)
                 # Of the unfinished run: the next export would get another number.
-                shutil.rmtree(self.path / "serving", ignore_errors=True)
+                shutil.rmtree(self.serving, ignore_errors=True)
                 if self._has_saved_nothing() and not self.is_unfinished(settings):
                     self.forget()  # it had other settings
                 self.agree(_SECTION, settings)

@@ -315,8 +315,11 @@ class Run:
 
         Returns:
             The path of the version or of the file.
+
+        Raises:
+            ValueError: if the folder `serving` of the run is a link.
         """
-        path = self.path / "serving" if path is None else pathlib.Path(path)
+        path = self._folder.serving if path is None else pathlib.Path(path)
         if path.suffix in (".tflite", ".onnx", ".keras"):
             return serving.export_file(self.model, path)
         return serving.export(self.model, path)

@@ -348,6 +348,14 @@ def test_description_keeps_a_path_that_is_no_unicode(tmp_path):
     assert json.loads((tmp_path / "run.json").read_text("utf-8"))["data"] == "/data/\udcff"
 
 
+def test_export_writes_into_no_link(broken, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    shutil.rmtree(broken / "serving", ignore_errors=True)
+    (broken / "serving").symlink_to(tmp_path / "elsewhere")
+    assert "serving is a link" in assert_told(["export", broken], broken)
+    assert not any((tmp_path / "elsewhere").iterdir())
+
+
 def test_traceback_is_still_there_for_those_who_ask(broken):
     (broken / "run.json").write_bytes(b"")
     with pytest.raises(ValueError, match="is corrupt"):
