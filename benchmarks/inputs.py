@@ -1,4 +1,4 @@
-"""Transfer on texts and tables: what the source is worth for a few examples."""
+"""Transfer on texts, sounds and tables: what the source is worth for a few examples."""
 
 import importlib.util
 import pathlib
@@ -50,6 +50,37 @@ def questions(row, seed, limit=None, sequence_length=32):
         "final_accuracy": history.history["val_accuracy"][-1],
         "seconds": time.perf_counter() - started,
     }
+    return [{"row": row, "values": values}]
+
+
+def digits(row, seed, limit=None):
+    """Spoken digits by the speech embedding of openWakeWord: each speaker unseen once."""
+    folder = package_folder("openwakeword") / "resources" / "models"
+    spoken = data.audio_folder(
+        data_folder() / "spoken_digits", seconds=0.75, validation_split=None,
+        group=lambda path: pathlib.Path(path).name.split("_")[0],
+    )  # fmt: skip
+    given = list(spoken.train_in_order.unbatch().as_numpy_iterator())
+    groups = np.array(spoken.groups["train"])
+    speakers = sorted(set(groups))
+    accuracies = []
+    for index in range(len(speakers))[: limit and 1]:
+        unseen, watched = speakers[index], speakers[index - 1]
+        parts = (~np.isin(groups, (unseen, watched)), groups == watched, groups == unseen)
+        train, validation, test = (
+            _dataset([given[i] for i in np.flatnonzero(part)][:limit], 32) for part in parts
+        )
+        keras.utils.set_random_seed(seed)
+        backbone = backbones.Backbone.from_onnx(
+            folder / "embedding_model.onnx", backbones.MelSpectrogram()
+        )
+        model = models.TransferModel(backbone, heads.SoftmaxHead(10))
+        with tempfile.TemporaryDirectory() as cache:
+            training.fine_tune(
+                model, train, validation, verbose=0, cache=features.FeatureCache(cache)
+            )
+        accuracies.append(model.evaluate(test, verbose=0, return_dict=True)["accuracy"])
+    values = {"accuracy": float(np.mean(accuracies)), "lowest": float(min(accuracies))}
     return [{"row": row, "values": values}]
 
 

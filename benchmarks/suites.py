@@ -103,9 +103,12 @@ def steps(options):
 
 
 def inputs(options):
-    """Texts and tables: what the source is worth for a few labelled examples."""
-    for name, data in (("questions", "TREC"), ("reviews", "reviews"), ("census", "adult")):
-        for seed in range(options.rounds or (1 if name == "questions" else 3)):
+    """Texts, sounds and tables: what the source is worth for a few labelled examples."""
+    for name, data, rounds in (
+        ("questions", "TREC", 1), ("digits", "spoken digits", 1), ("reviews", "reviews", 3),
+        ("census", "adult", 3),
+    ):  # fmt: skip
+        for seed in range(options.rounds or rounds):
             arguments = {"row": "transferred", "seed": seed}
             arguments["limit"] = 8 if options.quick else None
             group = {"data": data}

@@ -10,7 +10,7 @@ import pytest
 
 import keras_transfer
 from keras_transfer import callbacks, data, freezing, heads, models, optimizers
-from keras_transfer.backbones import Backbone
+from keras_transfer.backbones import Backbone, MelSpectrogram
 from keras_transfer.backbones.layer_copies import ConfiguredLayer
 from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.backbones.presets import TextPreprocessing
@@ -76,6 +76,7 @@ ROUND_TRIPS = [
     freezing.FreezeUpTo("a"),
     freezing.UnfreezeLast(2),
     freezing.FreezePatterns([("a.*", "trainable"), "b"], batch_norm="trainable"),
+    MelSpectrogram(num_mel_bins=8, offset=0.0),
     heads.DenseHead(2, hidden_units=(3,), dropout=0.1),
     heads.SoftmaxHead(3, label_smoothing=0.1),
     heads.SigmoidHead(3, pooling="max"),

@@ -25,6 +25,7 @@ from keras_transfer.backbones.frozen_mode import (
     trainable_flags,
 )
 from keras_transfer.backbones.layer_copies import copyable_network
+from keras_transfer.backbones.mel_spectrogram import MelSpectrogram
 from keras_transfer.backbones.onnx_networks import read_onnx
 from keras_transfer.backbones.preprocessing import (
     Preprocessing,
@@ -96,7 +97,7 @@ class Backbone(FrozenModeOfClones):
     def from_model(
         cls,
         model: keras.Model,
-        preprocessing: str | Preprocessing = "none",
+        preprocessing: str | Preprocessing | MelSpectrogram = "none",
         application: str | None = None,
         source: Source | None = None,
     ) -> "Backbone":
@@ -113,7 +114,8 @@ class Backbone(FrozenModeOfClones):
                 kept.
             preprocessing: the preprocessing that a network of images needs: `"none"` (the
                 default), `"tf"`, `"caffe"` or `"torch"`, as in
-                `imagenet_utils.preprocess_input`; or a `Preprocessing` with other numbers.
+                `imagenet_utils.preprocess_input`; or a `Preprocessing` with other numbers. With
+                a `MelSpectrogram` the input is `audio`, sounds as long as the network takes.
             application: name in summaries and reports. Defaults to the name of `model`.
             source: where its weights come from. Defaults to None, not recorded. Its scale, its
                 mean, its std and its channel order are those of `preprocessing`, if that is
@@ -140,6 +142,12 @@ class Backbone(FrozenModeOfClones):
         network = _with_one_output(graph.as_functional(copyable_network(model)))
         backbone = cls.__new__(cls)
         application = application or model.name
+        if isinstance(preprocessing, MelSpectrogram):
+            num_samples = preprocessing.num_samples_for(network.inputs)
+            sounds = keras.Input((num_samples,), name="audio")
+            output, _ = graph.flat_copy(network, _preprocessing_layer(preprocessing)(sounds))
+            backbone._from_tensors(sounds, output, application, network.name, source)
+            return backbone
         if _is_of_images(network):
             shape = tuple(network.inputs[0].shape[1:])
             backbone._assemble_on_images(network, shape, preprocessing, application)
@@ -194,7 +202,7 @@ class Backbone(FrozenModeOfClones):
     def from_onnx(
         cls,
         path: str | os.PathLike,
-        preprocessing: str | Preprocessing = "none",
+        preprocessing: str | Preprocessing | MelSpectrogram = "none",
         source: Source | None = None,
         output: str | None = None,
     ) -> "Backbone":
@@ -432,9 +440,10 @@ class Backbone(FrozenModeOfClones):
 
 
 def _preprocessing_layer(preprocessing):
-    if not isinstance(preprocessing, Preprocessing):
+    if isinstance(preprocessing, str):
         return Preprocessing(preprocessing, name="preprocessing")
-    return Preprocessing.from_config({**preprocessing.get_config(), "name": "preprocessing"})
+    config = {**preprocessing.get_config(), "name": "preprocessing"}
+    return type(preprocessing).from_config(config)
 
 
 def _with_one_output(model):

@@ -1,6 +1,7 @@
-"""Images and texts in: folders, tables and TensorFlow Datasets, checked, split, augmented."""
+"""Images, texts and sounds in: folders, tables, TensorFlow Datasets; checked and split."""
 
 from keras_transfer.data import augmentation
+from keras_transfer.data.audio_folders import audio_folder
 from keras_transfer.data.augmentation import Augmentation
 from keras_transfer.data.image_folders import image_folder
 from keras_transfer.data.image_splits import DataWarning
@@ -14,6 +15,7 @@ from keras_transfer.data.tfds import from_tfds
 __all__ = [
     "Augmentation",
     "DataWarning",
+    "audio_folder",
     "augmentation",
     "from_tfds",
     "image_folder",

@@ -1,4 +1,4 @@
-"""From labelled texts or rows, held in memory, to `ImageSplits`."""
+"""From labelled texts, rows or sounds, held in memory, to `ImageSplits`."""
 
 import collections.abc
 import dataclasses
@@ -22,17 +22,17 @@ from keras_transfer.data.splitting import fold_of, stratified_split, units_of
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A text, or the cells of a table, with the class.
+    """A text, the cells of a table, or a sound, with the class.
 
     Attributes:
-        content: a text, or a tuple of the texts of cells.
+        content: a text, a tuple of the texts of cells, or an array of samples.
         label: the name of the class.
         split: "train", "validation" or "test".
         group: the name of the group, or None.
         place: a name for messages.
     """
 
-    content: str | tuple
+    content: str | tuple | np.ndarray
     label: str
     split: str
     group: str | None
@@ -40,14 +40,17 @@ class Row:
 
     @property
     def digest(self):
-        """Equal for texts that differ in nothing but spaces and capital letters.
+        """Equal for equal sounds, and for texts equal but for spaces and capital letters.
 
         Equal rows of a table are no copies: two people may have the same age and job.
         """
-        same = self.place
         if isinstance(self.content, str):
-            same = " ".join(self.content.lower().split())
-        return hashlib.sha256(same.encode()).hexdigest()
+            same = " ".join(self.content.lower().split()).encode()
+        elif isinstance(self.content, np.ndarray):
+            same = self.content.tobytes()
+        else:
+            same = self.place.encode()
+        return hashlib.sha256(same).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +84,7 @@ class RowOptions:
         rows: collections.abc.Sequence[Row],
         tensors: collections.abc.Callable[[list], typing.Any] = tf.constant,
         thing: str = "text",
+        messages: collections.abc.Sequence[str] = (),
     ) -> ImageSplits:
         """The datasets of rows, after it has raised the warnings about them.
 
@@ -89,6 +93,7 @@ class RowOptions:
             tensors: function from the contents of rows to the structure of tensors that a
                 dataset gives. Defaults to texts as strings.
             thing: what a row is, for messages. Defaults to "text".
+            messages: what was found in reading, to be raised too. Defaults to none.
         """
         by_split = {
             name: [row for row in rows if row.split == name]
@@ -106,9 +111,9 @@ class RowOptions:
         }
         digests = {split: [row.digest for row in found] for split, found in by_split.items()}
         places = {split: [row.place for row in found] for split, found in by_split.items()}
-        messages = check_splits(labels, digests, places, class_names, thing)
+        messages = [*messages, *check_splits(labels, digests, places, class_names, thing)]
         for message in messages:
-            warnings.warn(message, DataWarning, stacklevel=4)
+            warnings.warn(message, DataWarning, stacklevel=3)
         fingerprints = {
             split: _fingerprint(found, labels[split]) for split, found in by_split.items()
         }
@@ -193,11 +198,35 @@ class RowOptions:
         return {split: tuple(row.group for row in rows) for split, rows in by_split.items()}
 
 
+def files_of_classes(splits, suffixes, received):
+    """The files in the folders of the classes: `(split, class, path)` in order.
+
+    Args:
+        splits: dict from split to its folder, from `find_splits`.
+        suffixes: in lower case.
+        received: the argument with the data, for errors.
+    """
+    found = [
+        (split, folder.name, path)
+        for split, root in splits.items()
+        for folder in sorted(path for path in root.iterdir() if path.is_dir())
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in suffixes and not path.name.startswith(".")
+    ]
+    if not found:
+        names = ", ".join(suffixes)
+        raise ValueError(f"There are no {names} files in the subfolders. Received: {received}")
+    return found
+
+
 def _units(rows):
     """For each row a string, equal for copies and for rows of one group."""
     return units_of([row.digest for row in rows], [], [row.group for row in rows])
 
 
 def _fingerprint(rows, labels):
-    content = [[row.content for row in rows], list(map(int, np.asarray(labels)))]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    contents = [
+        row.digest if isinstance(row.content, np.ndarray) else row.content for row in rows
+    ]
+    values = json.dumps([contents, list(map(int, np.asarray(labels)))])
+    return hashlib.sha256(values.encode()).hexdigest()

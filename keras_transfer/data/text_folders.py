@@ -1,11 +1,13 @@
 """Texts from a folder with a subfolder for each class."""
 
+import collections.abc
 import os
 import pathlib
 
 from keras_transfer.data.image_folders import find_splits
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.row_splits import Row, RowOptions
+from keras_transfer.data.row_splits import Row, RowOptions, files_of_classes
+from keras_transfer.data.splitting import groups_of
 from keras_transfer.data.text_tables import check_text
 
 _SUFFIX = ".txt"
@@ -15,6 +17,7 @@ _MOST_BYTES = 10 * 2**20
 
 def text_folder(
     directory: str | os.PathLike,
+    group: collections.abc.Callable | collections.abc.Mapping | None = None,
     *,
     batch_size: int = 32,
     validation_split: float | None = 0.2,
@@ -28,6 +31,7 @@ def text_folder(
 
     Args:
         directory: the folder.
+        group: as in `audio_folder`: the author of each text.
         batch_size: as in `text_table`, as all that follow.
         validation_split: fraction of each class.
         seed: of the split and of the order.
@@ -53,17 +57,14 @@ def text_folder(
     received = f"directory={os.fspath(directory)!r}"
     options = RowOptions(received, batch_size, validation_split, seed, shuffle, fold)
     splits, _ = find_splits(pathlib.Path(directory))
-    rows = [
-        Row(_read(path), folder.name, split, None, os.path.relpath(path, directory))
-        for split, root in splits.items()
-        for folder in sorted(path for path in root.iterdir() if path.is_dir())
-        for path in sorted(folder.glob(f"*{_SUFFIX}"))
-    ]
-    if not rows:
-        raise ValueError(
-            f"There are no {_SUFFIX} files in the subfolders. Received: {received}"
-        )
-    return options.splits(rows)
+    files = files_of_classes(splits, (_SUFFIX,), received)
+    groups = groups_of([os.fspath(path) for *_, path in files], group, directory)
+    return options.splits(
+        [
+            Row(_read(path), name, split, one, os.path.relpath(path, directory))
+            for (split, name, path), one in zip(files, groups, strict=True)
+        ]
+    )
 
 
 def _read(path):

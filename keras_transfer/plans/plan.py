@@ -179,9 +179,10 @@ class Plan:
     def with_exact_head(self) -> "Plan":
         """The plan with the exact solution of the head in place of its first phase.
 
-        The features in the middle of a network are small and uneven: in the steps of a plan
-        AdamW reached 59% on one data set where the exact solution reaches 80%. A plan that does
-        not start with the head alone stays as it is.
+        The features in the middle of a network, or of a network of your own, have any scale:
+        in the steps of a plan AdamW reached 59% and 61% on two data sets where the exact
+        solution reaches 80% and 94%. A plan that does not start with the head alone stays as
+        it is.
         """
         first, *rest = self.phases
         if not isinstance(first.freeze_policy, FreezeAll) or self.from_scratch:
@@ -189,7 +190,7 @@ class Plan:
         head = dataclasses.replace(
             first, solver="exact", epochs=1, views=1, augmented=False, name="exact head"
         )
-        reason = "The backbone is truncated: the head on its features is solved exactly."
+        reason = "The features may have any scale: the head is solved exactly, on scaled ones."
         return dataclasses.replace(self, phases=[head, *rest], reasons=[*self.reasons, reason])
 
     def without_exact_solution(self) -> "Plan":

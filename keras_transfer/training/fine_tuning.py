@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import keras
 import tensorflow as tf
 
+from keras_transfer._applications import APPLICATIONS
 from keras_transfer.backbones import graph
 from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.distribution.workers import all_agree, is_chief
@@ -77,7 +78,7 @@ def fine_tune(
         plan: a `Plan`; the path of a `plan.json` or a `recommend.json`; "auto", which measures
             the images first (`plans.recommend`); or None, which chooses by the numbers of
             images and classes (`plans.choose_plan`). The first phase of a chosen plan for a
-            truncated backbone is the exact head.
+            truncated backbone, or one that is not of `keras.applications`, is the exact head.
         directory: a folder for `plan.json` and, after each phase, `history.csv` and the best
             model so far as `model.keras`. Its subfolder `checkpoints` holds the state of the
             training: after a kill the same call resumes, and the call of a finished training
@@ -226,9 +227,14 @@ def _choose(model, train, size, plan, cache, time_budget, changes):
     found = with_changes(found, num_stages, size, **changes)
     if not is_solvable:
         found = found.without_exact_solution()
-    elif model.truncate_at and not (changes and len(found.phases) == 1):
+    elif _is_of_unknown_scale(model) and not (changes and len(found.phases) == 1):
         found = found.with_exact_head()
     return _for_optimizer(found, model.own_optimizer)
+
+
+def _is_of_unknown_scale(model):
+    """Whether the features are not those at the end of an application, which AdamW suits."""
+    return bool(model.truncate_at) or model.backbone.application not in APPLICATIONS
 
 
 def _for_optimizer(plan, optimizer):
