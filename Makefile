@@ -12,20 +12,20 @@ demo: $(VENV)/installed
 	$(BIN)/keras-transfer demo
 
 test: $(VENV)/test-installed
-	$(PYTEST) -m "not slow and not exhaustive"
+	$(PYTEST)
 
 # The packages whose tests are quick; another one: make test-fast FAST=tests/data
 FAST ?= tests/_statistics tests/auditing tests/calibration tests/callbacks tests/freezing \
     tests/heads tests/models tests/optimizers tests/plans tests/test__files.py \
     tests/test_contract.py
 test-fast: $(VENV)/test-installed
-	$(PYTEST) -m "not slow and not exhaustive" $(FAST)
+	$(PYTEST) $(FAST)
 
-# Several workers, kills, and the browser.
+# Several workers, kills, and the browser: one of each kind.
 test-slow: $(VENV)/test-installed
 	$(PYTEST) -m slow
 
-# Half an hour, and 16 GiB of memory.
+# Before a release: all networks, all kills, real training. An hour, and 16 GiB of memory.
 test-exhaustive: $(VENV)/test-installed
 	$(BIN)/python -m pytest -m exhaustive
 

@@ -65,8 +65,14 @@ def check(backbone, inner):
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
-@pytest.mark.parametrize("suffix", [".h5", ".keras", ".weights.h5"])
-@pytest.mark.parametrize("make", MODELS)
+@pytest.mark.parametrize(
+    ("make", "suffix"),
+    [
+        *((make, ".keras") for make in MODELS),
+        (own_layers_before, ".h5"),
+        (functional, ".weights.h5"),
+    ],
+)
 def test_a_model_with_the_network_in_it_gives_its_weights(tmp_path, make, suffix):
     inner = network()
     model, path = make(inner), tmp_path / f"own{suffix}"

@@ -10,7 +10,7 @@ def share(hits):
     return hits.count("1") / len(hits)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_hits_are_those_of_the_accuracy(data_set):
     (row,) = recipes.library("default", data_set, NETWORK, 32, seed=0)
     assert len(row["validation_hits"]) == 6
@@ -24,7 +24,7 @@ def test_the_guides_recipe_trains(data_set):
     assert 0 <= row["values"]["final_accuracy"] <= 1 and row["values"]["seconds"] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_network_is_compared_with_its_part(data_set, monkeypatch):
     # With 24 images no stage is dead otherwise.
     monkeypatch.setattr(intervals, "_MOST_LOSS", 1.0)
@@ -36,7 +36,7 @@ def test_a_network_is_compared_with_its_part(data_set, monkeypatch):
         assert row["values"]["final_accuracy"] == pytest.approx(share(row["validation_hits"]))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_candidates_are_scored_and_trained(data_set):
     *candidates, probe, _, _ = scores.ranking(data_set, [NETWORK], 32, seed=0)
     assert {row["row"] for row in candidates} == {NETWORK, f"{NETWORK}, random"}

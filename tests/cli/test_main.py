@@ -277,7 +277,7 @@ def test_preempted_run_says_so_and_ends_with_its_own_code(
     assert not list((tmp_path / "run").rglob(".lock"))
 
 
-@pytest.mark.parametrize("part", ["read_source", "augmented", "_train", "finish"])
+@pytest.mark.parametrize("part", ["read_source", "_train", "finish"])
 def test_sigterm_in_any_part_ends_with_its_own_code(
     run, plan, tmp_path, monkeypatch, capsys, part
 ):

@@ -491,7 +491,9 @@ def test_readers_are_imported_where_they_are_used():
     [
         ("clothing", {"train": 3068, "validation": 341, "test": 372}, 10),
         ("hymenoptera", {"train": 244, "validation": 153}, 2),
-        ("sign_digits", {"train": 1651, "validation": 411}, 10),
+        pytest.param(
+            "sign_digits", {"train": 1651, "validation": 411}, 10, marks=pytest.mark.exhaustive
+        ),
     ],
 )
 def test_real_folders_are_read_without_a_warning(real_data, name, num_images, num_classes):

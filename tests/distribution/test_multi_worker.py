@@ -8,8 +8,6 @@ import pytest
 from tests.conftest import DATA
 from tests.distribution import workers
 
-pytestmark = pytest.mark.slow
-
 _MODULE = "tests.distribution.training"
 
 
@@ -37,7 +35,14 @@ def alone(tmp_path_factory, pictures):
     return read(*workers.run(_MODULE, folder, num_workers=1, arguments=pictures))
 
 
-@pytest.mark.parametrize(("num_workers", "devices"), [(1, 2), (2, 1), (2, 2)])
+@pytest.mark.parametrize(
+    ("num_workers", "devices"),
+    [
+        pytest.param(1, 2, marks=pytest.mark.exhaustive),
+        pytest.param(2, 1, marks=pytest.mark.exhaustive),
+        pytest.param(2, 2, marks=pytest.mark.slow),
+    ],
+)
 def test_the_same_batches_end_in_the_same_weights(
     alone, pictures, tmp_path, num_workers, devices
 ):

@@ -10,7 +10,7 @@ import pytest
 from tests.distribution import workers
 from tests.distribution.conditions import CONDITIONS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
 _TESTS = "tests/optimizers/test_learning_rate_multiplier.py"
 # To save time, the claims about every optimizer are tested for a few of them: decoupled decay,

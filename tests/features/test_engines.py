@@ -41,7 +41,7 @@ def test_engine_computes_the_networks_output_in_order(engine, size):
         ("MobileNet", {"alpha": 0.25}),
         ("MobileNetV2", {"alpha": 0.35}),
         ("MobileNetV3Small", {}),
-        ("EfficientNetV2B0", {}),
+        pytest.param("EfficientNetV2B0", {}, marks=pytest.mark.exhaustive),
     ],
 )
 def test_engines_agree(name, arguments):

@@ -86,8 +86,10 @@ def test_figures_of_all_commands_are_part_of_the_page(run, command):
     assert "#4c72b0" not in text[text.index('<section id="findings"') :]
 
 
-@pytest.mark.parametrize("command", SAID)
-@pytest.mark.parametrize("broken", ["text", {"a": 1}, [1, None]])
+@pytest.mark.parametrize(
+    ("command", "broken"),
+    [*((command, [1, None]) for command in SAID), ("audit", "text"), ("audit", {"a": 1})],
+)
 def test_values_of_a_wrong_kind_do_not_stop_the_page(run, command, broken):
     content = {key: broken for key in contents()[command]}
     (run / f"{command}.json").write_text(json.dumps(content))

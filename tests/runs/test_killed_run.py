@@ -14,10 +14,7 @@ import pytest
 from keras_transfer import freezing, plans
 from tests.pictures import colour_folder
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(os.name == "nt", reason="Windows has neither signal"),
-]
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has neither signal")
 PLAN = plans.Plan(
     [
         plans.Phase(freezing.FreezeAll(), epochs=1, learning_rate=1e-2),
@@ -65,7 +62,15 @@ def undisturbed(given, tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("part", "name", "code"),
-    [("evaluation", "SIGTERM", 75), ("export", "SIGTERM", 75), ("page", "SIGKILL", -9)],
+    [
+        pytest.param("evaluation", "SIGTERM", 75, marks=pytest.mark.slow),
+        *(
+            pytest.param(part, name, code, marks=pytest.mark.exhaustive)
+            for part in PARTS
+            for name, code in (("SIGTERM", 75), ("SIGKILL", -9))
+            if (part, name) != ("evaluation", "SIGTERM")
+        ),
+    ],
 )
 def test_the_same_command_makes_the_run_whole(given, undisturbed, tmp_path, part, name, code):
     process = start(given, tmp_path)

@@ -54,17 +54,17 @@ def tuned(folder, train, validation=None, with_cache=True, **arguments):
     )
 
 
-@pytest.mark.parametrize("with_cache", [True, False])
 @pytest.mark.parametrize(
-    ("train", "steps"),
+    ("train", "steps", "with_cache"),
     [
-        (lambda: (IMAGES, LABELS, np.ones(12)), None),
-        (lambda: (IMAGES.tolist(), list(LABELS)), None),
-        (Batches, None),
-        (lambda: Batches(endless=True), 3),
-        (generator, 3),
-        (lambda: generator(9), 3),  # three epochs, and not a batch more
-        (lambda: dataset().repeat(), 3),
+        (lambda: (IMAGES, LABELS, np.ones(12)), None, True),
+        (lambda: (IMAGES.tolist(), list(LABELS)), None, False),
+        (Batches, None, True),
+        (lambda: Batches(endless=True), 3, False),
+        (generator, 3, True),
+        (lambda: generator(9), 3, False),  # three epochs, and not a batch more
+        (lambda: dataset().repeat(), 3, True),
+        (lambda: dataset().repeat(), 3, False),
     ],
     ids=[
         "weights",
@@ -74,6 +74,7 @@ def tuned(folder, train, validation=None, with_cache=True, **arguments):
         "generator",
         "9 batches",
         "repeat",
+        "repeat without cache",
     ],
 )
 def test_training_takes_what_keras_takes(tmp_path, train, steps, with_cache):

@@ -101,8 +101,10 @@ def test_model_in_the_middle_of_a_training_is_as_it_was(make):
     assert state(model) == before
 
 
-@pytest.mark.parametrize("name", ["adam with averages", "schedule", "scaled multiplier"])
-@pytest.mark.parametrize("trained", [False, True], ids=["fresh", "trained before"])
+@pytest.mark.parametrize(
+    ("name", "trained"),
+    [("adam with averages", True), ("schedule", False), ("scaled multiplier", True)],
+)
 def test_training_afterwards_gives_the_same_weights(name, trained):
     weights = []
     for finds in (False, True):
