@@ -549,4 +549,6 @@ def _of_heads(heads, part):
 def _is_active(operation):
     if not isinstance(operation, keras.Layer):
         return False
-    return bool(operation.trainable_variables) or is_random(operation)
+    # Not `trainable_variables`: BatchNormalization with frozen statistics may train the rest.
+    trains = any(variable.trainable for variable in operation.variables)
+    return trains or is_random(operation)

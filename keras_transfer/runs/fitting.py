@@ -237,8 +237,7 @@ def fit(
     ):
         if is_asked:
             splits.check_classes(what)
-    if hierarchy is not None:
-        hierarchy = read_hierarchy(hierarchy, tuple(splits.class_names))
+    kinds = None if hierarchy is None else read_hierarchy(hierarchy, (*splits.class_names,))
     predicted = task_of(splits.task)
     if not isinstance(backbone, Backbone):
         with placement.scope(), _dtype_policy(precision, placement):
@@ -280,8 +279,8 @@ def fit(
             if not isinstance(data, ImageSplits):
                 divided = division_of(splits, data, labels)
             found = {"class_names": list(splits.class_names), "task": splits.task}
-            if hierarchy is not None:
-                found["class_hierarchy"] = hierarchy.to_json()
+            if kinds is not None:
+                found["class_hierarchy"] = kinds.to_json()
             folder.describe({**settings, **found, **divided})
         if verbose:
             counts = ", ".join(f"{count} {name}" for name, count in splits.num_images.items())

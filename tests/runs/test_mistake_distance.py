@@ -18,6 +18,7 @@ def described(run, hierarchy):
     (run / "run.json").write_text(json.dumps({**settings, "class_hierarchy": hierarchy}))
 
 
+@pytest.mark.slow
 def test_fit_keeps_the_hierarchy_and_evaluate_measures_by_it(tmp_path):
     colour_folder(tmp_path / "photos")
     (tmp_path / "kinds.json").write_text(json.dumps(KINDS))
