@@ -139,7 +139,9 @@ def self_supervised(
     watch = _Collapse(embedding, sample)
     dataset = _pairs(cached, min(batch_size, cached.num_images), seed)
     try:
-        history = pairs.fit(dataset, epochs=epochs, callbacks=[watch], verbose=verbose)
+        history = pairs.fit(
+            dataset, epochs=epochs, callbacks=[watch], verbose=verbose, shuffle=False
+        )
     except CollapseError:
         for variable, value in zip(embedding.variables, weights, strict=True):
             variable.assign(value)
@@ -226,10 +228,10 @@ def _views_of(dataset, augmentation):
         return source.examples(start).map(lambda image, *others: (image, 0))
 
     fingerprint = source.fingerprint and f"{source.fingerprint} unlabelled"
-    source = dataclasses.replace(
+    made = dataclasses.replace(
         source, examples=examples, augmentation=augmentation, fingerprint=fingerprint
     )
-    return LabeledDataset(plain, ["unlabelled"], source.num_images, source)
+    return LabeledDataset(plain, ["unlabelled"], made.num_images, made)
 
 
 def _embedding(model):
