@@ -180,7 +180,7 @@ def _probes(name, train, test, seed):
 
 
 def _solved(rows, labels, start):
-    """A regression with a fixed penalty, since one label of a class leaves none to choose on."""
+    """A regression with a fixed penalty: one label of a class leaves none to choose on."""
     rows, mean, deviation = standardized(rows)
     if start is not None:
         start = start[0] * deviation[:, None], start[1] + mean @ start[0]

@@ -21,8 +21,8 @@ _FEWEST_VIEWS = 4
 _FEWEST_IMAGES = 16
 # Images on which the effective rank is measured.
 _MOST_MEASURED = 512
-# A collapsed network keeps a part of its directions that is far below this one.
-_LEAST_RANK = 0.25
+# Below these parts of the start, features or projections have collapsed.
+_LEAST_RANK, _LEAST_SPREAD = 0.02, 0.05
 _WIDTH = 256
 
 
@@ -136,7 +136,7 @@ def self_supervised(
         pairs.compile(keras.optimizers.AdamW(schedule), objective, jit_compile=False)
     sample = cached.arrays()[0][:_MOST_MEASURED]
     weights = [np.asarray(variable) for variable in embedding.variables]
-    watch = _Collapse(embedding, sample)
+    watch = _Collapse(embedding, pairs.get_layer("projector"), sample)
     dataset = _pairs(cached, min(batch_size, cached.num_images), seed)
     try:
         history = pairs.fit(
@@ -171,29 +171,36 @@ def effective_rank(features):
 
 
 class _Collapse(keras.callbacks.Callback):
-    """Raises `CollapseError` after an epoch in which the features lost their directions."""
+    """Raises `CollapseError` after an epoch in which images lost their differences."""
 
-    def __init__(self, embedding, sample):
+    def __init__(self, embedding, projector, sample):
         super().__init__()
-        self._embedding, self._sample = embedding, sample
-        self.before = self.now = self._measure()
+        self._networks, self._sample = (embedding, projector), sample
+        self.before, self._spreads = self._measure()
+        self.now = self.before
 
     def on_epoch_end(self, epoch, logs=None):
-        self.now = self._measure()
+        self.now, spreads = self._measure()
+        kept = min(
+            now / max(old, 1e-30) for now, old in zip(spreads, self._spreads, strict=True)
+        )
         loss = (logs or {}).get("loss", 0.0)
-        if self.now < max(1.5, _LEAST_RANK * self.before) or not np.isfinite(loss):
+        has_directions = self.now >= max(1.5, _LEAST_RANK * self.before)
+        if not (has_directions and kept >= _LEAST_SPREAD and np.isfinite(loss)):
             raise CollapseError(
-                f"In epoch {epoch + 1} the features collapsed: they use {self.now:.1f} "
-                f"directions instead of {self.before:.1f} (effective rank), and the loss is "
-                f"{loss:.3g}. The model has its weights from before. Lower `learning_rate`, or "
-                "train fewer stages."
+                f"In epoch {epoch + 1} the features collapsed: {kept:.1%} of the deviation "
+                f"between images is left, in {self.now:.1f} directions instead of "
+                f"{self.before:.1f}, and the loss is {loss:.3g}. The model has its weights "
+                "from before. Lower `learning_rate`, or train fewer stages."
             )
 
     def _measure(self):
+        """The effective rank of features, and the deviations of these and of projections."""
+        embedding, projector = self._networks
         blocks = np.array_split(self._sample, max(1, len(self._sample) // 64))
-        return effective_rank(
-            np.concatenate([self._embedding(block, training=False) for block in blocks])
-        )
+        rows = np.concatenate([embedding(block, training=False) for block in blocks])
+        projected = np.asarray(projector(rows, training=False))
+        return effective_rank(rows), (rows.std(axis=0).mean(), projected.std(axis=0).mean())
 
 
 def _check(model, epochs, views, batch_size):
