@@ -1,5 +1,6 @@
 """What helps with few labels and few weights: related classes, unlabelled images, updates."""
 
+import math
 import os
 import tempfile
 import time
@@ -64,6 +65,7 @@ def related_classes(row, data_set, image_size, seed, limit=None, wordnet=None):
         for name, begin in (("start", start), ("zero", None)):
             found = _solved(train.features[chosen], train.labels[chosen], begin)
             values[f"{name}_{number}"] = _accuracy(found, test)
+        values[f"gain_{number}"] = values[f"start_{number}"] - values[f"zero_{number}"]
     return [{"row": row, "values": values}]
 
 
@@ -88,6 +90,9 @@ def self_supervised(row, data_set, network, image_size, epochs, seed, limit=None
             )
             values |= _probes(name, *pair, seed)
         values |= _tuned_with_few(splits, before, model.backbone, cache, seed)
+        for number in (*_LABELS, "tuned_5"):
+            gain = values[f"pretrained_{number}"] - values[f"imagenet_{number}"]
+            values[f"gain_{number}"] = gain
     return [{"row": row, "values": values}]
 
 
@@ -113,41 +118,48 @@ def _tuned_with_few(splits, before, after, cache, seed):
 
 
 def low_rank(row, data_set, network, image_size, rank, batch_norm, seed, limit=None):
-    """The last stage with low-rank updates (`rank`), or whole (None); the size of a delta."""
-    keras.utils.set_random_seed(seed)
+    """The last stage with low-rank updates beside the whole one, and the size of the deltas."""
     with images.opened(data_set, limit) as opened, tempfile.TemporaryDirectory() as directory:
         splits = data.image_folder(opened.path, image_size)
-        policy = freezing.UnfreezeLast(1, batch_norm=batch_norm)
-        number = len(splits.class_names)
-        model = networks.transfer_model(network, image_size, number, policy)
-        if rank is not None:
-            policy = models.add_lora(model, rank)
-        used = time.process_time()
-        plan = plans.Plan(
-            [
-                plans.Phase(freezing.FreezeAll(), 5, 1e-3, views=4),
-                plans.Phase(policy, 15, 1e-3 if rank is None else 6e-3, views=4),
-            ]
+        whole, lower = (
+            _last_stage(splits, network, image_size, directory, seed, *how)
+            for how in ((None, "frozen"), (rank, batch_norm))
         )
-        train = data.Augmentation(crop=0.6, rotation=0.05, contrast=0.2)(splits.train)
-        cache = features.FeatureCache(directory)
-        training.fine_tune(model, train, splits.validation, plan, cache=cache, verbose=0)
-        values = {"processor_seconds": time.process_time() - used}
-        model.freeze_policy = policy
-        path = os.path.join(directory, "delta.npz")
-        models.save_delta(model, path)
-        values["trained_weights"] = sum(
-            int(np.prod(variable.shape)) for variable in model.backbone.trainable_variables
-        )
-        values["delta_bytes"] = os.path.getsize(path)
-        found = model.evaluate(splits.validation, verbose=0, return_dict=True)
-        values["final_accuracy"] = round(found["accuracy"], 6)
-        if rank is not None:
-            merged = models.merge_lora(model)
-            batch = next(iter(splits.validation))[0]
-            pair = (one.predict(batch, verbose=0) for one in (model, merged))
-            values["merge_difference"] = float(np.abs(np.subtract(*pair)).max())
+    values = {f"whole_{name}": value for name, value in whole.items()} | lower
+    values["accuracy_loss"] = whole["accuracy"] - lower["accuracy"]
+    for name in ("weights", "bytes"):
+        values[f"share_of_{name}"] = lower[name] / whole[name]
     return [{"row": row, "values": values}]
+
+
+def _last_stage(splits, network, image_size, directory, seed, rank, batch_norm):
+    keras.utils.set_random_seed(seed)
+    policy = freezing.UnfreezeLast(1, batch_norm=batch_norm)
+    number = len(splits.class_names)
+    model = networks.transfer_model(network, image_size, number, policy)
+    if rank is not None:
+        policy = models.add_lora(model, rank)
+    phases = [
+        plans.Phase(freezing.FreezeAll(), 5, 1e-3, views=4),
+        plans.Phase(policy, 15, 1e-3 if rank is None else 6e-3, views=4),
+    ]
+    train = data.Augmentation(crop=0.6, rotation=0.05, contrast=0.2)(splits.train)
+    cache, used = features.FeatureCache(directory), time.process_time()
+    plan = plans.Plan(phases)
+    training.fine_tune(model, train, splits.validation, plan, cache=cache, verbose=0)
+    values = {"processor_seconds": time.process_time() - used}
+    model.freeze_policy = policy
+    path = os.path.join(directory, "delta.npz")
+    models.save_delta(model, path)
+    values["weights"] = sum(math.prod(v.shape) for v in model.backbone.trainable_variables)
+    values["bytes"] = os.path.getsize(path)
+    found = model.evaluate(splits.validation, verbose=0, return_dict=True)
+    values["accuracy"] = round(found["accuracy"], 6)
+    if rank is not None:
+        batch = next(iter(splits.validation))[0]
+        pair = (one.predict(batch, verbose=0) for one in (model, models.merge_lora(model)))
+        values["merge_difference"] = float(np.abs(np.subtract(*pair)).max())
+    return values
 
 
 def sizes(row, data_set, network, image_sizes, seed, limit=None):

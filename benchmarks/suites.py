@@ -157,16 +157,13 @@ def relations(options):
 
     for data_set, seed in itertools.product(chosen, seeds):
         if data_set in ("hymenoptera", "clothing"):
-            yield job("related_classes", "start", data_set, seed, 224, wordnet=options.wordnet)
+            yield job("related_classes", data_set, data_set, seed, 224, wordnet=options.wordnet)
         if data_set in ("sign_digits", "xray"):
             more = {"network": "MobileNetV2", "epochs": 1 if options.quick else 20}
-            yield job("self_supervised", "VICReg", data_set, seed, 96, **more)
+            yield job("self_supervised", data_set, data_set, seed, 96, **more)
         if data_set == "sign_digits":
-            for row, rank, batch_norm in (
-                ("last stage", None, "frozen"), ("rank 8", 8, "frozen"),
-                ("rank 8, affine", 8, "affine"),
-            ):  # fmt: skip
-                more = {"network": "MobileNetV2", "rank": rank, "batch_norm": batch_norm}
+            for row, batch_norm in (("rank 8", "frozen"), ("rank 8, affine", "affine")):
+                more = {"network": "MobileNetV2", "rank": 8, "batch_norm": batch_norm}
                 yield job("low_rank", row, data_set, seed, 96, **more)
         if data_set in ("hymenoptera", "clothing") and seed == 0:
             many = [32, 64] if options.quick else [64, 96, 128, 160, 224]

@@ -57,11 +57,10 @@ class SizeProbes:
     def conclusion(self) -> str:
         """Which size to take, and what another size in use costs, in a sentence."""
         best = max(self.sizes, key=lambda probe: probe.accuracy)
-        parts = [
-            f"Images of {best.size} pixels give the highest accuracy, {best.accuracy:.1%}; "
-            f"{self.smallest_sufficient} pixels are not significantly worse "
-            f"(n = {self.num_images})."
-        ]
+        parts = [f"Images of {best.size} pixels give the highest accuracy, {best.accuracy:.1%}"]
+        if self.smallest_sufficient != best.size:
+            parts[0] += f"; {self.smallest_sufficient} pixels are not significantly worse"
+        parts[0] += f" (n = {self.num_images})."
         losses = [
             (probe.served[probe.size] - accuracy, probe.size, size)
             for probe in self.sizes

@@ -38,7 +38,7 @@ def test_each_size_is_trained_on_and_used_at_all_sizes(probes):
     large = probes.sizes[1]
     assert large.accuracy == large.served[16] == 1.0
     assert large.served[8] < 0.9
-    assert "Trained at 16 and used at 8 pixels" in probes.conclusion
+    assert "Trained at 8 and used at 16 pixels" in probes.conclusion
     assert len(probes.rows()) == 3
     assert probes.to_json()["sizes"][1]["served"]["16"] == 1.0
 
