@@ -36,7 +36,7 @@ def save_delta(model: TransferModel, path: str | os.PathLike) -> None:
     Example:
         >>> images = np.zeros((1, 16, 16, 3))
         >>> untrained = model.copy()
-        >>> model.get_layer("head_output").bias.assign([1.0, 2.0, 3.0])
+        >>> model.get_layer("head_output").set_weights([np.ones((8, 3)), np.arange(3.0)])
         >>> models.save_delta(model, "delta.npz")
         >>> models.load_delta(untrained, "delta.npz")
         >>> np.array_equal(*(one.predict(images, verbose=0) for one in (model, untrained)))
