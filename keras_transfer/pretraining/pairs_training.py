@@ -199,7 +199,8 @@ class _Collapse(keras.callbacks.Callback):
         embedding, projector = self._networks
         blocks = np.array_split(self._sample, max(1, len(self._sample) // 64))
         rows = np.concatenate([embedding(block, training=False) for block in blocks])
-        projected = np.asarray(projector(rows, training=False))
+        # As in training: at first the moving statistics of the projector say nothing.
+        projected = np.asarray(projector(rows, training=True))
         return effective_rank(rows), (rows.std(axis=0).mean(), projected.std(axis=0).mean())
 
 
