@@ -85,8 +85,10 @@ def solve_head(
     (((solution, constant),),) = fit_regressions(rows, labels, weights[None], [penalty], start)
     # The head takes the features as they are.
     solution = solution / deviation[:, None]
-    # A class without an image keeps a probability of zero.
+    # A class without an image keeps its start, or a probability of zero.
     kernel, bias = np.zeros(dense.kernel.shape), np.full(dense.bias.shape, -100.0)
+    if model.head_start is not None:
+        kernel, bias = (part.copy() for part in model.head_start)
     kernel[:, classes], bias[classes] = solution, constant - mean @ solution
     dense.set_weights([kernel, bias])
     return penalty

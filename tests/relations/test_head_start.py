@@ -68,6 +68,19 @@ def test_the_exact_solution_is_pulled_to_the_start(source, tmp_path):
     assert (model.predict(images, verbose=0).argmax(axis=1) == [0, 1]).all()
 
 
+def test_a_class_without_a_label_keeps_its_start(source, tmp_path):
+    model = model_of(source, num_classes=3)
+    kinds = {**KINDS, "wasps": "insect"}
+    start_head(model, source, Hierarchy.from_edges(kinds, ["ants", "bees", "wasps"]), SOURCES)
+    begun = model.layers[-1].get_weights()
+    images = np.random.default_rng(1).uniform(0, 255, (2, 16, 16, 3)).astype("float32")
+    dataset = tf.data.Dataset.from_tensor_slices((images, [0, 1])).batch(2)
+    training.solve_head(model, features.FeatureCache(tmp_path).extract(model, dataset))
+    for before, after in zip(begun, model.layers[-1].get_weights(), strict=True):
+        np.testing.assert_array_equal(before[..., 2], after[..., 2])
+        assert not np.array_equal(before[..., :2], after[..., :2])
+
+
 def test_another_classifier_is_refused(source):
     model = model_of(source)
     model.backbone.get_layer("conv2d").kernel.assign_add(np.ones((3, 3, 3, 6)))
