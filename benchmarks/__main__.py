@@ -39,6 +39,7 @@ def parse(arguments=None):
     parser.add_argument("--backbone", nargs="+", choices=networks.NETWORKS)
     parser.add_argument("--rounds", type=_positive, help="repetitions; each suite has its own")
     parser.add_argument("--seeds", type=_positive, default=1, help="how many (default: 1)")
+    parser.add_argument("--wordnet", help="the folder with WordNet's data.noun")
     parser.add_argument("--quick", action="store_true", help="a smoke test of tiny sizes")
     parser.add_argument("--output", default="results.json", help="default: results.json")
     parser.add_argument("--resume", action="store_true", help="keep what the output file holds")

@@ -141,6 +141,36 @@ def audit(options):
             yield Job("audit", f"audits.{function}", arguments, group, 0, number, options.quick)
 
 
+def relations(options):
+    """Few labels and few weights: related classes, unlabelled images, updates, sizes."""
+    size, limit = (64, 24) if options.quick else (None, None)
+    seeds = range(options.rounds or (1 if options.quick else 3))
+    chosen = options.data or ("hymenoptera", "clothing", "sign_digits", "xray")
+
+    def job(function, row, data_set, seed, default_size, **more):
+        arguments = {"row": row, "data_set": data_set, "seed": seed, "limit": limit, **more}
+        if default_size is not None:
+            arguments["image_size"] = size or default_size
+        group = {"data": data_set, "what": function.replace("_", " ")}
+        function = f"few_labels.{function}"
+        return Job("relations", function, arguments, group, seed, 0, options.quick)
+
+    for data_set, seed in itertools.product(chosen, seeds):
+        if data_set in ("hymenoptera", "clothing"):
+            yield job("related_classes", data_set, data_set, seed, 224, wordnet=options.wordnet)
+        if data_set in ("sign_digits", "xray"):
+            more = {"network": "MobileNetV2", "epochs": 1 if options.quick else 20}
+            yield job("self_supervised", data_set, data_set, seed, 96, **more)
+        if data_set == "sign_digits":
+            for row, batch_norm in (("rank 8", "frozen"), ("rank 8, affine", "affine")):
+                more = {"network": "MobileNetV2", "rank": 8, "batch_norm": batch_norm}
+                yield job("low_rank", row, data_set, seed, 96, **more)
+        if data_set in ("hymenoptera", "clothing") and seed == 0:
+            many = [32, 64] if options.quick else [64, 96, 128, 160, 224]
+            more = {"network": "MobileNetV2", "image_sizes": many}
+            yield job("sizes", "probes", data_set, seed, None, **more)
+
+
 def gpu(options):
     """The same on a GPU and, where there is none, on the CPU."""
     size, many, few, rounds = (64, 64, 2, 2) if options.quick else (224, 2048, 10, 3)
@@ -170,6 +200,7 @@ SUITES = {
         inputs,
         zoos,
         audit,
+        relations,
         gpu,
     )
 }

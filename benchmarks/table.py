@@ -42,6 +42,17 @@ _LIMITS |= {
     ("audit", "copies", f"recall_{kind}"): (">=", 0.95)
     for kind in ("resized", "compressed", "mirrored", "cropped", "cropped_around")
 }
+_LIMITS |= {
+    ("relations", "hymenoptera", "no_label"): (">=", 0.88),
+    ("relations", "clothing", "gain_1"): (">=", 0.12),
+    ("relations", "clothing", "gain_20"): (">=", 0.0),
+    ("relations", "sign_digits", "gain_5"): (">=", 0.14),
+    ("relations", "sign_digits", "gain_tuned_5"): (">=", 0.06),
+    ("relations", "sign_digits", "seconds"): ("<=", 120),
+    ("relations", "rank 8", "accuracy_loss"): ("<=", 0.02),
+    ("relations", "rank 8", "share_of_weights"): ("<=", 0.12),
+    ("relations", "rank 8", "share_of_bytes"): ("<=", 0.2),
+}
 # Follow from other values, or only say how much was measured.
 _NOT_SHOWN = ("images", "pictures", "steps")
 

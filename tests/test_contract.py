@@ -9,7 +9,7 @@ import keras
 import pytest
 
 import keras_transfer
-from keras_transfer import callbacks, data, freezing, heads, models, optimizers
+from keras_transfer import callbacks, data, freezing, heads, models, optimizers, pretraining
 from keras_transfer.backbones import Backbone, MelSpectrogram
 from keras_transfer.backbones.layer_copies import ConfiguredLayer
 from keras_transfer.backbones.preprocessing import Preprocessing
@@ -74,7 +74,7 @@ ROUND_TRIPS = [
     freezing.FreezeAll(),
     freezing.FreezeNone(batch_norm="trainable"),
     freezing.FreezeUpTo("a"),
-    freezing.UnfreezeLast(2),
+    freezing.UnfreezeLast(2, batch_norm="affine"),
     freezing.FreezePatterns([("a.*", "trainable"), "b"], batch_norm="trainable"),
     MelSpectrogram(num_mel_bins=8, offset=0.0),
     heads.DenseHead(2, hidden_units=(3,), dropout=0.1),
@@ -92,6 +92,8 @@ ROUND_TRIPS = [
     Preprocessing("torch"),
     Preprocessing(mean=(1.0, 2.0, 3.0), std=2.0, scale=0.5, channel_order="bgr"),
     optimizers.LearningRateMultiplier("sgd", {"a/.*": 0.5, ".*": 1.0}),
+    pretraining.VICReg(invariance=10.0),
+    pretraining.SimCLR(temperature=0.5),
     data.Augmentation(flip="horizontal", rotation=0.1, mixup=0.2, seed=3),
 ]
 
@@ -117,8 +119,9 @@ def test_every_class_that_keras_saves_is_tested():
 # A package imports only packages below its line; `docs/architecture.md` gives the reasons.
 LAYERS = (
     {"cli"}, {"runs"}, {"auditing"}, {"transferability"}, {"explanations"}, {"calibration"},
-    {"training"}, {"plans"}, {"serving"}, {"callbacks"}, {"features"}, {"models"},
-    {"freezing"}, {"optimizers"}, {"heads"}, {"backbones"}, {"data"}, {"distribution"},
+    {"training"}, {"plans"}, {"pretraining"}, {"relations"}, {"serving"}, {"callbacks"},
+    {"features"}, {"models"}, {"freezing"}, {"optimizers"}, {"heads"}, {"backbones"}, {"data"},
+    {"distribution"},
     {"_statistics"}, {"_figures"}, {"_progress"}, {"_applications"}, {"_text"},
     {"_records"}, {"_files"},
     {"version"},

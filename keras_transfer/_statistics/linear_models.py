@@ -130,11 +130,11 @@ def standardized(features):
     return ((features - mean) / deviation).astype(features.dtype), mean, deviation
 
 
-def best_penalty(rows, labels, penalties, folds, weights=1.0):
+def best_penalty(rows, labels, penalties, folds, weights=1.0, start=None):
     """The penalty with the highest mean accuracy on the folds' validation parts.
 
     Of equally good ones, or without folds, it is the largest. The weights of the images count
-    in the fits only.
+    in the fits only. `start` is as for `fit_regressions`.
     """
     if not folds:
         return max(penalties)
@@ -147,19 +147,21 @@ def best_penalty(rows, labels, penalties, folds, weights=1.0):
             for kernel, bias in path
         ]
         for (_, validation), path in zip(
-            folds, fit_regressions(rows, labels, weights, penalties), strict=True
+            folds, fit_regressions(rows, labels, weights, penalties, start), strict=True
         )
     ]
     return penalties[int(np.mean(accuracies, axis=0).argmax())]
 
 
-def fit_regressions(rows, labels, weights, penalties):
+def fit_regressions(rows, labels, weights, penalties, start=None):
     """Multinomial logistic regressions: one for each row of weights and each penalty.
 
     Each minimizes the weighted mean of the cross-entropy plus `penalty / 2` times the sum of
     the squared kernel; the bias is not penalized. Rows are standardized features, labels count
     from 0 without gaps, a weight of 0 leaves an image out. Each fit starts at the solution of
     the penalty before, which is fastest in descending order.
+
+    With `start`, a kernel and a bias, the penalty is on the difference to that kernel.
 
     Returns for each row of weights a list of `(kernel, bias)`, of shapes `(features, classes)`
     and `(classes,)`, for each penalty.
@@ -175,6 +177,10 @@ def fit_regressions(rows, labels, weights, penalties):
         concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
         warnings.simplefilter("ignore", ConvergenceWarning)
+        if start is not None:
+            return list(
+                pool.map(lambda row: _path_from(start, rows, labels, row, penalties), weights)
+            )
         return list(pool.map(lambda row: _fit_path(rows, labels, row, penalties), weights))
 
 
@@ -192,6 +198,36 @@ def _fit_path(rows, labels, weights, penalties):
         if is_binary:
             kernel, bias = np.hstack([-kernel, kernel]) / 2, np.append(-bias, bias) / 2
         path.append((kernel.copy(), bias.copy()))
+    return path
+
+
+def _path_from(start, rows, labels, weights, penalties):
+    """The same as `_fit_path`, with a penalty on the difference to a start."""
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
+    kernel, bias = (np.asarray(part, "float64") for part in start)
+    used = weights > 0
+    rows, weights = rows[used].astype("float64"), weights[used] / weights.sum()
+    is_class = np.eye(len(bias))[labels[used]]
+    offsets = rows @ kernel + bias
+
+    def loss(parameters, penalty):
+        moved = parameters.reshape(-1, len(bias))
+        logs = log_softmax(offsets + rows @ moved[:-1] + moved[-1], axis=1)
+        slopes = weights[:, None] * (np.exp(logs) - is_class)
+        value = penalty / 2 * np.sum(moved[:-1] ** 2) - np.sum(weights @ (is_class * logs))
+        gradient = np.vstack([rows.T @ slopes + penalty * moved[:-1], slopes.sum(axis=0)])
+        return value, gradient.ravel()
+
+    parameters, path = np.zeros((len(kernel) + 1) * len(bias)), []
+    for penalty in penalties:
+        options = {"maxiter": _MOST_ITERATIONS}
+        parameters = minimize(
+            loss, parameters, (penalty,), jac=True, method="L-BFGS-B", options=options
+        ).x
+        moved = parameters.reshape(-1, len(bias))
+        path.append((kernel + moved[:-1], bias + moved[-1]))
     return path
 
 

@@ -76,16 +76,29 @@ def every_layer(layers):
 
 
 def trainable_flags(layers):
-    """Which layers and variables train, as a config: it has those set by hand."""
+    """Which layers and variables train, as a config: it has those set by hand.
+
+    Composite layers of Keras forget the low-rank updates (LoRA) of the layers inside of them.
+    """
+    inner = every_layer(layers)
     return {
-        "layers": [layer.trainable for layer in every_layer(layers)],
+        "updates": [
+            [place, layer.lora_rank, layer.lora_alpha]
+            for place, layer in enumerate(inner)
+            if getattr(layer, "lora_enabled", False)
+        ],
+        "layers": [layer.trainable for layer in inner],
         "variables": [variable.trainable for variable in _variables(layers)],
     }
 
 
 def set_trainable_flags(layers, flags):
     """Sets what `trainable_flags` returned for the same layers of a copy."""
-    for layer, trainable in zip(every_layer(layers), flags["layers"], strict=True):
+    inner = every_layer(layers)
+    for place, rank, alpha in flags.get("updates", ()):
+        if not inner[place].lora_enabled:
+            inner[place].enable_lora(rank, lora_alpha=alpha)
+    for layer, trainable in zip(inner, flags["layers"], strict=True):
         layer.trainable = trainable
     for variable, trainable in zip(_variables(layers), flags["variables"], strict=True):
         variable.trainable = trainable

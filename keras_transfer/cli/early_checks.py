@@ -40,7 +40,9 @@ def check(options):
         )
     if run is not None and not os.path.isfile(os.path.join(run, "run.json")):
         raise FileNotFoundError(no_run_message(run))
-    for name, words in (("weights", ("imagenet", "none")), ("plan", ("auto",))):
+    for name, words in (
+        ("weights", ("imagenet", "none")), ("plan", ("auto",)), ("hierarchy", ("wordnet",)),
+    ):  # fmt: skip
         path = getattr(options, name, None)
         if path is not None and path.lower() not in words and not os.path.exists(path):
             raise FileNotFoundError(

@@ -28,6 +28,7 @@ def run(options):
             balance=options.balance,
             batch_size=options.batch_size,
             **reading_of(options),
+            hierarchy=options.hierarchy,
             plan=options.plan,
             time_budget=options.time_budget,
             unfreeze=options.unfreeze,

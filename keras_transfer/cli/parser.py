@@ -111,6 +111,12 @@ def _add_fit(commands):
     )
     add_reading(fit)
     fit.add_argument(
+        "--hierarchy",
+        metavar="FILE",
+        help="'wordnet', or a JSON file with an object from each class to what it is a kind "
+        "of: the page and `evaluate` measure how far mistakes are from the right class",
+    )
+    fit.add_argument(
         "--folds",
         type=several,
         metavar="NUMBER",

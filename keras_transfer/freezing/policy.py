@@ -17,13 +17,14 @@ class FreezePolicy(abc.ABC):
     Args:
         batch_norm: `"frozen"` (the default) freezes every BatchNormalization of the backbone,
             in the trained part too: scale, offset and the moving statistics, which would drift
-            on small batches. `"trainable"` trains those in the trained part.
+            on small batches. `"trainable"` trains those in the trained part, `"affine"` their
+            scale and offset alone.
     """
 
     def __init__(self, batch_norm: str = "frozen"):
-        if batch_norm not in ("frozen", "trainable"):
+        if batch_norm not in ("frozen", "trainable", "affine"):
             raise ValueError(
-                "`batch_norm` must be 'frozen' or 'trainable'. "
+                "`batch_norm` must be 'frozen', 'trainable' or 'affine'. "
                 f"Received: batch_norm={batch_norm!r}"
             )
         self.batch_norm = batch_norm
@@ -59,17 +60,22 @@ class FreezePolicy(abc.ABC):
         """
         backbone = getattr(backbone, "backbone", backbone)
         trainable = set(self.trainable_layers(backbone))
+        affine: set[int] = set()
         backbone.trainable = True
         for layer in backbone.layers:
             for inner in every_layer([layer]):
-                inner.trainable = layer.name in trainable and not self._keeps_frozen(inner)
-        trained = _trained_variables(every_layer(backbone.layers))
+                is_trained = layer.name in trainable and not self._keeps_frozen(inner)
+                # With `trainable=False` it uses its statistics and does not change them.
+                is_affine = is_trained and self.batch_norm == "affine" and _is_batch_norm(inner)
+                inner.trainable = is_trained and not is_affine
+                if is_affine:
+                    affine |= {id(variable) for variable in inner._trainable_variables}
+        trained = _trained_variables(every_layer(backbone.layers)) | affine
         for variable in backbone.variables:
             variable.trainable = id(variable) in trained
 
     def _keeps_frozen(self, layer):
-        is_batch_norm = isinstance(layer, keras.layers.BatchNormalization)
-        return is_batch_norm and self.batch_norm == "frozen"
+        return _is_batch_norm(layer) and self.batch_norm == "frozen"
 
     def get_config(self):
         """The arguments of the policy."""
@@ -115,6 +121,10 @@ class FreezePolicy(abc.ABC):
     def __repr__(self):
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
+
+
+def _is_batch_norm(layer):
+    return isinstance(layer, keras.layers.BatchNormalization)
 
 
 def _trained_variables(layers):

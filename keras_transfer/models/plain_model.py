@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_transfer.backbones import graph
+from keras_transfer.backbones.frozen_mode import set_trainable_flags, trainable_flags
 from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.heads import GeneralizedMeanPooling
 from keras_transfer.heads.scaled_dense import ScaledDense
@@ -36,11 +37,13 @@ def plain_model(model):
     plain = keras.Model(named, graph.replay(model, inputs, clone), name=model.name)
     for operation, copy in copies.items():
         if isinstance(copy, keras.Layer):
+            copy.trainable = operation.trainable
+            if type(copy) is type(operation):  # the base kernel of LoRA stays frozen
+                set_trainable_flags([copy], trainable_flags([operation]))
             if isinstance(operation, ScaledDense):
                 graph.set_layer_weights(copy, list(operation.as_plain()))
             else:
                 graph.copy_state(operation, copy)
-            copy.trainable = operation.trainable
     return plain
 
 

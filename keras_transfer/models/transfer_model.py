@@ -49,6 +49,7 @@ class _Parts:
     class_names: tuple | None = None
     reduced_decoding: bool | None = None
     value_range: float | None = None
+    head_start: tuple | None = None
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
@@ -154,8 +155,8 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
             self.follow_trainable_set()
 
     def __setattr__(self, name, value):
-        if name == "freeze_policy":  # TensorFlow ignores an object that is assigned again
-            type(self).freeze_policy.fset(self, value)
+        if name in ("freeze_policy", "head_start"):  # TensorFlow would track or ignore them
+            getattr(type(self), name).fset(self, value)
         else:
             super().__setattr__(name, value)
 
@@ -387,6 +388,18 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
         """The value that is white in images of more than 8 bits; None for 65535."""
         return self._parts.value_range
 
+    @property
+    def head_start(self):
+        """What the exact solution of the head is pulled to, instead of zero; None for zero.
+
+        `relations.start_head` sets it: the kernel and the bias of the output, two arrays.
+        """
+        return self._parts.head_start
+
+    @head_start.setter
+    def head_start(self, start):
+        self._parts.head_start = start
+
     def remember(self, dataset):
         """Stores the class names and the decoding of a `LabeledDataset`.
 
@@ -536,4 +549,6 @@ def _of_heads(heads, part):
 def _is_active(operation):
     if not isinstance(operation, keras.Layer):
         return False
-    return bool(operation.trainable_variables) or is_random(operation)
+    # Not `trainable_variables`: BatchNormalization with frozen statistics may train the rest.
+    trains = any(variable.trainable for variable in operation.variables)
+    return trains or is_random(operation)

@@ -124,7 +124,18 @@ def _classes(run, gallery):
         found.append(blocks.beside(cells, [*common, blocks.text(note, "soft")]))
     else:
         found += common
+    found += _distance(run)
     return blocks.section("confusion", f"Classes ({split} set)", found)
+
+
+def _distance(run):
+    """How far mistakes are from the right class, if it is known what the classes are."""
+    found = run.predictions.get(run.measured)
+    distance = found and run.mistake_distance(found.outputs, found.labels)
+    if distance is None:
+        return []
+    table = blocks.table(distance.rows(), numbers=(1, 2, 3))
+    return [blocks.heading("Distance of mistakes"), table, blocks.text(distance.conclusion)]
 
 
 def _recall(measured, name):

@@ -86,7 +86,10 @@ class ClassTask(Task):
             texts = ("-" if share is None else f"{share:.1%}" for share in shares)
             rows.append((one_line(name), str(values["images"]), *texts))
         line = f"{self.line(measured)}, loss {measured['loss']:.3f}"
-        return "\n\n".join([line, text_table(rows), self.table(measured, names)])
+        parts = [line, text_table(rows), self.table(measured, names)]
+        if "hierarchy" in measured:
+            parts.append(measured["hierarchy"]["conclusion"])
+        return "\n\n".join(parts)
 
     def verdict(self, run, measured):
         return class_page.verdict(run, measured)

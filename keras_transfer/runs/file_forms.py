@@ -12,7 +12,7 @@ DESCRIPTION = {
     "given_task?": Maybe(str),
     "truncate_at?": Maybe(str), "alpha?": Maybe(FINITE), "seed?": Number(0, 2**32, whole=True),
     "value_range?": Maybe(FINITE), "metadata?": Maybe(str), "group?": Maybe(str),
-    "exclude?": Maybe(str), "fold?": Maybe((COUNT, COUNT)),
+    "exclude?": Maybe(str), "class_hierarchy?": dict, "fold?": Maybe((COUNT, COUNT)),
 }  # fmt: skip
 _RATE = {
     "images": COUNT, "recall": Maybe(SHARE), "precision": Maybe(SHARE),

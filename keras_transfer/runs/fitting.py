@@ -29,6 +29,8 @@ from keras_transfer.distribution.workers import has_workers, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.plans import Plan, recommend
 from keras_transfer.plans.chooser import check_unfreeze, with_changes
+from keras_transfer.relations import Hierarchy
+from keras_transfer.relations.hierarchies import read_hierarchy
 from keras_transfer.runs.finishing import finish, finished_run
 from keras_transfer.runs.folder import RunFolder, check_output
 from keras_transfer.runs.run import Run
@@ -62,6 +64,7 @@ def fit(
     metadata: str | os.PathLike | None = None,
     group: str | None = None,
     exclude: str | os.PathLike | None = None,
+    hierarchy: Hierarchy | str | os.PathLike | None = None,
     value_range: float | None = None,
     text: str | None = None,
     sequence_length: int | None = None,
@@ -116,6 +119,9 @@ def fit(
         group: the name of that column, or of one in the CSV file with the labels. All images of
             a group, for example a patient, are on one side of the split. Defaults to None.
         exclude: the `audit.json` of an audit, whose label errors and copies are left out.
+        hierarchy: what the classes have to do with each other, for the distance of mistakes:
+            "wordnet", the path of a JSON file with an object from each name to the term above
+            it, or a `relations.Hierarchy`. Defaults to None, unknown.
         value_range: as in `data.image_folder`.
         text: the column of a CSV file with the texts. Defaults to None: "text" or "sentence".
         sequence_length: of a text, in tokens. Defaults to None: that of the longest 1% of the
@@ -196,6 +202,7 @@ def fit(
         "metadata": None if metadata is None else os.path.abspath(metadata),
         "group": group,
         "exclude": None if exclude is None else os.path.abspath(exclude),
+        "hierarchy": _setting_of(hierarchy),
         "value_range": value_range,
         "text": text,
         "sequence_length": sequence_length,
@@ -226,9 +233,11 @@ def fit(
         ("A plan that probes choose (--plan auto)", plan == "auto"),
         ("A weight for each class (--balance)", balance),
         ("Cross-validation (--folds)", fold is not None),
+        ("A hierarchy of classes (--hierarchy)", hierarchy is not None),
     ):
         if is_asked:
             splits.check_classes(what)
+    kinds = None if hierarchy is None else read_hierarchy(hierarchy, (*splits.class_names,))
     predicted = task_of(splits.task)
     if not isinstance(backbone, Backbone):
         with placement.scope(), _dtype_policy(precision, placement):
@@ -270,6 +279,8 @@ def fit(
             if not isinstance(data, ImageSplits):
                 divided = division_of(splits, data, labels)
             found = {"class_names": list(splits.class_names), "task": splits.task}
+            if kinds is not None:
+                found["class_hierarchy"] = kinds.to_json()
             folder.describe({**settings, **found, **divided})
         if verbose:
             counts = ", ".join(f"{count} {name}" for name, count in splits.num_images.items())
@@ -300,6 +311,12 @@ def build_preset(name, texts=(), sequence_length=None):
     if texts and sequence_length is None:
         sequence_length = fitting_length(name, texts)
     return Backbone.from_preset(name, sequence_length)
+
+
+def _setting_of(hierarchy):
+    if isinstance(hierarchy, Hierarchy):
+        return hierarchy.to_json()
+    return hierarchy if hierarchy in (None, "wordnet") else os.path.abspath(hierarchy)
 
 
 def _is_of_texts(data, text):

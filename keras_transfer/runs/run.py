@@ -22,6 +22,7 @@ from keras_transfer.data.scanning import find_images
 from keras_transfer.data.sources import is_table, read_divided, read_source
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Plan
+from keras_transfer.relations import Hierarchy, MistakeDistance, mistake_distance
 from keras_transfer.runs.folder import RunFolder
 from keras_transfer.runs.predicted_images import (
     PredictedImages,
@@ -127,6 +128,39 @@ class Run:
     def task(self) -> Task:
         """What the run predicts."""
         return task_of(self.settings.get("task", "classes"))
+
+    @functools.cached_property
+    def hierarchy(self) -> Hierarchy | None:
+        """What the classes have to do with each other; None if `fit` was not told.
+
+        Raises:
+            ValueError: if `run.json` holds something else.
+        """
+        found = self.settings.get("class_hierarchy")
+        if found is None:
+            return None
+        try:
+            hierarchy = Hierarchy.from_json(found)
+        except ValueError as error:
+            raise ValueError(f"'{self.path}/run.json' is corrupt ({error}).") from error
+        if hierarchy.class_names != self.class_names:
+            raise ValueError(
+                f"'{self.path}/run.json' is corrupt: its hierarchy has other classes."
+            )
+        return hierarchy
+
+    def mistake_distance(
+        self, outputs: np.ndarray, labels: np.ndarray
+    ) -> MistakeDistance | None:
+        """How far predictions are from the right class; None without a hierarchy.
+
+        Args:
+            outputs: probabilities of shape `(images, classes)`.
+            labels: the true classes, integers of shape `(images,)`.
+        """
+        if self.hierarchy is None:
+            return None
+        return mistake_distance(outputs, labels, self.hierarchy)
 
     @functools.cached_property
     def metrics(self) -> dict:
@@ -248,7 +282,8 @@ class Run:
         Returns:
             A dict: the number of `images`; for classes, `accuracy`, `accuracy_interval` (95%
             CI), `loss`, `confusion` (a row per true class) and `classes` (precision and recall
-            of each); for labels and numbers, what `calibration.per_label` and
+            of each), and with a hierarchy `hierarchy` (`relations.mistake_distance`); for
+            labels and numbers, what `calibration.per_label` and
             `calibration.per_number` measure.
 
         Raises:
@@ -265,7 +300,9 @@ class Run:
         with _progress.step("evaluating the model"):
             outputs = np.asarray(self.model.predict(dataset, verbose=0))
         chosen = {"threshold": self.label_threshold}
-        return self.task.measure(outputs, true, self.class_names, self.model, chosen)
+        measured = self.task.measure(outputs, true, self.class_names, self.model, chosen)
+        distance = self.mistake_distance(outputs, true)
+        return measured if distance is None else {**measured, "hierarchy": distance.to_json()}
 
     def _read(self, data, batch_size, on_unreadable, labels):
         """The images of a path; those of the training divided as in it, others not at all."""

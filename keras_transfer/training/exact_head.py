@@ -28,6 +28,8 @@ def solve_head(
     training images chooses the penalty. On a few hundred to a few thousand images the head is
     at least as accurate as a trained one, and needs no learning rate.
 
+    After `relations.start_head`, the penalty is on the distance to that start.
+
     Args:
         model: a `TransferModel` whose only trainable part is a `SoftmaxHead` without hidden
             layers. Its dropout is not used.
@@ -78,15 +80,26 @@ def solve_head(
         )
     rows, mean, deviation = standardized(x)
     folds = stratified_folds(labels, _FOLDS)
-    penalty = best_penalty(rows, labels, _PENALTIES, folds, weights)
-    (((solution, constant),),) = fit_regressions(rows, labels, weights[None], [penalty])
+    start = _start(model, classes, mean, deviation)
+    penalty = best_penalty(rows, labels, _PENALTIES, folds, weights, start)
+    (((solution, constant),),) = fit_regressions(rows, labels, weights[None], [penalty], start)
     # The head takes the features as they are.
     solution = solution / deviation[:, None]
-    # A class without an image keeps a probability of zero.
+    # A class without an image keeps its start, or a probability of zero.
     kernel, bias = np.zeros(dense.kernel.shape), np.full(dense.bias.shape, -100.0)
+    if model.head_start is not None:
+        kernel, bias = (part.copy() for part in model.head_start)
     kernel[:, classes], bias[classes] = solution, constant - mean @ solution
     dense.set_weights([kernel, bias])
     return penalty
+
+
+def _start(model, classes, mean, deviation):
+    """The start of the head for standardized features, or None."""
+    if model.head_start is None:
+        return None
+    kernel, bias = (part[..., classes] for part in model.head_start)
+    return kernel * deviation[:, None], bias + mean @ kernel
 
 
 def can_solve(model, element_spec):

@@ -24,6 +24,7 @@ from keras_transfer.plans.plan import Plan
 from keras_transfer.plans.recommender import recommend
 from keras_transfer.training.exact_head import can_solve
 from keras_transfer.training.given_data import as_dataset, count, is_endless, num_validation
+from keras_transfer.training.image_sizes import warn_of_sizes
 from keras_transfer.training.staged_training import StagedTraining
 from keras_transfer.training.training_folder import TrainingFolder, settings_of
 
@@ -153,6 +154,7 @@ def fine_tune_in(
     with CheckedData(model, model.compiled_losses) as checked:
         train = as_dataset(train, "train", checked, steps_per_epoch, shuffle=True)
         validation = as_dataset(validation, "validation", checked)
+        warn_of_sizes(model, train, validation)
         some = train if steps_per_epoch is None else train.take(1)
         model.adapt_heads(element[1] for element in some)
         history = _train(

@@ -121,6 +121,20 @@ def test_lora_trains_where_the_policy_trains_and_its_kernel_stays_frozen():
     assert network.trainable_variables == []
 
 
+def test_affine_trains_scale_and_offset_and_keeps_the_statistics():
+    model = TransferModel(backbone(), SoftmaxHead(3), FreezeNone(batch_norm="affine"))
+    assert "bn" in model.freeze_policy.trainable_layers(model)
+    model.compile(keras.optimizers.Adam(0.1))
+    norm = model.get_layer("bn")
+    before = {variable.name: variable.numpy() for variable in norm.variables}
+    model.fit(IMAGES, LABELS, verbose=0)
+    moved = {v.name for v in norm.variables if not np.array_equal(v.numpy(), before[v.name])}
+    assert moved == {"gamma", "beta"}
+    # The features are cut before what trains.
+    model.freeze_policy = FreezePatterns([("bn", "trainable"), ".*"], batch_norm="affine")
+    assert model.frozen_boundary == "spectral"
+
+
 POLICIES = st.sampled_from(
     [
         FreezeAll(),
@@ -130,6 +144,7 @@ POLICIES = st.sampled_from(
         FreezeUpTo("bn", batch_norm="trainable"),
         UnfreezeLast(1),
         UnfreezeLast(2, batch_norm="trainable"),
+        UnfreezeLast(2, batch_norm="affine"),
         FreezePatterns(["dense|block"]),
         FreezePatterns([("conv|spectral", "trainable"), ".*"], batch_norm="trainable"),
     ]

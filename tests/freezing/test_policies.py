@@ -185,7 +185,7 @@ def test_batch_norm_is_trained_only_where_it_is_asked_and_only_in_the_trained_pa
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: FreezeAll(batch_norm="off"), "'frozen' or 'trainable'"),
+        (lambda: FreezeAll(batch_norm="off"), "'frozen', 'trainable' or 'affine'"),
         (lambda: FreezeUpTo(100), "not the index of a layer"),
         (lambda: UnfreezeLast(0), "positive integer"),
         (lambda: UnfreezeLast(True), "positive integer"),
