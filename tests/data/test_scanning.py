@@ -1,6 +1,7 @@
 import os
 import pathlib
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -211,6 +212,12 @@ def test_without_a_place_for_the_index_files_are_scanned(index, paths, opened):
     index.parent.mkdir()
     index.write_text("in the way")
     assert scan(paths) == scan(paths) and len(opened) == 2 * len(paths)
+
+
+def test_threads_leave_no_warning_filter_behind(index, paths):
+    before = list(warnings.filters)
+    scan(paths)
+    assert warnings.filters == before
 
 
 # What is made of it.
