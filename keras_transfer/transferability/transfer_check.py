@@ -29,8 +29,10 @@ class NegativeTransfer:
     Attributes:
         pretrained: the accuracy of each fold from pretrained weights.
         random: the accuracy of each fold from random weights.
+        linear: the accuracy of each fold by logistic regression on the columns of a table;
+            None for other inputs.
         difference: `(low, high)`, the 95% confidence interval of the gain by pretraining.
-        num_images: the number of images.
+        num_images: the number of images, or of rows.
         seconds: the duration.
     """
 
@@ -39,18 +41,24 @@ class NegativeTransfer:
     difference: tuple
     num_images: int
     seconds: float
+    linear: tuple | None = None
 
     @property
     def conclusion(self):
         """Whether transfer helps, hurts or makes no significant difference, in a sentence."""
         low, high = self.difference
         effect = "helps" if low > 0 else "hurts" if high < 0 else "has no significant effect"
-        pretrained, random = (sum(one) / len(one) for one in (self.pretrained, self.random))
-        return (
+        pretrained, random = map(_mean, (self.pretrained, self.random))
+        sentence = (
             f"Transfer {effect}: accuracy of {pretrained:.1%} from pretrained and {random:.1%} "
             f"from random weights, a gain of {low:+.1%} to {high:+.1%} (95% CI, n = "
             f"{self.num_images})."
         )
+        if self.linear is None:
+            return sentence
+        linear = _mean(self.linear)
+        best = ", more than both" if linear > max(pretrained, random) else ""
+        return f"{sentence} Logistic regression on the columns has {linear:.1%}{best}."
 
     def to_json(self):
         """The figures as a dict."""
@@ -69,7 +77,8 @@ def check_negative_transfer(
     """Compares training from pretrained with training from random weights, on the same folds.
 
     Args:
-        dataset: a `tf.data.Dataset` of batches `(images, labels)`.
+        dataset: a `tf.data.Dataset` of batches `(images, labels)`, or `(columns, labels)` of
+            a table, on whose columns logistic regression is fitted beside.
         backbone: a `Backbone` with pretrained weights; it is not changed.
         plan: the `plans.Plan` for both trainings; it should not freeze BatchNormalization,
             whose random moving statistics would then handicap the random backbone. Defaults to
@@ -102,14 +111,14 @@ def check_negative_transfer(
     if plan is not None and not isinstance(plan, Plan):
         raise ValueError(f"`plan` must be a `Plan` or None. Received: plan={plan!r}")
     started = time.perf_counter()
-    images, labels = _draw(dataset, num_images, num_folds, seed)
+    inputs, labels = _draw(dataset, num_images, num_folds, seed)
     folds = stratified_folds(labels, num_folds, seed)
     correct = {}
     for name, batch_norm in (("pretrained", "frozen"), ("random", "trainable")):
         chosen = plan or _default_plan(backbone, len(folds[0][0]), batch_norm)
         chosen = dataclasses.replace(chosen, from_scratch=name == "random")
         correct[name] = [
-            _train_and_test(backbone, images, labels, fold, chosen, seed, cache)
+            _train_and_test(backbone, inputs, labels, fold, chosen, seed, cache)
             for fold in _progress.each(folds, f"training from {name} weights")
         ]
     hits = {name: np.concatenate(found).astype(int) for name, found in correct.items()}
@@ -119,11 +128,16 @@ def check_negative_transfer(
         difference=paired_interval(hits["pretrained"] - hits["random"]),
         num_images=len(labels),
         seconds=time.perf_counter() - started,
+        linear=_linear(inputs, labels, folds) if isinstance(inputs, dict) else None,
     )
 
 
+def _mean(accuracies):
+    return sum(accuracies) / len(accuracies)
+
+
 def _draw(dataset, num_images, num_folds, seed):
-    """Images from anywhere in the data set and their labels, as arrays."""
+    """Images or rows from anywhere in the data set and their labels, as arrays."""
     if not isinstance(num_folds, int) or num_folds < 2:
         raise ValueError(
             f"`num_folds` must be an integer of at least 2. Received: num_folds={num_folds!r}"
@@ -134,12 +148,13 @@ def _draw(dataset, num_images, num_folds, seed):
         )
     source = source_of(unaugmented(dataset))  # its order never changes
     chosen = np.random.default_rng(seed).permutation(source.num_images)[:num_images]
-    chosen, images, labels = set(chosen.tolist()), [], []
-    for number, (image, label, *_) in enumerate(source.examples()):
+    chosen, examples, labels = set(chosen.tolist()), [], []
+    for number, (example, label, *_) in enumerate(source.examples()):
         if number in chosen:
-            images.append(image.numpy())
+            examples.append(example)
             labels.append(int(np.argmax(label) if np.size(label) > 1 else np.ravel(label)[0]))
-    images, labels = np.stack(images), np.array(labels)
+    inputs = tf.nest.map_structure(lambda *parts: np.stack(parts), *examples)
+    labels = np.array(labels)
     # The draw may leave too few images of a small class.
     enough = np.bincount(labels)[labels] >= num_folds
     names, labels = np.unique(labels[enough], return_inverse=True)
@@ -148,16 +163,46 @@ def _draw(dataset, num_images, num_folds, seed):
             f"Fewer than two classes have {num_folds} images among those that were drawn. "
             f"Received: num_folds={num_folds}, num_images={num_images}"
         )
-    return images[enough], labels
+    return _rows(inputs, enough), labels
 
 
-def _train_and_test(backbone, images, labels, fold, plan, seed, cache):
+def _rows(inputs, chosen):
+    return tf.nest.map_structure(lambda array: array[chosen], inputs)
+
+
+def _linear(columns, labels, folds):
+    """The accuracy of each fold by logistic regression on standardized and one-hot columns."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    matrix = np.concatenate([array.astype(object) for array in columns.values()], axis=1)
+    is_number = [array.dtype.kind == "f" for array in columns.values()]
+    prepared = ColumnTransformer(
+        [
+            ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), is_number),
+            ("names", OneHotEncoder(handle_unknown="ignore"), np.logical_not(is_number)),
+        ]
+    )
+    model = make_pipeline(prepared, LogisticRegression(max_iter=1000))
+    return tuple(
+        float(model.fit(matrix[train], labels[train]).score(matrix[test], labels[test]))
+        for train, test in folds
+    )
+
+
+def _train_and_test(backbone, inputs, labels, fold, plan, seed, cache):
     """Whether each image of the fold's second part is classified correctly."""
     train, test = fold
     keras.utils.set_random_seed(seed)
     model = TransferModel(backbone.copy(), SoftmaxHead(int(labels.max()) + 1))
-    fine_tune(model, (images[train], labels[train]), plan=plan, verbose=0, cache=cache)
-    return model.predict(images[test], verbose=0).argmax(axis=1) == labels[test]
+    given = tf.data.Dataset.from_tensor_slices((_rows(inputs, train), labels[train]))
+    given = given.shuffle(len(train), seed).batch(32)
+    fine_tune(model, given, plan=plan, verbose=0, cache=cache)
+    tested = tf.nest.map_structure(tf.constant, _rows(inputs, test))
+    return model.predict(tested, verbose=0).argmax(axis=1) == labels[test]
 
 
 def _default_plan(backbone, num_images, batch_norm):

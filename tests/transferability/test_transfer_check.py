@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
 from keras_transfer.freezing import FreezeAll
 from keras_transfer.plans import Phase, Plan
@@ -25,6 +27,22 @@ def test_negative_transfer_is_settled_on_the_same_folds(tmp_path):
     assert found.to_json()["conclusion"] == found.conclusion
     for weights, expected in zip(backbone.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weights, expected)
+
+
+def test_rows_of_a_table_are_also_fitted_by_logistic_regression(tmp_path):
+    random = np.random.default_rng(0)
+    size = random.normal(size=(40, 1)).astype("float32")
+    columns = {
+        "size": np.where(size > 2, np.nan, size),
+        "town": random.choice([b"a", b"b"], (40, 1)),
+    }
+    rows = tf.data.Dataset.from_tensor_slices((columns, (size[:, 0] > 0).astype(int))).batch(8)
+    backbone = Backbone.from_table(rows, hidden_units=(4,))
+    found = check_negative_transfer(rows, backbone, SHORT, cache=FeatureCache(tmp_path))
+    assert len(found.linear) == 2 and min(found.linear) > 0.8
+    assert f"Logistic regression on the columns has {np.mean(found.linear):.1%}" in (
+        found.conclusion
+    )
 
 
 def test_random_network_of_a_check_has_statistics_that_follow_the_images(monkeypatch):
