@@ -47,8 +47,10 @@ class ImageSplits:
         paths: the same for the paths of the files; empty if the images are not files.
         fingerprints: the same for a string that changes with the images, the labels, their
             order, the size, the channels and the decoding: the key of a cache.
-        task: what the images have: "classes", one each; "labels", any number, each 0 or 1; or
-            "numbers". Defaults to "classes".
+        task: what the images have: "classes", one each; "labels", any number, each 0 or 1;
+            "numbers"; or "masks", a `MaskFile` with a class for each pixel. Defaults to
+            "classes".
+        ignore_class: the label of pixels without a class in masks, or None.
         warnings: tuple of messages, each raised as a `DataWarning` too.
         unreadable: tuple of `(path, reason)` for skipped files.
         excluded: tuple of the paths that were left out on request.
@@ -80,6 +82,7 @@ class ImageSplits:
         default_factory=dict, repr=False
     )
     texts: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict, repr=False)
+    ignore_class: int | None = None
 
     @property
     def num_images(self) -> dict[str, int]:
@@ -88,7 +91,8 @@ class ImageSplits:
 
     @property
     def class_counts(self) -> dict[str, dict[str, int]]:
-        """Number of images of each class, or with each label, in each split."""
+        """Number of images of each class, or with each label, in each split; of pixels of
+        masks."""
         if self.task == "numbers":
             raise ValueError("There are no classes: the images have numbers.")
         return {
@@ -123,7 +127,10 @@ def label_array(labels):
 
 
 def count_classes(labels, class_names):
-    """Number of images of each class, or with each label: dict from name to count."""
+    """Dict from name to the number of images of a class or with a label, or of pixels."""
+    if labels and hasattr(labels[0], "pixels"):
+        counts = np.sum([mask.pixels for mask in labels], axis=0)
+        return {name: int(count) for name, count in zip(class_names, counts, strict=True)}
     labels = label_array(labels)
     if labels.ndim == 2:
         counts = np.count_nonzero(labels, axis=0)
@@ -161,7 +168,7 @@ def check_splits(labels, digests, places, class_names, thing="image", task="clas
             first_label, first_place = seen.setdefault(digest, (label, place))
             if first_label != label:
                 contradictions.append((first_place, place))
-    if contradictions:
+    if contradictions and task in _CONTRADICTIONS:
         found.append(
             f"{things} {_CONTRADICTIONS[task]}, one of which is wrong: {len(contradictions)}, "
             f"{_pairs(contradictions)}."
@@ -180,7 +187,7 @@ def _check_counts(labels, class_names, thing, task):
     """Absent classes or labels, classes with one example, and strong imbalance."""
     found = []
     counts = count_classes(labels["train"], class_names)
-    single = [name for name, count in counts.items() if count == 1]
+    single = [name for name, count in counts.items() if count == 1 and task != "masks"]
     if single and task == "classes":  # the table has said so of labels
         found.append(f"Only one training {thing} for {_listed(single)}.")
     for split, split_labels in labels.items():

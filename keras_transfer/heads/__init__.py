@@ -5,6 +5,7 @@ from keras_transfer.heads.dense_head import DenseHead
 from keras_transfer.heads.head import Head
 from keras_transfer.heads.joined_head import JoinedHead
 from keras_transfer.heads.pooling import GeneralizedMeanPooling
+from keras_transfer.heads.segmentation_head import SegmentationHead
 from keras_transfer.heads.text_conv_head import TextConvHead
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "GeneralizedMeanPooling",
     "Head",
     "JoinedHead",
+    "SegmentationHead",
     "SigmoidHead",
     "SoftmaxHead",
     "TextConvHead",

@@ -21,6 +21,7 @@ _KINDS = {
     "meanabsoluteerror": "values",
     "meanabsolutepercentageerror": "values",
     "huber": "values",
+    "segmentationloss": "indices",
     "logcosh": "values",
 }
 _SUM_TOLERANCE = 1e-2
@@ -36,12 +37,14 @@ class LabelRule:
         head: the head as in code, such as "SoftmaxHead(3)".
         units: the number of outputs.
         rank: the number of dimensions of the output, with that of the batch.
+        ignored: the label that the loss leaves out, or None.
     """
 
     kind: str
     head: str
     units: int
     rank: int
+    ignored: int | None = None
 
     def check_spec(self, shape, dtype):
         """Raises `ValueError` if labels of a shape (None for unknown) and dtype do not fit."""
@@ -80,7 +83,10 @@ class LabelRule:
         highest = self.units - 1 if kind == "indices" else 1
         fits = tf.reduce_all((labels >= 0) & (labels <= highest))
         if kind == "indices":
-            return fits & tf.reduce_all(labels == tf.floor(labels))
+            fit = (labels >= 0) & (labels <= highest) & (labels == tf.floor(labels))
+            return tf.reduce_all(
+                fit | (labels == (0 if self.ignored is None else self.ignored))
+            )
         if kind == "probabilities":
             total = tf.reduce_sum(labels, axis=-1)
             return fits & tf.reduce_all(tf.abs(total - 1) <= _SUM_TOLERANCE)
@@ -108,7 +114,7 @@ class LabelRule:
     def _expected(self):
         what = {
             "indices": f"class indices from 0 to {self.units - 1}, as the compiled loss is "
-            "sparse",
+            "sparse" + ("" if self.ignored is None else f" and leaves out {self.ignored}"),
             "probabilities": f"{self.units} probabilities per image (one-hot labels), for the "
             "compiled loss",
             "classes": f"class indices from 0 to {self.units - 1}, or {self.units} "
@@ -136,9 +142,10 @@ def label_rule(head, loss, rank):
     name = getattr(loss, "__name__", type(loss).__name__)
     kind = _KINDS.get(name.replace("_", "").lower())
     units = getattr(head.task, "units", None)
-    if None in (kind, units) or getattr(loss, "ignore_class", None) is not None:
+    ignored = getattr(loss, "ignore_class", None)
+    if None in (kind, units) or (ignored is not None and kind != "indices"):
         return None
-    return LabelRule(kind, _named(head), units, rank)
+    return LabelRule(kind, _named(head), units, rank, ignored)
 
 
 def check_class_weight(heads, class_weight):
