@@ -4,6 +4,7 @@ from keras_transfer.calibration.calibration_error import measure_calibration, pl
 from keras_transfer.calibration.conformal_thresholds import fit_conformal
 from keras_transfer.calibration.forgetting_measure import forgetting
 from keras_transfer.calibration.label_measures import per_label
+from keras_transfer.calibration.mask_measures import per_pixel
 from keras_transfer.calibration.measures import per_class
 from keras_transfer.calibration.number_measures import per_number
 from keras_transfer.calibration.temperature_scaling import calibrated
@@ -16,5 +17,6 @@ __all__ = [
     "per_class",
     "per_label",
     "per_number",
+    "per_pixel",
     "plot_reliability",
 ]

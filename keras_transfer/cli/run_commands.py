@@ -7,7 +7,7 @@ def evaluate(options):
     """Prints the measures of the model on labelled images."""
     opened = runs.Run(options.run)
     found = opened.evaluate(
-        options.data, options.batch_size, options.on_unreadable, options.labels
+        options.data, options.batch_size, options.on_unreadable, options.labels, options.masks
     )
     print(opened.task.evaluation(found, opened.class_names))
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from keras_transfer.data.labeled_dataset import LabeledDataset
 
+# What images may have.
+TASKS = ("classes", "labels", "numbers", "masks", "boxes")
 # From here on, an unweighted loss tends to ignore the rare class: at ten to one, always
 # predicting the frequent class reaches an accuracy of 91% in a two-class task.
 STRONG_IMBALANCE = 10.0

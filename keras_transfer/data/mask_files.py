@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_transfer import _progress
 from keras_transfer.data.changed_files import unchanged
-from keras_transfer.data.opened_files import open_file
+from keras_transfer.data.opened_files import open_file, upright_size
 from keras_transfer.data.scanning import fingerprint_of
 
 # The label of the colour that stands for no class.
@@ -88,7 +88,7 @@ class MaskReader:
         try:
             contents = pathlib.Path(path).read_bytes()
             mask = self.decode(contents)
-            expected = _upright_size(image)
+            expected = upright_size(image.path)
         except OSError as error:
             return error.strerror or "not a PNG image"
         except Exception as error:  # a decoder may raise anything at a corrupt file
@@ -201,13 +201,6 @@ def _indices(image):
         worst = values.min() if values.min() < 0 else values.max()
         raise ValueError(f"the label {int(worst)}: labels are 0 to 255")
     return values.astype("uint8")
-
-
-def _upright_size(file):
-    """`(height, width)` of an image as it is read, rotated upright."""
-    with open_file(file.path) as image:
-        size = image.size
-    return size if file.orientation > 4 else size[::-1]
 
 
 def _code(colors):

@@ -119,6 +119,14 @@ def mask_folder(
     return files.splits(labelled, directory, options, group, messages)
 
 
+def place_of_masks(directory, masks):
+    """The name of a subfolder with masks, or the absolute path of a folder of them."""
+    name, directory = os.fspath(masks), pathlib.Path(directory)
+    folders = [directory, *(path for path in directory.glob("*") if path.is_dir())]
+    is_inside = os.sep not in name and any((folder / name).is_dir() for folder in folders)
+    return name if is_inside else os.path.abspath(name)
+
+
 class ByMask:
     """The files that have a mask.
 

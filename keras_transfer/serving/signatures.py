@@ -125,6 +125,18 @@ class Signatures:
 
         return pixels.get_concrete_function()
 
+    def encoded(self, named):
+        """What an export for TensorFlow Serving returns beside `describe`."""
+        several = (
+            self.model.heads if isinstance(self.model.heads, dict) else {"": self.model.heads}
+        )
+        found = {}
+        for name, head in several.items():
+            prefix = f"{name}_" if name else ""
+            own = {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}
+            found |= {prefix + key: one for key, one in head.encoded_outputs(own).items()}
+        return found
+
 
 def _names_by_head(model, class_names):
     if not isinstance(model.heads, dict):
