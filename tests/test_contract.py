@@ -15,6 +15,7 @@ from keras_transfer.backbones.layer_copies import ConfiguredLayer
 from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.backbones.presets import TextPreprocessing
 from keras_transfer.backbones.table_network import NumberColumns
+from keras_transfer.heads.center_loss import CenterLoss
 from keras_transfer.heads.classification_heads import SoftmaxAccuracy, SoftmaxCrossentropy
 from keras_transfer.heads.pooling import MaskedPooling
 from keras_transfer.heads.scaled_dense import ScaledDense
@@ -96,6 +97,8 @@ ROUND_TRIPS = [
     MeanIoU(3, ignore_class=255),
     PixelAccuracy(ignore_class=255),
     UpsampleTo((4, 5)),
+    heads.CenterHead(3, width=8, score_threshold=0.1),
+    CenterLoss(),
     heads.GeneralizedMeanPooling(p=2.0),
     MaskedPooling("max"),
     WithoutPadding(),

@@ -1,5 +1,6 @@
 """Whether the predictions of a model can be trusted: calibration, and errors by class."""
 
+from keras_transfer.calibration.box_measures import per_box
 from keras_transfer.calibration.calibration_error import measure_calibration, plot_reliability
 from keras_transfer.calibration.conformal_thresholds import fit_conformal
 from keras_transfer.calibration.forgetting_measure import forgetting
@@ -14,6 +15,7 @@ __all__ = [
     "fit_conformal",
     "forgetting",
     "measure_calibration",
+    "per_box",
     "per_class",
     "per_label",
     "per_number",

@@ -162,7 +162,18 @@ def image_size(text):
 
 
 def add_masks(command):
-    """Adds the masks of images."""
+    """Adds the masks or the boxes of images."""
+    command.add_argument(
+        "--boxes",
+        metavar="FILE",
+        help="images with boxes around objects: a COCO JSON file about the images in DATA, or "
+        "DATA again for the formats of VOC and YOLO",
+    )
+    command.add_argument(
+        "--box-format",
+        choices=("voc", "coco", "yolo"),
+        help="the format of the boxes (default: coco for a file, voc for a folder)",
+    )
     command.add_argument(
         "--masks",
         metavar="FOLDER",

@@ -21,7 +21,7 @@ def check(options):
     for name in (getattr(options, "backbone", None), *getattr(options, "backbones", ())):
         if name is not None:
             _check_backbone(name.split(",")[0])
-    for name in ("data", "new", "labels", "metadata", "exclude", "classes"):
+    for name in ("data", "new", "labels", "metadata", "exclude", "classes", "boxes"):
         path = getattr(options, name, None)
         if path is not None and not os.path.exists(path):
             raise FileNotFoundError(f"No such folder or file: '{path}'")

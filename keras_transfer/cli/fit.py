@@ -32,6 +32,8 @@ def run(options):
             masks=options.masks,
             classes=options.classes,
             ignore_class=options.ignore_class,
+            boxes=options.boxes,
+            box_format=options.box_format,
             plan=options.plan,
             time_budget=options.time_budget,
             unfreeze=options.unfreeze,

@@ -42,6 +42,7 @@ examples:
   keras-transfer fit photos --metadata photos/metadata.csv --group patient --output run
   keras-transfer fit photos --exclude run/audit.json --output run
   keras-transfer fit streets --masks masks --ignore-class 255 --image-size 240x320 --output run
+  keras-transfer fit photos --boxes annotations.json --output run
   keras-transfer fit photos --backbone EfficientNetV2B0 --image-size 224 --output run
   keras-transfer fit photos --backbone MobileNetV2 --alpha 0.35 --image-size 160 \\
       --weights mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5 --output run
@@ -214,6 +215,9 @@ def _add_evaluate(commands):
     evaluate.add_argument(
         "--masks", metavar="FOLDER", help="the folder of the masks, as in `fit`"
     )
+    evaluate.add_argument(
+        "--boxes", metavar="FILE", help="the file with the boxes, as in `fit` (default: DATA)"
+    )
     add_unreadable(evaluate)
     evaluate.add_argument(
         "--batch-size", type=positive, default=32, help="default: %(default)s"
@@ -221,9 +225,7 @@ def _add_evaluate(commands):
 
 
 def _add_predict(commands):
-    predict = _add(
-        commands, "predict", "predict the classes, labels, numbers or masks of images"
-    )
+    predict = _add(commands, "predict", "predict the classes, labels, numbers, masks or boxes")
     add_run(predict)
     predict.add_argument(
         "images",
@@ -236,7 +238,7 @@ def _add_predict(commands):
         "--output",
         metavar="FILE",
         help="a CSV file for all probabilities or numbers; of a run with masks, a folder for "
-        "PNG files",
+        "PNG files; of one with boxes, a COCO file if it ends in .json",
     )
     predict.add_argument(
         "--threshold",

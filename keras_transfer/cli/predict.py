@@ -16,6 +16,9 @@ def run(options):
     if options.output is not None and opened.task.name == "masks":
         found.save(options.output)
         print(f"{len(found.paths)} masks in {one_line(options.output)}")
+    elif opened.task.name == "boxes" and str(options.output).endswith(".json"):
+        found.to_coco(options.output)
+        print(f"The boxes of {len(found.paths)} images in {one_line(options.output)}")
     elif options.output is not None:
         found.to_csv(options.output, threshold)
         print(f"{len(found.paths)} images in {one_line(options.output)}")

@@ -3,6 +3,7 @@
 from keras_transfer.data import augmentation
 from keras_transfer.data.audio_folders import audio_folder
 from keras_transfer.data.augmentation import Augmentation
+from keras_transfer.data.box_sets import boxes
 from keras_transfer.data.image_folders import image_folder
 from keras_transfer.data.image_splits import DataWarning
 from keras_transfer.data.image_tables import image_table
@@ -18,6 +19,7 @@ __all__ = [
     "DataWarning",
     "audio_folder",
     "augmentation",
+    "boxes",
     "from_tfds",
     "image_folder",
     "image_table",

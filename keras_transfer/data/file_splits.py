@@ -23,7 +23,7 @@ SPLITS = ("train", "validation", "test")
 _MOST_LISTED = 20
 
 
-class _Labelled:
+class Labelled:
     """Files with their labels.
 
     Attributes:
@@ -43,7 +43,7 @@ class _Labelled:
         return None
 
 
-class ByClass(_Labelled):
+class ByClass(Labelled):
     """The files of each class.
 
     Args:
@@ -84,7 +84,7 @@ class ByClass(_Labelled):
         return names, _rows(by_class, names), messages
 
 
-class ByRow(_Labelled):
+class ByRow(Labelled):
     """The files of a table with labels or numbers.
 
     Args:

@@ -50,8 +50,8 @@ class ImageSplits:
         fingerprints: the same for a string that changes with the images, the labels, their
             order, the size, the channels and the decoding: the key of a cache.
         task: what the images have: "classes", one each; "labels", any number, each 0 or 1;
-            "numbers"; or "masks", a `MaskFile` with a class for each pixel. Defaults to
-            "classes".
+            "numbers"; "masks", a `MaskFile` with a class for each pixel; or "boxes", an
+            `ImageBoxes`. Defaults to "classes".
         ignore_class: the label of pixels without a class in masks, or None.
         warnings: tuple of messages, each raised as a `DataWarning` too.
         unreadable: tuple of `(path, reason)` for skipped files.
@@ -94,7 +94,7 @@ class ImageSplits:
     @property
     def class_counts(self) -> dict[str, dict[str, int]]:
         """Number of images of each class, or with each label, in each split; of pixels of
-        masks."""
+        masks, and of boxes."""
         if self.task == "numbers":
             raise ValueError("There are no classes: the images have numbers.")
         return {
@@ -133,12 +133,19 @@ def count_classes(labels, class_names):
     if labels and hasattr(labels[0], "pixels"):
         counts = np.sum([mask.pixels for mask in labels], axis=0)
         return {name: int(count) for name, count in zip(class_names, counts, strict=True)}
+    if labels and hasattr(labels[0], "boxes"):
+        kinds = [int(box[-1]) for one in labels for box in one.boxes]
+        return dict(zip(class_names, _bincount(kinds, class_names), strict=True))
     labels = label_array(labels)
     if labels.ndim == 2:
         counts = np.count_nonzero(labels, axis=0)
     else:
         counts = np.bincount(labels, minlength=len(class_names))
     return {name: int(count) for name, count in zip(class_names, counts, strict=True)}
+
+
+def _bincount(labels, class_names):
+    return np.bincount(np.array(labels, int), minlength=len(class_names)).tolist()
 
 
 def imbalance(counts):
@@ -189,7 +196,7 @@ def _check_counts(labels, class_names, thing, task):
     """Absent classes or labels, classes with one example, and strong imbalance."""
     found = []
     counts = count_classes(labels["train"], class_names)
-    single = [name for name, count in counts.items() if count == 1 and task != "masks"]
+    single = [name for name, count in counts.items() if count == 1 and task in _CONTRADICTIONS]
     if single and task == "classes":  # the table has said so of labels
         found.append(f"Only one training {thing} for {_listed(single)}.")
     for split, split_labels in labels.items():

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from keras_transfer.data.class_tables import read_classes
-from keras_transfer.data.file_splits import SPLITS, FileOptions, list_unreadable
+from keras_transfer.data.file_splits import SPLITS, FileOptions, Labelled, list_unreadable
 from keras_transfer.data.image_folders import existing_folder, split_of
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.mask_files import VOID, MaskReader
@@ -127,7 +127,7 @@ def place_of_masks(directory, masks):
     return name if is_inside else os.path.abspath(name)
 
 
-class ByMask:
+class ByMask(Labelled):
     """The files that have a mask.
 
     Args:

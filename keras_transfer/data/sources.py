@@ -3,6 +3,7 @@
 import os
 import pathlib
 
+from keras_transfer.data.box_sets import boxes as read_boxes
 from keras_transfer.data.image_folders import image_folder
 from keras_transfer.data.image_tables import IMAGE_COLUMNS, image_table
 from keras_transfer.data.mask_folders import mask_folder
@@ -20,7 +21,8 @@ def is_table(data):
 
 def read_source(
     data, image_size, labels=None, images=None, targets=None, task=None, metadata=None,
-    group=None, text=None, masks=None, classes=None, ignore_class=None, **arguments,
+    group=None, text=None, masks=None, classes=None, ignore_class=None,
+    boxes=None, box_format=None, **arguments,
 ):  # fmt: skip
     """The `ImageSplits` of a folder or of a CSV file.
 
@@ -38,6 +40,8 @@ def read_source(
         masks: as in `mask_folder`, as the next two; None for images without masks.
         classes: the names of the classes.
         ignore_class: the label of pixels without a class.
+        boxes: the file or folder with boxes; None for images without boxes.
+        box_format: as in `data.boxes`.
         **arguments: of `image_folder` and `image_table`.
     """
     if masks is not None:
@@ -49,6 +53,17 @@ def read_source(
         return mask_folder(
             data, image_size, masks, classes=classes, ignore_class=ignore_class, **arguments
         )
+    if boxes is not None:
+        refused = {
+            "labels": labels, "images": images, "targets": targets, "task": task, "text": text,
+            "metadata": metadata, "classes": classes, "ignore_class": ignore_class,
+        }  # fmt: skip
+        _refuse(refused, "Images with boxes have", "their file gives the classes", data)
+        is_json = os.path.isfile(boxes)
+        return read_boxes(
+            boxes, image_size, box_format or ("coco" if is_json else "voc"),
+            data if is_json else None, **arguments,
+        )  # fmt: skip
     _refuse(
         {"classes": classes, "ignore_class": ignore_class}, "Images without masks have",
         "name the folder of the masks (--masks)", data,
@@ -171,7 +186,7 @@ def read_divided(data, image_size, settings, labels=None, **arguments):
     fold = settings.get("fold")
     if isinstance(fold, list) and len(fold) == 2 and all(type(one) is int for one in fold):
         arguments["fold"] = tuple(fold)
-    if "masks" in arguments:
+    if "masks" in arguments or "boxes" in arguments:
         return read_source(data, image_size, **arguments)
     text = settings.get("text")
     if is_of_texts(data, text):

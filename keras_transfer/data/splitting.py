@@ -24,7 +24,7 @@ def strata_of(labels, task):
         return [(label,) for label in labels]
     if task == "labels":  # -1 stands for images without labels
         return [tuple(np.flatnonzero(row).tolist()) or (-1,) for row in labels]
-    if task == "masks":
+    if task in ("masks", "boxes"):
         return [(0,)] * len(labels)
     numbers = np.array([row[0] for row in labels])
     number = max(1, min(_RANGES, len(numbers) // _FEWEST_IN_A_RANGE))

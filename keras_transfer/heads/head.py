@@ -91,10 +91,20 @@ class Head:
         """
         return {"values": output}
 
-    def encoded_outputs(self, named: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Further outputs of an export for TensorFlow Serving, from `named_outputs`.
+    def encoded_outputs(
+        self,
+        output: tf.Tensor,
+        named: dict[str, tf.Tensor],
+        class_names: Sequence[str] | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Further outputs of an export for TensorFlow Serving, beside `named_outputs`.
 
-        Other runtimes lack the operations that encode files.
+        Other runtimes lack operations that these may need, such as one that encodes files.
+
+        Args:
+            output: as in `named_outputs`.
+            named: what `named_outputs` returned.
+            class_names: as in `named_outputs`.
         """
         return {}
 

@@ -11,7 +11,9 @@ from keras_transfer.heads.segmentation_measures import MeanIoU, PixelAccuracy, S
 from keras_transfer.heads.stage_decoders import fpn, unet
 from keras_transfer.heads.upsampling import UpsampleTo
 
-_DECODERS = {"fpn": fpn, "unet": unet}
+_DECODERS = ("fpn", "unet")
+# Finer stages cost the decoder more than all others together.
+_STRIDE = 4
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
@@ -70,7 +72,7 @@ class SegmentationHead(Head):
             )
         if decoder not in _DECODERS:
             raise ValueError(
-                f"`decoder` must be one of {sorted(_DECODERS)}. Received: decoder={decoder!r}"
+                f"`decoder` must be one of {_DECODERS}. Received: decoder={decoder!r}"
             )
         is_label = isinstance(ignore_class, int) and not isinstance(ignore_class, bool)
         if ignore_class is not None and not (is_label and not 0 <= ignore_class < num_classes):
@@ -98,16 +100,13 @@ class SegmentationHead(Head):
         )
 
     def __call__(self, features, name="head", output_name=None):
-        images, *stages = features
-        if any(len(stage.shape) != 4 for stage in stages):
-            raise ValueError(
-                "A `SegmentationHead` needs a backbone whose stages are images: a "
-                "convolutional one. Received: stages of shape "
-                f"{', '.join(str(tuple(stage.shape)) for stage in stages)}"
-            )
-        x = _DECODERS[self.decoder](stages, self.width, name)
+        if self.decoder == "fpn":
+            x = fpn(features, self.width, name, _STRIDE)
+        else:
+            x = unet(features, self.width, name)
         # Half precision is too coarse for a loss.
         x = keras.layers.Conv2D(self.num_classes, 1, dtype="float32", name=f"{name}_logits")(x)
+        images = features[0]
         size, name = images.shape[1:3], output_name or f"{name}_output"
         if None in size:
             return UpsampleTo(dtype="float32", name=name)(x, images)
@@ -136,7 +135,7 @@ class SegmentationHead(Head):
         """`mask`, the index of the class of each pixel."""
         return {"mask": tf.argmax(output, axis=-1, output_type="int32")}
 
-    def encoded_outputs(self, named):
+    def encoded_outputs(self, output, named, class_names=None):
         """`mask_png`, the mask as a grey PNG file."""
         mask = tf.cast(named["mask"], "uint8")[..., None]
         return {"mask_png": tf.map_fn(tf.io.encode_png, mask, fn_output_signature=tf.string)}

@@ -4,13 +4,17 @@ import keras
 
 from keras_transfer.heads.upsampling import UpsampleTo
 
-# Finer stages cost the decoder more than all others together.
-_FINEST = 4
 
+def fpn(features, width, name, stride):
+    """Features at a stride: each stage is added to the one before it.
 
-def fpn(stages, width, name):
-    """Features at a quarter of the resolution: each stage is added to the one before it."""
-    stages = _from_quarter(stages)
+    Args:
+        features: the images, and the output of each stage of a backbone.
+        width: the number of channels.
+        name: prefix of the names of the layers.
+        stride: of the finest stage that is read, if the backbone has it.
+    """
+    stages = _from_stride(*stages_of(features), stride)
     found, x = [], None
     for level in range(len(stages) - 1, -1, -1):
         lateral = _pointwise(stages[level], width, f"{name}_lateral_{level}")
@@ -21,7 +25,7 @@ def fpn(stages, width, name):
         else:
             x = UpsampleTo(name=f"{name}_up_{level}")(x, lateral)
             x = keras.layers.Add(name=f"{name}_add_{level}")([x, lateral])
-        x = _smoothed(x, width, f"{name}_smooth_{level}")
+        x = smoothed(x, width, f"{name}_smooth_{level}")
         found.append(x)
     finest = found[-1]
     same = [
@@ -29,26 +33,40 @@ def fpn(stages, width, name):
         for level, one in enumerate(found[:-1])
     ]
     joined = keras.layers.Concatenate(name=f"{name}_join")([*same, finest]) if same else finest
-    return _smoothed(joined, width, f"{name}_last")
+    return smoothed(joined, width, f"{name}_last")
 
 
-def unet(stages, width, name):
+def unet(features, width, name):
     """Features at the resolution of the first stage; each stage is concatenated."""
+    _, stages = stages_of(features)
     x = _pointwise(stages[-1], width, f"{name}_bottom")
     for level in range(len(stages) - 2, -1, -1):
         x = UpsampleTo(name=f"{name}_up_{level}")(x, stages[level])
         x = keras.layers.Concatenate(name=f"{name}_join_{level}")([x, stages[level]])
-        x = _smoothed(x, width, f"{name}_smooth_{level}")
+        x = smoothed(x, width, f"{name}_smooth_{level}")
     return x
 
 
-def _from_quarter(stages):
-    """The stages whose resolution is at most a quarter of the finest possible one."""
-    heights = [stage.shape[1] for stage in stages]
-    if len(stages) < 3 or None in heights:
-        return stages[1:] if len(stages) > 3 else stages
-    kept = [stage for stage in stages if stage.shape[1] * _FINEST // 2 <= heights[0] + 1]
-    return kept if len(kept) > 1 else stages
+def stages_of(features):
+    """The images and the stages in the features of a head; `ValueError` for other stages."""
+    images, *stages = features
+    if any(len(stage.shape) != 4 for stage in stages):
+        raise ValueError(
+            "The head needs a backbone whose stages are images: a convolutional one. Received: "
+            f"stages of shape {', '.join(str(tuple(stage.shape)) for stage in stages)}"
+        )
+    return images, stages
+
+
+def _from_stride(images, stages, stride):
+    """The stages from a stride on; of images of any size each stage is taken to halve it."""
+    heights = [images.shape[1], *(stage.shape[1] for stage in stages)]
+    if None in heights:
+        strides = [2**number for number in range(1, len(stages) + 1)]
+    else:
+        strides = [round(heights[0] / height) for height in heights[1:]]
+    kept = [stage for stage, own in zip(stages, strides, strict=True) if own >= stride]
+    return kept or stages[-1:]
 
 
 def _pointwise(x, width, name):
@@ -67,7 +85,8 @@ def _context(x, width, name):
     return keras.layers.Conv2D(width, 1, name=name)(x)
 
 
-def _smoothed(x, width, name):
+def smoothed(x, width, name):
+    """A convolution of neighbouring positions, normalized."""
     x = keras.layers.SeparableConv2D(
         width, 3, padding="same", use_bias=False, name=name
     )(x)  # fmt: skip

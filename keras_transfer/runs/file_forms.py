@@ -13,6 +13,7 @@ DESCRIPTION = {
     "truncate_at?": Maybe(str), "alpha?": Maybe(FINITE), "seed?": Number(0, 2**32, whole=True),
     "value_range?": Maybe(FINITE), "metadata?": Maybe(str), "group?": Maybe(str),
     "exclude?": Maybe(str), "class_hierarchy?": dict, "fold?": Maybe((COUNT, COUNT)), "masks?": Maybe(str),
+    "boxes?": Maybe(str), "box_format?": Maybe(str),
     "classes?": Maybe(str), "ignore_class?": Maybe(COUNT), "ignored?": Maybe(COUNT),
 }  # fmt: skip
 _RATE = {
@@ -53,8 +54,16 @@ _MASKS = {
     "images": COUNT, "mean_iou": SHARE, "mean_iou_interval": _PAIR, "pixel_accuracy": SHARE,
     "largest": SHARE, "confusion": [[COUNT]], "classes": Each(_MASK),
 }  # fmt: skip
+_BOX = {
+    "boxes": COUNT, "ap50": Maybe(SHARE), "ap": Maybe(SHARE), "count_error": FINITE,
+    "mean_count": FINITE,
+}  # fmt: skip
+_BOXES = {
+    "images": COUNT, "ap50": SHARE, "ap": SHARE, "threshold": SHARE, "classes": Each(_BOX),
+}  # fmt: skip
 _TASKS = {
     "classes": _MEASURED, "labels": _LABELS, "numbers": _NUMBERS, "masks": _MASKS,
+    "boxes": _BOXES,
 }  # fmt: skip
 _PROVENANCE = {
     "date?": str, "command?": Maybe(str), "versions?": Each(Maybe(str)), "parameters?": COUNT,

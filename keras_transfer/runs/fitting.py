@@ -70,6 +70,8 @@ def fit(
     masks: str | os.PathLike | None = None,
     classes: Sequence[str] | dict | str | os.PathLike | None = None,
     ignore_class: int | None = None,
+    boxes: str | os.PathLike | None = None,
+    box_format: str | None = None,
     text: str | None = None,
     sequence_length: int | None = None,
     fold: tuple[int, int] | None = None,
@@ -90,9 +92,9 @@ def fit(
 ) -> Run | None:
     """Trains a model on images, and writes everything about it into a folder.
 
-    Images have one class each, several labels, numbers, or a mask: the model gets a
-    `SoftmaxHead`, a `SigmoidHead`, a `DenseHead` or a `SegmentationHead`. `fit` does what
-    `keras-transfer fit` does: it reads and checks the images, trains by a plan
+    Images have one class each, several labels, numbers, a mask or boxes: the model gets a
+    `SoftmaxHead`, a `SigmoidHead`, a `DenseHead`, a `SegmentationHead` or a `CenterHead`. `fit`
+    does what `keras-transfer fit` does: it reads and checks the images, trains by a plan
     (`training.fine_tune`), calibrates probabilities by temperature scaling on the validation
     set, measures the model on the validation and the test set, exports it for TensorFlow
     Serving, and writes `report.html`. If it is killed, the same call resumes.
@@ -132,6 +134,10 @@ def fit(
             the next two. Rare classes count more in the loss. Defaults to None.
         classes: the names of the classes, or their colours, or a file with these.
         ignore_class: the label of pixels without a class.
+        boxes: for boxes around objects, a COCO JSON file about the images in the folder `data`,
+            or the folder itself for the formats of VOC and YOLO. Defaults to None.
+        box_format: "voc", "coco" or "yolo", see `data.boxes`. Defaults to None: "coco" for a
+            file, "voc" for a folder.
         text: the column of a CSV file with the texts. Defaults to None: "text" or "sentence".
         sequence_length: of a text, in tokens. Defaults to None: that of the longest 1% of the
             training texts, at most 256.
@@ -216,6 +222,8 @@ def fit(
         "masks": None if masks is None else place_of_masks(data, masks),
         "classes": classes and str(classes),
         "ignore_class": ignore_class,
+        "boxes": None if boxes is None else os.path.abspath(boxes),
+        "box_format": box_format,
         "text": text,
         "sequence_length": sequence_length,
         "fold": fold and list(fold),
@@ -238,8 +246,8 @@ def fit(
         tf.config.experimental.enable_op_determinism()
     splits = data if isinstance(data, ImageSplits) else read_source(
         data, size, labels, images, targets, task, metadata, group, text, masks, classes,
-        ignore_class, batch_size=batch_size, seed=seed, on_unreadable=on_unreadable,
-        exclude=exclude, value_range=value_range, fold=fold,
+        ignore_class, boxes, box_format, batch_size=batch_size, seed=seed,
+        on_unreadable=on_unreadable, exclude=exclude, value_range=value_range, fold=fold,
         color_mode="grayscale" if channels == 1 else "rgb",
     )  # fmt: skip
     for what, is_asked in (

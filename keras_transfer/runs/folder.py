@@ -43,9 +43,10 @@ class Predictions:
         split: "validation" or "test".
         outputs: of the model: probabilities of shape `(images, classes)` or `(images,
             labels)`, or numbers; for masks the confusion of the pixels of each image,
-            `(images, classes, classes)`; float32.
+            `(images, classes, classes)`; boxes of shape `(images, boxes, 6)`; float32.
         labels: the true classes, integers of shape `(images,)`; or labels or numbers of the
-            shape of the outputs; for masks the pixels of each class, `(images, classes)`.
+            shape of the outputs; for masks the pixels of each class, `(images, classes)`;
+            boxes of shape `(images, boxes, 5)`.
         paths: the paths of the images as strings; empty for images that are not files.
         shown: further arrays for a page, by name.
     """
@@ -430,6 +431,8 @@ def _predictions(arrays, split):
     outputs, labels = arrays[name], arrays[f"{split}-labels"]
     text = arrays[f"{split}-paths"].tobytes().decode("utf-8", "surrogateescape")
     paths = tuple(text.split("\0")) if text else ()
+    if labels.ndim == 3:
+        return _boxes(split, outputs, labels, paths)
     kinds = {1: "iu", 2: "f"}.get(labels.ndim, "")  # classes; labels or numbers
     fits = (
         outputs.ndim in (2, 3)
@@ -448,6 +451,16 @@ def _predictions(arrays, split):
     are_shares = ((outputs >= 0) & (outputs <= 1.0001)).all()
     if not are_shares or not ((labels >= 0) & (labels < outputs.shape[1])).all():
         raise ValueError(f"the numbers of '{split}' are no probabilities and classes")
+    return Predictions(split, outputs, labels, paths)
+
+
+def _boxes(split, outputs, labels, paths):
+    fits = outputs.ndim == 3 and (outputs.shape[2], labels.shape[2]) == (6, 5)
+    fits = fits and len(outputs) == len(labels) and len(paths) in (0, len(labels))
+    if not fits or outputs.dtype.kind + labels.dtype.kind != "ff":
+        raise ValueError(f"the parts of '{split}' do not fit")
+    if not (np.isfinite(outputs).all() and np.isfinite(labels).all()):
+        raise ValueError(f"the numbers of '{split}' are not finite")
     return Predictions(split, outputs, labels, paths)
 
 

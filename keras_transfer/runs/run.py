@@ -24,6 +24,7 @@ from keras_transfer.models import TransferModel
 from keras_transfer.plans import Plan
 from keras_transfer.relations import Hierarchy, MistakeDistance, mistake_distance
 from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.predicted_boxes import PredictedBoxes
 from keras_transfer.runs.predicted_images import (
     PredictedImages,
     PredictedLabels,
@@ -95,7 +96,8 @@ class Run:
                 f"{self.task.nouns[1]}."
             )
         check_finite(model, f"'{path}'")
-        shapes = (model.input_shape[1:], model.output_shape[-1])
+        outputs = model.heads.num_names if self.task.name == "boxes" else model.output_shape[-1]
+        shapes = (model.input_shape[1:], outputs)
         described = (*(self.image_size or ()), self.settings["channels"])
         if self.is_of_texts:
             described = ()
@@ -225,7 +227,7 @@ class Run:
 
     def predict(
         self, files: Iterable[str | os.PathLike] | str | os.PathLike
-    ) -> PredictedImages | PredictedLabels | PredictedNumbers | PredictedMasks:
+    ) -> PredictedImages | PredictedLabels | PredictedNumbers | PredictedMasks | PredictedBoxes:
         """Predicts the classes, the labels or the numbers of image files, or of texts.
 
         Args:
@@ -234,8 +236,9 @@ class Run:
                 texts, the texts.
 
         Returns:
-            `PredictedImages`, or the same for labels, numbers or masks: `PredictedLabels`,
-            `PredictedNumbers`, `PredictedMasks`; files that cannot be read are listed in it.
+            `PredictedImages`, or the same for other tasks: `PredictedLabels`,
+            `PredictedNumbers`, `PredictedMasks`, `PredictedBoxes`; files that cannot be read
+            are listed in it.
         """
         if self.is_of_texts:
             texts = (
@@ -265,6 +268,7 @@ class Run:
         on_unreadable: str = "raise",
         labels: str | os.PathLike | None = None,
         masks: str | os.PathLike | None = None,
+        boxes: str | os.PathLike | None = None,
     ) -> dict:
         """Measures the model on labelled images.
 
@@ -278,13 +282,14 @@ class Run:
             labels: the CSV file about a folder of images, as in `fit`. Defaults to None.
             masks: the folder of the masks, as in `fit`. Defaults to None: subfolders of the
                 name that those of the training have.
+            boxes: the file or folder with the boxes, as in `fit`. Defaults to None: the data.
 
         Returns:
             A dict: the number of `images`; for classes, `accuracy`, `accuracy_interval` (95%
             CI), `loss`, `confusion` (a row per true class) and `classes` (precision and recall
             of each), and with a hierarchy `hierarchy` (`relations.mistake_distance`); for
             labels, numbers and masks, what `calibration.per_label`,
-            `calibration.per_number` and `calibration.per_pixel` measure.
+            `calibration.per_number`, `calibration.per_pixel` and `calibration.per_box` measure.
 
         Raises:
             ValueError: if the data have classes, labels or numbers that the model does not
@@ -293,7 +298,7 @@ class Run:
         if isinstance(data, ImageSplits):
             splits = data
         else:
-            splits = self._read(data, batch_size, on_unreadable, labels, masks)
+            splits = self._read(data, batch_size, on_unreadable, labels, masks, boxes)
         split = next(name for name in ("test", "validation", "train") if name in splits.labels)
         dataset = splits.train_in_order if split == "train" else getattr(splits, split)
         true = self.task.aligned(splits, split, self.class_names)
@@ -304,7 +309,7 @@ class Run:
         distance = self.mistake_distance(outputs, true)
         return measured if distance is None else {**measured, "hierarchy": distance.to_json()}
 
-    def _read(self, data, batch_size, on_unreadable, labels, masks):
+    def _read(self, data, batch_size, on_unreadable, labels, masks, boxes):
         """The images of a path; those of the training divided as in it, others not at all."""
         arguments = {
             "batch_size": batch_size,
@@ -316,6 +321,11 @@ class Run:
         }
         if self.task.name == "masks":
             arguments |= self._mask_arguments(masks)
+        if self.task.name == "boxes":
+            arguments |= {
+                "boxes": data if boxes is None else boxes,
+                "box_format": self.settings.get("box_format"),
+            }
         used = self.settings.get("data"), self.settings.get("labels")
         named = os.path.abspath(data), None if labels is None else os.path.abspath(labels)
         if named[0] == used[0] and used[1] is not None and labels is None:
