@@ -246,7 +246,7 @@ def _read_yolo_file(file, one, names):
         if not cells:
             continue
         try:
-            values = list(map(float, cells))
+            values = list(map(_finite, cells))
         except ValueError:
             raise BoxFileError(
                 f"line {number} of '{file.name}' is not numbers: {line!r:.60}"
@@ -319,6 +319,13 @@ def relative(rows, source, height, width):
         np.array(rows, "float32"), source, "rel_xyxy", height=height, width=width
     )
     return np.asarray(found, "float64")
+
+
+def _finite(text):
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _is_number(value):

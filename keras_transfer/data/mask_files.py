@@ -90,7 +90,7 @@ class MaskReader:
             mask = self.decode(contents)
             expected = upright_size(image.path)
         except OSError as error:
-            return error.strerror or "not a PNG image"
+            return error.strerror or "not an image, or a corrupt one"
         except Exception as error:  # a decoder may raise anything at a corrupt file
             return str(error) or type(error).__name__
         if mask.shape != expected:
