@@ -75,8 +75,12 @@ def _pointwise(x, width, name):
 
 
 def _normalized(x, name):
-    # With Keras' 0.99, the statistics of a short training are still those of the start.
-    return keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+    # With the momentum of 0.99 that Keras takes, the statistics of a short training are still
+    # those of the start. Replicas that are not synchronized would each have their own.
+    normalize = keras.layers.BatchNormalization(
+        momentum=0.9, synchronized=True, name=f"{name}_norm"
+    )
+    return normalize(x)
 
 
 def _context(x, width, name):
