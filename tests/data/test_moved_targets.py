@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_transfer import data
 from keras_transfer.data import Augmentation
 from keras_transfer.data.image_transforms import move_boxes, resample
 
@@ -68,3 +69,10 @@ def test_a_transform_that_cannot_move_a_target_is_told(name, kind):
     dataset = tf.data.Dataset.from_tensors((images, masks if kind == "masks" else boxes))
     with pytest.raises(ValueError, match=f"`{name}` cannot move {kind}"):
         Augmentation(**{name: 0.5})(dataset)
+
+
+def test_a_sheet_shows_masks_and_boxes_over_the_images():
+    images, masks, boxes = squares(2)
+    over = [data.show(tf.data.Dataset.from_tensors((images, one)), 2) for one in (masks, boxes)]
+    assert [len(figure.axes) for figure in over] == [2, 2]
+    assert len(over[0].axes[0].images) == 2 and len(over[1].axes[0].lines) == 1
