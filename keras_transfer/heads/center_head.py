@@ -97,6 +97,11 @@ class CenterHead(Head):
         return CenterLoss()
 
     @property
+    def units(self):
+        """The number of classes."""
+        return self.num_classes
+
+    @property
     def num_names(self):
         return self.num_classes
 

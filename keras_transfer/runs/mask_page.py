@@ -118,6 +118,8 @@ def _entry(run, images, found, index, masks):
         shown = colored(mask, number).convert("RGB").resize(image.size)
         pictures.append((blocks.thumbnail(shown), f"{what} of {name}"))
     ious = class_ious(found.outputs[index])
+    if np.isnan(ious).all():
+        return None
     low = [i for i in np.argsort(ious, kind="stable") if ious[i] < 1][:2]
     lines = [f"mean IoU {np.nanmean(ious):.1%}"]
     lines += [f"{run.class_names[i]} {ious[i]:.1%}" for i in low]

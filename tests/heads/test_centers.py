@@ -8,6 +8,7 @@ from keras_transfer import heads
 from keras_transfer.backbones import Backbone
 from keras_transfer.heads.center_loss import CenterLoss, generalized_iou, grid_boxes
 from keras_transfer.models import TransferModel
+from keras_transfer.models.label_rules import label_rule
 from tests.networks import small_application
 
 # Two boxes on a grid of 4 x 4 positions, and a row without one.
@@ -98,3 +99,28 @@ def test_the_grid_is_that_of_the_stage_at_an_eighth():
         Backbone.from_model(small_application((64, 96, 3))), heads.CenterHead(3, width=4)
     )
     assert model.output_shape == (None, 8, 12, 7)
+
+
+GOOD = [0.1, 0.1, 0.5, 0.5, 2]
+
+
+@pytest.mark.parametrize(
+    ("box", "fits"),
+    [
+        (GOOD, True),
+        ([0, 0, 0, 0, -1], True),
+        ([0.1, 0.1, 0.5, 0.5, 3], False),
+        ([0.1, 0.1, 0.5, 0.5, 0.5], False),
+        ([10, 10, 50, 50, 0], False),
+        ([0.5, 0.1, 0.1, 0.5, 0], False),
+        ([np.nan, 0.1, 0.1, 0.5, 0], False),
+    ],
+)
+def test_boxes_out_of_range_are_found_before_they_train(box, fits):
+    rule = label_rule(heads.CenterHead(3), None, 4)
+    labels = np.array([[GOOD, box]])
+    assert bool(rule.fits(tf.constant(labels))) is fits
+    if not fits:
+        assert "left, top, right and bottom as fractions" in rule.problem(labels)
+    with pytest.raises(ValueError, match="labels of shape"):
+        rule.check_spec(tf.TensorShape([None, 4, 4]), "float32")
