@@ -113,7 +113,7 @@ def per_box(
         >>> true = np.array([[[0.1, 0.1, 0.5, 0.5, 0]]])
         >>> predicted = np.array([[[0.1, 0.1, 0.5, 0.4, 0.9, 0]]])
         >>> measured = calibration.per_box(predicted, true, ["cell"])
-        >>> measured.ap50, round(measured.ap, 2), measured.classes[0].count_error
+        >>> round(measured.ap50, 2), round(measured.ap, 2), measured.classes[0].count_error
         (1.0, 0.6, 0.0)
     """
     predicted, true = np.asarray(predicted, "float64"), np.asarray(true, "float64")
