@@ -12,8 +12,8 @@ DESCRIPTION = {
     "given_task?": Maybe(str),
     "truncate_at?": Maybe(str), "alpha?": Maybe(FINITE), "seed?": Number(0, 2**32, whole=True),
     "value_range?": Maybe(FINITE), "metadata?": Maybe(str), "group?": Maybe(str),
-    "exclude?": Maybe(str), "class_hierarchy?": dict, "fold?": Maybe((COUNT, COUNT)), "masks?": Maybe(str),
-    "boxes?": Maybe(str), "box_format?": Maybe(str),
+    "exclude?": Maybe(str), "class_hierarchy?": dict, "fold?": Maybe((COUNT, COUNT)),
+    "masks?": Maybe(str), "boxes?": Maybe(str), "box_format?": Maybe(str),
     "classes?": Maybe(str), "ignore_class?": Maybe(COUNT), "ignored?": Maybe(COUNT),
 }  # fmt: skip
 _RATE = {
