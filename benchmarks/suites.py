@@ -115,6 +115,25 @@ def inputs(options):
             yield Job("inputs", f"inputs.{name}", arguments, group, seed, 0, options.quick)
 
 
+def _scenes(options, suite, data):
+    for row, seed in itertools.product(
+        ("frozen", "last two stages", "random network, frozen"), range(options.seeds)
+    ):
+        arguments = {"row": row, "seed": seed, "limit": 8 if options.quick else None}
+        group = {"data": data, "network": "MobileNetV2 0.35"}
+        yield Job(suite, f"scenes.{suite}", arguments, group, seed, 0, options.quick)
+
+
+def masks(options):
+    """A class for each pixel: the decoder alone, with the last stages, on a random network."""
+    yield from _scenes(options, "masks", "CamVid at 240x320")
+
+
+def boxes(options):
+    """Boxes around objects: the same."""
+    yield from _scenes(options, "boxes", "BCCD at 320x416")
+
+
 def zoos(options):
     """Networks of other zoos: whether they compute what their own runtime computes."""
     for name, data in (("lite0", "ImageNet sample"), ("speech", "noise")):
@@ -198,6 +217,8 @@ SUITES = {
         extraction,
         steps,
         inputs,
+        masks,
+        boxes,
         zoos,
         audit,
         relations,

@@ -15,10 +15,17 @@ from keras_transfer.backbones.layer_copies import ConfiguredLayer
 from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.backbones.presets import TextPreprocessing
 from keras_transfer.backbones.table_network import NumberColumns
+from keras_transfer.heads.center_loss import CenterLoss
 from keras_transfer.heads.classification_heads import SoftmaxAccuracy, SoftmaxCrossentropy
 from keras_transfer.heads.pooling import MaskedPooling
 from keras_transfer.heads.scaled_dense import ScaledDense
+from keras_transfer.heads.segmentation_measures import (
+    MeanIoU,
+    PixelAccuracy,
+    SegmentationLoss,
+)
 from keras_transfer.heads.text_conv_head import WithoutPadding
+from keras_transfer.heads.upsampling import UpsampleTo
 
 PACKAGE = pathlib.Path(keras_transfer.__file__).parent
 SUBPACKAGES = [name for name in keras_transfer.__all__ if not name.startswith("_")]
@@ -83,6 +90,15 @@ ROUND_TRIPS = [
     heads.TextConvHead(3, filters=4, kernel_sizes=(2,)),
     SoftmaxCrossentropy(label_smoothing=0.2),
     SoftmaxAccuracy(name="hits"),
+    heads.SegmentationHead(
+        3, "unet", ignore_class=255, dice=0.5, class_weights=[1.0, 2.0, 1.0]
+    ),
+    SegmentationLoss(ignore_class=255, dice=0.5, class_weights=[1.0, 2.0]),
+    MeanIoU(3, ignore_class=255),
+    PixelAccuracy(ignore_class=255),
+    UpsampleTo((4, 5)),
+    heads.CenterHead(3, width=8, score_threshold=0.1),
+    CenterLoss(),
     heads.GeneralizedMeanPooling(p=2.0),
     MaskedPooling("max"),
     WithoutPadding(),

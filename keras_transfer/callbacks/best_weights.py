@@ -9,8 +9,8 @@ class BestWeights(keras.callbacks.Callback):
     """Keeps the weights of the best epoch in memory, over several calls of `fit`.
 
     The best epoch has the highest validation accuracy and, among equals, the lowest validation
-    loss; without an accuracy, the lowest validation loss. Without validation data every epoch
-    is better than the one before.
+    loss; of masks, the highest mean intersection over union; without either, the lowest
+    validation loss. Without validation data every epoch is better than the one before.
 
     If the number of validation images is known, accuracies within one standard error of the
     highest count as equal to it, and the latest of these epochs is kept: the maximum of many
@@ -105,4 +105,4 @@ class BestWeights(keras.callbacks.Callback):
 def _score(logs):
     if "val_loss" not in logs:
         return None
-    return (logs.get("val_accuracy", 0.0), -logs["val_loss"])
+    return (logs.get("val_accuracy", logs.get("val_mean_iou", 0.0)), -logs["val_loss"])

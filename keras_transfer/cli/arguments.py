@@ -119,9 +119,9 @@ def add_backbone(command):
     )
     command.add_argument(
         "--image-size",
-        type=positive,
+        type=image_size,
         metavar="PIXELS",
-        help="height and width (default: that of the network)",
+        help="height and width, or HEIGHTxWIDTH (default: that of the network)",
     )
     command.add_argument(
         "--weights",
@@ -148,6 +148,49 @@ def add_unreadable(command):
         choices=("raise", "skip"),
         default="raise",
         help="stop at images that cannot be read, or skip them (default: %(default)s)",
+    )
+
+
+def image_size(text):
+    """The sides of images: 224, or 240x320 for height and width."""
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
+        expected = "a number of pixels such as 224, or HEIGHTxWIDTH such as 240x320"
+        raise argparse.ArgumentTypeError(f"must be {expected}, not {text!r}")
+    found = tuple(map(int, sides))
+    return found if found[1:] else found[0]
+
+
+def add_masks(command):
+    """Adds the masks or the boxes of images."""
+    command.add_argument(
+        "--boxes",
+        metavar="FILE",
+        help="images with boxes around objects: a COCO JSON file about the images in DATA, or "
+        "DATA again for the formats of VOC and YOLO",
+    )
+    command.add_argument(
+        "--box-format",
+        choices=("voc", "coco", "yolo"),
+        help="the format of the boxes (default: coco for a file, voc for a folder)",
+    )
+    command.add_argument(
+        "--masks",
+        metavar="FOLDER",
+        help="images with a class for each pixel: the folder of their masks, or its name in "
+        "DATA or in its train, val and test folders",
+    )
+    command.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="the names of these classes: a text file with a line for each, `name` or "
+        "`name,red,green,blue` (default: their indices)",
+    )
+    command.add_argument(
+        "--ignore-class",
+        type=count,
+        metavar="LABEL",
+        help="the label of pixels without a class, for example 255",
     )
 
 

@@ -21,7 +21,7 @@ def check(options):
     for name in (getattr(options, "backbone", None), *getattr(options, "backbones", ())):
         if name is not None:
             _check_backbone(name.split(",")[0])
-    for name in ("data", "new", "labels", "metadata", "exclude"):
+    for name in ("data", "new", "labels", "metadata", "exclude", "classes", "boxes"):
         path = getattr(options, name, None)
         if path is not None and not os.path.exists(path):
             raise FileNotFoundError(f"No such folder or file: '{path}'")
@@ -65,7 +65,8 @@ def _check_written(path):
         raise FileNotFoundError(
             f"No such folder: '{folder}'. Make it first, to write '{path}'."
         )
-    if os.path.isdir(path):
+    # The masks of images go into a folder, whose name has no ending.
+    if os.path.isdir(path) and os.path.splitext(path)[1]:
         raise IsADirectoryError(f"'{path}' is a folder: name a file in it.")
 
 

@@ -34,7 +34,7 @@ def run(options):
 
 def _compiled_model(backbone, splits, options):
     policy = freezing.UnfreezeLast(options.unfreeze) if options.unfreeze else None
-    head = task_of(splits.task).head(len(splits.class_names), _DROPOUT)
+    head = task_of(splits.task).head(splits, _DROPOUT)
     model = models.TransferModel(backbone, head, policy)
     optimizer = keras.optimizers.AdamW(weight_decay=_WEIGHT_DECAY)
     if options.unfreeze:

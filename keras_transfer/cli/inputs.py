@@ -8,6 +8,7 @@ from keras_transfer._applications import find_application
 from keras_transfer._text import markdown_table, one_line, print_table, tell_unreadable
 from keras_transfer.cli.arguments import reading_of
 from keras_transfer.cli.parser import build_parser
+from keras_transfer.data.decoding import check_image_size
 from keras_transfer.data.sources import read_source
 from keras_transfer.runs.fitting import build_backbone
 from keras_transfer.runs.folder import check_output, write_findings
@@ -49,6 +50,7 @@ def next_command(options, **more):
     words = ["keras-transfer", "fit", options.data]
     for name, value in {**given, **more, "output": options.output}.items():
         if value is not None:
+            value = "x".join(map(str, value)) if isinstance(value, tuple) else value
             values = value if isinstance(value, list) else [value]
             words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return f"Next: {one_line(shlex.join(words))}"
@@ -65,7 +67,7 @@ def read_inputs(options, **arguments):
     """
     check_output(options.output, options.data)
     size = options.image_size or find_application(options.backbone).default_size
-    shape = size, size, 3
+    shape = *check_image_size(size), 3
     backbone = build_backbone(options.backbone, shape, weights_of(options), options.alpha)
     return backbone, read_images(options, size, **arguments)
 

@@ -11,6 +11,7 @@ from keras_transfer.cli.arguments import (
     add_data,
     add_findings,
     add_labels,
+    add_masks,
     add_reading,
     add_run,
     add_unreadable,
@@ -40,6 +41,8 @@ examples:
   keras-transfer fit photos --labels labels.csv --targets red wooden --output run
   keras-transfer fit photos --metadata photos/metadata.csv --group patient --output run
   keras-transfer fit photos --exclude run/audit.json --output run
+  keras-transfer fit streets --masks masks --ignore-class 255 --image-size 240x320 --output run
+  keras-transfer fit photos --boxes annotations.json --output run
   keras-transfer fit photos --backbone EfficientNetV2B0 --image-size 224 --output run
   keras-transfer fit photos --backbone MobileNetV2 --alpha 0.35 --image-size 160 \\
       --weights mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5 --output run
@@ -110,6 +113,7 @@ def _add_fit(commands):
         "--balance", action="store_true", help="give each class the same weight in the loss"
     )
     add_reading(fit)
+    add_masks(fit)
     fit.add_argument(
         "--hierarchy",
         metavar="FILE",
@@ -208,6 +212,12 @@ def _add_evaluate(commands):
         "`test`, else `validation`",
     )
     add_labels(evaluate)
+    evaluate.add_argument(
+        "--masks", metavar="FOLDER", help="the folder of the masks, as in `fit`"
+    )
+    evaluate.add_argument(
+        "--boxes", metavar="FILE", help="the file with the boxes, as in `fit` (default: DATA)"
+    )
     add_unreadable(evaluate)
     evaluate.add_argument(
         "--batch-size", type=positive, default=32, help="default: %(default)s"
@@ -215,7 +225,7 @@ def _add_evaluate(commands):
 
 
 def _add_predict(commands):
-    predict = _add(commands, "predict", "predict the classes, labels or numbers of images")
+    predict = _add(commands, "predict", "predict the classes, labels, numbers, masks or boxes")
     add_run(predict)
     predict.add_argument(
         "images",
@@ -225,7 +235,10 @@ def _add_predict(commands):
         "a path in each line",
     )
     predict.add_argument(
-        "--output", metavar="FILE", help="a CSV file for all probabilities or numbers"
+        "--output",
+        metavar="FILE",
+        help="a CSV file for all probabilities or numbers; of a run with masks, a folder for "
+        "PNG files; of one with boxes, a COCO file if it ends in .json",
     )
     predict.add_argument(
         "--threshold",

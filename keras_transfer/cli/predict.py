@@ -13,7 +13,13 @@ def run(options):
     opened = runs.Run(options.run)
     found = opened.predict(_paths(options.images))
     threshold = _threshold(options, opened)
-    if options.output is not None:
+    if options.output is not None and opened.task.name == "masks":
+        found.save(options.output)
+        print(f"{len(found.paths)} masks in {one_line(options.output)}")
+    elif opened.task.name == "boxes" and str(options.output).endswith(".json"):
+        found.to_coco(options.output)
+        print(f"The boxes of {len(found.paths)} images in {one_line(options.output)}")
+    elif options.output is not None:
         found.to_csv(options.output, threshold)
         print(f"{len(found.paths)} images in {one_line(options.output)}")
         if opened.task.name == "classes":

@@ -7,7 +7,12 @@ def evaluate(options):
     """Prints the measures of the model on labelled images."""
     opened = runs.Run(options.run)
     found = opened.evaluate(
-        options.data, options.batch_size, options.on_unreadable, options.labels
+        options.data,
+        options.batch_size,
+        options.on_unreadable,
+        options.labels,
+        options.masks,
+        options.boxes,
     )
     print(opened.task.evaluation(found, opened.class_names))
 

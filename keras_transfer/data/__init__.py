@@ -3,9 +3,11 @@
 from keras_transfer.data import augmentation
 from keras_transfer.data.audio_folders import audio_folder
 from keras_transfer.data.augmentation import Augmentation
+from keras_transfer.data.box_sets import boxes
 from keras_transfer.data.image_folders import image_folder
 from keras_transfer.data.image_splits import DataWarning
 from keras_transfer.data.image_tables import image_table
+from keras_transfer.data.mask_folders import mask_folder
 from keras_transfer.data.sheet import show
 from keras_transfer.data.tables import table
 from keras_transfer.data.text_folders import text_folder
@@ -17,9 +19,11 @@ __all__ = [
     "DataWarning",
     "audio_folder",
     "augmentation",
+    "boxes",
     "from_tfds",
     "image_folder",
     "image_table",
+    "mask_folder",
     "show",
     "table",
     "text_folder",

@@ -8,11 +8,28 @@ import os
 import keras
 import tensorflow as tf
 
-from keras_transfer.data.image_transforms import affine, color, cutmix, mixup, split_seed
+from keras_transfer.data.image_transforms import (
+    color,
+    cutmix,
+    mixup,
+    move_boxes,
+    random_moves,
+    resample,
+    split_seed,
+)
 from keras_transfer.data.labeled_dataset import LabeledDataset
 from keras_transfer.data.rand_augment import rand_augment
 
 _FLIPS = (None, "horizontal", "vertical", "horizontal_and_vertical")
+# What each transform changes beside the images themselves, or leaves as it is.
+_TRANSFORMS = {
+    **dict.fromkeys(
+        ("flip", "rotation", "zoom", "crop", "translation", "brightness", "contrast",
+         "saturation"),
+        ("labels", "masks", "boxes"),
+    ),
+    **dict.fromkeys(("rand_augment", "mixup", "cutmix"), ("labels",)),
+}  # fmt: skip
 # The largest value of each; above 1, an image would be inverted.
 _FRACTIONS = {
     "rotation": 0.5,
@@ -35,6 +52,7 @@ class Augmentation:
     zoom, crop and translation are one resampling, which fills uncovered borders by reflection.
     Two datasets give the same images if `seed` and the seed of `keras.utils.set_random_seed`
     are the same. `data.augmentation` has three presets: `light()`, `standard()`, `strong()`.
+    Masks and boxes move with their images; RandAugment, MixUp and CutMix cannot move them.
 
     Args:
         flip: None (the default), "horizontal", "vertical" or "horizontal_and_vertical", each
@@ -116,6 +134,7 @@ class Augmentation:
         if class_names is not None and num_classes is None:
             num_classes = len(class_names)
         _check_elements(dataset)
+        self._check_targets(dataset)
         if self.mixes_labels:
             _check_labels(dataset, num_classes)
 
@@ -154,7 +173,7 @@ class Augmentation:
         seeds = split_seed(seed, 4)
         if self.flip or self.rotation or self.zoom or self.crop < 1 or self.translation:
             moves = self.flip, self.rotation, self.zoom, self.crop, self.translation
-            images = affine(images, seeds[0], *moves)
+            images, labels = _moved(images, labels, random_moves(images, seeds[0], *moves))
         if self.rand_augment:
             images = rand_augment(images, seeds[1], self.rand_augment)
         if self.brightness or self.contrast or self.saturation:
@@ -164,6 +183,18 @@ class Augmentation:
             targets = tf.cast(labels, "float32") if one_hot else tf.one_hot(labels, num_classes)
             return self._mix(images, targets, seeds[3])
         return images, labels
+
+    def _check_targets(self, dataset):
+        """Raises `ValueError` if a transform cannot change the masks or boxes."""
+        labels = dataset.element_spec[1]
+        kind = _kind_of(labels) if isinstance(labels, tf.TensorSpec) else "labels"
+        for name, kinds in _TRANSFORMS.items():
+            value = getattr(self, name)
+            if kind not in kinds and value:
+                raise ValueError(
+                    f"`{name}` cannot move {kind} with their images: leave it out, or take the "
+                    f"augmentation 'light' or 'standard'. Received: {name}={value!r}"
+                )
 
     @property
     def mixes_labels(self):
@@ -194,6 +225,24 @@ class Augmentation:
             lambda: mixup(images, targets, mix_seed, self.mixup),
             lambda: cutmix(images, targets, mix_seed, self.cutmix),
         )
+
+
+def _kind_of(labels):
+    """What the targets of a batch are: "masks", "boxes", or "labels" of the whole image."""
+    if labels.shape.rank != 3:
+        return "labels"
+    return "masks" if labels.dtype.is_integer else "boxes"
+
+
+def _moved(images, labels, moves):
+    """Images and their targets after one resampling."""
+    kind = _kind_of(labels) if tf.is_tensor(labels) else "labels"
+    if kind == "boxes":
+        labels = move_boxes(labels, images, *moves)
+        return resample(images, *moves, fill_mode="CONSTANT"), labels
+    if kind == "masks":
+        labels = resample(labels[..., None], *moves, interpolation="NEAREST")[..., 0]
+    return resample(images, *moves), labels
 
 
 def light(seed: int = 0) -> Augmentation:

@@ -23,7 +23,27 @@ SPLITS = ("train", "validation", "test")
 _MOST_LISTED = 20
 
 
-class ByClass:
+class Labelled:
+    """Files with their labels.
+
+    Attributes:
+        unreadable: pairs of a path and a reason, for files beside the images.
+        further: what else an `ImageSplits` holds.
+    """
+
+    unreadable: tuple = ()
+    further: dict = {}  # noqa: RUF012
+
+    def targets(self, labels):
+        """What the loader takes of each label: an array, or a tuple of arrays."""
+        return label_array(labels)
+
+    def loader(self, image_size):
+        """The function from that to the target, or None: it is the target."""
+        return None
+
+
+class ByClass(Labelled):
     """The files of each class.
 
     Args:
@@ -64,7 +84,7 @@ class ByClass:
         return names, _rows(by_class, names), messages
 
 
-class ByRow:
+class ByRow(Labelled):
     """The files of a table with labels or numbers.
 
     Args:
@@ -148,7 +168,7 @@ class FileOptions:
         def examples(split, is_mixed, start):
             number = len(files[split])
             kept = (mixed_order(number) if is_mixed else range(number))[start:]
-            targets = label_array(labels[split])[list(kept)]
+            targets = labelled.targets([labels[split][i] for i in kept])
             return examples_of([files[split][i] for i in kept], targets)
 
         return options.splits(
@@ -162,7 +182,7 @@ class FileOptions:
             examples,
             make_loader(
                 options.image_size, options.channels, every_file, options.reduced_decoding,
-                options.value_range,
+                options.value_range, labelled.loader(options.image_size),
             ),
             shuffle_buffer=len(every_file) if self.shuffle else 0,
             mixes=True,
@@ -170,7 +190,8 @@ class FileOptions:
             stacklevel=4,
             paths={split: tuple(file.path for file in files[split]) for split in files},
             task=task,
-            unreadable=tuple(unreadable),
+            unreadable=(*unreadable, *labelled.unreadable),
+            **labelled.further,
             excluded=tuple(path for path in paths if path in excluded),
             groups={} if group is None else {
                 split: tuple(groups[file.path] for file in found)
@@ -186,26 +207,13 @@ class FileOptions:
         if not unreadable:
             return readable, [], []
         if self.on_unreadable == "raise":
-            raise ValueError(self._list_unreadable(unreadable, len(paths), directory))
+            text = list_unreadable(unreadable, len(paths), directory, self.place)
+            raise ValueError(text)
         message = (
             f"Skipped {len(unreadable)} of {len(paths)} images that cannot be read; "
             "`unreadable` lists them."
         )
         return readable, unreadable, [message]
-
-    def _list_unreadable(self, unreadable, num_files, directory):
-        lines = [
-            f"  {os.path.relpath(path, directory)}: {reason}"
-            for path, reason in unreadable[:_MOST_LISTED]
-        ]
-        if len(unreadable) > _MOST_LISTED:
-            lines.append(f"  and {len(unreadable) - _MOST_LISTED} more")
-        return (
-            f"{len(unreadable)} of {num_files} images cannot be read:\n"
-            + "\n".join(lines)
-            + "\nRepair or remove them, or pass `on_unreadable='skip'` (--on-unreadable skip) "
-            f"to leave them out. Received: {self.place}"
-        )
 
     def _with_fold(self, rows, groups, seed, task):
         """All rows but those of the test set, with one fold of them as test set."""
@@ -236,6 +244,23 @@ class FileOptions:
         if moved:
             found["validation"] = [train[index] for index in moved]
         return {**found, **{split: rows[split] for split in rows if split != "train"}}
+
+
+def list_unreadable(unreadable, num_files, directory, place, things="images"):
+    """The message about files that cannot be used, with the reason for each."""
+    lines = [
+        f"  {os.path.relpath(path, directory)}: {reason}"
+        for path, reason in unreadable[:_MOST_LISTED]
+    ]
+    if len(unreadable) > _MOST_LISTED:
+        lines.append(f"  and {len(unreadable) - _MOST_LISTED} more")
+    verb = "read" if things == "images" else "used"
+    return (
+        f"{len(unreadable)} of {num_files} {things} cannot be {verb}:\n"
+        + "\n".join(lines)
+        + "\nRepair or remove them, or pass `on_unreadable='skip'` (--on-unreadable skip) "
+        f"to leave them out. Received: {place}"
+    )
 
 
 def _units(rows, groups):

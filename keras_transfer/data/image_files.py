@@ -58,12 +58,12 @@ def examples_of(files, labels):
 
     Args:
         files: a list of `ScannedFile`.
-        labels: an array with a row or a number for each.
+        labels: an array with a row or a number for each, or a tuple of arrays.
     """
     return tf.data.Dataset.from_tensor_slices(
         (
             [os.fsencode(file.path) for file in files],
-            tf.constant(labels),
+            tf.nest.map_structure(tf.constant, labels),
             tf.constant([file.orientation for file in files], "int32"),
             [file.native for file in files],
             tf.constant([file.fingerprint for file in files], "int64"),
@@ -71,8 +71,11 @@ def examples_of(files, labels):
     )
 
 
-def make_loader(image_size, channels, files, reduced_decoding, value_range=None):
-    """The function from an element of `examples_of(files, ...)` to `(image, label)`."""
+def make_loader(image_size, channels, files, reduced_decoding, value_range=None, target=None):
+    """The function from an element of `examples_of(files, ...)` to `(image, label)`.
+
+    `target` is a function of the label, or None.
+    """
     # Without a call into Python, the graph can be sent to other machines.
     all_native = all(file.native for file in files)
 
@@ -104,7 +107,8 @@ def make_loader(image_size, channels, files, reduced_decoding, value_range=None)
                 lambda: with_tensorflow(contents, orientation),
                 lambda: with_pillow(contents, orientation),
             )
-        return tf.ensure_shape(image, (*image_size, channels)), label
+        found = label if target is None else target(label)
+        return tf.ensure_shape(image, (*image_size, channels)), found
 
     return load
 

@@ -109,7 +109,7 @@ def image_folder(
     )
     place = f"directory={os.fspath(directory)!r}"
     files = FileOptions(place, on_unreadable, shuffle, exclude, fold)
-    directory = _existing(directory)
+    directory = existing_folder(directory)
     folders, messages = find_splits(directory)
     classes = {}
     for split, folder in folders.items():
@@ -138,13 +138,14 @@ def find_classes(folder):
     return classes, []
 
 
-def _existing(directory):
+def existing_folder(directory):
+    """The absolute path of a folder, or the error that says what it is instead."""
     path = pathlib.Path(directory).absolute()
     if not path.exists():
         raise FileNotFoundError(f"No such folder. Received: directory={str(directory)!r}")
     if not path.is_dir():
         raise NotADirectoryError(
-            "`directory` must be a folder with one subfolder for each class, but is a file. "
+            "`directory` must be a folder, but is a file. "
             f"Received: directory={str(directory)!r}"
         )
     return path

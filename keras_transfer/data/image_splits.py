@@ -8,6 +8,8 @@ import numpy as np
 
 from keras_transfer.data.labeled_dataset import LabeledDataset
 
+# What images may have.
+TASKS = ("classes", "labels", "numbers", "masks", "boxes")
 # From here on, an unweighted loss tends to ignore the rare class: at ten to one, always
 # predicting the frequent class reaches an accuracy of 91% in a two-class task.
 STRONG_IMBALANCE = 10.0
@@ -47,8 +49,10 @@ class ImageSplits:
         paths: the same for the paths of the files; empty if the images are not files.
         fingerprints: the same for a string that changes with the images, the labels, their
             order, the size, the channels and the decoding: the key of a cache.
-        task: what the images have: "classes", one each; "labels", any number, each 0 or 1; or
-            "numbers". Defaults to "classes".
+        task: what the images have: "classes", one each; "labels", any number, each 0 or 1;
+            "numbers"; "masks", a `MaskFile` with a class for each pixel; or "boxes", an
+            `ImageBoxes`. Defaults to "classes".
+        ignore_class: the label of pixels without a class in masks, or None.
         warnings: tuple of messages, each raised as a `DataWarning` too.
         unreadable: tuple of `(path, reason)` for skipped files.
         excluded: tuple of the paths that were left out on request.
@@ -80,6 +84,7 @@ class ImageSplits:
         default_factory=dict, repr=False
     )
     texts: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict, repr=False)
+    ignore_class: int | None = None
 
     @property
     def num_images(self) -> dict[str, int]:
@@ -88,7 +93,8 @@ class ImageSplits:
 
     @property
     def class_counts(self) -> dict[str, dict[str, int]]:
-        """Number of images of each class, or with each label, in each split."""
+        """Number of images of each class, or with each label, in each split; of pixels of
+        masks, and of boxes."""
         if self.task == "numbers":
             raise ValueError("There are no classes: the images have numbers.")
         return {
@@ -123,13 +129,23 @@ def label_array(labels):
 
 
 def count_classes(labels, class_names):
-    """Number of images of each class, or with each label: dict from name to count."""
+    """Dict from name to the number of images of a class or with a label, or of pixels."""
+    if labels and hasattr(labels[0], "pixels"):
+        counts = np.sum([mask.pixels for mask in labels], axis=0)
+        return {name: int(count) for name, count in zip(class_names, counts, strict=True)}
+    if labels and hasattr(labels[0], "boxes"):
+        kinds = [int(box[-1]) for one in labels for box in one.boxes]
+        return dict(zip(class_names, _bincount(kinds, class_names), strict=True))
     labels = label_array(labels)
     if labels.ndim == 2:
         counts = np.count_nonzero(labels, axis=0)
     else:
         counts = np.bincount(labels, minlength=len(class_names))
     return {name: int(count) for name, count in zip(class_names, counts, strict=True)}
+
+
+def _bincount(labels, class_names):
+    return np.bincount(np.array(labels, int), minlength=len(class_names)).tolist()
 
 
 def imbalance(counts):
@@ -161,7 +177,7 @@ def check_splits(labels, digests, places, class_names, thing="image", task="clas
             first_label, first_place = seen.setdefault(digest, (label, place))
             if first_label != label:
                 contradictions.append((first_place, place))
-    if contradictions:
+    if contradictions and task in _CONTRADICTIONS:
         found.append(
             f"{things} {_CONTRADICTIONS[task]}, one of which is wrong: {len(contradictions)}, "
             f"{_pairs(contradictions)}."
@@ -180,7 +196,7 @@ def _check_counts(labels, class_names, thing, task):
     """Absent classes or labels, classes with one example, and strong imbalance."""
     found = []
     counts = count_classes(labels["train"], class_names)
-    single = [name for name, count in counts.items() if count == 1]
+    single = [name for name, count in counts.items() if count == 1 and task in _CONTRADICTIONS]
     if single and task == "classes":  # the table has said so of labels
         found.append(f"Only one training {thing} for {_listed(single)}.")
     for split, split_labels in labels.items():

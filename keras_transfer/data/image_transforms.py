@@ -13,6 +13,10 @@ import tensorflow as tf
 # ITU-R BT.601, as in `tf.image.rgb_to_grayscale`.
 _LUMINANCE = (0.2989, 0.5870, 0.1140)
 _LOG_ASPECT = math.log(4 / 3)
+# Reflected borders would show objects without a box.
+_GREY = 127.0
+# The share of a box that a crop must leave.
+_LEAST_REST = 0.25
 
 
 def split_seed(seed, count):
@@ -20,8 +24,8 @@ def split_seed(seed, count):
     return tf.unstack(tf.random.experimental.stateless_split(seed, count))
 
 
-def affine(images, seed, flip, rotation, zoom, crop, translation):
-    """Flips, rotates, zooms, crops and shifts in one resampling, which blurs only once."""
+def random_moves(images, seed, flip, rotation, zoom, crop, translation):
+    """The `(matrix, shift)` of one resampling that flips, rotates, zooms, crops and shifts."""
     batch_size, height, width = tf.unstack(tf.cast(tf.shape(images)[:3], "float32"))
     batch_size = tf.cast(batch_size, "int32")
     flip_seed, angle_seed, zoom_seed, crop_seed, shift_seed = split_seed(seed, 5)
@@ -39,11 +43,14 @@ def affine(images, seed, flip, rotation, zoom, crop, translation):
         [scale_x * tf.cos(angle), -scale_x * tf.sin(angle)],
         [scale_y * tf.sin(angle), scale_y * tf.cos(angle)],
     ]
-    return resample(images, matrix, (shift_x, shift_y))
+    return matrix, (shift_x, shift_y)
 
 
-def resample(images, matrix, shift):
-    """Reads each pixel from `matrix @ pixel + shift`, with the center as origin, x before y."""
+def resample(images, matrix, shift, interpolation="BILINEAR", fill_mode="REFLECT"):
+    """Reads each pixel from `matrix @ pixel + shift`, with the center as origin, x before y.
+
+    With the fill mode "CONSTANT", uncovered borders are grey.
+    """
     (a, b), (c, d) = matrix
     height, width = tf.shape(images)[1], tf.shape(images)[2]
     middle_x = (tf.cast(width, "float32") - 1) / 2
@@ -55,10 +62,42 @@ def resample(images, matrix, shift):
         images=images,
         transforms=tf.stack([a, b, offset_x, c, d, offset_y, zero, zero], axis=1),
         output_shape=(height, width),
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="REFLECT",
+        fill_value=_GREY,
+        interpolation=interpolation,
+        fill_mode=fill_mode,
     )
+
+
+def move_boxes(boxes, images, matrix, shift):
+    """The boxes after `resample`, each the smallest upright one around what it was.
+
+    Of a box that leaves the image the rest stays, if that is a quarter of it or more; others
+    get the class -1.
+
+    Args:
+        boxes: float32 `(batch, boxes, 5)`: left, top, right and bottom from 0 to 1, and the
+            class, -1 for none.
+        images: the batch, for its size.
+        matrix: as in `resample`, as `shift`.
+        shift: in pixels.
+    """
+    height, width = tf.unstack(tf.cast(tf.shape(images)[1:3], "float32"))
+    left, top, right, bottom, classes = tf.unstack(boxes, axis=-1)
+    (a, b), (c, d) = ((part[:, None, None] for part in row) for row in matrix)
+    x = (tf.stack([left, right, left, right], axis=-1) - 0.5) * width - shift[0][:, None, None]
+    y = (tf.stack([top, top, bottom, bottom], axis=-1) - 0.5) * height - shift[1][:, None, None]
+    scale = a * d - b * c
+    x, y = (d * x - b * y) / scale / width + 0.5, (a * y - c * x) / scale / height + 0.5
+    sides = [tf.reduce_min(x, -1), tf.reduce_min(y, -1), tf.reduce_max(x, -1)]
+    moved = tf.stack([*sides, tf.reduce_max(y, -1)], axis=-1)
+    kept = tf.clip_by_value(moved, 0.0, 1.0)
+    stays = _areas(kept) >= _LEAST_REST * _areas(moved)
+    classes = tf.where(stays, classes, -1.0)[..., None]
+    return tf.concat([tf.where(classes >= 0, kept, 0.0), classes], axis=-1)
+
+
+def _areas(boxes):
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
 
 def color(images, seed, brightness, contrast, saturation):

@@ -6,6 +6,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 # A JPEG may have more pixels than Pillow's limit, since it is decoded at a part of its size.
 # The decoder keeps all coefficients of a progressive one.
 _JPEG_TIMES, _PROGRESSIVE_TIMES = 4, 2
+_ORIENTATION_TAG, _TURNED = 0x0112, range(5, 9)
 
 
 def open_file(source):
@@ -27,6 +28,13 @@ def open_file(source):
             f"{most_pixels(image)}: scale it down"
         )
     return image
+
+
+def upright_size(path):
+    """`(height, width)` of an image file as it is read, rotated by its EXIF orientation."""
+    with open_file(path) as image:
+        turned = image.getexif().get(_ORIENTATION_TAG, 1) in _TURNED
+        return image.size if turned else image.size[::-1]
 
 
 def most_pixels(image):

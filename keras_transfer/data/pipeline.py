@@ -23,6 +23,8 @@ from keras_transfer.data.labeled_dataset import (
 )
 
 _CHANNELS = {"rgb": 3, "grayscale": 1}
+# Tasks whose labels are numbers for the whole image.
+_OF_IMAGES = ("classes", "labels", "numbers")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,10 +75,11 @@ class ReadingOptions:
     def channels(self):
         return _CHANNELS[self.color_mode]
 
-    def _fingerprint(self, labels, digests):
+    def _fingerprint(self, labels, digests, task):
         """A string that is equal only for equal images, labels, order, size and decoding."""
         content = [
-            label_array(labels).tolist(), list(digests), list(self.image_size), self.channels
+            label_array(labels).tolist() if task in _OF_IMAGES else labels,
+            list(digests), list(self.image_size), self.channels,
         ]  # fmt: skip
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         scaled = "" if self.value_range is None else f"-to-{float(self.value_range)!r}"
@@ -111,7 +114,7 @@ class ReadingOptions:
                 the seed and the global seed of `keras.utils.set_random_seed`.
             mixes: whether the shuffled training images are in `mixed_order`.
             messages: of further warnings.
-            task: what the labels are: "classes", "labels" or "numbers".
+            task: what the labels are, as in `ImageSplits`.
             stacklevel: of the warnings, as `warnings.warn` counts.
             **files: `paths`, `unreadable`, `excluded` and `groups` of the `ImageSplits`.
         """
@@ -119,7 +122,7 @@ class ReadingOptions:
         for message in messages:
             warnings.warn(message, DataWarning, stacklevel=stacklevel)
         fingerprints = {
-            split: self._fingerprint(labels[split], digests[split]) for split in labels
+            split: self._fingerprint(labels[split], digests[split], task) for split in labels
         }
 
         def dataset(split, shuffle_buffer=0):

@@ -22,7 +22,7 @@ def show(dataset: tf.data.Dataset, number: int = 24) -> "Figure":
 
     Args:
         dataset: a `tf.data.Dataset` of batches of images in `[0, 255]`, or of `(images,
-            labels)`, with labels of any kind that `fit` takes.
+            labels)`, with labels of any kind that `fit` takes, masks and boxes included.
         number: how many images are drawn, if the dataset has as many. Defaults to 24.
 
     Returns:
@@ -53,11 +53,28 @@ def show(dataset: tf.data.Dataset, number: int = 24) -> "Figure":
         pixels = np.clip(image, 0, 255).astype("uint8")
         gray = {"cmap": "gray", "vmin": 0, "vmax": 255} if pixels.shape[-1] == 1 else {}
         panel.imshow(pixels if pixels.shape[-1] == 3 else pixels[..., 0], **gray)
-        panel.set_title(_name(label, names), fontsize="small")
+        if np.ndim(label) == 2:
+            _draw_target(panel, np.asarray(label), pixels.shape)
+        else:
+            panel.set_title(_name(label, names), fontsize="small")
         panel.set_axis_off()
     for panel in panels[len(images) :]:
         panel.remove()
     return figure
+
+
+def _draw_target(panel, target, shape):
+    """Draws a mask over its image, or boxes."""
+    if target.dtype.kind in "iu":
+        panel.imshow(target, cmap="tab20", interpolation="nearest", alpha=0.5)
+        return
+    height, width = shape[:2]
+    for left, top, right, bottom, kind in target[target[:, -1] >= 0].tolist():
+        x, y = (
+            np.array([left, left, right, right, left]),
+            np.array([top, bottom, bottom, top, top]),
+        )
+        panel.plot(x * width, y * height, linewidth=1, color=f"C{int(kind) % 10}")
 
 
 def _are_shares(values):

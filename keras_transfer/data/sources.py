@@ -3,8 +3,10 @@
 import os
 import pathlib
 
+from keras_transfer.data.box_sets import boxes as read_boxes
 from keras_transfer.data.image_folders import image_folder
 from keras_transfer.data.image_tables import IMAGE_COLUMNS, image_table
+from keras_transfer.data.mask_folders import mask_folder
 from keras_transfer.data.metadata import column_names, read_groups
 from keras_transfer.data.text_folders import text_folder
 from keras_transfer.data.text_tables import TEXT_COLUMNS, text_table
@@ -19,7 +21,8 @@ def is_table(data):
 
 def read_source(
     data, image_size, labels=None, images=None, targets=None, task=None, metadata=None,
-    group=None, text=None, **arguments,
+    group=None, text=None, masks=None, classes=None, ignore_class=None,
+    boxes=None, box_format=None, **arguments,
 ):  # fmt: skip
     """The `ImageSplits` of a folder or of a CSV file.
 
@@ -34,8 +37,37 @@ def read_source(
             groups.
         group: the name of that column; for a CSV file, of its own column with the groups.
         text: the name of the column with the texts, if the data are texts.
+        masks: as in `mask_folder`, as the next two; None for images without masks.
+        classes: the names of the classes.
+        ignore_class: the label of pixels without a class.
+        boxes: the file or folder with boxes; None for images without boxes.
+        box_format: as in `data.boxes`.
         **arguments: of `image_folder` and `image_table`.
     """
+    if masks is not None:
+        refused = {
+            "labels": labels, "images": images, "targets": targets, "task": task, "text": text,
+            "metadata": metadata,
+        }  # fmt: skip
+        _refuse(refused, "Images with masks have", "mask files give the classes", data)
+        return mask_folder(
+            data, image_size, masks, classes=classes, ignore_class=ignore_class, **arguments
+        )
+    if boxes is not None:
+        refused = {
+            "labels": labels, "images": images, "targets": targets, "task": task, "text": text,
+            "metadata": metadata, "classes": classes, "ignore_class": ignore_class,
+        }  # fmt: skip
+        _refuse(refused, "Images with boxes have", "their file gives the classes", data)
+        is_json = os.path.isfile(boxes)
+        return read_boxes(
+            boxes, image_size, box_format or ("coco" if is_json else "voc"),
+            data if is_json else None, **arguments,
+        )  # fmt: skip
+    _refuse(
+        {"classes": classes, "ignore_class": ignore_class}, "Images without masks have",
+        "name the folder of the masks (--masks)", data,
+    )  # fmt: skip
     if is_of_texts(data, text):
         task = None if task == "classes" else task
         refused = {"labels": labels, "images": images, "task": task, "metadata": metadata}
@@ -71,6 +103,17 @@ def read_source(
         )
     groups = None if metadata is None else read_groups(metadata, group, data)
     return image_folder(data, image_size, group=groups, **arguments)
+
+
+def _refuse(arguments, what, why, data):
+    """Raises `ValueError` if arguments are given that have no meaning for the data."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    if given:
+        received = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        raise ValueError(
+            f"{what} no {', '.join(f'`{name}`' for name in given)}: {why}. "
+            f"Received: {received}, data={os.fspath(data)!r}"
+        )
 
 
 def is_of_texts(data, text=None):
@@ -143,6 +186,8 @@ def read_divided(data, image_size, settings, labels=None, **arguments):
     fold = settings.get("fold")
     if isinstance(fold, list) and len(fold) == 2 and all(type(one) is int for one in fold):
         arguments["fold"] = tuple(fold)
+    if "masks" in arguments or "boxes" in arguments:
+        return read_source(data, image_size, **arguments)
     text = settings.get("text")
     if is_of_texts(data, text):
         return read_source(

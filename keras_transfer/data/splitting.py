@@ -18,12 +18,14 @@ def strata_of(labels, task):
 
     Args:
         labels: of the images: class indices, or rows of labels or numbers.
-        task: "classes", "labels" or "numbers". Of several numbers the first one counts.
+        task: as in `ImageSplits`. Of several numbers the first one counts.
     """
     if task == "classes":
         return [(label,) for label in labels]
     if task == "labels":  # -1 stands for images without labels
         return [tuple(np.flatnonzero(row).tolist()) or (-1,) for row in labels]
+    if task in ("masks", "boxes"):
+        return [(0,)] * len(labels)
     numbers = np.array([row[0] for row in labels])
     number = max(1, min(_RANGES, len(numbers) // _FEWEST_IN_A_RANGE))
     bounds = np.quantile(numbers, np.linspace(0, 1, number + 1)[1:-1])

@@ -29,6 +29,7 @@ from keras_transfer.features.inference_cost import images_per_second
 DEFAULT_SIZE_LIMIT = 20 * 10**9
 # The files' headers, checksums and directory entries, per shard.
 _BYTES_BESIDE = 16_384
+_WORTH_SAYING = 100 * 10**6
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no EDQUOT
 # Two engines sum in different orders, which changes float32 features by about 1e-6.
 _ENGINE_TOLERANCE = 1e-4
@@ -228,7 +229,10 @@ class FeatureCache:
         ranges = [stores[0].rows_of(shard) for shards in missing for shard in shards]
         num_rows = sum(stop - start for start, stop in ranges)
         self.folder.remove_leftovers()
-        self.folder.make_room(num_rows * stores[0].row_bytes + len(ranges) * _BYTES_BESIDE)
+        size = num_rows * stores[0].row_bytes + len(ranges) * _BYTES_BESIDE
+        self.folder.make_room(size)
+        if verbose and size > _WORTH_SAYING:
+            print(f"Features at {task.names[0]} take {size / 1e6:,.0f} MB on the disk.")
         run = self._compiled_for(engine, task)
         self.folder.describe(key, task.description(engine))
         for store in stores:

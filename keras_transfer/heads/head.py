@@ -17,6 +17,8 @@ class Head:
     Attributes:
         takes_stages: whether it takes the output of each stage of the backbone instead of that
             of the last one. Defaults to False.
+        takes_images: whether it takes the images of the model too, before the features: their
+            shape says which size the output has. Defaults to False.
         inputs: further inputs of the model that it takes, made with `keras.Input` and with
             names of their own. Defaults to `()`, none.
         loss_weight: weight of its loss in a model with several heads. Defaults to 1.0.
@@ -35,6 +37,7 @@ class Head:
     """
 
     takes_stages: bool = False
+    takes_images: bool = False
     inputs: Sequence[keras.KerasTensor] = ()
     loss_weight: float = 1.0
 
@@ -44,7 +47,8 @@ class Head:
         Args:
             features: a `KerasTensor`, the features of the backbone. Layers of Keras read its
                 padding mask, if it has one. A list of those of each stage with `takes_stages`;
-                a list that ends with the tensors of `inputs`, if there are any.
+                a list that starts with the images with `takes_images`, and one that ends with
+                the tensors of `inputs`, if there are any.
             name: prefix of the names of the layers. Defaults to "head".
             output_name: name of the last layer. Defaults to None, `{name}_output`.
 
@@ -86,6 +90,23 @@ class Head:
             A dict of name to tensor.
         """
         return {"values": output}
+
+    def encoded_outputs(
+        self,
+        output: tf.Tensor,
+        named: dict[str, tf.Tensor],
+        class_names: Sequence[str] | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Further outputs of an export for TensorFlow Serving, beside `named_outputs`.
+
+        Other runtimes lack operations that these may need, such as one that encodes files.
+
+        Args:
+            output: as in `named_outputs`.
+            named: what `named_outputs` returned.
+            class_names: as in `named_outputs`.
+        """
+        return {}
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the head."""

@@ -32,5 +32,6 @@ def stage_outputs(backbone):
 def _features(head, backbone):
     """What a head takes, with the padding mask where Keras' layers look for it."""
     features = stage_outputs(backbone) if head.takes_stages else [backbone.output]
-    features = [*graph.masked(backbone, features), *head.inputs]
-    return features if head.takes_stages or head.inputs else features[0]
+    images = [backbone.inputs[0]] if head.takes_images else []
+    features = [*images, *graph.masked(backbone, features), *head.inputs]
+    return features if features[1:] or head.takes_stages else features[0]

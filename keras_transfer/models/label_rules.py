@@ -21,6 +21,8 @@ _KINDS = {
     "meanabsoluteerror": "values",
     "meanabsolutepercentageerror": "values",
     "huber": "values",
+    "segmentationloss": "indices",
+    "centerloss": "boxes",
     "logcosh": "values",
 }
 _SUM_TOLERANCE = 1e-2
@@ -32,16 +34,18 @@ class LabelRule:
 
     Attributes:
         kind: "indices" of classes, "probabilities" of all classes, "classes" (either of them),
-            "tags" (from 0 to 1, one per output) or "values" (finite numbers).
+            "tags" (from 0 to 1, one per output), "values" (finite numbers) or "boxes".
         head: the head as in code, such as "SoftmaxHead(3)".
         units: the number of outputs.
         rank: the number of dimensions of the output, with that of the batch.
+        ignored: the label that the loss leaves out, or None.
     """
 
     kind: str
     head: str
     units: int
     rank: int
+    ignored: int | None = None
 
     def check_spec(self, shape, dtype):
         """Raises `ValueError` if labels of a shape (None for unknown) and dtype do not fit."""
@@ -58,7 +62,9 @@ class LabelRule:
             )
 
     def _kind_of(self, shape):
-        """ "indices", "probabilities", "tags" or "values", or None if the shape is wrong."""
+        """The kind that labels of a shape are, or None if the shape is wrong."""
+        if self.kind == "boxes":
+            return "boxes" if len(shape) == 3 and shape[-1] in (5, None) else None
         is_row = len(shape) == self.rank and shape[-1] in (self.units, None)
         is_single = len(shape) == self.rank - 1 or (
             len(shape) == self.rank and shape[-1] in (1, None)
@@ -75,16 +81,28 @@ class LabelRule:
         """A bool tensor: whether all labels of a batch are in their range."""
         kind = self._kind_of(labels.shape) if labels.shape.rank is not None else None
         labels = tf.cast(labels, "float64")
+        if kind == "boxes":
+            return self._are_boxes(labels)
         if kind is None or kind == "values":
             return tf.reduce_all(tf.math.is_finite(labels))
         highest = self.units - 1 if kind == "indices" else 1
         fits = tf.reduce_all((labels >= 0) & (labels <= highest))
         if kind == "indices":
-            return fits & tf.reduce_all(labels == tf.floor(labels))
+            fit = (labels >= 0) & (labels <= highest) & (labels == tf.floor(labels))
+            return tf.reduce_all(
+                fit | (labels == (0 if self.ignored is None else self.ignored))
+            )
         if kind == "probabilities":
             total = tf.reduce_sum(labels, axis=-1)
             return fits & tf.reduce_all(tf.abs(total - 1) <= _SUM_TOLERANCE)
         return fits
+
+    def _are_boxes(self, labels):
+        kinds, sides = labels[..., 4], labels[..., :4]
+        is_kind = (kinds >= -1) & (kinds < self.units) & (kinds == tf.floor(kinds))
+        is_box = tf.reduce_all((sides >= 0) & (sides <= 1), axis=-1)
+        is_box &= tf.reduce_all(sides[..., 2:] >= sides[..., :2], axis=-1)
+        return tf.reduce_all(is_kind & (is_box | (kinds < 0)))
 
     def problem(self, labels):
         """What is wrong with an array of labels that does not fit: one line."""
@@ -108,13 +126,15 @@ class LabelRule:
     def _expected(self):
         what = {
             "indices": f"class indices from 0 to {self.units - 1}, as the compiled loss is "
-            "sparse",
+            "sparse" + ("" if self.ignored is None else f" and leaves out {self.ignored}"),
             "probabilities": f"{self.units} probabilities per image (one-hot labels), for the "
             "compiled loss",
             "classes": f"class indices from 0 to {self.units - 1}, or {self.units} "
             "probabilities per image",
             "tags": f"{_counted(self.units)} from 0 to 1 per image",
             "values": f"{_counted(self.units)} per image, finite",
+            "boxes": "boxes of shape (boxes, 5): left, top, right and bottom as fractions of "
+            f"the image, and the class, from 0 to {self.units - 1} or -1 for none",
         }
         return f"`{self.head}` trains on {what[self.kind]}."
 
@@ -136,9 +156,10 @@ def label_rule(head, loss, rank):
     name = getattr(loss, "__name__", type(loss).__name__)
     kind = _KINDS.get(name.replace("_", "").lower())
     units = getattr(head.task, "units", None)
-    if None in (kind, units) or getattr(loss, "ignore_class", None) is not None:
+    ignored = getattr(loss, "ignore_class", None)
+    if None in (kind, units) or (ignored is not None and kind != "indices"):
         return None
-    return LabelRule(kind, _named(head), units, rank)
+    return LabelRule(kind, _named(head), units, rank, ignored)
 
 
 def check_class_weight(heads, class_weight):

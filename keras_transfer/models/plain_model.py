@@ -8,6 +8,7 @@ from keras_transfer.backbones.frozen_mode import set_trainable_flags, trainable_
 from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.heads import GeneralizedMeanPooling
 from keras_transfer.heads.scaled_dense import ScaledDense
+from keras_transfer.heads.upsampling import UpsampleTo
 
 
 def plain_model(model):
@@ -59,6 +60,8 @@ def _copy_of(operation):
         return _generalized_mean(float(operation.exponent.numpy()), operation.epsilon)
     if isinstance(operation, ScaledDense):
         return keras.layers.Dense.from_config(operation.get_config())
+    if isinstance(operation, UpsampleTo):
+        return _upsampling(operation)
     copy = type(operation).from_config(operation.get_config())
     copy.name = operation.name
     return copy
@@ -75,6 +78,15 @@ def _preprocessing(layer):
         )(images)
 
     return convert
+
+
+def _upsampling(layer):
+    def enlarge(images, reference=None):
+        height, width = layer.size or reference.shape[1:3]
+        whole = layer.enlarged_size(images.shape[1:3], (height, width))
+        return keras.ops.image.resize(images, whole)[:, :height, :width]
+
+    return enlarge
 
 
 def _generalized_mean(exponent, epsilon):

@@ -5,6 +5,7 @@ import math
 
 from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
 from keras_transfer.plans.costs import Costs
+from keras_transfer.plans.decoder_plans import check_no_budget, decoder_phases, decoder_plan
 from keras_transfer.plans.likeness import Likeness
 from keras_transfer.plans.plan import Phase, Plan
 
@@ -57,6 +58,7 @@ def choose_plan(
     likeness: Likeness | None = None,
     costs: Costs | None = None,
     time_budget: float | None = None,
+    decoder: bool = False,
 ) -> Plan:
     """Chooses a plan from the size of the data set, and explains the choice.
 
@@ -79,13 +81,16 @@ def choose_plan(
         costs: what `measure_costs` returned. Defaults to None, not measured.
         time_budget: seconds that the plan may take according to `costs`. Defaults to None, no
             limit.
+        decoder: whether the head reads several stages, for masks or boxes. It then has many
+            weights of its own: it trains longer, on augmented images, and so do the last two
+            stages after it. Defaults to False.
 
     Returns:
         A `Plan`, whose `reasons` explain it.
 
     Raises:
-        ValueError: if there are no images or classes, or `time_budget` is not positive or
-            comes without `costs`.
+        ValueError: if there are no images or classes, or `time_budget` is not positive, comes
+            without `costs`, or is for a decoder, whose time cannot be estimated.
 
     Example:
 
@@ -100,6 +105,9 @@ def choose_plan(
     for name, value in {"num_images": num_images, "num_classes": num_classes}.items():
         if value < 1:
             raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+    if decoder:
+        check_no_budget(time_budget)
+        return decoder_plan(num_images, num_stages, _DECAY, DECAY_REASON)
     if time_budget is not None and (costs is None or not time_budget > 0):
         raise ValueError(
             "`time_budget` must be positive, and needs `costs` to compare with. "
@@ -141,7 +149,9 @@ def _harm_of_augmentation(likeness):
     return _HARM_REASON.format(likeness.augmented_accuracy, likeness.accuracy)
 
 
-def with_changes(plan, num_stages, size, unfreeze=None, epochs=None, learning_rate=None):
+def with_changes(
+    plan, num_stages, size, unfreeze=None, epochs=None, learning_rate=None, decoder=False
+):
     """A plan in which a user has decided some things.
 
     Args:
@@ -152,6 +162,7 @@ def with_changes(plan, num_stages, size, unfreeze=None, epochs=None, learning_ra
             Defaults to None, as in the plan.
         epochs: of the last phase. Defaults to None, as in the plan.
         learning_rate: the highest one of the last phase. Defaults to None, as in the plan.
+        decoder: as in `choose_plan`.
 
     Raises:
         ValueError: if there are fewer stages.
@@ -166,6 +177,8 @@ def with_changes(plan, num_stages, size, unfreeze=None, epochs=None, learning_ra
     if unfreeze is not None:
         strategy = "train the last stages" if unfreeze else "train the head"
         phases = phases_of(strategy, unfreeze, num_stages, *size)
+        if decoder:
+            phases = decoder_phases(unfreeze, num_stages, _DECAY)
         reasons = ["The number of stages to train was given, not chosen by the library."]
     elif phases[-1].solver == "exact":
         phases[-1] = head_phase(*size)  # the exact solution has neither epochs nor a rate

@@ -33,8 +33,8 @@ class ClassTask(Task):
         "error of the highest"
     )
 
-    def head(self, num_outputs, dropout):
-        return SoftmaxHead(num_outputs, dropout=dropout)
+    def head(self, splits, dropout):
+        return SoftmaxHead(len(splits.class_names), dropout=dropout)
 
     def is_head(self, head):
         return isinstance(head, SoftmaxHead)

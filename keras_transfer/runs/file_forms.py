@@ -13,6 +13,8 @@ DESCRIPTION = {
     "truncate_at?": Maybe(str), "alpha?": Maybe(FINITE), "seed?": Number(0, 2**32, whole=True),
     "value_range?": Maybe(FINITE), "metadata?": Maybe(str), "group?": Maybe(str),
     "exclude?": Maybe(str), "class_hierarchy?": dict, "fold?": Maybe((COUNT, COUNT)),
+    "masks?": Maybe(str), "boxes?": Maybe(str), "box_format?": Maybe(str),
+    "classes?": Maybe(str), "ignore_class?": Maybe(COUNT), "ignored?": Maybe(COUNT),
 }  # fmt: skip
 _RATE = {
     "images": COUNT, "recall": Maybe(SHARE), "precision": Maybe(SHARE),
@@ -44,7 +46,25 @@ _METRICS = {
     "epochs": COUNT, "seconds": SECONDS, "best_epoch?": Maybe(COUNT), "kept_epoch?": COUNT,
     "temperature?": Maybe(FINITE), "temperatures?": [FINITE], "threshold?": SHARE,
 }  # fmt: skip
-_TASKS = {"classes": _MEASURED, "labels": _LABELS, "numbers": _NUMBERS}
+_MASK = {
+    "pixels": COUNT, "iou_interval?": _PAIR,
+    **dict.fromkeys(("iou", "precision", "recall"), Maybe(SHARE)),
+}  # fmt: skip
+_MASKS = {
+    "images": COUNT, "mean_iou": SHARE, "mean_iou_interval": _PAIR, "pixel_accuracy": SHARE,
+    "largest": SHARE, "confusion": [[COUNT]], "classes": Each(_MASK),
+}  # fmt: skip
+_BOX = {
+    "boxes": COUNT, "ap50": Maybe(SHARE), "ap": Maybe(SHARE), "count_error": FINITE,
+    "mean_count": FINITE,
+}  # fmt: skip
+_BOXES = {
+    "images": COUNT, "ap50": SHARE, "ap": SHARE, "threshold": SHARE, "classes": Each(_BOX),
+}  # fmt: skip
+_TASKS = {
+    "classes": _MEASURED, "labels": _LABELS, "numbers": _NUMBERS, "masks": _MASKS,
+    "boxes": _BOXES,
+}  # fmt: skip
 _PROVENANCE = {
     "date?": str, "command?": Maybe(str), "versions?": Each(Maybe(str)), "parameters?": COUNT,
     "machine?": {
@@ -67,7 +87,7 @@ COURSE = {
 def check_metrics(found, task):
     """Raises `ValueError` unless `metrics.json` holds measures of one list of outputs."""
     check(found, {**_METRICS, "validation?": _TASKS[task], "test?": _TASKS[task]})
-    for split in ("validation", "test") if task == "classes" else ():
+    for split in ("validation", "test") if task in ("classes", "masks") else ():
         measured = found.get(split, {"classes": {}, "confusion": []})
         sizes = {len(measured["confusion"]), *map(len, measured["confusion"])}
         if sizes != {len(measured["classes"])}:

@@ -12,7 +12,6 @@ from keras_transfer._figures import save_figure
 from keras_transfer._text import reason_of
 from keras_transfer.calibration.temperature_scaling import apply_temperature
 from keras_transfer.data.decoding import decode_image
-from keras_transfer.data.image_splits import label_array
 from keras_transfer.features import NoRoomError
 from keras_transfer.models.head_outputs import before_activation
 from keras_transfer.runs.folder import Predictions
@@ -83,8 +82,8 @@ def _write_report(run):
 def _evaluate_and_export(folder, model, history, splits, cache):
     """Calibrates, measures and exports a trained model; returns the metrics."""
     task = task_of(splits.task)
-    logits = _predict(model, splits, cache)
-    labels = {split: label_array(found) for split, found in splits.labels.items()}
+    logits, shown = _predict(task, model, splits, cache)
+    labels = {split: task.labels(found) for split, found in splits.labels.items()}
     temperature = task.temperature(logits.get("validation"), labels.get("validation"))
     if temperature is not None:
         apply_temperature(model, temperature)
@@ -96,6 +95,7 @@ def _evaluate_and_export(folder, model, history, splits, cache):
             labels[split],
             splits.texts.get(split, ())
             or tuple(map(os.path.abspath, splits.paths.get(split, ()))),
+            shown[split],
         )
         for split in logits
     ]
@@ -128,15 +128,17 @@ def _examples(model, splits):
     return _readable_by_server(splits)
 
 
-def _predict(model, splits, cache):
-    """What the model returns before the activation of its head, by split."""
-    datasets = {split: getattr(splits, split) for split in ("validation", "test")}
-    with before_activation(model):
-        return {
-            split: model.predict(_inputs(model, dataset, cache), verbose=0)
-            for split, dataset in datasets.items()
-            if dataset is not None
-        }
+def _predict(task, model, splits, cache):
+    """What the model returns, calibrated models before the activation of their head, by split;
+    and what a page shows beside it."""
+    outputs, shown = {}, {}
+    with before_activation(model) if task.is_calibrated else contextlib.nullcontext():
+        for split in ("validation", "test"):
+            if getattr(splits, split) is not None:
+                dataset = _inputs(model, getattr(splits, split), cache)
+                outputs[split] = task.predict(model, dataset)
+                shown[split] = task.shown(model, dataset, outputs[split])
+    return outputs, shown
 
 
 def _inputs(model, dataset, cache):

@@ -22,6 +22,7 @@ from keras_transfer.backbones.presets import fitting_length
 from keras_transfer.data import augmentation as augmentations
 from keras_transfer.data.decoding import check_image_size
 from keras_transfer.data.image_splits import ImageSplits
+from keras_transfer.data.mask_folders import place_of_masks
 from keras_transfer.data.sheet import show as show_images
 from keras_transfer.data.sources import division_of, is_of_texts, read_source
 from keras_transfer.distribution.precision import mixed_precision_policy
@@ -49,7 +50,7 @@ def fit(
     backbone: str | Backbone = "MobileNetV2",
     output: str | os.PathLike = "run",
     *,
-    image_size: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
     weights: str | os.PathLike | None = "imagenet",
     alpha: float | None = None,
     truncate_at: str | None = None,
@@ -66,6 +67,11 @@ def fit(
     exclude: str | os.PathLike | None = None,
     hierarchy: Hierarchy | str | os.PathLike | None = None,
     value_range: float | None = None,
+    masks: str | os.PathLike | None = None,
+    classes: Sequence[str] | dict | str | os.PathLike | None = None,
+    ignore_class: int | None = None,
+    boxes: str | os.PathLike | None = None,
+    box_format: str | None = None,
     text: str | None = None,
     sequence_length: int | None = None,
     fold: tuple[int, int] | None = None,
@@ -86,12 +92,12 @@ def fit(
 ) -> Run | None:
     """Trains a model on images, and writes everything about it into a folder.
 
-    Images have one class each, several labels, or numbers: the model gets a `SoftmaxHead`, a
-    `SigmoidHead` or a `DenseHead`. `fit` does what `keras-transfer fit` does: it reads and
-    checks the images, trains by a plan (`training.fine_tune`), calibrates probabilities by
-    temperature scaling on the validation set, measures the model on the validation and the test
-    set, exports it for TensorFlow Serving, and writes `report.html`. If it is killed, the same
-    call resumes.
+    Images have one class each, several labels, numbers, a mask or boxes: the model gets a
+    `SoftmaxHead`, a `SigmoidHead`, a `DenseHead`, a `SegmentationHead` or a `CenterHead`. `fit`
+    does what `keras-transfer fit` does: it reads and checks the images, trains by a plan
+    (`training.fine_tune`), calibrates probabilities by temperature scaling on the validation
+    set, measures the model on the validation and the test set, exports it for TensorFlow
+    Serving, and writes `report.html`. If it is killed, the same call resumes.
 
     Args:
         data: a folder with a subfolder of images for each class, or with the folders `train`,
@@ -101,7 +107,8 @@ def fit(
         backbone: the name of a network in `keras.applications`, or a `Backbone`, which holds
             `image_size`, `weights` and `alpha`. Defaults to "MobileNetV2".
         output: the run folder, new or of the same run. Defaults to "run".
-        image_size: height and width in pixels. Defaults to None, those of the network.
+        image_size: height and width in pixels, or `(height, width)`. Defaults to None, those of
+            the network.
         weights: "imagenet", the path of a weights file, or None for random weights.
         alpha: the width of a MobileNet. Defaults to None, the network's default.
         truncate_at: the name of a boundary after which the layers of the backbone are left out.
@@ -123,6 +130,14 @@ def fit(
             "wordnet", the path of a JSON file with an object from each name to the term above
             it, or a `relations.Hierarchy`. Defaults to None, unknown.
         value_range: as in `data.image_folder`.
+        masks: for a class of each pixel, the folder of the masks, as in `data.mask_folder`; as
+            the next two. Rare classes count more in the loss. Defaults to None.
+        classes: the names of the classes, or their colours, or a file with these.
+        ignore_class: the label of pixels without a class.
+        boxes: for boxes around objects, a COCO JSON file about the images in the folder `data`,
+            or the folder itself for the formats of VOC and YOLO. Defaults to None.
+        box_format: "voc", "coco" or "yolo", see `data.boxes`. Defaults to None: "coco" for a
+            file, "voc" for a folder.
         text: the column of a CSV file with the texts. Defaults to None: "text" or "sentence".
         sequence_length: of a text, in tokens. Defaults to None: that of the longest 1% of the
             training texts, at most 256.
@@ -204,6 +219,11 @@ def fit(
         "exclude": None if exclude is None else os.path.abspath(exclude),
         "hierarchy": _setting_of(hierarchy),
         "value_range": value_range,
+        "masks": None if masks is None else place_of_masks(data, masks),
+        "classes": classes and str(classes),
+        "ignore_class": ignore_class,
+        "boxes": None if boxes is None else os.path.abspath(boxes),
+        "box_format": box_format,
         "text": text,
         "sequence_length": sequence_length,
         "fold": fold and list(fold),
@@ -225,9 +245,10 @@ def fit(
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     splits = data if isinstance(data, ImageSplits) else read_source(
-        data, size, labels, images, targets, task, metadata, group, text,
-        batch_size=batch_size, seed=seed, on_unreadable=on_unreadable, exclude=exclude,
-        value_range=value_range, fold=fold, color_mode="grayscale" if channels == 1 else "rgb",
+        data, size, labels, images, targets, task, metadata, group, text, masks, classes,
+        ignore_class, boxes, box_format, batch_size=batch_size, seed=seed,
+        on_unreadable=on_unreadable, exclude=exclude, value_range=value_range, fold=fold,
+        color_mode="grayscale" if channels == 1 else "rgb",
     )  # fmt: skip
     for what, is_asked in (
         ("A plan that probes choose (--plan auto)", plan == "auto"),
@@ -253,7 +274,7 @@ def fit(
     if isinstance(plan, Plan):
         truncate_at = truncate_at or plan.truncate_at
     with placement.scope(), _dtype_policy(precision, placement):
-        head = predicted.head(len(splits.class_names), _DROPOUT)
+        head = predicted.head(splits, _DROPOUT)
         model = models.TransferModel(backbone, head, truncate_at=truncate_at)
         model.class_names = splits.class_names
         if jit_compile != "auto":
@@ -281,6 +302,7 @@ def fit(
             found = {"class_names": list(splits.class_names), "task": splits.task}
             if kinds is not None:
                 found["class_hierarchy"] = kinds.to_json()
+            found["ignored"] = splits.ignore_class
             folder.describe({**settings, **found, **divided})
         if verbose:
             counts = ", ".join(f"{count} {name}" for name, count in splits.num_images.items())

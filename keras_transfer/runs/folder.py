@@ -16,7 +16,7 @@ from keras_transfer._figures import save_figure
 from keras_transfer._files import write_aside, write_text_aside
 from keras_transfer._records import check, read_arrays, read_json, read_table
 from keras_transfer._text import no_run_message, reason_of
-from keras_transfer.data.targets import TASKS
+from keras_transfer.data.image_splits import TASKS
 from keras_transfer.plans import Plan
 from keras_transfer.runs.file_forms import COURSE, DESCRIPTION, check_metrics
 from keras_transfer.training.training_folder import TrainingFolder, differences
@@ -42,16 +42,20 @@ class Predictions:
     Attributes:
         split: "validation" or "test".
         outputs: of the model: probabilities of shape `(images, classes)` or `(images,
-            labels)`, or numbers; float32.
+            labels)`, or numbers; for masks the confusion of the pixels of each image,
+            `(images, classes, classes)`; boxes of shape `(images, boxes, 6)`; float32.
         labels: the true classes, integers of shape `(images,)`; or labels or numbers of the
-            shape of the outputs.
+            shape of the outputs; for masks the pixels of each class, `(images, classes)`;
+            boxes of shape `(images, boxes, 5)`.
         paths: the paths of the images as strings; empty for images that are not files.
+        shown: further arrays for a page, by name.
     """
 
     split: str
     outputs: np.ndarray
     labels: np.ndarray
     paths: tuple
+    shown: dict = dataclasses.field(default_factory=dict)
 
     @property
     def correct(self):
@@ -180,6 +184,7 @@ class RunFolder(TrainingFolder):
             # A path need not be valid Unicode.
             text = "\0".join(one.paths).encode("utf-8", "surrogateescape")
             arrays[f"{one.split}-paths"] = np.frombuffer(text, "uint8")
+            arrays |= {f"{one.split}-{name}": array for name, array in one.shown.items()}
         content = io.BytesIO()
         np.savez_compressed(content, **arrays)
         write_aside(
@@ -426,9 +431,11 @@ def _predictions(arrays, split):
     outputs, labels = arrays[name], arrays[f"{split}-labels"]
     text = arrays[f"{split}-paths"].tobytes().decode("utf-8", "surrogateescape")
     paths = tuple(text.split("\0")) if text else ()
+    if labels.ndim == 3:
+        return _boxes(split, outputs, labels, paths)
     kinds = {1: "iu", 2: "f"}.get(labels.ndim, "")  # classes; labels or numbers
     fits = (
-        outputs.ndim == 2
+        outputs.ndim in (2, 3)
         and outputs.dtype.kind == "f"
         and labels.dtype.kind in kinds
         and labels.shape == outputs.shape[: labels.ndim]
@@ -439,12 +446,36 @@ def _predictions(arrays, split):
     if labels.ndim == 2:
         if not (np.isfinite(outputs).all() and np.isfinite(labels).all()):
             raise ValueError(f"the numbers of '{split}' are not finite")
-        return Predictions(split, outputs, labels, paths)
+        return Predictions(split, outputs, labels, paths, _shown(arrays, split, len(labels)))
     # Comparisons with NaN are false.
     are_shares = ((outputs >= 0) & (outputs <= 1.0001)).all()
     if not are_shares or not ((labels >= 0) & (labels < outputs.shape[1])).all():
         raise ValueError(f"the numbers of '{split}' are no probabilities and classes")
     return Predictions(split, outputs, labels, paths)
+
+
+def _boxes(split, outputs, labels, paths):
+    fits = outputs.ndim == 3 and (outputs.shape[2], labels.shape[2]) == (6, 5)
+    fits = fits and len(outputs) == len(labels) and len(paths) in (0, len(labels))
+    if not fits or outputs.dtype.kind + labels.dtype.kind != "ff":
+        raise ValueError(f"the parts of '{split}' do not fit")
+    if not (np.isfinite(outputs).all() and np.isfinite(labels).all()):
+        raise ValueError(f"the numbers of '{split}' are not finite")
+    return Predictions(split, outputs, labels, paths)
+
+
+def _shown(arrays, split, number):
+    """The masks that a page shows; none if they do not fit."""
+    worst, true, predicted = (
+        arrays.get(f"{split}-{name}") for name in ("worst", "true", "predicted")
+    )
+    if worst is None or true is None or predicted is None:
+        return {}
+    fits = worst.ndim == 1 and worst.dtype.kind in "iu" and true.dtype == "uint8"
+    fits = fits and ((worst >= 0) & (worst < number)).all() and predicted.dtype == "uint8"
+    if not fits or true.ndim != 3 or true.shape != predicted.shape or len(true) != len(worst):
+        raise ValueError(f"the masks of '{split}' do not fit")
+    return {"worst": worst, "true": true, "predicted": predicted}
 
 
 def _number(text):

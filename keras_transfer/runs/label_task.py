@@ -33,8 +33,8 @@ class LabelTask(Task):
         "highest"
     )
 
-    def head(self, num_outputs, dropout):
-        return SigmoidHead(num_outputs, dropout=dropout)
+    def head(self, splits, dropout):
+        return SigmoidHead(len(splits.class_names), dropout=dropout)
 
     def is_head(self, head):
         return isinstance(head, SigmoidHead)

@@ -25,8 +25,8 @@ class NumberTask(Task):
         "that of always predicting their mean. The kept epoch has the lowest validation loss"
     )
 
-    def head(self, num_outputs, dropout):
-        return DenseHead(num_outputs, dropout=dropout)
+    def head(self, splits, dropout):
+        return DenseHead(len(splits.class_names), dropout=dropout)
 
     def is_head(self, head):
         return isinstance(head, DenseHead) and not isinstance(head, (SigmoidHead, SoftmaxHead))

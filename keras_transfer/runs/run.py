@@ -24,11 +24,13 @@ from keras_transfer.models import TransferModel
 from keras_transfer.plans import Plan
 from keras_transfer.relations import Hierarchy, MistakeDistance, mistake_distance
 from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.predicted_boxes import PredictedBoxes
 from keras_transfer.runs.predicted_images import (
     PredictedImages,
     PredictedLabels,
     PredictedNumbers,
 )
+from keras_transfer.runs.predicted_masks import PredictedMasks
 from keras_transfer.runs.report_page import write_page
 from keras_transfer.runs.task import Task
 from keras_transfer.runs.tasks import task_of
@@ -94,7 +96,8 @@ class Run:
                 f"{self.task.nouns[1]}."
             )
         check_finite(model, f"'{path}'")
-        shapes = (model.input_shape[1:], model.output_shape[-1])
+        outputs = model.heads.num_names if self.task.name == "boxes" else model.output_shape[-1]
+        shapes = (model.input_shape[1:], outputs)
         described = (*(self.image_size or ()), self.settings["channels"])
         if self.is_of_texts:
             described = ()
@@ -224,7 +227,7 @@ class Run:
 
     def predict(
         self, files: Iterable[str | os.PathLike] | str | os.PathLike
-    ) -> PredictedImages | PredictedLabels | PredictedNumbers:
+    ) -> PredictedImages | PredictedLabels | PredictedNumbers | PredictedMasks | PredictedBoxes:
         """Predicts the classes, the labels or the numbers of image files, or of texts.
 
         Args:
@@ -233,8 +236,9 @@ class Run:
                 texts, the texts.
 
         Returns:
-            `PredictedImages`, or the same for labels or numbers: `PredictedLabels`,
-            `PredictedNumbers`; files that cannot be read are listed in it.
+            `PredictedImages`, or the same for other tasks: `PredictedLabels`,
+            `PredictedNumbers`, `PredictedMasks`, `PredictedBoxes`; files that cannot be read
+            are listed in it.
         """
         if self.is_of_texts:
             texts = (
@@ -251,14 +255,10 @@ class Run:
             reduced_decoding=self.model.reduced_decoding is not False,
             value_range=self.model.value_range,
         )
-        outputs = np.zeros((0, len(self.class_names)), "float32")
+        outputs = self.task.nothing(self)
         if paths:
             with _progress.step("predicting", len(paths)) as advance:
-                told = keras.callbacks.LambdaCallback(
-                    on_predict_batch_end=lambda batch, logs: advance(len(logs["outputs"]))
-                )
-                found = self.model.predict(dataset, verbose=0, callbacks=[told])
-            outputs = np.asarray(found)
+                outputs = self.task.infer(self.model, dataset, advance)
         return self.task.predicted(paths, outputs, unreadable, self)
 
     def evaluate(
@@ -267,6 +267,8 @@ class Run:
         batch_size: int = 32,
         on_unreadable: str = "raise",
         labels: str | os.PathLike | None = None,
+        masks: str | os.PathLike | None = None,
+        boxes: str | os.PathLike | None = None,
     ) -> dict:
         """Measures the model on labelled images.
 
@@ -278,13 +280,16 @@ class Run:
             batch_size: images in a batch. Defaults to 32.
             on_unreadable: as in `data.image_folder`.
             labels: the CSV file about a folder of images, as in `fit`. Defaults to None.
+            masks: the folder of the masks, as in `fit`. Defaults to None: subfolders of the
+                name that those of the training have.
+            boxes: the file or folder with the boxes, as in `fit`. Defaults to None: the data.
 
         Returns:
             A dict: the number of `images`; for classes, `accuracy`, `accuracy_interval` (95%
             CI), `loss`, `confusion` (a row per true class) and `classes` (precision and recall
             of each), and with a hierarchy `hierarchy` (`relations.mistake_distance`); for
-            labels and numbers, what `calibration.per_label` and
-            `calibration.per_number` measure.
+            labels, numbers and masks, what `calibration.per_label`,
+            `calibration.per_number`, `calibration.per_pixel` and `calibration.per_box` measure.
 
         Raises:
             ValueError: if the data have classes, labels or numbers that the model does not
@@ -293,18 +298,18 @@ class Run:
         if isinstance(data, ImageSplits):
             splits = data
         else:
-            splits = self._read(data, batch_size, on_unreadable, labels)
+            splits = self._read(data, batch_size, on_unreadable, labels, masks, boxes)
         split = next(name for name in ("test", "validation", "train") if name in splits.labels)
         dataset = splits.train_in_order if split == "train" else getattr(splits, split)
         true = self.task.aligned(splits, split, self.class_names)
         with _progress.step("evaluating the model"):
-            outputs = np.asarray(self.model.predict(dataset, verbose=0))
+            outputs = self.task.predict(self.model, dataset)
         chosen = {"threshold": self.label_threshold}
         measured = self.task.measure(outputs, true, self.class_names, self.model, chosen)
         distance = self.mistake_distance(outputs, true)
         return measured if distance is None else {**measured, "hierarchy": distance.to_json()}
 
-    def _read(self, data, batch_size, on_unreadable, labels):
+    def _read(self, data, batch_size, on_unreadable, labels, masks, boxes):
         """The images of a path; those of the training divided as in it, others not at all."""
         arguments = {
             "batch_size": batch_size,
@@ -314,6 +319,13 @@ class Run:
             "reduced_decoding": self.model.reduced_decoding is not False,
             "value_range": self.model.value_range,
         }
+        if self.task.name == "masks":
+            arguments |= self._mask_arguments(masks)
+        if self.task.name == "boxes":
+            arguments |= {
+                "boxes": data if boxes is None else boxes,
+                "box_format": self.settings.get("box_format"),
+            }
         used = self.settings.get("data"), self.settings.get("labels")
         named = os.path.abspath(data), None if labels is None else os.path.abspath(labels)
         if named[0] == used[0] and used[1] is not None and labels is None:
@@ -340,6 +352,17 @@ class Run:
         return read_source(
             data, self.image_size, labels, **columns, validation_split=None, **arguments
         )
+
+    def _mask_arguments(self, masks):
+        """How masks are read; no folder that only the settings name is."""
+        found = self.settings.get("masks") if masks is None else os.fspath(masks)
+        if masks is None and (found is None or os.path.isabs(found)):
+            raise ValueError(
+                "The masks lie beside the images: name their folder with `masks` (--masks "
+                "FOLDER). Received: masks=None"
+            )
+        ignored = self.settings.get("ignored")
+        return {"masks": found, "classes": self.class_names, "ignore_class": ignored}
 
     @_progress.step("exporting the model")
     def export(self, path: str | os.PathLike | None = None) -> pathlib.Path:

@@ -53,7 +53,8 @@ def best_epoch(history):
     Without an accuracy, the one with the lowest validation loss. The weights that are kept may
     be those of another epoch: accuracies within the standard error are equal.
     """
-    scores = history.get("val_accuracy") or [-loss for loss in history.get("val_loss", ())]
+    scores = history.get("val_accuracy") or history.get("val_mean_iou")
+    scores = scores or [-loss for loss in history.get("val_loss", ())]
     scores = [-math.inf if math.isnan(score) else score for score in scores]
     return 1 + scores.index(max(scores)) if scores else None
 

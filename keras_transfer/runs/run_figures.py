@@ -12,8 +12,8 @@ from keras_transfer._figures import (
     short_name,
 )
 
-METRICS = ("loss", "accuracy", "auc", "mean_absolute_error")
-_WORDS = {"auc": "AUC", "mean_absolute_error": "mean absolute error"}
+METRICS = ("loss", "accuracy", "mean_iou", "auc", "mean_absolute_error")
+_WORDS = {"auc": "AUC", "mean_iou": "mean IoU", "mean_absolute_error": "mean absolute error"}
 # With more classes, names and numbers have no room.
 _MOST_CELLS = 40
 # Numbers, and images of each.
@@ -57,7 +57,7 @@ def _draw_curves(panel, history, phases, metric, kept):
             )  # fmt: skip
     word = _WORDS.get(metric, metric)
     panel.set(xlabel="epoch", ylabel=word, xlim=(0.5, len(phases) + 0.5))
-    if metric == "accuracy":
+    if metric in ("accuracy", "mean_iou"):
         panel.yaxis.set_major_formatter("{x:.0%}")
     panel.set_title(
         f"{word[0].upper()}{word[1:]} by epoch", loc="left", fontsize="medium", pad=18

@@ -1,17 +1,23 @@
-"""What differs between runs that predict one class, several labels or numbers."""
+"""What differs between runs that predict one class, several labels, numbers or masks."""
+
+import keras
+import numpy as np
 
 from keras_transfer._text import counted
+from keras_transfer.data.image_splits import label_array
 
 
 class Task:
     """What a run predicts, and so what is measured, said and shown about it.
 
     Attributes:
-        name: "classes", "labels" or "numbers".
+        name: as in `ImageSplits.task`.
         nouns: what an output stands for, in the singular and in the plural.
         outputs: what the model returns.
         quality: what tells how good a run is, the subject of a sentence.
         kept_epoch: the sentence about the epoch whose weights are kept.
+        is_calibrated: whether the output of the model before its activation is what a
+            temperature calibrates.
         is_audited: whether an audit finds leaks and label errors of such data.
         best_epoch: how a page calls the epoch with the best validation measure.
     """
@@ -23,18 +29,48 @@ class Task:
     kept_epoch = ""
     best_epoch = ""
     is_audited = False
+    is_calibrated = True
 
     def counted(self, names):
         """The number of outputs in words."""
         return counted(len(names), *self.nouns)
 
-    def head(self, num_outputs, dropout):
-        """The head for this task."""
+    def head(self, splits, dropout):
+        """The head for this task and an `ImageSplits`."""
         raise NotImplementedError
 
     def is_head(self, head):
         """Whether a head is one for this task."""
         raise NotImplementedError
+
+    def labels(self, found):
+        """The labels of a split as an array."""
+        return label_array(found)
+
+    def predict(self, model, dataset):
+        """What the measures of a split need of a model, an array with a row for each image."""
+        return np.asarray(model.predict(dataset, verbose=0))
+
+    def shown(self, model, dataset, outputs):
+        """Further arrays about a split that a page shows, a dict of name to array."""
+        return {}
+
+    def infer(self, model, dataset, advance):
+        """What `predicted` takes, for images without labels.
+
+        Args:
+            model: the `TransferModel`.
+            dataset: of images.
+            advance: a function of the number of images that were predicted.
+        """
+        told = keras.callbacks.LambdaCallback(
+            on_predict_batch_end=lambda batch, logs: advance(len(logs["outputs"]))
+        )
+        return np.asarray(model.predict(dataset, verbose=0, callbacks=[told]))
+
+    def nothing(self, run):
+        """The same for no images."""
+        return np.zeros((0, len(run.class_names)), "float32")
 
     def temperature(self, logits, labels):
         """The temperature that calibrates the model, one for each label, or None.

@@ -1,14 +1,18 @@
-"""What a run predicts: one class, several labels or numbers, each as one object."""
+"""What a run predicts, each as one object."""
 
+from keras_transfer.runs.box_task import BoxTask
 from keras_transfer.runs.class_task import ClassTask
 from keras_transfer.runs.label_task import LabelTask
+from keras_transfer.runs.mask_task import MaskTask
 from keras_transfer.runs.number_task import NumberTask
 
-_TASKS = {task.name: task for task in (ClassTask(), LabelTask(), NumberTask())}
+_TASKS = {
+    task.name: task for task in (ClassTask(), LabelTask(), NumberTask(), MaskTask(), BoxTask())
+}
 
 
 def task_of(name):
-    """The task of a name, "classes", "labels" or "numbers".
+    """The task of a name, as in `ImageSplits.task`.
 
     Raises:
         ValueError: if there is no such task.

@@ -50,8 +50,10 @@ def export(
 
     Both return, for a `SoftmaxHead`, `probabilities`, `class_index` and `label`; for a
     `SigmoidHead`, `probabilities` and `labels`, the names in the order of the probabilities;
-    for a `DenseHead`, `values`. With several heads the names have a prefix: `colour_label`. For
-    an empty batch they are empty.
+    for a `DenseHead`, `values`; for a `SegmentationHead`, `mask`, the class index of each
+    pixel, and `mask_png`, the same as a grey PNG file; for a `CenterHead`, `boxes`, `scores`,
+    `class_index`, `num_boxes` and `label`. With several heads the names have a
+    prefix: `colour_label`. For an empty batch they are empty.
 
     Args:
         model: a `TransferModel`.
@@ -111,7 +113,9 @@ def _write(signatures, path):
     infer = constant_function(signatures.model, signatures.packed(specs))
 
     def from_inputs(**inputs):
-        return signatures.describe(_inferred(infer, signatures.packed(inputs)))
+        outputs = _inferred(infer, signatures.packed(inputs))
+        named = signatures.describe(outputs)
+        return {**named, **signatures.encoded(outputs, named)}
 
     def from_served(**inputs):
         return from_inputs(**signatures.decoded(inputs))

@@ -125,6 +125,18 @@ class Signatures:
 
         return pixels.get_concrete_function()
 
+    def encoded(self, outputs, named):
+        """What an export for TensorFlow Serving returns beside `describe`."""
+        heads = self.model.heads
+        if not isinstance(heads, dict):
+            return _encoded(heads, outputs, named, self.class_names[None])
+        found = {}
+        for name, head in heads.items():
+            own = {key.removeprefix(f"{name}_"): one for key, one in named.items()}
+            more = _encoded(head, outputs[name], own, self.class_names[name])
+            found |= {f"{name}_{key}": one for key, one in more.items()}
+        return found
+
 
 def _names_by_head(model, class_names):
     if not isinstance(model.heads, dict):
@@ -182,3 +194,7 @@ def _image_size(input_shape, image_size):
 
 def _describe(head, output, class_names):
     return head.named_outputs(keras.ops.cast(output, "float32"), class_names)
+
+
+def _encoded(head, output, named, class_names):
+    return head.encoded_outputs(keras.ops.cast(output, "float32"), named, class_names)

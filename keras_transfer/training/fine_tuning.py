@@ -201,7 +201,7 @@ def _train(
 def _choose(model, train, size, plan, cache, time_budget, changes):
     """The plan for a data set, and for the optimizer that the model was compiled with."""
     num_images, batch_size = size
-    num_stages = len(model.backbone.stages)
+    num_stages, decoder = len(model.backbone.stages), _has_decoder(model)
     if isinstance(plan, Plan):
         if plan.truncate_at not in (None, model.truncate_at):
             raise ValueError(
@@ -209,7 +209,7 @@ def _choose(model, train, size, plan, cache, time_budget, changes):
                 f"`TransferModel(..., truncate_at={plan.truncate_at!r})`. "
                 f"Received: a model with truncate_at={model.truncate_at!r}"
             )
-        return with_changes(plan, num_stages, size, **changes)
+        return with_changes(plan, num_stages, size, decoder=decoder, **changes)
     is_solvable = cache is not None and can_solve(model, train.element_spec)
     if plan == "auto":
         found = recommend(
@@ -217,16 +217,17 @@ def _choose(model, train, size, plan, cache, time_budget, changes):
         ).plan
     else:
         costs = None
-        if time_budget is not None:
+        if time_budget is not None and not decoder:
             started = time.perf_counter()
             costs = measure_costs(model, train, cache.engine_name if cache else "tensorflow")
             # Measuring takes a part of the budget.
             time_budget = max(time_budget - (time.perf_counter() - started), _LEAST_BUDGET)
         num_classes = model.outputs[0].shape[-1]
         found = choose_plan(
-            num_images, num_classes, num_stages, batch_size, None, costs, time_budget
-        )
-    found = with_changes(found, num_stages, size, **changes)
+            num_images, num_classes, num_stages, batch_size, None, costs, time_budget,
+            decoder,
+        )  # fmt: skip
+    found = with_changes(found, num_stages, size, decoder=decoder, **changes)
     if not is_solvable:
         found = found.without_exact_solution()
     elif _is_of_unknown_scale(model) and not (changes and len(found.phases) == 1):
@@ -237,6 +238,11 @@ def _choose(model, train, size, plan, cache, time_budget, changes):
 def _is_of_unknown_scale(model):
     """Whether the features are not those at the end of an application, which AdamW suits."""
     return bool(model.truncate_at) or model.backbone.application not in APPLICATIONS
+
+
+def _has_decoder(model):
+    heads = model.heads.values() if isinstance(model.heads, dict) else [model.heads]
+    return any(head.takes_stages for head in heads)
 
 
 def _for_optimizer(plan, optimizer):

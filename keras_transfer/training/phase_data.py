@@ -244,6 +244,9 @@ def _extract_through(model, phase, train, validation, cache, verbose, following)
 def _comes_before(model, boundary):
     """Whether the frozen part ends before a boundary."""
     names = list(graph.boundaries(model))
+    # A head that reads several stages cuts the graph at more than a boundary.
+    if not {model.frozen_boundary, boundary} <= set(names):
+        return False
     return names.index(model.frozen_boundary) < names.index(boundary)
 
 

@@ -1,6 +1,7 @@
 """Every example runs, on drawn shapes and a small network."""
 
 import importlib.util
+import json
 import pathlib
 
 import keras
@@ -212,3 +213,48 @@ def test_copied_stages_are_those_of_the_source():
     for name, same in {"conv1": True, "conv2": True, "conv3": False}.items():
         kernels = [one.get_layer(name).get_weights()[0] for one in (source, copied)]
         assert np.array_equal(*kernels) == same
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """Shapes with a mask and a box each, in the folders that both examples take."""
+    folder, random = tmp_path_factory.mktemp("scenes"), np.random.default_rng(0)
+    named, rows = [], []
+    for split, number in (("train", 12), ("val", 4), ("test", 4)):
+        for kind in ("images", "masks"):
+            (folder / split / kind).mkdir(parents=True)
+        for index in range(number):
+            picture = draw(COLOURS["red"], "square", random)
+            picture.save(folder / split / "images" / f"{index}.png")
+            mask = (np.asarray(picture)[..., 0] > 150).astype("uint8")
+            Image.fromarray(mask).save(folder / split / "masks" / f"{index}.png")
+            rows_of, columns = np.nonzero(mask)
+            left, top = int(columns.min()), int(rows_of.min())
+            box = [left, top, int(columns.max()) - left + 1, int(rows_of.max()) - top + 1]
+            place = {"id": len(named), "file_name": f"{split}/images/{index}.png"}
+            rows.append(
+                {"id": len(named), "image_id": len(named), "category_id": 1, "bbox": box}
+            )
+            named.append(place)
+    content = {
+        "images": named,
+        "annotations": rows,
+        "categories": [{"id": 1, "name": "square"}],
+    }
+    (folder / "boxes.json").write_text(json.dumps(content))
+    (folder / "classes.txt").write_text("ground\nsquare\n")
+    return folder
+
+
+def test_segmentation_measures_each_class(scenes, capsys):
+    measured = load("segmentation").main(
+        scenes, scenes / "classes.txt", network(), SIZE, plan=short_plan(2)
+    )
+    assert measured.images == 4 and "Mean IoU of" in capsys.readouterr().out
+
+
+def test_detection_measures_boxes_and_counts(scenes, capsys):
+    measured = load("detection").main(
+        scenes, scenes / "boxes.json", network(), SIZE, plan=short_plan(2)
+    )
+    assert measured.images == 4 and "AP50 of" in capsys.readouterr().out

@@ -1,0 +1,101 @@
+"""Runs that predict boxes around objects."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_transfer._text import text_table
+from keras_transfer.calibration.box_measures import (
+    PerBox,
+    check_pycocotools,
+    count_threshold,
+    per_box,
+)
+from keras_transfer.heads import CenterHead
+from keras_transfer.runs import box_page
+from keras_transfer.runs.predicted_boxes import PredictedBoxes
+from keras_transfer.runs.task import Task
+
+
+class BoxTask(Task):
+    """Boxes around objects, each with a class and a score."""
+
+    name = "boxes"
+    nouns = ("class", "classes")
+    outputs = "values"
+    quality = "the average precision is"
+    best_epoch = "lowest validation loss"
+    kept_epoch = "The kept epoch has the lowest validation loss"
+    is_calibrated = False
+
+    def head(self, splits, dropout):
+        check_pycocotools()
+        return CenterHead(len(splits.class_names))
+
+    def is_head(self, head):
+        return isinstance(head, CenterHead)
+
+    def labels(self, found):
+        most = max(1, max((len(one.boxes) for one in found), default=0))
+        rows = np.full((len(found), most, 5), -1, "float32")
+        for row, one in zip(rows, found, strict=True):
+            if one.boxes:
+                row[: len(one.boxes)] = one.boxes
+        return rows
+
+    def predict(self, model, dataset):
+        """The boxes of each image: left, top, right, bottom, score and class, -1 for none."""
+        return self.infer(model, dataset.map(lambda images, boxes: images), lambda number: None)
+
+    def infer(self, model, dataset, advance):
+        found = []
+        for images in dataset:
+            boxes, scores, classes, number = model.heads.decode(model.predict_on_batch(images))
+            is_box = tf.range(boxes.shape[1])[None] < number[:, None]
+            kinds = tf.where(is_box, tf.cast(classes, "float32"), -1.0)
+            parts = [boxes, scores[..., None], kinds[..., None]]
+            found.append(tf.concat(parts, axis=-1).numpy())
+            advance(len(found[-1]))
+        return np.concatenate(found)
+
+    def nothing(self, run):
+        return np.zeros((0, 1, 6), "float32")
+
+    def chosen(self, predictions):
+        for one in predictions:
+            if one.split == "validation":
+                return {"threshold": count_threshold(one.outputs, one.labels)}
+        return {"threshold": 0.3}
+
+    def measure(self, outputs, labels, names, model, chosen):
+        return per_box(outputs, labels, names, chosen["threshold"]).to_json()
+
+    def aligned(self, splits, split, names):
+        if splits.task != self.name or tuple(splits.class_names) != tuple(names):
+            raise ValueError(
+                f"The model finds the classes {', '.join(map(repr, names))}. Received: "
+                f"{splits.task} {', '.join(map(repr, splits.class_names))}"
+            )
+        return self.labels(splits.labels[split])
+
+    def predicted(self, paths, outputs, unreadable, run):
+        threshold = run.label_threshold
+        return PredictedBoxes(paths, outputs, run.class_names, unreadable, threshold)
+
+    def line(self, measured):
+        found = PerBox.from_json(measured)
+        return f"{found.conclusion[:-1]}; counted from a score of {found.threshold:.2f}"
+
+    def table(self, measured, names):
+        return text_table(PerBox.from_json(measured).rows())
+
+    def verdict(self, run, measured):
+        return box_page.verdict(run, measured)
+
+    def sections(self, run, images):
+        return box_page.sections(run, images)
+
+    def use(self, run):
+        return (
+            "Images like those of the training. The model finds objects of "
+            f"{self.counted(run.class_names)}, each with a score that is no probability."
+        )
