@@ -22,6 +22,7 @@ from keras_transfer import (
     retention,
     training,
 )
+from keras_transfer.adaptation.label_free_scores import descriptions
 
 _AUGMENTATION = data.Augmentation(rotation=0.05, zoom=0.25, translation=0.05, contrast=0.2)
 _KEPT = data.Augmentation(flip="horizontal", rotation=0.05, zoom=0.1)
@@ -211,8 +212,10 @@ def estimates(row, seed, image_size, limit=None, draws=20):
     for _ in range(draws):
         order = random.permutation(len(labels))
         here, pool = order[: len(order) // 2], order[len(order) // 2 :]
-        wanted = random.normal(size=10) * 1.5 if row == "classes" else None
-        pull = wanted[labels[pool]] if row == "classes" else _brightness(images)[pool] * 1.5
+        pull = random.choice([-2, 2]) * _brightness(images)[pool]
+        if row == "classes":
+            rates = np.array([hits[labels == label].mean() for label in range(10)])
+            pull = random.choice([-8, 8]) * (rates - rates.mean())[labels[pool]]
         if row == "certainty":
             top = p[pool].max(axis=1)
             pull = -2 * (top - top.mean()) / (top.std() + 1e-7)
@@ -221,7 +224,7 @@ def estimates(row, seed, image_size, limit=None, draws=20):
         errors["unweighted"].append(hits[here].mean() - hits[there].mean())
         for method in ("classifier", "kmm", "ulsif"):
             weights = adaptation.importance_weights(
-                *(np.log(np.maximum(p[rows], 1e-6)) for rows in (here, there)), method
+                *(descriptions(p[rows]) for rows in (here, there)), method
             )
             found = np.average(hits[here], weights=weights)
             errors[method].append(found - hits[there].mean())

@@ -146,7 +146,7 @@ def estimate_accuracy(
     labels = np.concatenate([np.asarray(labels) for _, labels in found])
     labels = labels.argmax(axis=1) if labels.ndim == 2 else labels
     there = np.concatenate([model.predict_on_batch(one) for one in without_labels(target)])
-    weights = importance_weights(_descriptions(p), _descriptions(there), method)
+    weights = importance_weights(descriptions(p), descriptions(there), method)
     hits = p.argmax(axis=1) == labels
     counts = resampled(len(hits), _DRAWS) * weights
     accuracies = counts @ hits / np.maximum(counts.sum(axis=1), _TINY)
@@ -159,8 +159,7 @@ def estimate_accuracy(
     )
 
 
-def _descriptions(p):
-    """What is compared of predictions: log-probabilities, those of the most probable first."""
-    logs = np.log(np.maximum(p, 1e-6))
-    certainty = np.sort(logs, axis=1)[:, ::-1][:, :2]
-    return np.concatenate([logs, certainty], axis=1)
+def descriptions(p):
+    """What is compared of predictions: their logarithms, and the two highest ones."""
+    highest = np.sort(p, axis=1)[:, ::-1][:, :2]
+    return np.concatenate([np.log(np.maximum(p, 1e-6)), np.log(highest), highest], axis=1)

@@ -134,7 +134,7 @@ def interpolation_curve(
 
     >>> curve = retention.interpolation_curve(model.copy(), model, train, validation)
     >>> curve.num_images
-    (18, 9)
+    (18, 18)
     """
     cache = FeatureCache() if cache is None else cache
     sets = [_inputs(before, after, one, cache) for one in (new_dataset, old_dataset)]

@@ -138,7 +138,7 @@ def fine_tune(
 
     >>> history = training.fine_tune(model, train, validation, verbose=0)
     >>> set(history.phase)
-    {'head'}
+    {'exact head'}
 
     Reference: Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform
     Out-of-Distribution, ICLR 2022, for the head first; Howard and Ruder, Universal Language
@@ -206,6 +206,7 @@ def _train(
             return chosen
         return with_objectives(chosen, *(name in others for name in ("target", "memory")))
 
+    _check_objectives(model, plan, others)
     if folder:
         data = {"training": train, "validation": validation, **others}
         observe = cache is not None
@@ -213,16 +214,6 @@ def _train(
             "training", settings_of(model, data, plan, time_budget, class_weight, observe)
         )
     followed = folder.agreed_plan(choose) if folder else choose()
-    objectives = [one for phase in followed.phases for one in phase.objectives]
-    objectives += model.running.objectives
-    check_data(objectives, others)
-    trains_backbone = any(not isinstance(p.freeze_policy, FreezeAll) for p in followed.phases)
-    is_read = any(one.reads_memory for one in objectives)
-    if "memory" in others and trains_backbone and not is_read:
-        raise ValueError(
-            "No objective of the plan reads `memory`: add `retention.Distillation()` to a "
-            f"phase that trains the backbone. Received: {objectives}"
-        )
     _check_workers_agree(model, followed)
     if followed.from_scratch:
         _reinitialise(model.backbone)
@@ -232,6 +223,21 @@ def _train(
         model, train, validation, followed, cache, callbacks, class_weight, verbose, folder,
         checkpoint_every, num_validation(validation), others,
     ).run()  # fmt: skip
+
+
+def _check_objectives(model, plan, others):
+    """Raises `ValueError` if objectives lack images, or images an objective."""
+    phases = plan.phases if isinstance(plan, Plan) else ()
+    objectives = [one for phase in phases for one in phase.objectives]
+    objectives += model.running.objectives
+    check_data(objectives, others)
+    trains_backbone = any(not isinstance(phase.freeze_policy, FreezeAll) for phase in phases)
+    is_read = any(one.reads_memory for one in objectives)
+    if "memory" in others and trains_backbone and not is_read:
+        raise ValueError(
+            "No objective of the plan reads `memory`: add `retention.Distillation()` to a "
+            f"phase that trains the backbone. Received: {objectives}"
+        )
 
 
 def _choose(model, train, size, plan, cache, time_budget, changes):
