@@ -160,6 +160,34 @@ def audit(options):
             yield Job("audit", f"audits.{function}", arguments, group, 0, number, options.quick)
 
 
+def objectives(options):
+    """Other domains without labels, expected accuracies, and what is not forgotten."""
+    size, limit = (64, 8) if options.quick else (96, None)
+    common = {"limit": limit}
+    for seed in range(options.seeds):
+
+        def job(function, row, data, seed=seed, **more):
+            arguments = {"row": row, "seed": seed, **common, **more}
+            group = {"data": data}
+            return Job(
+                "objectives", f"objectives.{function}", arguments, group, seed, 0, options.quick
+            )
+
+        epochs = 1 if options.quick else 14
+        yield job("digits", "class confusion", "USPS to MNIST", epochs=epochs)
+        for change in ("grey", "blurred", "drawn", "camera"):
+            yield job("pairs", change, "clothing, changed", image_size=size)
+        for shift in ("classes", "brightness", "certainty"):
+            yield job("estimates", shift, "expected accuracy", image_size=size)
+        for number in (1, 5, 10):
+            arguments = {"image_size": size, "per_class": number}
+            yield job("few_labels", f"{number} a class", "labels of drawings", **arguments)
+        for data_set in ("sign_digits", "clothing"):
+            for row in ("naive", "distilled", "L2-SP", "EWC"):
+                arguments = {"data_set": data_set, "image_size": 64 if options.quick else 128}
+                yield job("keeping", row, f"{data_set} after ImageNet", **arguments)
+
+
 def relations(options):
     """Few labels and few weights: related classes, unlabelled images, updates, sizes."""
     size, limit = (64, 24) if options.quick else (None, None)
@@ -221,6 +249,7 @@ SUITES = {
         boxes,
         zoos,
         audit,
+        objectives,
         relations,
         gpu,
     )

@@ -37,6 +37,16 @@ _LIMITS = {
     ("gpu", "TransferModel", "milliseconds"): ("<=", 1.03),
     ("gpu", "TransferModel, XLA", "milliseconds"): ("<=", 1.03),
     ("steps", "LearningRateMultiplier(AdamW)", "milliseconds"): ("<=", 1.03),
+    ("objectives", "class confusion", "accuracy"): (">=", 0.96),
+    ("objectives", "distilled", "kept"): (">=", 0.85),
+}
+_LIMITS |= {
+    ("objectives", shift, "ratio"): ("<=", 1 / 3)
+    for shift in ("classes", "brightness", "certainty")
+}
+_LIMITS |= {
+    ("objectives", change, "gain"): (">=", 0)
+    for change in ("grey", "blurred", "drawn", "camera")
 }
 _LIMITS |= {
     ("audit", "copies", f"recall_{kind}"): (">=", 0.95)

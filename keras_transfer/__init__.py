@@ -12,6 +12,7 @@ from keras_transfer.version import __version__
 
 __all__ = [
     "__version__",
+    "adaptation",
     "auditing",
     "backbones",
     "calibration",
@@ -27,6 +28,7 @@ __all__ = [
     "plans",
     "pretraining",
     "relations",
+    "retention",
     "runs",
     "serving",
     "training",
@@ -48,6 +50,7 @@ def _is_command_line():
 # they are imported when they are first used.
 if not _is_command_line():
     from keras_transfer import (
+        adaptation,
         auditing,
         backbones,
         calibration,
@@ -63,6 +66,7 @@ if not _is_command_line():
         plans,
         pretraining,
         relations,
+        retention,
         runs,
         serving,
         training,

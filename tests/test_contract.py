@@ -9,7 +9,17 @@ import keras
 import pytest
 
 import keras_transfer
-from keras_transfer import callbacks, data, freezing, heads, models, optimizers, pretraining
+from keras_transfer import (
+    adaptation,
+    callbacks,
+    data,
+    freezing,
+    heads,
+    models,
+    optimizers,
+    pretraining,
+    retention,
+)
 from keras_transfer.backbones import Backbone, MelSpectrogram
 from keras_transfer.backbones.layer_copies import ConfiguredLayer
 from keras_transfer.backbones.preprocessing import Preprocessing
@@ -111,6 +121,16 @@ ROUND_TRIPS = [
     pretraining.VICReg(invariance=10.0),
     pretraining.SimCLR(temperature=0.5),
     data.Augmentation(flip="horizontal", rotation=0.1, mixup=0.2, seed=3),
+    adaptation.OwnStatistics(),
+    adaptation.MinimumClassConfusion(0.5, temperature=2.0),
+    adaptation.InformationMaximization(0.5),
+    adaptation.PseudoLabels(0.5),
+    adaptation.JointDiscrepancy(0.5, joint=False),
+    adaptation.Correlation(0.5),
+    adaptation.DomainAdversary(0.5, conditional=False),
+    retention.Distillation(0.5, temperature=1.0, on="predictions"),
+    retention.PullToStart(0.5, importance="fisher"),
+    retention.Replay(0.5),
 ]
 
 
@@ -135,7 +155,8 @@ def test_every_class_that_keras_saves_is_tested():
 # A package imports only packages below its line; `docs/architecture.md` gives the reasons.
 LAYERS = (
     {"cli"}, {"runs"}, {"auditing"}, {"transferability"}, {"explanations"}, {"calibration"},
-    {"training"}, {"plans"}, {"pretraining"}, {"relations"}, {"serving"}, {"callbacks"},
+    {"training"}, {"plans"}, {"adaptation", "retention"}, {"pretraining"}, {"relations"},
+    {"serving"}, {"callbacks"},
     {"features"}, {"models"}, {"freezing"}, {"optimizers"}, {"heads"}, {"backbones"}, {"data"},
     {"distribution"},
     {"_statistics"}, {"_figures"}, {"_progress"}, {"_applications"}, {"_text"},

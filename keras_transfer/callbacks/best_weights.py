@@ -16,6 +16,9 @@ class BestWeights(keras.callbacks.Callback):
     highest count as equal to it, and the latest of these epochs is kept: the maximum of many
     noisy values is biased, and late epochs, at a low learning rate, generalise better.
 
+    If the logs hold `target_score`, the label-free score of a target (see `adaptation.score`),
+    the best epoch has the highest one: validation images are not of the target.
+
     An epoch whose training loss is NaN or infinite is never the best. Until there is a best
     epoch, the best weights are those before the first epoch.
 
@@ -73,7 +76,7 @@ class BestWeights(keras.callbacks.Callback):
 
     def _is_as_accurate(self, logs):
         """Whether the accuracy is within one standard error of the highest so far."""
-        if self.num_validation is None or "val_accuracy" not in logs:
+        if self.num_validation is None or "val_accuracy" not in logs or "target_score" in logs:
             return False
         error = math.sqrt(self._highest * (1.0 - self._highest) / self.num_validation)
         # The weights of an epoch without a finite loss may be NaN.
@@ -103,6 +106,8 @@ class BestWeights(keras.callbacks.Callback):
 
 
 def _score(logs):
+    if "target_score" in logs:
+        return (logs["target_score"],)
     if "val_loss" not in logs:
         return None
     return (logs.get("val_accuracy", logs.get("val_mean_iou", 0.0)), -logs["val_loss"])

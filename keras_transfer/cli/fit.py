@@ -41,6 +41,8 @@ def run(options):
             learning_rate=options.learning_rate,
             cache=cache_of(options),
             checkpoint_every=options.checkpoint_every,
+            target=options.target,
+            keep=options.keep,
             seed=options.seed,
             deterministic=options.deterministic,
             jit_compile={"on": True, "off": False}.get(options.xla, "auto"),

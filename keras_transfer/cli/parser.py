@@ -115,6 +115,18 @@ def _add_fit(commands):
     add_reading(fit)
     add_masks(fit)
     fit.add_argument(
+        "--target",
+        metavar="FOLDER",
+        help="images without labels from where the model will be used, in any subfolders, to "
+        "adapt to",
+    )
+    fit.add_argument(
+        "--keep",
+        metavar="FOLDER",
+        help="images of an earlier task that the network should not forget; with class "
+        "folders, the page shows new against old",
+    )
+    fit.add_argument(
         "--hierarchy",
         metavar="FILE",
         help="'wordnet', or a JSON file with an object from each class to what it is a kind "

@@ -13,6 +13,7 @@ from keras_transfer.data.tables import table
 from keras_transfer.data.text_folders import text_folder
 from keras_transfer.data.text_tables import text_table
 from keras_transfer.data.tfds import from_tfds
+from keras_transfer.data.unlabelled_folders import unlabelled_folder
 
 __all__ = [
     "Augmentation",
@@ -28,4 +29,5 @@ __all__ = [
     "table",
     "text_folder",
     "text_table",
+    "unlabelled_folder",
 ]

@@ -125,8 +125,8 @@ class Augmentation:
         """Augments a dataset and keeps its `class_names`.
 
         Args:
-            dataset: a `tf.data.Dataset` of batches `(images, labels)` or `(images, labels,
-                sample_weights)`, with images in `[0, 255]`.
+            dataset: a `tf.data.Dataset` of batches of images, `(images, labels)` or `(images,
+                labels, sample_weights)`, with images in `[0, 255]`.
             num_classes: number of classes for MixUp and CutMix if the dataset has no
                 `class_names`.
         """
@@ -141,6 +141,8 @@ class Augmentation:
         # AutoGraph would translate code that has no control flow of TensorFlow.
         @tf.autograph.experimental.do_not_convert
         def augment(elements, seed):
+            if not isinstance(elements, tuple):
+                return self.transform(elements, None, seed)[0]
             images, labels, *weights = elements
             images, labels = self.transform(images, labels, seed, num_classes)
             return images, labels, *weights
@@ -272,7 +274,7 @@ def strong(seed: int = 0) -> Augmentation:
 
 def _check_elements(dataset):
     spec = dataset.element_spec
-    images = spec[0] if isinstance(spec, tuple) and len(spec) in (2, 3) else None
+    images = spec[0] if isinstance(spec, tuple) and len(spec) in (2, 3) else spec
     rank = images.shape.rank if isinstance(images, tf.TensorSpec) else None
     if rank != 4:
         raise ValueError(
@@ -287,6 +289,11 @@ def _check_elements(dataset):
 
 
 def _check_labels(dataset, num_classes):
+    if not isinstance(dataset.element_spec, tuple):
+        raise ValueError(
+            "MixUp and CutMix need labels, which images of a target do not have: use an "
+            f"augmentation without them. Received: element_spec={dataset.element_spec}"
+        )
     labels, *weights = dataset.element_spec[1:]
     if weights:
         raise ValueError(

@@ -142,6 +142,36 @@ class LabeledDataset(tf.data.Dataset):
         self.value_range = value_range
         super().__init__(tf.data.experimental.to_variant(dataset))
 
+    @property
+    def unlabelled(self) -> "LabeledDataset":
+        """The same images without their labels, which are dropped here once and for all.
+
+        Use it for the images of a target domain: nothing that trains on it can use a label.
+
+        Raises:
+            ValueError: if the augmentation mixes images and labels.
+
+        Example:
+            >>> splits.train.unlabelled.element_spec.shape
+            TensorShape([None, 16, 16, 3])
+        """
+        source = self.source
+        if source is not None:
+            if source.augmentation is not None and source.augmentation.mixes_labels:
+                raise ValueError(
+                    "The augmentation mixes images with their labels: drop the labels of the "
+                    "data before it, or use one without `mixup` and `cutmix`. "
+                    f"Received: {source.augmentation!r}"
+                )
+            digest = source.fingerprint and f"{source.fingerprint} without labels"
+            examples = functools.partial(_images_of, source.examples)
+            source = dataclasses.replace(source, examples=examples, fingerprint=digest)
+        return LabeledDataset(
+            self._dataset.map(_first), (), self.num_images, source,
+            None if self.unaugmented is None else self.unaugmented.unlabelled,
+            self.reduced_decoding, self.value_range,
+        )  # fmt: skip
+
     def _inputs(self):
         # Part of the interface of `tf.data.Dataset`: options and `tf.distribute` follow it.
         return [self._dataset]
@@ -149,6 +179,15 @@ class LabeledDataset(tf.data.Dataset):
     @property
     def element_spec(self):
         return self._dataset.element_spec
+
+
+@tf.autograph.experimental.do_not_convert
+def _first(images, *_):
+    return images
+
+
+def _images_of(examples, start=0):
+    return examples(start).map(_first)
 
 
 def _keep_class_names(name, keep_number, keep_source):

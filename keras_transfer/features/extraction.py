@@ -107,10 +107,11 @@ def batches(source, views, num_classes, start, stop):
 def _augmented(examples, augmentation, views, num_classes, start):
     @plain
     def augment(view, number, elements):
-        images, labels, *weights = elements
+        images, others = parts_of(elements)
+        labels, *weights = others or (None,)
         seed = tf.stack([augmentation.seed + 1_000_003 * view, number])
         images, labels = augmentation.transform(images, labels, seed, num_classes)
-        return images, labels, *weights
+        return (images, labels, *weights) if others else images
 
     @plain
     def of_each_view(number, elements):

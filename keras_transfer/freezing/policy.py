@@ -105,12 +105,7 @@ class FreezePolicy(abc.ABC):
         >>> freezing.FreezePolicy.from_json(described)
         UnfreezeLast(num_stages=2, batch_norm='frozen')
         """
-        name = values.get("registered_name") if isinstance(values, dict) else None
-        known = keras.saving.get_registered_object(name) if isinstance(name, str) else None
-        is_policy = isinstance(known, type) and issubclass(known, FreezePolicy)
-        if not is_policy or not _is_plain(values.get("config")):
-            raise ValueError(f"It is not a registered freeze policy: {name!a:.60}")
-        return keras.saving.deserialize_keras_object(values)
+        return registered(values, FreezePolicy, "freeze policy")
 
     def __eq__(self, other):
         return type(self) is type(other) and self.get_config() == other.get_config()
@@ -121,6 +116,16 @@ class FreezePolicy(abc.ABC):
     def __repr__(self):
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
+
+
+def registered(values, kind, what):
+    """The object of a registered class of a kind, from a description that Keras wrote."""
+    name = values.get("registered_name") if isinstance(values, dict) else None
+    known = keras.saving.get_registered_object(name) if isinstance(name, str) else None
+    is_known = isinstance(known, type) and issubclass(known, kind)
+    if not is_known or not _is_plain(values.get("config")):
+        raise ValueError(f"It is not a registered {what}: {name!a:.60}")
+    return keras.saving.deserialize_keras_object(values)
 
 
 def _is_batch_norm(layer):

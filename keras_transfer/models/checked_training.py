@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_transfer.models.checked_data import CheckedData, empty_message
 from keras_transfer.models.label_rules import check_class_weight
+from keras_transfer.models.objective import ObjectiveData
 from keras_transfer.models.regression import (
     adapt,
     scaled_layers,
@@ -29,6 +30,8 @@ class CheckedTraining(FollowsTrainedSet):
         call = inspect.signature(keras.Model.fit).bind(self, *arguments, **keyword_arguments)
         given = {name: value for name, value in call.arguments.items() if name != "self"}
         check_class_weight(self.heads, given.get("class_weight"))
+        if self.running.objectives:
+            self.begin_objectives(_parts_of(given))
         with CheckedData(self, self.compiled_losses) as checked:
             self.remember(given.get("x"))
             given["x"] = _checked(checked, given, "steps_per_epoch", "train")
@@ -161,6 +164,14 @@ def _checked_validation(checked, given):
     if isinstance(data, tf.data.Dataset) and _has_no_batch(data):
         raise ValueError(empty_message("validation"))
     return checked.of(data, given.get("validation_steps") is not None, "validation")
+
+
+def _parts_of(given):
+    """The data of the domains in a call of `fit`."""
+    x, y = given.get("x"), given.get("y")
+    if y is not None:
+        x = tf.data.Dataset.from_tensor_slices((x, y)).batch(_MANY)
+    return getattr(x, "parts", None) or ObjectiveData(x)
 
 
 def _has_no_batch(dataset):

@@ -18,9 +18,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.distribution.workers import has_workers
+from keras_transfer.models.objective_steps import ObjectiveSteps
 
 
-class MultiWorkerSteps(keras.Model):
+class MultiWorkerSteps(ObjectiveSteps):
     """A `keras.Model` that trains on several machines.
 
     The logs of a step are the mean over the replicas of all workers, and each batch is split

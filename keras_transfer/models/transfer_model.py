@@ -25,6 +25,7 @@ from keras_transfer.models.checks import (
     check_number_of_classes,
     check_policy,
 )
+from keras_transfer.models.objective import SOURCE, check_objectives, is_joined
 from keras_transfer.models.other_classes import with_classes
 from keras_transfer.models.plain_model import plain_model
 from keras_transfer.models.regression import scaled_layers
@@ -45,6 +46,7 @@ class _Parts:
     inference: dict = dataclasses.field(default_factory=dict)
     # The arguments of `compile`, as passed.
     compiled_with: dict = dataclasses.field(default_factory=dict)
+    compiled_objectives: tuple = ()
     own_optimizer: keras.optimizers.Optimizer | None = None
     class_names: tuple | None = None
     reduced_decoding: bool | None = None
@@ -258,6 +260,8 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
         return graph.split_at(self, self.frozen_cut)[1]
 
     def __call__(self, inputs, *arguments, **keyword_arguments):
+        if is_joined(inputs):  # Keras makes its variables with such a batch
+            inputs = inputs[SOURCE]
         if isinstance(inputs, dict):
             names = [tensor.name for tensor in self.inputs]
             if not set(names) <= set(inputs):
@@ -307,8 +311,9 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
     # Training.
 
     def compile(
-        self, optimizer="adamw", loss=None, loss_weights=None, metrics=None, **keras_arguments
-    ):
+        self, optimizer="adamw", loss=None, loss_weights=None, metrics=None, objectives=(),
+        **keras_arguments,
+    ):  # fmt: skip
         """Configures training; the defaults fit the heads.
 
         Args:
@@ -318,6 +323,10 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
             loss_weights: as in Keras. Defaults to None, the weights of the heads if there are
                 several.
             metrics: as in Keras. Defaults to None, the metrics of the heads if `loss` is None.
+            objectives: a list of `Objective`, whose terms are added to the loss of the heads.
+                Those that need other images take them from `models.joined`. The model then
+                needs one head that ends in a `keras.layers.Dense`. In the history, `loss` is
+                the sum, and each term has its name. Defaults to none.
             **keras_arguments: further arguments of `keras.Model.compile`.
         """
         own_optimizer = None if optimizer == "adamw" else keras.optimizers.get(optimizer)
@@ -325,15 +334,18 @@ class TransferModel(CheckedTraining, FrozenModeOfClones):
         self._parts.compiled_with = {
             "loss": loss, "loss_weights": loss_weights, "metrics": metrics, **keras_arguments
         }  # fmt: skip
+        self._parts.compiled_objectives = check_objectives(objectives)
         self.recompile(own_optimizer or "adamw")
 
-    def recompile(self, optimizer, jit_compile="auto"):
+    def recompile(self, optimizer, jit_compile="auto", objectives=()):
         """Compiles with another optimizer and the previous loss and metrics.
 
         Args:
             optimizer: as in Keras.
             jit_compile: as in Keras, unless `compile` got this argument.
+            objectives: those of a phase, beside those that `compile` got.
         """
+        self.set_objectives([*self._parts.compiled_objectives, *objectives])
         arguments = {"jit_compile": jit_compile, **self._parts.compiled_with}
         loss, loss_weights, metrics = (
             arguments.pop(name, None) for name in ("loss", "loss_weights", "metrics")

@@ -10,6 +10,7 @@ import keras
 from keras_transfer._records import Number, read_json
 from keras_transfer._text import counted, reason_of
 from keras_transfer.freezing import FreezeAll, FreezePolicy
+from keras_transfer.models.objective import Objective, check_objectives
 
 # A plan may come from elsewhere.
 _MOST, _HIGHEST_RATE = 10**6, 1e6
@@ -41,6 +42,8 @@ class Phase:
             backbone, see `training.solve_head`; it counts as one epoch and has no learning
             rate. Defaults to "adamw".
         name: the name of the phase in tables.
+        objectives: a sequence of `models.Objective`, whose terms are added to the loss of the
+            heads; see `adaptation` and `retention`. Defaults to none.
 
     Example:
 
@@ -60,8 +63,10 @@ class Phase:
     batch_size: int | None = None
     solver: str = "adamw"
     name: str = "phase"
+    objectives: collections.abc.Sequence[Objective] = ()
 
     def __post_init__(self):
+        object.__setattr__(self, "objectives", check_objectives(self.objectives))
         if not isinstance(self.freeze_policy, FreezePolicy):
             raise ValueError(
                 "`freeze_policy` must be a freeze policy. "
@@ -113,18 +118,28 @@ class Phase:
                 "The exact solution counts as one epoch. "
                 f"Received: solver='exact', epochs={self.epochs}"
             )
+        if self.solver == "exact" and self.objectives:
+            raise ValueError(
+                "The exact solution of the head has no objectives: use solver='adamw'. "
+                f"Received: objectives={self.objectives!r}"
+            )
 
     def to_json(self):
         """The phase as numbers, strings and dicts."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        policy = keras.saving.serialize_keras_object(self.freeze_policy)
-        return {**values, "freeze_policy": policy}
+        described = keras.saving.serialize_keras_object
+        return {
+            **values,
+            "freeze_policy": described(self.freeze_policy),
+            "objectives": [described(objective) for objective in self.objectives],
+        }
 
     @classmethod
     def from_json(cls, values):
         """The phase that `to_json` described."""
         policy = FreezePolicy.from_json(values["freeze_policy"])
-        return cls(**{**values, "freeze_policy": policy})
+        objectives = [Objective.from_json(one) for one in values.get("objectives", ())]
+        return cls(**{**values, "freeze_policy": policy, "objectives": objectives})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,6 +239,7 @@ class Plan:
             lines.append(
                 f"  {phase.name}: {phase.freeze_policy!r}, {counted(phase.epochs, 'epoch')} at "
                 f"{phase.learning_rate:g}{decay}, {head_size + _size(weights):,} parameters"
+                + "".join(f", {objective!r}" for objective in phase.objectives)
             )
         return "\n".join([*lines, *(f"- {reason}" for reason in self.reasons)])
 

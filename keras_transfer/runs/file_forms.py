@@ -78,9 +78,17 @@ _STAGE = {
     "name": str, "ends_at": str, "shape": [Maybe(COUNT)], "parameters": COUNT,
     "moved": Maybe(FINITE), "trained_in": [{"phase": str, "rate": FINITE}],
 }  # fmt: skip
+_SHARES = [SHARE]
+_DOMAINS = {
+    "target?": {"conclusion": str},
+    "keep?": {
+        "shares": _SHARES, "new": _SHARES, "old": _SHARES, "num_images": (COUNT, COUNT),
+        "conclusion": str,
+    },
+}  # fmt: skip
 COURSE = {
     "stages?": [_STAGE], "seconds?": [(str, SECONDS)], "temperature?": Maybe(FINITE),
-    "temperatures?": [FINITE], "provenance?": _PROVENANCE,
+    "temperatures?": [FINITE], "provenance?": _PROVENANCE, "domains?": _DOMAINS,
 }  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from keras_transfer.training.phase_data import has_frozen_work
 _EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
 
 
-def finish(folder, model, history, splits, cache, before, clock, started):
+def finish(folder, model, history, splits, cache, before, clock, started, domains):
     """Calibrates, measures and exports a model, and returns its `Run`; None for a worker."""
     if not folder.writes:
         return None
@@ -45,6 +45,9 @@ def finish(folder, model, history, splits, cache, before, clock, started):
     ]
     course = course_of(history.plan, before, model, seconds, metrics.get("temperature"))
     calibration = {name: metrics[name] for name in ("temperatures",) if name in metrics}
+    found = domains.measure(before, model, splits, cache)
+    if found:
+        course["domains"] = found
     folder.write_course({**course, **calibration, "provenance": provenance})
     metrics["seconds"] = round(ended - started, 1)
     folder.finish(metrics)

@@ -30,10 +30,12 @@ from keras_transfer.distribution.workers import has_workers, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.plans import Plan, recommend
 from keras_transfer.plans.chooser import check_unfreeze, with_changes
+from keras_transfer.plans.domain_plan import with_objectives
 from keras_transfer.relations import Hierarchy
 from keras_transfer.relations.hierarchies import read_hierarchy
 from keras_transfer.runs.finishing import finish, finished_run
 from keras_transfer.runs.folder import RunFolder, check_output
+from keras_transfer.runs.other_domains import OtherDomains, read_domains
 from keras_transfer.runs.run import Run
 from keras_transfer.runs.run_course import PhaseClock
 from keras_transfer.runs.tasks import task_of
@@ -82,6 +84,8 @@ def fit(
     learning_rate: float | None = None,
     cache: FeatureCache | bool | None = None,
     checkpoint_every: int | None = None,
+    target: str | os.PathLike | None = None,
+    keep: str | os.PathLike | None = None,
     seed: int = 0,
     deterministic: bool = False,
     jit_compile: bool | str = "auto",
@@ -153,6 +157,10 @@ def fit(
             `training.find_learning_rate` finds. Defaults to None, as in the plan.
         cache: as in `fine_tune`.
         checkpoint_every: as in `fine_tune`.
+        target: a folder of images, of any depth and without labels, from the domain where the
+            model will be used; see `adaptation`. Defaults to None.
+        keep: a folder of images of an earlier task that the backbone should not forget, with
+            or without class folders; see `retention`. Defaults to None.
         seed: of all random numbers. Defaults to 0.
         deterministic: whether TensorFlow's operations give the same numbers in every run on
             the same machine, which is slower on GPUs. Defaults to False.
@@ -236,6 +244,11 @@ def fit(
         "time_budget": time_budget,
         "changes": changes,
         "seed": seed,
+        **{
+            name: os.path.abspath(folder)
+            for name, folder in {"target": target, "keep": keep}.items()
+            if folder is not None
+        },
     }
     if folder.lacks_page(settings):  # it was killed there
         return finished_run(folder)
@@ -268,8 +281,12 @@ def fit(
             )  # fmt: skip
     _check_inputs(backbone, splits)
     feature_cache = as_cache(cache)
+    domains = _domains(target, keep, splits, size, channels, batch_size, {
+        "seed": seed, "on_unreadable": on_unreadable, "value_range": value_range,
+    })  # fmt: skip
     if plan == "auto":
-        plan = _auto_plan(folder, settings, splits, backbone, feature_cache, changes)
+        found = _auto_plan(folder, settings, splits, backbone, feature_cache, changes)
+        plan = with_objectives(found, target is not None, keep is not None)
         changes = {}
     if isinstance(plan, Plan):
         truncate_at = truncate_at or plan.truncate_at
@@ -309,15 +326,19 @@ def fit(
             what = "texts" if of_texts else "images"
             print(f"{predicted.counted(splits.class_names)}; {what}: {counts}.")
         train = augmented(splits.train, augmentation, seed)
+        domains = domains.augmented(lambda images: augmented(images, augmentation, seed))
         if show and folder.writes and not of_texts:
             _draw_sheet(train, folder.path / "images.png", verbose)
         before, clock = model.backbone.copy(), PhaseClock()
         history = _train(
             folder, model, train, splits.validation, plan, [clock],
             splits.balanced_class_weight if balance else None, verbose, feature_cache,
-            time_budget, checkpoint_every, **changes,
+            time_budget, checkpoint_every, target=domains.target, memory=domains.memory,
+            **changes,
         )  # fmt: skip
-        return finish(folder, model, history, splits, feature_cache, before, clock, started)
+        return finish(
+            folder, model, history, splits, feature_cache, before, clock, started, domains
+        )
 
 
 @_progress.step("building the network")
@@ -333,6 +354,20 @@ def build_preset(name, texts=(), sequence_length=None):
     if texts and sequence_length is None:
         sequence_length = fitting_length(name, texts)
     return Backbone.from_preset(name, sequence_length)
+
+
+def _domains(target, keep, splits, size, channels, batch_size, reading):
+    """The `OtherDomains` of a run that predicts classes of images."""
+    if target is None and keep is None:
+        return OtherDomains()
+    splits.check_classes("A target or an earlier task (--target, --keep)")
+    if splits.texts:
+        raise ValueError(
+            "A target or an earlier task (--target, --keep) is a folder of images, and the "
+            f"data are texts. Received: target={target!r}, keep={keep!r}"
+        )
+    color_mode = "grayscale" if channels == 1 else "rgb"
+    return read_domains(target, keep, size, batch_size, color_mode=color_mode, **reading)
 
 
 def _setting_of(hierarchy):

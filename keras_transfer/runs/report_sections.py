@@ -13,6 +13,7 @@ from keras_transfer.runs.model_card import (
     provenance,
     weights_name,
 )
+from keras_transfer.runs.other_domains import domains_section
 from keras_transfer.runs.run_figures import METRICS, learning_curves, time_figure
 from keras_transfer.runs.run_images import RunImages
 from keras_transfer.runs.verdict import kept_epoch
@@ -60,6 +61,7 @@ def sections(run):
     images = RunImages(images_folder(run))
     found = [
         *run.task.sections(run, images),
+        domains_section(run),
         findings(run, images),
         _plan(run),
         _curves(run),
@@ -116,6 +118,8 @@ def _curves(run):
         if metric in history
     ]
     note = f"{run.task.kept_epoch}; without validation images, the last one."
+    if "target_score" in history:
+        note = "The kept epoch has the highest score on the target."
     return blocks.section(
         "curves", "Learning curves", [blocks.plots(*figures), blocks.text(note, "soft")]
     )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_transfer._applications import APPLICATIONS
@@ -15,15 +16,25 @@ from keras_transfer.backbones import graph
 from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.distribution.workers import all_agree, is_chief
 from keras_transfer.features import FeatureCache
+from keras_transfer.freezing import FreezeAll
 from keras_transfer.models.checked_data import CheckedData
 from keras_transfer.models.label_rules import check_class_weight
+from keras_transfer.models.objective import check_data
 from keras_transfer.models.regression import warn_if_worse_than_mean
 from keras_transfer.plans.chooser import DECAY_REASON, choose_plan, with_changes
 from keras_transfer.plans.costs import measure_costs
+from keras_transfer.plans.domain_plan import with_objectives
 from keras_transfer.plans.plan import Plan
 from keras_transfer.plans.recommender import recommend
 from keras_transfer.training.exact_head import can_solve
-from keras_transfer.training.given_data import as_dataset, count, is_endless, num_validation
+from keras_transfer.training.given_data import (
+    as_dataset,
+    count,
+    is_endless,
+    num_validation,
+    others_of,
+    without_source,
+)
 from keras_transfer.training.image_sizes import warn_of_sizes
 from keras_transfer.training.staged_training import StagedTraining
 from keras_transfer.training.training_folder import TrainingFolder, settings_of
@@ -39,7 +50,7 @@ _SCRATCH_MOMENTUM = 0.9
 
 def fine_tune(
     model: keras.Model,
-    train: tf.data.Dataset | keras.utils.PyDataset | Iterable,
+    train: tf.data.Dataset | keras.utils.PyDataset | Iterable | None,
     validation: tf.data.Dataset | keras.utils.PyDataset | tuple | None = None,
     plan: Plan | str | os.PathLike | None = None,
     directory: str | os.PathLike | None = None,
@@ -50,6 +61,8 @@ def fine_tune(
     time_budget: float | None = None,
     checkpoint_every: int | None = None,
     steps_per_epoch: int | None = None,
+    target: tf.data.Dataset | np.ndarray | None = None,
+    memory: tf.data.Dataset | tuple | np.ndarray | None = None,
 ) -> keras.callbacks.History:
     """Trains a `TransferModel` by a plan: first the head, then more of the backbone.
 
@@ -74,7 +87,8 @@ def fine_tune(
         train: a `tf.data.Dataset` of batches; a tuple of arrays, images, labels and, if wanted,
             sample weights, which are shuffled and divided into batches of 32; a
             `keras.utils.PyDataset`, whose batches are shuffled; or a generator of batches,
-            which trains on images and is not resumed at its position.
+            which trains on images and is not resumed at its position. None trains a trained
+            model on the objectives of `target` alone.
         validation: the same without a generator, or None.
         plan: a `Plan`; the path of a `plan.json` or a `recommend.json`; "auto", which measures
             the images first (`plans.recommend`); or None, which chooses by the numbers of
@@ -99,6 +113,12 @@ def fine_tune(
             epochs are short.
         steps_per_epoch: the number of batches in an epoch of endless data, a generator for
             example. Defaults to None: the data are finite.
+        target: images of the domain where the model will be used, a `tf.data.Dataset` of
+            batches or an array; labels are dropped. The objectives of the plan read them, and
+            the best epoch is the one with the highest `adaptation.score`, in the history as
+            `target_score`. Defaults to None.
+        memory: images of an earlier task, the same, or a tuple of arrays with labels; see
+            `retention`. Defaults to None.
 
     Returns:
         A `keras.callbacks.History` of all phases, with consecutive epochs and the attributes
@@ -118,7 +138,7 @@ def fine_tune(
 
     >>> history = training.fine_tune(model, train, validation, verbose=0)
     >>> set(history.phase)
-    {'head'}
+    {'exact head'}
 
     Reference: Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform
     Out-of-Distribution, ICLR 2022, for the head first; Howard and Ruder, Universal Language
@@ -131,14 +151,14 @@ def fine_tune(
     with folder.taken() if folder else contextlib.nullcontext():
         return fine_tune_in(
             folder, model, train, validation, plan, callbacks, class_weight, verbose, cache,
-            time_budget, checkpoint_every, steps_per_epoch,
+            time_budget, checkpoint_every, steps_per_epoch, target, memory,
         )  # fmt: skip
 
 
 def fine_tune_in(
     folder, model, train, validation=None, plan=None, callbacks=(), class_weight=None,
     verbose=1, cache=None, time_budget=None, checkpoint_every=None, steps_per_epoch=None,
-    **changes,
+    target=None, memory=None, **changes,
 ):  # fmt: skip
     """`fine_tune` in a `TrainingFolder` that this process has taken, or in None.
 
@@ -150,6 +170,8 @@ def fine_tune_in(
     _check_callbacks(callbacks)
     plan = as_plan(plan, time_budget)
     check_class_weight(model.heads, class_weight)
+    if train is None:
+        train = without_source(model, target, plan)
     cache = None if is_endless(train) else cache
     with CheckedData(model, model.compiled_losses) as checked:
         train = as_dataset(train, "train", checked, steps_per_epoch, shuffle=True)
@@ -157,9 +179,10 @@ def fine_tune_in(
         warn_of_sizes(model, train, validation)
         some = train if steps_per_epoch is None else train.take(1)
         model.adapt_heads(element[1] for element in some)
+        others = others_of(model, target, memory)
         history = _train(
             folder, model, train, validation, plan, callbacks, class_weight, verbose, cache,
-            time_budget, checkpoint_every, changes,
+            time_budget, checkpoint_every, changes, others,
         )  # fmt: skip
         losses = history.history.get("val_loss")
         warn_if_worse_than_mean(model, validation, losses and losses[history.best_epoch])
@@ -168,7 +191,7 @@ def fine_tune_in(
 
 def _train(
     folder, model, train, validation, plan, callbacks, class_weight, verbose, cache,
-    time_budget, checkpoint_every, changes,
+    time_budget, checkpoint_every, changes, others,
 ):  # fmt: skip
     """Trains on data sets of batches."""
     steps, num_images, batch_size = count(train, model)
@@ -178,10 +201,14 @@ def _train(
     size = num_images, batch_size
 
     def choose():
-        return _choose(model, train, size, plan, cache, time_budget, changes)
+        chosen = _choose(model, train, size, plan, cache, time_budget, changes)
+        if isinstance(plan, Plan):
+            return chosen
+        return with_objectives(chosen, *(name in others for name in ("target", "memory")))
 
+    _check_objectives(model, plan, others)
     if folder:
-        data = {"training": train, "validation": validation}
+        data = {"training": train, "validation": validation, **others}
         observe = cache is not None
         folder.agree(
             "training", settings_of(model, data, plan, time_budget, class_weight, observe)
@@ -194,8 +221,23 @@ def _train(
         print(followed.describe(model, num_images, steps))
     return StagedTraining(
         model, train, validation, followed, cache, callbacks, class_weight, verbose, folder,
-        checkpoint_every, num_validation(validation),
+        checkpoint_every, num_validation(validation), others,
     ).run()  # fmt: skip
+
+
+def _check_objectives(model, plan, others):
+    """Raises `ValueError` if objectives lack images, or images an objective."""
+    phases = plan.phases if isinstance(plan, Plan) else ()
+    objectives = [one for phase in phases for one in phase.objectives]
+    objectives += model.running.objectives
+    check_data(objectives, others)
+    trains_backbone = any(not isinstance(phase.freeze_policy, FreezeAll) for phase in phases)
+    is_read = any(one.reads_memory for one in objectives)
+    if "memory" in others and trains_backbone and not is_read:
+        raise ValueError(
+            "No objective of the plan reads `memory`: add `retention.Distillation()` to a "
+            f"phase that trains the backbone. Received: {objectives}"
+        )
 
 
 def _choose(model, train, size, plan, cache, time_budget, changes):

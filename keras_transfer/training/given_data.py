@@ -9,7 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.data.labeled_dataset import without_autotuning
+from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models.checked_data import empty_message, endless_message
+from keras_transfer.models.objective import without_labels
+from keras_transfer.plans.plan import Plan
 
 
 def as_dataset(data, name, checked, steps=None, shuffle=False, batch_size=32):
@@ -44,6 +47,64 @@ def as_dataset(data, name, checked, steps=None, shuffle=False, batch_size=32):
     else:
         data = _of_arrays(data, shuffle, batch_size)
     return checked.of(data, name=name)
+
+
+def others_of(model, target, memory):
+    """A dict of the given ones of "target" and "memory" to finite datasets of batches.
+
+    Raises:
+        ValueError: if they are empty, endless, or not of the size that the model takes.
+    """
+    given = {"target": target, "memory": memory}
+    found = {name: _images(model, name, one) for name, one in given.items() if one is not None}
+    if "target" in found:
+        found["target"] = without_labels(found["target"])
+    return found
+
+
+def without_source(model, target, plan):
+    """Training data without a loss of the heads: the target, with labels that weigh nothing."""
+    if target is None or not isinstance(plan, Plan) or not isinstance(model.heads, SoftmaxHead):
+        raise ValueError(
+            "Without `train`, pass `target`, a `Plan` with objectives, and a model with one "
+            f"`SoftmaxHead`. Received: train=None, target={target!r:.40}, plan={plan!r:.40}, "
+            f"{type(model.heads).__name__}"
+        )
+    images = without_labels(_images(model, "target", target))
+
+    @tf.autograph.experimental.do_not_convert
+    def weighed(batch):
+        nothing = tf.zeros(tf.shape(tf.nest.flatten(batch)[0])[:1])
+        return batch, tf.cast(nothing, "int32"), nothing
+
+    return images.map(weighed)
+
+
+def _images(model, name, data):
+    if isinstance(data, (tuple, list)):
+        data = _of_arrays(data, shuffle=True, batch_size=32)
+    elif not isinstance(data, tf.data.Dataset):
+        images = np.asarray(data)
+        order = tf.data.Dataset.from_tensor_slices(images).shuffle(max(len(images), 1), seed=0)
+        data = without_autotuning(order.batch(32))
+    if int(data.cardinality()) in (0, tf.data.INFINITE_CARDINALITY):
+        kind = "endless" if int(data.cardinality()) else "empty"
+        raise ValueError(
+            f"`{name}` must be a finite dataset with images. Received: an {kind} one"
+        )
+    spec = data.element_spec
+    inputs = tf.nest.flatten(spec[0] if isinstance(spec, tuple) else spec)
+    taken = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    shapes = [tuple(part.shape[1:]) for part in inputs]
+    if len(taken) != len(shapes) or not all(
+        tf.TensorShape(one).is_compatible_with(other)
+        for one, other in zip(taken, shapes, strict=True)
+    ):
+        raise ValueError(
+            f"`{name}` must give batches of images of shape {taken[0]}, as the model takes "
+            f"them. Received: {shapes}"
+        )
+    return data
 
 
 def is_endless(data):

@@ -10,8 +10,10 @@ import tensorflow as tf
 from keras_transfer.backbones import graph
 from keras_transfer.callbacks import GradualUnfreezing
 from keras_transfer.features import CachedFeatures, NoRoomError
-from keras_transfer.features.extraction import parts_of
+from keras_transfer.features.extraction import batches, parts_of
 from keras_transfer.features.observed_source import source_of
+from keras_transfer.features.pooled import unaugmented
+from keras_transfer.models.objective import ObjectiveData, joined
 
 # Validation needs no gradients, so that larger batches fit in memory.
 _EVALUATION_BATCH = 256
@@ -65,24 +67,32 @@ class ImagePasses:
     `keras_transfer.data` does.
 
     Args:
-        datasets: a dict of name to `tf.data.Dataset`.
+        datasets: a dict of name to `tf.data.Dataset` or None.
 
     Attributes:
-        begun: for each name, the number of passes that began.
+        begun: for each name, the number of passes that began; with "plain" before the name, of
+            those over the images before their augmentation.
+        before_epoch: the same at the beginning of the epoch, which starts again in a resumed
+            training.
     """
 
     def __init__(self, datasets):
-        self._datasets = datasets
-        self.begun = dict.fromkeys(datasets, 0)
+        given = {name: one for name, one in datasets.items() if one is not None}
+        plain = {
+            f"plain {name}": getattr(one, "unaugmented", None) for name, one in given.items()
+        }
+        self._datasets = given | {name: one for name, one in plain.items() if one is not None}
+        self.begun = dict.fromkeys(self._datasets, 0)
+        self.before_epoch = dict(self.begun)
 
-    def counted(self, name, dataset, steps):
-        """A dataset whose passes are counted.
+    def note(self):
+        """Notes that an epoch begins."""
+        self.before_epoch = dict(self.begun)
 
-        Args:
-            name: the one in `datasets` that it is made from.
-            dataset: what gives the batches.
-            steps: the number of batches in a pass.
-        """
+    def counted(self, name, dataset):
+        """A dataset whose passes are counted: one of those given, or made from one."""
+        plain = f"plain {name}"
+        name = plain if dataset is self._datasets.get(plain) else name
 
         def begin():
             self.begun[name] += 1
@@ -94,6 +104,7 @@ class ImagePasses:
             begin, output_signature=tf.TensorSpec((), "int32")
         )
         counted = passes.flat_map(lambda _: dataset)
+        steps = dataset.cardinality()
         return counted.apply(tf.data.experimental.assert_cardinality(steps))
 
     def resume(self, begun):
@@ -109,13 +120,16 @@ class PhaseData:
     """The data of one phase, ready for `fit`.
 
     Attributes:
-        train: a `tf.data.Dataset` of batches.
+        train: a `tf.data.Dataset` of batches, joined with those of target and memory.
         validation: the same, or None.
         steps: the number of steps in an epoch.
         steps_per_execution: how many of them run in one call.
         is_endless: whether `train` is one pass after the other: for short epochs, Keras takes
             longer to start a pass than to train. `fit` then needs `steps_per_epoch`.
         features: the `CachedFeatures` that `train` is made from; None for images.
+        others: the `CachedFeatures` of target and memory, by name.
+        begins: the `ObjectiveData` of the phase, in a fixed order.
+        scored: the target without augmentation, a `tf.data.Dataset` of inputs; None without.
         wait: the `DataWait` of `train`; None if it is not measured.
     """
 
@@ -125,14 +139,23 @@ class PhaseData:
     steps_per_execution: int = 1
     is_endless: bool = False
     features: CachedFeatures | None = None
+    others: dict = dataclasses.field(default_factory=dict)
+    begins: ObjectiveData | None = None
+    scored: tf.data.Dataset | None = None
     wait: DataWait | None = None
 
-    def with_train(self, train):
-        """The same with another training dataset."""
-        return dataclasses.replace(self, train=train)
+    def begin_at(self, epoch):
+        """Continues the orders of cached features with an epoch of the phase."""
+        self.features.epochs.begun = epoch
+        for other in self.others.values():
+            passes = math.ceil(self.steps / int(other.cardinality()))
+            other.epochs.begun = epoch * passes
 
 
-def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0, following=None):
+def phase_data(
+    model, phase, train, validation, cache, callbacks=(), verbose=0, following=None,
+    others=None, passes=None,
+):  # fmt: skip
     """The data of a phase: cached features if they save work, else images.
 
     Args:
@@ -146,21 +169,42 @@ def phase_data(model, phase, train, validation, cache, callbacks=(), verbose=0, 
         verbose: as in `FeatureCache.extract`.
         following: the `Phase` after this one, or None. If it trains more of the network, the
             features of this phase are computed from its features, which are needed anyway.
+        others: a dict of "target" and "memory" to a finite `tf.data.Dataset` of images.
+        passes: the `ImagePasses` that count those over images, or None.
     """
-    train = _images_of(phase, train)
+    train, others = _images_of(phase, train), others or {}
+    plain = others.get("target")
+    others = {name: _images_of(phase, dataset) for name, dataset in others.items()}
     if cache is not None and has_frozen_work(model, train) and not _unfreezes(callbacks):
         try:
             features, held_out = _extract(
                 model, phase, train, validation, cache, verbose, following
             )
+            found = {
+                name: _extract_views(model, phase, dataset, cache, verbose, features.engine)
+                for name, dataset in others.items()
+            }
+            scored = None if plain is None else _extract_validation(
+                model, unaugmented(plain), cache, features, verbose
+            )  # fmt: skip
         except NoRoomError as error:
             if verbose:
                 print(f"Training on images, which takes longer: {error}")
         else:
-            return _on_features(model, phase, features, held_out, callbacks)
+            return _on_features(model, phase, features, held_out, callbacks, found, scored)
     if phase.batch_size is not None:
         train = _rebatched(train, phase.batch_size)
-    return _on_images(model, train, validation)
+    begins = ObjectiveData(
+        **{name: _in_order(one) for name, one in {"source": train, **others}.items()}
+    )
+    scored = None if plain is None else _in_order(unaugmented(plain))
+    if passes is not None:
+        train = passes.counted("train", train)
+        others = {name: passes.counted(name, dataset) for name, dataset in others.items()}
+    train = joined(train, **others) if others else train
+    return dataclasses.replace(
+        _on_images(model, train, validation), begins=begins, scored=scored
+    )
 
 
 def _images_of(phase, train):
@@ -168,6 +212,14 @@ def _images_of(phase, train):
     # The truth value of a dataset would count it.
     plain = None if phase.augmented else getattr(train, "unaugmented", None)
     return train if plain is None else plain
+
+
+def _in_order(dataset):
+    """The batches of a dataset without a draw from its order, if it knows its images."""
+    source = getattr(dataset, "source", None)
+    if source is None:
+        return dataset
+    return batches(source, [0], len(dataset.class_names), 0, source.num_images)
 
 
 def _on_images(model, train, validation):
@@ -187,22 +239,36 @@ def _rebatched(train, batch_size):
     return rebatched.apply(tf.data.experimental.assert_cardinality(steps))
 
 
-def _on_features(model, phase, features, held_out, callbacks):
+def _on_features(model, phase, features, held_out, callbacks, others, scored):
     if phase.batch_size is not None:
         features = features.batched(phase.batch_size)
     steps = int(features.cardinality())
+    in_order = {"source": features, **others}
+    in_order = {name: _large_batches(one) for name, one in in_order.items()}
+    others = {
+        name: one.batched(features.batch_size, shuffle=True) for name, one in others.items()
+    }
     # Keras' loop over several steps fails with several replicas.
     several_replicas = model.distribute_strategy.num_replicas_in_sync > 1
     one_by_one = several_replicas or _look_at_batches(callbacks) or not _is_head_alone(model)
     inputs = features.as_inputs()
+    if others:
+        inputs = joined(inputs, **{name: one.as_inputs() for name, one in others.items()})
     return PhaseData(
         train=inputs if several_replicas else inputs.repeat(),
-        validation=held_out and held_out.batched(_EVALUATION_BATCH).as_inputs(),
+        validation=held_out and _large_batches(held_out),
         steps=steps,
         steps_per_execution=1 if one_by_one else _largest_divisor(steps, _MOST_STEPS_AT_ONCE),
         is_endless=not several_replicas,
         features=features,
+        others=others,
+        begins=ObjectiveData(**in_order),
+        scored=scored and _large_batches(scored),
     )
+
+
+def _large_batches(features):
+    return features.batched(_EVALUATION_BATCH, shuffle=False).as_inputs()
 
 
 def _largest_divisor(number, at_most):
@@ -250,14 +316,14 @@ def _comes_before(model, boundary):
     return names.index(model.frozen_boundary) < names.index(boundary)
 
 
-def _extract_views(model, phase, train, cache, verbose):
+def _extract_views(model, phase, train, cache, verbose, engine=None):
     views = phase.views or DEFAULT_VIEWS
     try:
-        return cache.extract(model, train, views, verbose)
+        return cache.extract(model, train, views, verbose, engine)
     except NoRoomError:
         if views == 1:
             raise
-        return cache.extract(model, train, 1, verbose)
+        return cache.extract(model, train, 1, verbose, engine)
 
 
 def _extract_validation(model, validation, cache, features, verbose):

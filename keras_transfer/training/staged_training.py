@@ -11,10 +11,12 @@ from keras_transfer import optimizers
 from keras_transfer._records import COUNT, Each, Number, check
 from keras_transfer.callbacks import BestWeights, FiniteLoss
 from keras_transfer.distribution.workers import all_agree, has_workers
+from keras_transfer.heads import SoftmaxHead
 from keras_transfer.training import training_state
 from keras_transfer.training.checkpointing import Checkpointing, Preemption
 from keras_transfer.training.exact_head import solve_head
 from keras_transfer.training.phase_data import ImagePasses, phase_data
+from keras_transfer.training.target_score import TargetScore
 from keras_transfer.training.weight_average import WeightAverage
 
 # Steps. On an H200, XLA took 63 s to compile the tail of MobileNetV2, and a step of 32 images
@@ -86,11 +88,12 @@ class StagedTraining:
         folder: a `TrainingFolder`, or None to write nothing.
         checkpoint_every: the number of steps after which to save within an epoch, or None.
         num_validation: the number of validation images, or None if unknown.
+        others: a dict of "target" and "memory" to a finite `tf.data.Dataset`, or None.
     """
 
     def __init__(
         self, model, train, validation, plan, cache, callbacks, class_weight, verbose,
-        folder=None, checkpoint_every=None, num_validation=None,
+        folder=None, checkpoint_every=None, num_validation=None, others=None,
     ):  # fmt: skip
         self._model, self._train, self._validation = model, train, validation
         self._plan, self._cache, self._callbacks = plan, cache, list(callbacks)
@@ -101,14 +104,14 @@ class StagedTraining:
         self._history = MergedHistory()
         self._history.set_model(model)
         self._history.plan = plan
-        self._all_callbacks = [*self._callbacks, FiniteLoss(), self._best, self._history]
-        plain = getattr(train, "unaugmented", None)
-        datasets = {"as given": train, "plain": plain}
-        self._passes = ImagePasses(
-            {name: dataset for name, dataset in datasets.items() if dataset is not None}
-        )
+        self._others = others or {}
+        is_scored = "target" in self._others and isinstance(model.heads, SoftmaxHead)
+        self._scores = [TargetScore()] if is_scored else []
+        self._all_callbacks = [
+            *self._scores, *self._callbacks, FiniteLoss(), self._best, self._history
+        ]  # fmt: skip
+        self._passes = ImagePasses({"train": train, **self._others})
         self._preemption = Preemption()
-        self._counted = None
         self._position = _START
 
     def run(self):
@@ -185,6 +188,7 @@ class StagedTraining:
         model.freeze_policy = phase.freeze_policy
         data = self._data(index)
         self._compile(phase, data.steps)
+        model.begin_objectives(data.begins)
         self._history.phase_name = phase.name
         if state is None:
             begun_at = len(self._history.epoch)
@@ -207,23 +211,21 @@ class StagedTraining:
         following = self._plan.phases[index + 1 :][:1]
         data = phase_data(
             self._model, phase, self._train, self._validation, self._cache, self._callbacks,
-            self._verbose, following[0] if following else None,
+            self._verbose, following[0] if following else None, self._others,
+            self._passes if self._folder is not None else None,
         )  # fmt: skip
-        self._counted = None
-        if data.features is None and self._folder is not None:
-            is_plain = not phase.augmented and "plain" in self._passes.begun
-            self._counted = "plain" if is_plain else "as given"
-            train = self._passes.counted(self._counted, data.train, data.steps)
-            data = data.with_train(train)
+        for score in self._scores:
+            score.data = data.scored
         return data
 
     def _fit(self, phase, data, state):
         begun_at, done = self._position["begun_at"], len(self._history.epoch)
         callbacks = self._callbacks_of(phase)
         if self._folder is not None:
-            callbacks = [*callbacks, self._checkpointing(state, callbacks)]
+            noting = keras.callbacks.LambdaCallback(on_epoch_begin=self._note_epoch)
+            callbacks = [*callbacks, noting, self._checkpointing(state, callbacks)]
         if state is not None and data.features is not None:
-            data.features.epochs.begun = done - begun_at
+            data.begin_at(done - begun_at)
         started, at_once = time.perf_counter(), data.steps_per_execution
         if self._position["step"] > data.steps:
             raise ValueError(
@@ -247,6 +249,9 @@ class StagedTraining:
             share = float(data.wait.seconds) / (time.perf_counter() - started)
             print(f"{share:.0%} of the time waiting for images.")
 
+    def _note_epoch(self, epoch, logs):
+        self._passes.note()
+
     def _callbacks_of(self, phase):
         return [self._average, *self._all_callbacks] if phase.averaged else self._all_callbacks
 
@@ -261,9 +266,8 @@ class StagedTraining:
         """Writes a checkpoint; `position` is what changed since the phase began."""
         if self._folder is None or not self._folder.writes:
             return
-        passes = dict(self._passes.begun)
-        if position.get("step") and self._counted is not None:
-            passes[self._counted] -= 1  # the unfinished pass starts again
+        passes = self._passes
+        passes = passes.before_epoch if position.get("step") else passes.begun
         # Reading the metrics of several workers needs all of them.
         with_metrics = with_metrics and not has_workers(self._model.distribute_strategy)
         training = is_compiled and training_state.training_state(self._model, with_metrics)
@@ -275,7 +279,7 @@ class StagedTraining:
             "callbacks": training_state.callback_states(
                 [self._average, *self._all_callbacks[:-1]]
             ),
-            "passes": passes,
+            "passes": dict(passes),
             "random": training_state.random_state(),
             "steps at once": self._model.steps_per_execution,
         }
@@ -296,15 +300,16 @@ class StagedTraining:
                 "`cache=False`."
             )
         solve_head(self._model, data.features, self._class_weight)
-        steps = data.steps if data.is_endless else None
-        logs = self._model.evaluate(data.train, steps=steps, return_dict=True, verbose=0)
+        inputs = data.features.as_inputs()
+        logs = self._model.evaluate(inputs, return_dict=True, verbose=0)
         if data.validation is not None:
             held_out = self._model.evaluate(data.validation, return_dict=True, verbose=0)
             logs |= {f"val_{name}": value for name, value in held_out.items()}
         if self._verbose:
             print("Exact: " + ", ".join(f"{name} {value:.4f}" for name, value in logs.items()))
-        self._best.set_model(self._model)
-        for callback in (self._best, self._history):
+        for callback in (*self._scores, self._best):
+            callback.set_model(self._model)
+        for callback in (*self._scores, self._best, self._history):
             callback.on_epoch_end(len(self._history.epoch), logs)
 
     def _compile(self, phase, steps):
@@ -322,6 +327,7 @@ class StagedTraining:
             model.recompile(
                 _optimizer(model, phase, schedule),
                 jit_compile="auto" if total >= _XLA_PAYS_FROM else False,
+                objectives=phase.objectives,
             )
 
 

@@ -95,6 +95,7 @@ def training_state(model, with_metrics):
     return {
         "optimizer": [_to_numpy(variable) for variable in model.optimizer.variables],
         "metrics": [_to_numpy(variable) for variable in metrics],
+        "objectives": [_to_numpy(variable) for variable in model.running.variables],
     }
 
 
@@ -106,7 +107,7 @@ def restore_policy(model, state):
 
 
 def restore_optimizer(model, state):
-    """Restores the slots and the step count of the optimizer.
+    """Restores the slots and the step count of the optimizer, and what objectives learned.
 
     Args:
         model: a `TransferModel` with a new optimizer for the variables trained at that moment.
@@ -115,6 +116,7 @@ def restore_optimizer(model, state):
     with model.distribute_strategy.scope():
         model.optimizer.build(model.trainable_variables)
     _assign(model.optimizer.variables, state["optimizer"], "optimizer")
+    _assign(model.running.variables, state["objectives"], "objectives")
 
 
 def restore_metrics(model, state):

@@ -1,5 +1,6 @@
 """A training that is stopped at a moment that the test chooses, and then goes on."""
 
+import dataclasses
 import itertools
 import os
 import pathlib
@@ -11,7 +12,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer import callbacks, data, features, freezing, heads, models, plans, training
+from keras_transfer import (
+    adaptation,
+    callbacks,
+    data,
+    features,
+    freezing,
+    heads,
+    models,
+    plans,
+    retention,
+    training,
+)
 from tests.networks import residual_backbone
 
 PLAN = plans.Plan(
@@ -72,7 +84,19 @@ def signal_self(name):
     os.kill(os.getpid(), getattr(signal, name))
 
 
-def train(pictures, directory, *, cached=True, unfreezes=False, stop=None, every=None):
+# Each has a state of its own: statistics, centroids, a discriminator, a teacher, anchors.
+OBJECTIVES = (
+    adaptation.OwnStatistics(),
+    adaptation.PseudoLabels(),
+    adaptation.DomainAdversary(),
+    retention.Distillation(),
+    retention.PullToStart(importance="fisher"),
+)
+
+
+def train(
+    pictures, directory, *, cached=True, unfreezes=False, objectives=(), stop=None, every=None
+):
     """Trains, or resumes; returns all that is equal in two trainings that are the same.
 
     Args:
@@ -80,6 +104,7 @@ def train(pictures, directory, *, cached=True, unfreezes=False, stop=None, every
         directory: for the training and the features.
         cached: whether to train on features where that is possible.
         unfreezes: whether to unfreeze by a callback.
+        objectives: those of the phase that trains the last stage; it is then the only one.
         stop: a `Stop`, `Snapshots`, or None.
         every: as `checkpoint_every`.
     """
@@ -94,16 +119,21 @@ def train(pictures, directory, *, cached=True, unfreezes=False, stop=None, every
         own.append(callbacks.GradualUnfreezing(policies))
     if stop is not None:
         own.append(stop)
+    plan, others = plans.Plan(PLAN.phases[:1]) if unfreezes else PLAN, {}
+    if objectives:
+        plan = plans.Plan([dataclasses.replace(PLAN.phases[1], objectives=objectives)])
+        others = {"target": splits.train.unlabelled, "memory": splits.test}
     history = training.fine_tune(
         model,
         data.augmentation.light()(splits.train),
         splits.validation,
-        plan=plans.Plan(PLAN.phases[:1]) if unfreezes else PLAN,
+        plan=plan,
         directory=directory / "run",
         callbacks=own,
         cache=features.FeatureCache(directory / "cache") if cached else False,
         verbose=0,
         checkpoint_every=every,
+        **others,
     )
     logs = [np.array(history.history[name]) for name in sorted(history.history)]
     weights = [variable.numpy() for variable in model.variables]

@@ -8,7 +8,7 @@ import pytest
 from keras_transfer.training import Preempted
 from keras_transfer.training.checkpoints import Checkpoints
 from tests.pictures import colour_folder
-from tests.training.durable import Killed, Snapshots, Stop, kill, train
+from tests.training.durable import OBJECTIVES, Killed, Snapshots, Stop, kill, train
 
 # Three phases of three epochs of three steps.
 IN_THE_HEAD, IN_THE_LAST_STAGE, IN_ALL = 5, 14, 26
@@ -16,6 +16,8 @@ WAYS = {
     "on features": {"cached": True},
     "on pictures": {"cached": False},
     "unfreezing": {"cached": False, "unfreezes": True},
+    "objectives on features": {"objectives": OBJECTIVES},
+    "objectives on pictures": {"objectives": OBJECTIVES, "cached": False},
 }
 
 
@@ -42,6 +44,8 @@ TRAININGS = {
     ("on pictures", 1): [IN_THE_LAST_STAGE],
     ("unfreezing", 2): [5],
     ("unfreezing", None): [8],
+    ("objectives on features", 1): [5],
+    ("objectives on pictures", 1): [5],
 }
 
 
@@ -74,7 +78,11 @@ def checkpoints(directory):
 
 @pytest.mark.parametrize(
     ("way", "every", "batch"),
-    [(*training, batch) for training, batches in TRAININGS.items() for batch in batches],
+    [
+        pytest.param(*training, batch, marks=pytest.mark.slow if "obj" in training[0] else ())
+        for training, batches in TRAININGS.items()
+        for batch in batches
+    ],
 )
 def test_killed_training_resumes_to_the_same_weights(
     pictures, recorded, tmp_path, way, every, batch
