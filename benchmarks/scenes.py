@@ -26,7 +26,7 @@ _ROWS = {"frozen": 0, "last two stages": 2, "random network, frozen": 0}
 def masks(row, seed, limit=None):
     """CamVid at 240x320: the decoder alone or with the last stages, or on a random network."""
     splits = data.mask_folder(
-        data_folder() / "camvid", 48 if limit else (240, 320), ignore_class=11
+        data_folder() / "camvid", "masks", 48 if limit else (240, 320), ignore_class=11
     )
     model, seconds = _trained(
         MaskTask(), splits, row, seed, data.augmentation.standard(), limit

@@ -15,7 +15,7 @@ from keras_transfer import calibration, data, heads, models, training
 
 
 def main(folder, classes, backbone="MobileNetV2", image_size=224, ignore_class=255, plan=None):
-    splits = data.mask_folder(folder, image_size, classes=classes, ignore_class=ignore_class)
+    splits = data.mask_folder(folder, "masks", image_size, classes, ignore_class)
     number = len(splits.class_names)
     head = heads.SegmentationHead(number, ignore_class=ignore_class)
     model = models.TransferModel(backbone, head)

@@ -20,10 +20,9 @@ _SHOWN = 3
 
 
 def mask_folder(
-    directory: str | os.PathLike,
+    images: str | os.PathLike,
+    masks: str | os.PathLike,
     image_size: int | tuple[int, int],
-    masks: str | os.PathLike = "masks",
-    images: str = "images",
     classes: collections.abc.Iterable | str | os.PathLike | None = None,
     ignore_class: int | None = None,
     *,
@@ -44,23 +43,20 @@ def mask_folder(
     A mask has the name of its image, whatever its ending, or that name with `_mask`, `_label`
     or `_L`. The folders are one of
 
-    - `directory/images` and `directory/masks`, or these two in `directory/train`, `val` and
-      `test`;
-    - `directory` with the images and another folder with the masks, both with the same
-      subfolders; these may be `train`, `val` and `test`.
+    - a folder with the images and another one with the masks, both with the same subfolders,
+      which may be `train`, `val` and `test`;
+    - a folder with the subfolders `images` and `masks`, or with these two in `train`, `val` and
+      `test`; `masks` is then the name of the one with the masks.
 
     Every mask is read once before the function returns: labels out of range, masks of another
     size than their image and unknown colours are found before the training, with their file.
     Masks are resized without interpolation. Palettes and grey values are class indices.
 
     Args:
-        directory: the folder.
+        images: the folder of the images, or one that has subfolders of images and masks.
+        masks: the folder of the masks, or the name of the subfolders with masks.
         image_size: `(height, width)`, or one integer for both, in pixels; images and masks are
             stretched.
-        masks: the name of the subfolder with the masks, or the path of a folder of masks.
-            Defaults to "masks".
-        images: the name of the subfolder with the images beside that of the masks. Defaults to
-            "images".
         classes: the names of the classes in the order of their indices; a dict of name to
             `(red, green, blue)` for masks in colours, where the name None stands for pixels
             without a class; or the path of a text file with a line for each: `name`, or
@@ -97,7 +93,7 @@ def mask_folder(
         ...     for number, array in enumerate(arrays.astype("uint8")):
         ...         png = tf.io.encode_png(array).numpy()
         ...         _ = pathlib.Path("road", folder, f"{number}.png").write_bytes(png)
-        >>> read = data.mask_folder("road", 16, classes=["field", "road"], batch_size=2)
+        >>> read = data.mask_folder("road", "masks", 16, ["field", "road"], batch_size=2)
         >>> read.task, next(iter(read.train))[1].shape
         ('masks', TensorShape([2, 16, 16]))
     """
@@ -105,14 +101,14 @@ def mask_folder(
         image_size, batch_size, validation_split, seed, color_mode, reduced_decoding,
         value_range,
     )  # fmt: skip
-    place = f"directory={os.fspath(directory)!r}, masks={os.fspath(masks)!r}"
+    place = f"images={os.fspath(images)!r}, masks={os.fspath(masks)!r}"
     files = FileOptions(place, on_unreadable, shuffle, exclude, fold)
     names, colors, void = read_classes(classes)
     if void is not None:
         ignore_class = VOID
     _check_ignored(ignore_class, names)
-    directory = existing_folder(directory)
-    folders = _folders(directory, masks, images, place)
+    directory = existing_folder(images)
+    folders = _folders(directory, masks, place)
     pairs, messages = _paired(folders, directory, on_unreadable, place)
     reader = MaskReader(names, colors, void, ignore_class)
     labelled = ByMask(pairs, reader, files, directory)
@@ -207,22 +203,23 @@ def _check_ignored(ignore_class, names):
         )
 
 
-def _folders(directory, masks, images, place):
+def _folders(directory, masks, place):
     """Dict from split, or None for all, to `(folder of images, folder of masks)`."""
     name = os.fspath(masks)
-    if os.sep not in name and (directory / name).is_dir() and (directory / images).is_dir():
-        return {None: (directory / images, directory / name)}
+    if os.sep not in name and (beside := _images_beside(directory, name)):
+        return {None: (beside, directory / name)}
     if os.sep not in name:
         found: dict = {}
         for folder in sorted(path for path in directory.iterdir() if path.is_dir()):
             split = split_of(folder.name)
-            if split and (folder / name).is_dir() and (folder / images).is_dir():
+            beside = _images_beside(folder, name) if split else None
+            if beside:
                 if split in found:
                     both = f"'{found[split][0].parent.name}' and '{folder.name}'"
                     raise ValueError(
                         f"Found two folders for the {split} split: {both}. Received: {place}"
                     )
-                found[split] = folder / images, folder / name
+                found[split] = beside, folder / name
         if "train" in found:
             return {split: found[split] for split in SPLITS if split in found}
         if found:
@@ -232,10 +229,20 @@ def _folders(directory, masks, images, place):
     path = pathlib.Path(masks).absolute()
     if not path.is_dir():
         raise FileNotFoundError(
-            f"Found no masks: neither a folder '{path}', nor folders {images!r} and {name!r} "
-            f"in '{directory}' or in its train, val and test folders. Received: {place}"
+            f"Found no masks: neither a folder '{path}', nor folders 'images' and {name!r} in "
+            f"'{directory}' or in its train, val and test folders. Received: {place}"
         )
     return {None: (directory, path)}
+
+
+def _images_beside(folder, name):
+    """The folder of images beside a folder of masks: `images`, or the only other; or None."""
+    if not (folder / name).is_dir():
+        return None
+    others = [path for path in folder.iterdir() if path.is_dir() and path.name != name]
+    called = [path for path in others if path.name == "images"]
+    found = called or (others if not split_of(others[0].name) else []) if others else []
+    return found[0] if len(found) == 1 else None
 
 
 def _paired(folders, directory, on_unreadable, place):

@@ -50,9 +50,7 @@ def read_source(
             "metadata": metadata,
         }  # fmt: skip
         _refuse(refused, "Images with masks have", "mask files give the classes", data)
-        return mask_folder(
-            data, image_size, masks, classes=classes, ignore_class=ignore_class, **arguments
-        )
+        return mask_folder(data, masks, image_size, classes, ignore_class, **arguments)
     if boxes is not None:
         refused = {
             "labels": labels, "images": images, "targets": targets, "task": task, "text": text,

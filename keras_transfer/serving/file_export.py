@@ -30,9 +30,10 @@ def export_file(
     The file is written aside, run, compared with `model.predict` and then renamed. It runs in
     inference mode. It takes `images`, float32 of shape `(batch, height, width, channels)` in
     [0, 255], and returns, for a `SoftmaxHead`, `probabilities` and `class_index`; for a
-    `SigmoidHead`, `probabilities`; for a `DenseHead`, `values`. With several heads the names
-    have a prefix. The program that uses the file decodes and resizes the image, and names the
-    class.
+    `SigmoidHead`, `probabilities`; for a `DenseHead`, `values`; for a `SegmentationHead`,
+    `mask`; for a `CenterHead`, `position_boxes` and `position_scores`. With several heads the
+    names have a prefix. The program that uses the file decodes and resizes the image, and names
+    the class.
 
     A `.keras` file is what `TransferModel.to_plain` returns: `keras.saving.load_model` loads it
     without this library, and the model returns the output of the heads.

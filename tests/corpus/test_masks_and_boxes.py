@@ -114,18 +114,18 @@ def test_a_bad_mask_is_named_with_its_file_and_skipped_on_request(name, scene):
             (scene / "masks" / f"{index}.png").write_bytes(colored())
     (scene / "masks" / "0.png").write_bytes(contents)
     with pytest.raises(ValueError, match=words) as error:
-        data.mask_folder(scene, 16, **arguments)
+        data.mask_folder(scene, "masks", 16, **arguments)
     lines = told(error.value)
     assert len([line for line in lines if line.startswith("  masks/0.png: ")]) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", data.DataWarning)
-        read = data.mask_folder(scene, 16, on_unreadable="skip", **arguments)
+        read = data.mask_folder(scene, "masks", 16, on_unreadable="skip", **arguments)
     assert sum(read.num_images.values()) == 3 and len(read.unreadable) == 1
 
 
 FOLDERS = {
-    "no folder": (lambda p: {"directory": p / "none"}, FileNotFoundError, "No such folder"),
-    "a file": (lambda p: {"directory": p / "images" / "0.png"}, NotADirectoryError, "a file"),
+    "no folder": (lambda p: {"images": p / "none"}, FileNotFoundError, "No such folder"),
+    "a file": (lambda p: {"images": p / "images" / "0.png"}, NotADirectoryError, "a file"),
     "no masks": (lambda p: {"masks": "truth"}, FileNotFoundError, "Found no masks"),
     "void is a class": (lambda p: {**TWO, "ignore_class": 1}, ValueError, "`ignore_class`"),
     "void above 255": (lambda p: {"ignore_class": 256}, ValueError, "`ignore_class`"),
@@ -155,7 +155,9 @@ def written(path, text):
 def test_a_bad_folder_or_argument_is_told(name, scene):
     arguments, kind, words = FOLDERS[name]
     with pytest.raises(kind, match=words) as error:
-        data.mask_folder(**{"directory": scene, "image_size": 16, **arguments(scene)})
+        data.mask_folder(
+            **{"images": scene, "masks": "masks", "image_size": 16, **arguments(scene)}
+        )
     assert len(told(error.value)) == 1
 
 
@@ -168,7 +170,7 @@ def test_images_and_masks_that_do_not_pair_are_told(names, words, scene):
     for name in names:
         image(9).save(scene / name)
     with pytest.raises(ValueError, match=words):
-        data.mask_folder(scene, 16)
+        data.mask_folder(scene, "masks", 16)
 
 
 # Changes of a COCO file, and what the message says.

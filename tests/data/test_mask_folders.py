@@ -43,7 +43,9 @@ def four(**arguments):
 
 
 def test_masks_are_read_beside_their_images_without_interpolation(scene):
-    read = data.mask_folder(scene(four()), (12, 15), classes=["left", "right"], batch_size=1)
+    read = data.mask_folder(
+        scene(four()), "masks", (12, 15), classes=["left", "right"], batch_size=1
+    )
     assert read.task == "masks" and read.num_images == {"train": 3, "validation": 1}
     assert read.class_names == ("left", "right")
     for (_, mask), file in zip(read.train_in_order, read.labels["train"], strict=True):
@@ -61,16 +63,16 @@ def test_splits_are_recognised_around_both_folders_and_within_them(scene):
     }
     for split in ("train", "val", "test"):
         scene(four(), f"{split}/images", f"{split}/masks", root="around")
-    around = data.mask_folder(scene({}, root="around").parent / "around", 8)
+    around = data.mask_folder(scene({}, root="around").parent / "around", "masks", 8)
     assert around.num_images == {"train": 4, "validation": 4, "test": 4}
     root = scene(inside, "pictures", "truth", root="within")
-    within = data.mask_folder(root / "pictures", 8, root / "truth")
+    within = data.mask_folder(root / "pictures", root / "truth", 8)
     assert within.num_images == {"train": 4, "validation": 4}
 
 
 def test_a_folder_of_masks_within_the_images_is_no_image(scene):
     root = scene(four(), "", "masks", ending="_mask.png")
-    assert data.mask_folder(root, 8, root / "masks", validation_split=None).num_images == {
+    assert data.mask_folder(root, root / "masks", 8, validation_split=None).num_images == {
         "train": 4
     }
 
@@ -84,7 +86,9 @@ def test_colours_and_no_class_are_read_by_a_table(scene, tmp_path):
     (tmp_path / "classes.csv").write_text("left,0,0,0\nright,200,200,200\n,7,7,7\n")
     table = {"left": (0, 0, 0), "right": (200, 200, 200), None: (7, 7, 7)}
     for classes in (table, tmp_path / "classes.csv"):
-        read = data.mask_folder(root, (HEIGHT, WIDTH), classes=classes, validation_split=None)
+        read = data.mask_folder(
+            root, "masks", (HEIGHT, WIDTH), classes=classes, validation_split=None
+        )
         assert read.class_names == ("left", "right") and read.ignore_class == 255
         masks = next(iter(read.train_in_order))[1].numpy()
         assert masks[0, 0, 0] == 255 and set(np.unique(masks)) == {0, 1, 255}
@@ -112,14 +116,14 @@ def test_a_turned_photo_has_an_upright_mask(scene, tmp_path, make_image):
     exif = Image.Exif()
     exif[0x0112] = 6
     make_image(9, (WIDTH, HEIGHT)).save(root / "images" / "0.jpg", exif=exif)
-    assert data.mask_folder(root, 8).num_images["train"] == 3
+    assert data.mask_folder(root, "masks", 8).num_images["train"] == 3
 
 
 def test_what_cannot_be_used_is_skipped_on_request(scene):
     root = scene({**four(), "5": None, "6": halves(10).resize((8, 8)), "7": halves(9)})
     (root / "masks" / "8.png").write_bytes((root / "masks" / "7.png").read_bytes())
     with pytest.warns(data.DataWarning) as told:
-        read = data.mask_folder(root, 8, on_unreadable="skip")
+        read = data.mask_folder(root, "masks", 8, on_unreadable="skip")
     messages = [str(one.message) for one in told]
     assert any("Left out, without a mask: 1 images, 'images/5.jpg'." in one for one in messages)
     assert any("Masks without an image: 1, 'masks/8.png'." in one for one in messages)
@@ -131,7 +135,7 @@ def test_what_cannot_be_used_is_skipped_on_request(scene):
 
 def test_a_mask_that_changes_after_it_was_read_is_told(scene):
     root = scene(four())
-    read = data.mask_folder(root, 8)
+    read = data.mask_folder(root, "masks", 8)
     for path in (root / "masks").iterdir():
         halves(3).save(path)
     with pytest.raises(tf.errors.InvalidArgumentError, match="changed after it was scanned"):
@@ -141,11 +145,11 @@ def test_a_mask_that_changes_after_it_was_read_is_told(scene):
 def test_classes_that_no_mask_shows_are_told(scene):
     with pytest.warns(data.DataWarning, match="No image in the train split for 'sky'"):
         data.mask_folder(
-            scene(four()), 8, classes=["left", "right", "sky"], validation_split=None
+            scene(four()), "masks", 8, classes=["left", "right", "sky"], validation_split=None
         )
 
 
 def test_camvid_is_recognised(real_data):
-    read = data.mask_folder(real_data / "camvid", 32, ignore_class=11)
+    read = data.mask_folder(real_data / "camvid", "masks", 32, ignore_class=11)
     assert read.num_images == {"train": 367, "validation": 101, "test": 233}
     assert read.class_names == tuple(map(str, range(11)))

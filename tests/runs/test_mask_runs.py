@@ -67,7 +67,9 @@ def test_a_run_is_opened_and_evaluated_again(run, scenes):
     again = runs.Run(run.path)
     found = again.evaluate(scenes)
     assert found["confusion"] == [list(row) for row in run.metrics["test"]["confusion"]]
-    other = data.mask_folder(scenes / "test", SIZE, classes=("sky", "sea"), ignore_class=9)
+    other = data.mask_folder(
+        scenes / "test", "masks", SIZE, classes=("sky", "sea"), ignore_class=9
+    )
     with pytest.raises(ValueError, match="knows the classes 'field', 'road' of masks"):
         again.evaluate(other)
 
