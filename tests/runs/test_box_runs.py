@@ -40,7 +40,7 @@ def cells(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(cells, tmp_path_factory):
-    phases = [Phase(FreezeNone("trainable"), 18, 1e-2, augmented=False, name="all")]
+    phases = [Phase(FreezeNone("trainable"), 35, 1e-2, augmented=False, name="all")]
     return runs.fit(
         cells, Backbone.from_model(small_application((*SIZE, 3))),
         tmp_path_factory.mktemp("out") / "run", boxes=cells / "boxes.json", batch_size=5,

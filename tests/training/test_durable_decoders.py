@@ -1,9 +1,11 @@
 """A training of masks or boxes that is killed goes on where it was."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from PIL import Image
 
 from keras_transfer import data, features, freezing, heads, models, plans, training
 from keras_transfer.backbones import Backbone
@@ -13,19 +15,37 @@ from tests.training.durable import Killed, Stop, kill
 SIZE = 32
 
 
-def scenes(kind):
-    random = np.random.default_rng(0)
-    images = random.uniform(0, 255, (12, SIZE, SIZE, 3)).astype("float32")
-    masks = (images[..., 0] > 127).astype("uint8")
-    boxes = np.array([[[0.2, 0.2, 0.6, 0.6, 0], [0, 0, 0, 0, -1]]] * 12, "float32")
-    labels = masks if kind == "masks" else boxes
-    dataset = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
-    return data.Augmentation(flip="horizontal")(dataset), dataset
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """Bright squares on dark ground, with masks and boxes."""
+    random, root = np.random.default_rng(0), tmp_path_factory.mktemp("scenes")
+    named, rows = [], []
+    for folder in ("images", "masks"):
+        (root / folder).mkdir()
+    for key in range(16):
+        mask = np.zeros((SIZE, SIZE), "uint8")
+        left, top = (int(one) for one in random.integers(0, 16, 2))
+        mask[top : top + 12, left : left + 12] = 1
+        pixels = random.normal(60 + 140 * mask[..., None], 15, (SIZE, SIZE, 3)).clip(0, 255)
+        Image.fromarray(pixels.astype("uint8")).save(root / "images" / f"{key}.png")
+        Image.fromarray(mask).save(root / "masks" / f"{key}.png")
+        rows.append({"id": key, "image_id": key, "category_id": 1, "bbox": [left, top, 12, 12]})
+        named.append({"id": key, "file_name": f"{key}.png"})
+    kinds = [{"id": 1, "name": "square"}]
+    content = {"images": named, "annotations": rows, "categories": kinds}
+    (root / "boxes.json").write_text(json.dumps(content))
+    return root
 
 
-def train(kind, directory, cache, callbacks=()):
+def read(kind, scenes):
+    if kind == "masks":
+        return data.mask_folder(scenes, "masks", SIZE, batch_size=4)
+    return data.boxes(scenes / "boxes.json", SIZE, format="coco", batch_size=4)
+
+
+def train(kind, scenes, directory, cache, callbacks=()):
     head = (
-        heads.SegmentationHead(2, width=4) if kind == "masks" else heads.CenterHead(2, width=4)
+        heads.SegmentationHead(2, width=4) if kind == "masks" else heads.CenterHead(1, width=4)
     )
     keras.utils.set_random_seed(0)
     model = models.TransferModel(Backbone.from_model(small_application((SIZE, SIZE, 3))), head)
@@ -36,23 +56,24 @@ def train(kind, directory, cache, callbacks=()):
             freezing.UnfreezeLast(2), 2, 1e-3, 0.7, views=2, averaged=True, name="last"
         ),
     ]
-    train, plain = scenes(kind)
+    splits = read(kind, scenes)
+    train = data.Augmentation(flip="horizontal")(splits.train)
     training.fine_tune(
-        model, train, plain, plan=plans.Plan(phases), directory=directory, verbose=0,
-        cache=features.FeatureCache(cache), callbacks=callbacks, checkpoint_every=1,
+        model, train, splits.validation, plan=plans.Plan(phases), directory=directory,
+        cache=features.FeatureCache(cache), callbacks=callbacks, checkpoint_every=1, verbose=0,
     )  # fmt: skip
     return model.get_weights()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["masks", "boxes"])
-def test_a_killed_training_of_a_decoder_ends_with_the_same_weights(kind, tmp_path):
-    expected = train(kind, tmp_path / "whole", tmp_path / "cache")
-    for batch in (4, 9):  # in each of the two phases of six steps
+def test_a_killed_training_of_a_decoder_ends_with_the_same_weights(kind, scenes, tmp_path):
+    expected = train(kind, scenes, tmp_path / "whole", tmp_path / "cache")
+    for batch in (4, 10):  # in each of the two phases
         directory = tmp_path / f"killed-{batch}"
         with pytest.raises(Killed):
-            train(kind, directory, tmp_path / "cache", [Stop(kill, batch)])
+            train(kind, scenes, directory, tmp_path / "cache", [Stop(kill, batch)])
         for one, other in zip(
-            train(kind, directory, tmp_path / "cache"), expected, strict=True
+            train(kind, scenes, directory, tmp_path / "cache"), expected, strict=True
         ):
             np.testing.assert_array_equal(one, other)
