@@ -1,8 +1,10 @@
 """Checks of names and paths that need no TensorFlow: a typing error is answered at once."""
 
+import contextlib
 import os
 
 from keras_transfer._applications import APPLICATIONS, hint
+from keras_transfer._records import read_json
 from keras_transfer._text import no_run_message
 
 # The options of a command that name a file which it writes at its end.
@@ -28,7 +30,7 @@ def check(options):
     for name in _WRITTEN_FILES.get(options.command, ()):
         path = getattr(options, name)
         if path is not None:
-            _check_written(path)
+            _check_written(path, may_be_folder=_predicts_masks(options))
     if options.command == "export" and options.file is not None:
         _check_format(options.file)
     run = getattr(options, "run", None)
@@ -59,14 +61,21 @@ def _check_backbone(name):
         )
 
 
-def _check_written(path):
+def _predicts_masks(options):
+    """Whether `predict` writes masks, which go into a folder."""
+    with contextlib.suppress(OSError, ValueError):
+        found = read_json(os.path.join(getattr(options, "run", ""), "run.json"))
+        return options.command == "predict" and dict(found).get("task") == "masks"
+    return False
+
+
+def _check_written(path, may_be_folder=False):
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise FileNotFoundError(
             f"No such folder: '{folder}'. Make it first, to write '{path}'."
         )
-    # The masks of images go into a folder, whose name has no ending.
-    if os.path.isdir(path) and os.path.splitext(path)[1]:
+    if os.path.isdir(path) and not may_be_folder:
         raise IsADirectoryError(f"'{path}' is a folder: name a file in it.")
 
 
