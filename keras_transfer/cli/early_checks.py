@@ -4,7 +4,6 @@ import contextlib
 import os
 
 from keras_transfer._applications import APPLICATIONS, hint
-from keras_transfer._records import read_json
 from keras_transfer._text import no_run_message
 
 # The options of a command that name a file which it writes at its end.
@@ -63,6 +62,8 @@ def _check_backbone(name):
 
 def _predicts_masks(options):
     """Whether `predict` writes masks, which go into a folder."""
+    from keras_transfer._records import read_json  # it imports NumPy, which `--help` need not
+
     with contextlib.suppress(OSError, ValueError):
         found = read_json(os.path.join(getattr(options, "run", ""), "run.json"))
         return options.command == "predict" and dict(found).get("task") == "masks"
