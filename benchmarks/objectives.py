@@ -148,7 +148,7 @@ def pairs(row, seed, image_size, limit=None, per_class=100):
             objectives=[adaptation.OwnStatistics(), confusion],
         ),
         plans.Phase(
-            freezing.UnfreezeLast(2), 8, 5e-4, views=1, name="tail", objectives=[confusion]
+            freezing.UnfreezeLast(2), 12, 1e-3, views=1, name="tail", objectives=[confusion]
         ),
     ]  # fmt: skip
     if limit:
