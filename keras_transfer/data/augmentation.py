@@ -188,6 +188,8 @@ class Augmentation:
 
     def _check_targets(self, dataset):
         """Raises `ValueError` if a transform cannot change the masks or boxes."""
+        if not isinstance(dataset.element_spec, tuple):  # images alone
+            return
         labels = dataset.element_spec[1]
         kind = _kind_of(labels) if isinstance(labels, tf.TensorSpec) else "labels"
         for name, kinds in _TRANSFORMS.items():
