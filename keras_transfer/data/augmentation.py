@@ -280,7 +280,7 @@ def _check_elements(dataset):
     rank = images.shape.rank if isinstance(images, tf.TensorSpec) else None
     if rank != 4:
         raise ValueError(
-            "Augmentation needs batches `(images, labels)` with images of shape (batch, "
+            "Augmentation needs batches of images or `(images, labels)`, of shape (batch, "
             "height, width, channels): call `dataset.batch(...)` first. "
             f"Received: element_spec={spec}"
         )
