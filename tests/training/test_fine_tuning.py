@@ -157,7 +157,7 @@ def test_default_plan_is_taken_where_none_is_given(monkeypatch):
     monkeypatch.setattr(module, "choose_plan", plan)
     assert fine_tune(model(), dataset(), verbose=0).plan == PLAN.with_exact_head()
     # Images, classes, stages, images in a step; without a budget nothing is measured.
-    assert asked == [(12, 3, 3, 4, None, None, None)]
+    assert asked == [(12, 3, 3, 4, None, None, None, False)]
 
 
 def test_mixed_labels_train_and_plain_ones_validate(tmp_path):
