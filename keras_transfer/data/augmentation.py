@@ -188,6 +188,8 @@ class Augmentation:
 
     def _check_targets(self, dataset):
         """Raises `ValueError` if a transform cannot change the masks or boxes."""
+        if not isinstance(dataset.element_spec, tuple):  # images alone
+            return
         labels = dataset.element_spec[1]
         kind = _kind_of(labels) if isinstance(labels, tf.TensorSpec) else "labels"
         for name, kinds in _TRANSFORMS.items():
@@ -278,7 +280,7 @@ def _check_elements(dataset):
     rank = images.shape.rank if isinstance(images, tf.TensorSpec) else None
     if rank != 4:
         raise ValueError(
-            "Augmentation needs batches `(images, labels)` with images of shape (batch, "
+            "Augmentation needs batches of images or `(images, labels)`, of shape (batch, "
             "height, width, channels): call `dataset.batch(...)` first. "
             f"Received: element_spec={spec}"
         )

@@ -194,9 +194,10 @@ def phase_data(
             return _on_features(model, phase, features, held_out, callbacks, found, scored)
     if phase.batch_size is not None:
         train = _rebatched(train, phase.batch_size)
-    begins = ObjectiveData(
-        **{name: _in_order(one) for name, one in {"source": train, **others}.items()}
-    )
+    begins = None
+    if phase.objectives or model.running.objectives:
+        in_order = {name: _in_order(one) for name, one in {"source": train, **others}.items()}
+        begins = ObjectiveData(**in_order)
     scored = None if plain is None else _in_order(unaugmented(plain))
     if passes is not None:
         train = passes.counted("train", train)
@@ -219,7 +220,7 @@ def _in_order(dataset):
     source = getattr(dataset, "source", None)
     if source is None:
         return dataset
-    return batches(source, [0], len(dataset.class_names), 0, source.num_images)
+    return batches(source, [0], len(dataset.class_names or ()), 0, source.num_images)
 
 
 def _on_images(model, train, validation):

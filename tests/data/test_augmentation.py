@@ -251,7 +251,6 @@ def test_bad_arguments_raise(name, value):
     "dataset",
     [
         lambda: batches().unbatch(),
-        lambda: batches().map(lambda images, labels: images),
         lambda: batches().map(lambda images, labels: {"images": images}),
     ],
 )

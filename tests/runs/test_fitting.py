@@ -70,9 +70,9 @@ def test_mixed_precision_trains_and_the_saved_model_computes_in_float32(tmp_path
     trained_in = []
     in_the_folder = fitting.fine_tune_in
 
-    def fine_tune(folder, model, *arguments):
+    def fine_tune(folder, model, *arguments, **others):
         trained_in.append({layer.compute_dtype for layer in model.layers})
-        return in_the_folder(folder, model, *arguments)
+        return in_the_folder(folder, model, *arguments, **others)
 
     monkeypatch.setattr(fitting, "fine_tune_in", fine_tune)
     monkeypatch.setattr(keras.applications, "MobileNetV2", small_application)

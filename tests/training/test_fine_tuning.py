@@ -155,9 +155,9 @@ def test_default_plan_is_taken_where_none_is_given(monkeypatch):
 
     module = sys.modules["keras_transfer.training.fine_tuning"]  # the package has the function
     monkeypatch.setattr(module, "choose_plan", plan)
-    assert fine_tune(model(), dataset(), verbose=0).plan == PLAN
-    # Images, classes, stages, images in a step; without a budget nothing is measured. The head
-    # is no decoder.
+    assert fine_tune(model(), dataset(), verbose=0).plan == PLAN.with_exact_head()
+    # Images, classes, stages, images in a step; without a budget nothing is measured. The
+    # head is no decoder.
     assert asked == [(12, 3, 3, 4, None, None, None, False)]
 
 

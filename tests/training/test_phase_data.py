@@ -147,7 +147,7 @@ def test_time_budget_is_planned_for(splits, cache):
     history = fine_tune(
         model(), splits.train, splits.validation, cache=cache, time_budget=1e-3, verbose=0
     )
-    assert set(history.phase) == {"head"}
+    assert set(history.phase) == {"exact head"}
 
 
 def test_budget_of_no_time_is_told(splits):
