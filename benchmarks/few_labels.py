@@ -23,10 +23,10 @@ from keras_transfer import (
     training,
     transferability,
 )
-from keras_transfer._statistics.linear_models import fit_regressions, standardized
 from keras_transfer.features.pooled import pooled_features
+from keras_transfer.training.exact_head import head_solution
 
-_LABELS = (1, 5, 20)
+_LABELS, _DRAWS = (1, 5, 20), 5
 # What the classes of `clothing` are in WordNet.
 _CLOTHING = {
     "dress": "dress", "hat": "hat", "longsleeve": "sweater", "outwear": "coat",
@@ -63,7 +63,7 @@ def related_classes(row, data_set, image_size, seed, limit=None, wordnet=None):
     for number in _LABELS:
         chosen = _few(train.labels, number, seed)
         for name, begin in (("start", start), ("zero", None)):
-            found = _solved(train.features[chosen], train.labels[chosen], begin)
+            *found, _ = head_solution(train.features[chosen], train.labels[chosen], start=begin)
             values[f"{name}_{number}"] = _accuracy(found, test)
         values[f"gain_{number}"] = values[f"start_{number}"] - values[f"zero_{number}"]
     return [{"row": row, "values": values}]
@@ -74,7 +74,7 @@ def self_supervised(row, data_set, network, image_size, epochs, seed, limit=None
     with images.opened(data_set, limit) as opened, tempfile.TemporaryDirectory() as directory:
         splits = data.image_folder(opened.path, image_size, shuffle=False)
         number = len(splits.class_names)
-        model = networks.transfer_model(network, image_size, number, freezing.UnfreezeLast(2))
+        model = networks.transfer_model(network, image_size, number, freezing.UnfreezeLast(3))
         cache, before = features.FeatureCache(directory), model.backbone.copy()
         started, used = time.perf_counter(), time.process_time()
         found = pretraining.self_supervised(
@@ -183,23 +183,16 @@ def _few(labels, number, seed):
 
 
 def _probes(name, train, test, seed):
+    """The mean accuracies of probes on five draws of the labels."""
     values = {}
     for number in _LABELS:
-        chosen = _few(train.labels, number, seed)
-        found = _solved(train.features[chosen], train.labels[chosen], None)
-        values[f"{name}_{number}"] = _accuracy(found, test)
+        found = []
+        for draw in range(_DRAWS):
+            chosen = _few(train.labels, number, _DRAWS * seed + draw)
+            *solution, _ = head_solution(train.features[chosen], train.labels[chosen])
+            found.append(_accuracy(solution, test))
+        values[f"{name}_{number}"] = float(np.mean(found))
     return values
-
-
-def _solved(rows, labels, start):
-    """A regression with a fixed penalty: one label of a class leaves none to choose on."""
-    rows, mean, deviation = standardized(rows)
-    if start is not None:
-        start = start[0] * deviation[:, None], start[1] + mean @ start[0]
-    weights = np.ones((1, len(rows)))
-    (((kernel, bias),),) = fit_regressions(rows, labels, weights, [1e-2], start)
-    kernel = kernel / deviation[:, None]
-    return kernel, bias - mean @ kernel
 
 
 def _accuracy(solution, found):

@@ -161,7 +161,7 @@ def fit_regressions(rows, labels, weights, penalties, start=None):
     from 0 without gaps, a weight of 0 leaves an image out. Each fit starts at the solution of
     the penalty before, which is fastest in descending order.
 
-    With `start`, a kernel and a bias, the penalty is on the difference to that kernel.
+    With `start`, a kernel and a bias, the penalty is on the difference to both of them.
 
     Returns for each row of weights a list of `(kernel, bias)`, of shapes `(features, classes)`
     and `(classes,)`, for each penalty.
@@ -216,8 +216,8 @@ def _path_from(start, rows, labels, weights, penalties):
         moved = parameters.reshape(-1, len(bias))
         logs = log_softmax(offsets + rows @ moved[:-1] + moved[-1], axis=1)
         slopes = weights[:, None] * (np.exp(logs) - is_class)
-        value = penalty / 2 * np.sum(moved[:-1] ** 2) - np.sum(weights @ (is_class * logs))
-        gradient = np.vstack([rows.T @ slopes + penalty * moved[:-1], slopes.sum(axis=0)])
+        value = penalty / 2 * np.sum(moved**2) - np.sum(weights @ (is_class * logs))
+        gradient = np.vstack([rows.T @ slopes, slopes.sum(axis=0)]) + penalty * moved
         return value, gradient.ravel()
 
     parameters, path = np.zeros((len(kernel) + 1) * len(bias)), []

@@ -171,7 +171,10 @@ def effective_rank(features):
 
 
 class _Collapse(keras.callbacks.Callback):
-    """Raises `CollapseError` after an epoch in which images lost their differences."""
+    """Raises `CollapseError` if images lost their differences at the end.
+
+    At a high learning rate they may lose them for some epochs; a loss that is NaN is final.
+    """
 
     def __init__(self, embedding, projector, sample):
         super().__init__()
@@ -180,11 +183,13 @@ class _Collapse(keras.callbacks.Callback):
         self.now = self.before
 
     def on_epoch_end(self, epoch, logs=None):
+        loss = (logs or {}).get("loss", 0.0)
+        if np.isfinite(loss) and epoch + 1 < self.params["epochs"]:
+            return
         self.now, spreads = self._measure()
         kept = min(
             now / max(old, 1e-30) for now, old in zip(spreads, self._spreads, strict=True)
         )
-        loss = (logs or {}).get("loss", 0.0)
         has_directions = self.now >= max(1.5, _LEAST_RANK * self.before)
         if not (has_directions and kept >= _LEAST_SPREAD and np.isfinite(loss)):
             raise CollapseError(

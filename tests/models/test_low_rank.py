@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer import serving
+from keras_transfer.features import FeatureCache
 from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import (
@@ -13,6 +14,8 @@ from keras_transfer.models import (
     merge_lora,
     save_delta,
 )
+from keras_transfer.plans import Phase, Plan
+from keras_transfer.training import fine_tune
 from tests.networks import residual_backbone
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)).astype("float32")
@@ -231,3 +234,44 @@ def test_a_second_update_is_refused():
     add_lora(model, 2, ["conv_2"])
     with pytest.raises(ValueError, match="there already"):
         add_lora(model, 2, ["conv_2"])
+
+
+class KilledError(Exception):
+    pass
+
+
+class KillAfter(keras.callbacks.Callback):
+    def __init__(self, epoch):
+        super().__init__()
+        self._epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self._epoch:
+            raise KilledError
+
+
+def tuned(cache, directory=None, callbacks=()):
+    model = new_model(UnfreezeLast(1, batch_norm="affine"))
+    policy = add_lora(model, 2)
+    plan = Plan([Phase(FreezeAll(), 1, 1e-2), Phase(policy, 3, 1e-2)])
+    fine_tune(
+        model, (IMAGES, LABELS), plan=plan, cache=cache, directory=directory,
+        callbacks=callbacks, verbose=2,
+    )  # fmt: skip
+    return model
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_cached", [True, False])
+def test_updates_train_in_fine_tune_and_resume(is_cached, tmp_path):
+    cache = FeatureCache(tmp_path / "cache", engine="tensorflow") if is_cached else False
+    expected = tuned(cache, tmp_path / "whole")
+    start = new_model()
+    for name in ("down2", "conv_2"):
+        layer = expected.get_layer(name)
+        np.testing.assert_array_equal(layer._kernel, start.get_layer(name).kernel)
+        assert np.any(layer.lora_kernel_b)
+    with pytest.raises(KilledError):
+        tuned(cache, tmp_path / "killed", [KillAfter(2)])
+    resumed = tuned(cache, tmp_path / "killed")
+    np.testing.assert_allclose(predictions(resumed), predictions(expected), atol=1e-5)

@@ -146,7 +146,7 @@ def test_head_of_a_cut_network_is_solved_where_it_can_be(tmp_path, plan, use_cac
     history = fine_tune(model, pictures(3), plan=plan, cache=cache, verbose=0)
     first = history.plan.phases[0]
     assert (first.solver == "exact") is use_cache
-    assert any("is truncated" in reason for reason in history.plan.reasons) is use_cache
+    assert any("is solved exactly" in reason for reason in history.plan.reasons) is use_cache
 
 
 def test_exact_head_takes_the_place_of_a_trained_one_only():
