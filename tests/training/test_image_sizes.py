@@ -18,9 +18,9 @@ from keras_transfer.training.image_sizes import size_cautions
         (96, 224, None, []),
         (64, 224, None, ["about 20 points"]),
         (64, None, 64, []),
-        (160, 224, 96, ["about 3 points"]),  # 0.6 is between 0.57 and 0.71
-        (160, 224, 64, ["about 13 points"]),
-        (64, 300, 32, ["about 20 points", "about 7 points"]),
+        (160, 224, 96, ["about 8 points"]),
+        (160, 224, 64, ["about 17 points"]),
+        (64, 300, 32, ["about 20 points", "about 17 points"]),
         (160, 224, 224, []),  # larger images cost little
     ],
 )
