@@ -154,7 +154,8 @@ class Model:
     def _text(self, item):
         size = self._c.TF_StringGetSize(ctypes.byref(item))
         data = self._c.TF_StringGetDataPointer(ctypes.byref(item))
-        return ctypes.string_at(data, size).decode()
+        # A PNG file is no text, and comes back by `encode("utf-8", "surrogateescape")`.
+        return ctypes.string_at(data, size).decode("utf-8", "surrogateescape")
 
 
 def read_signatures(meta_graph):

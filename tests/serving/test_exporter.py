@@ -111,6 +111,7 @@ def test_tensorflows_c_api_gets_the_same_labels(exported):
     assert answers["imported"] == []
 
 
+@pytest.mark.exhaustive
 def test_tensorflows_c_api_gets_the_same_labels_of_real_pictures(real_data, tmp_path):
     backbone = backbones.Backbone(
         "MobileNet",
@@ -127,6 +128,26 @@ def test_tensorflows_c_api_gets_the_same_labels_of_real_pictures(real_data, tmp_
     script = pathlib.Path(__file__).with_name("c_api.py")
     assert len(paths) == 20 and len(set(expected)) > 1
     assert run(script, version, *paths).splitlines() == expected
+
+
+@pytest.mark.parametrize("head", [heads.SegmentationHead(3), heads.CenterHead(3)])
+def test_tensorflows_c_api_gets_masks_and_boxes(exported, tmp_path, head):
+    paths = exported[2][:2]
+    version = serving.export(small_model(head), tmp_path, class_names=NAMES)
+    answers = json.loads(
+        run(pathlib.Path(__file__).with_name("c_api.py"), "--json", version, *paths)
+    )
+    pictures = tf.constant([path.read_bytes() for path in paths])
+    for name, expected in served(version)["serving_default"](pictures).items():
+        if name == "mask_png":
+            files = [text.encode("utf-8", "surrogateescape") for text in answers[name]]
+            assert files == expected.numpy().tolist()
+            masks = [tf.io.decode_png(file)[..., 0] for file in files]
+            np.testing.assert_array_equal(masks, answers["mask"])
+        elif expected.dtype == tf.string:
+            assert answers[name] == [[one.decode() for one in row] for row in expected.numpy()]
+        else:
+            np.testing.assert_allclose(answers[name], expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
