@@ -87,9 +87,9 @@ def test_distance_needs_batch_normalization():
 def test_fine_tune_takes_what_is_recommended(tmp_path):
     model = TransferModel(residual_backbone(), SoftmaxHead(3))
     cache = FeatureCache(tmp_path / "cache")
-    expected = recommend(dataset(LABELS), model.backbone, cache, batch_size=16).plan
+    found = recommend(dataset(LABELS), model.backbone, cache, batch_size=16)
     history = fine_tune(model, dataset(LABELS), plan="auto", cache=cache, verbose=0)
-    assert history.plan == expected
+    assert history.plan == found.plan.with_exact_head()  # no network of `keras.applications`
 
 
 @pytest.mark.parametrize("arguments", [{"plan": "best"}, {"plan": "auto", "time_budget": 5.0}])
