@@ -94,6 +94,7 @@ def test_only_regular_files_of_a_limited_size_are_read(tmp_path):
             read_regular(path)
 
 
+@pytest.mark.exhaustive  # 1100 folders take 15 seconds on a slow disk
 def test_folders_of_any_depth_are_walked_and_removed(tmp_path):
     (tmp_path / "kept").mkdir()
     here = os.open(tmp_path, os.O_RDONLY)

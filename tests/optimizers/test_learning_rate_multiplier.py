@@ -573,6 +573,7 @@ print("same")
 @pytest.mark.only_where(
     "It makes processes of its own.", policy="float32", replicas=1, accumulation_steps=1
 )
+@pytest.mark.slow
 def test_mirrored_strategy_on_two_devices_trains_as_one_device_does():
     result = subprocess.run(
         [sys.executable, "-c", MIRRORED], capture_output=True, text=True, check=False

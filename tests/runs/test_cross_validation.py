@@ -53,6 +53,7 @@ def test_finished_folds_are_not_repeated(data, validated, monkeypatch):
         runs.cross_validate(data, output=folder, folds=3)
 
 
+@pytest.mark.exhaustive
 def test_the_command_prints_the_folds(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(keras.applications, "MobileNetV2", small_application)
     arguments = ["fit", data, "--output", tmp_path / "run", "--alpha", 0.35, "--image-size", 32,
