@@ -83,6 +83,4 @@ class MelSpectrogram(keras.layers.MelSpectrogram):
         return (batch, num_rows, self.num_mel_bins, 1)
 
     def get_config(self):
-        config = {**super().get_config(), "scale": self.scale, "offset": self.offset}
-        config.pop("power_to_db", None)
-        return config
+        return {**super().get_config(), "scale": self.scale, "offset": self.offset}

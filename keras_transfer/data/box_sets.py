@@ -9,7 +9,7 @@ import typing
 import numpy as np
 
 from keras_transfer.data.box_files import READERS, BoxFileError
-from keras_transfer.data.file_splits import SPLITS, FileOptions, Labelled, list_unreadable
+from keras_transfer.data.file_splits import SPLITS, FileOptions, Labelled
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.pipeline import ReadingOptions
 
@@ -160,7 +160,10 @@ class ByBoxes(Labelled):
 
     def rows(self, scanned, place):
         """The names, dict from split to `(ImageBoxes, file)`, and messages."""
-        messages = self._skipped(place)
+        messages = self._files.skipped(
+            self._problems, len(self._problems) + len(self._found), self._directory,
+            "annotated images", "that cannot be used",
+        )  # fmt: skip
         twice = [
             k for k, n in collections.Counter(o.image for o in self._found).items() if n > 1
         ]
@@ -194,33 +197,20 @@ class ByBoxes(Labelled):
             messages.append(f"Boxes {note}: {len(images)}, such as one in '{name}'.")
         return tuple(names), {split: rows[split] for split in SPLITS if split in rows}, messages
 
-    def _skipped(self, place):
-        if not self._problems:
-            return []
-        number = len(self._problems) + len(self._found)
-        if self._files.on_unreadable == "raise":
-            listed = list_unreadable(
-                self._problems, number, self._directory, place, "annotated images"
-            )
-            raise ValueError(listed)
-        return [
-            f"Skipped {len(self._problems)} of {number} images that cannot be used; "
-            "`unreadable` lists them."
-        ]
-
     def targets(self, labels):
-        """The boxes as an array, filled up with rows of the class -1."""
-        most = max(self._most, max((len(one.boxes) for one in labels), default=0))
-        found = np.zeros((len(labels), most, 5), "float32")
-        found[..., 4] = -1
-        for row, one in zip(found, labels, strict=True):
-            if one.boxes:
-                row[: len(one.boxes)] = one.boxes
-        return found
+        """The boxes as an array of the same width for all splits."""
+        return box_array(labels, max((len(one.classes) for one in self._found), default=1))
 
-    @property
-    def _most(self):
-        return max(1, max((len(one.classes) for one in self._found), default=1))
+
+def box_array(labels, least=1):
+    """A list of `ImageBoxes` as an array `(images, boxes, 5)`, filled up with the class -1."""
+    most = max(1, least, max((len(one.boxes) for one in labels), default=0))
+    found = np.zeros((len(labels), most, 5), "float32")
+    found[..., 4] = -1
+    for row, one in zip(found, labels, strict=True):
+        if one.boxes:
+            row[: len(one.boxes)] = one.boxes
+    return found
 
 
 def _cleaned(boxes, classes):

@@ -204,16 +204,30 @@ class FileOptions:
         scanned = {file.path: file for file in scan(paths, value_range)}
         unreadable = [(file.path, file.reason) for file in scanned.values() if file.reason]
         readable = {path: file for path, file in scanned.items() if not file.reason}
-        if not unreadable:
-            return readable, [], []
-        if self.on_unreadable == "raise":
-            text = list_unreadable(unreadable, len(paths), directory, self.place)
+        return readable, unreadable, self.skipped(unreadable, len(paths), directory)
+
+    def skipped(
+        self, unreadable, num_files, directory, what="images", of="that cannot be read"
+    ):
+        """A message about files that are left out, as a list that is empty if there are none.
+
+        Args:
+            unreadable: a list of `(path, reason)`.
+            num_files: of how many.
+            directory: that the names are relative to.
+            what: what the files are, for the error.
+            of: what is wrong with the images, for the message.
+
+        Raises:
+            ValueError: if none may be left out.
+        """
+        if unreadable and self.on_unreadable == "raise":
+            text = _list_unreadable(unreadable, num_files, directory, self.place, what)
             raise ValueError(text)
         message = (
-            f"Skipped {len(unreadable)} of {len(paths)} images that cannot be read; "
-            "`unreadable` lists them."
+            f"Skipped {len(unreadable)} of {num_files} images {of}; `unreadable` lists them."
         )
-        return readable, unreadable, [message]
+        return [message] if unreadable else []
 
     def _with_fold(self, rows, groups, seed, task):
         """All rows but those of the test set, with one fold of them as test set."""
@@ -246,7 +260,7 @@ class FileOptions:
         return {**found, **{split: rows[split] for split in rows if split != "train"}}
 
 
-def list_unreadable(unreadable, num_files, directory, place, things="images"):
+def _list_unreadable(unreadable, num_files, directory, place, things):
     """The message about files that cannot be used, with the reason for each."""
     lines = [
         f"  {os.path.relpath(path, directory)}: {reason}"

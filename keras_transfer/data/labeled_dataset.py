@@ -77,6 +77,18 @@ class ImageSource:
         """Whether two passes give different images."""
         return self.augmentation is not None or self.fingerprint is None
 
+    def mapped(self, function, what):
+        """The same images after a function of an example, which `what` describes."""
+        function = tf.autograph.experimental.do_not_convert(function)
+        made, digest = self.examples, self.fingerprint
+
+        def examples(start=0):
+            return made(start).map(function)
+
+        return dataclasses.replace(
+            self, examples=examples, fingerprint=digest and f"{digest} {what}"
+        )
+
     def augmented(self, augmentation):
         """The same images with an augmentation; None if they already have one."""
         if self.augmentation is not None:
@@ -163,9 +175,7 @@ class LabeledDataset(tf.data.Dataset):
                     "data before it, or use one without `mixup` and `cutmix`. "
                     f"Received: {source.augmentation!r}"
                 )
-            digest = source.fingerprint and f"{source.fingerprint} without labels"
-            examples = functools.partial(_images_of, source.examples)
-            source = dataclasses.replace(source, examples=examples, fingerprint=digest)
+            source = source.mapped(_first, "without labels")
         return LabeledDataset(
             self._dataset.map(_first), (), self.num_images, source,
             None if self.unaugmented is None else self.unaugmented.unlabelled,
@@ -184,10 +194,6 @@ class LabeledDataset(tf.data.Dataset):
 @tf.autograph.experimental.do_not_convert
 def _first(images, *_):
     return images
-
-
-def _images_of(examples, start=0):
-    return examples(start).map(_first)
 
 
 def _keep_class_names(name, keep_number, keep_source):

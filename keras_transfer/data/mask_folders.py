@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from keras_transfer.data.class_tables import read_classes
-from keras_transfer.data.file_splits import SPLITS, FileOptions, Labelled, list_unreadable
+from keras_transfer.data.file_splits import SPLITS, FileOptions, Labelled
 from keras_transfer.data.image_folders import existing_folder, split_of
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.mask_files import VOID, MaskReader
@@ -158,16 +158,10 @@ class ByMask(Labelled):
             if path in scanned
         ]
         masks, reasons = self._reader.scan([(mask, file) for _, mask, file in found])
-        messages = []
-        if reasons:
-            self.unreadable = tuple(reasons)
-            text = list_unreadable(reasons, len(found), self._directory, place, "masks")
-            if self._files.on_unreadable == "raise":
-                raise ValueError(text)
-            messages.append(
-                f"Skipped {len(reasons)} of {len(found)} images whose mask cannot be used; "
-                "`unreadable` lists them."
-            )
+        self.unreadable = tuple(reasons)
+        messages = self._files.skipped(
+            reasons, len(found), self._directory, "masks", "whose mask cannot be used"
+        )
         rows: dict = {split: [] for split in self._pairs}
         for (split, _, file), mask in zip(found, masks, strict=True):
             if mask is not None:

@@ -44,26 +44,28 @@ def read_source(
         box_format: as in `data.boxes`.
         **arguments: of `image_folder` and `image_table`.
     """
+    of_tables = {
+        "labels": labels, "images": images, "targets": targets, "task": task, "text": text,
+        "metadata": metadata,
+    }  # fmt: skip
+    of_masks = {"classes": classes, "ignore_class": ignore_class}
     if masks is not None:
-        refused = {
-            "labels": labels, "images": images, "targets": targets, "task": task, "text": text,
-            "metadata": metadata,
-        }  # fmt: skip
-        _refuse(refused, "Images with masks have", "mask files give the classes", data)
+        _refuse(of_tables, "Images with masks have", "mask files give the classes", data)
         return mask_folder(data, masks, image_size, classes, ignore_class, **arguments)
     if boxes is not None:
-        refused = {
-            "labels": labels, "images": images, "targets": targets, "task": task, "text": text,
-            "metadata": metadata, "classes": classes, "ignore_class": ignore_class,
-        }  # fmt: skip
-        _refuse(refused, "Images with boxes have", "their file gives the classes", data)
+        _refuse(
+            {**of_tables, **of_masks},
+            "Images with boxes have",
+            "their file gives the classes",
+            data,
+        )
         is_json = os.path.isfile(boxes)
         return read_boxes(
             boxes, image_size, box_format or ("coco" if is_json else "voc"),
             data if is_json else None, **arguments,
         )  # fmt: skip
     _refuse(
-        {"classes": classes, "ignore_class": ignore_class}, "Images without masks have",
+        of_masks, "Images without masks have",
         "name the folder of the masks (--masks)", data,
     )  # fmt: skip
     if is_of_texts(data, text):

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 
+from keras_transfer.data.file_splits import FileOptions
 from keras_transfer.data.image_files import examples_of, make_loader
 from keras_transfer.data.labeled_dataset import ImageSource, LabeledDataset, without_autotuning
 from keras_transfer.data.pipeline import ReadingOptions
@@ -52,12 +53,11 @@ def unlabelled_folder(
         54
     """
     options = ReadingOptions(image_size, batch_size, None, seed, color_mode, True, value_range)
+    place = f"directory={os.fspath(directory)!r}"
+    FileOptions(place, on_unreadable, shuffle, None)  # raises an error for another word
     paths = find_images(directory) if os.path.isdir(directory) else []
     if not paths:
-        raise FileNotFoundError(
-            "The folder must exist and hold images. "
-            f"Received: directory={os.fspath(directory)!r}"
-        )
+        raise FileNotFoundError(f"The folder must exist and hold images. Received: {place}")
     files = scan(paths, value_range)
     unreadable = [file for file in files if file.reason is not None]
     if unreadable and (on_unreadable == "raise" or len(unreadable) == len(files)):

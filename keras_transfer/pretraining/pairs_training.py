@@ -237,13 +237,8 @@ def _views_of(dataset, augmentation):
     plain = unaugmented(dataset)
     source = source_of(plain)
 
-    def examples(start=0):
-        return source.examples(start).map(lambda image, *others: (image, 0))
-
-    fingerprint = source.fingerprint and f"{source.fingerprint} unlabelled"
-    made = dataclasses.replace(
-        source, examples=examples, augmentation=augmentation, fingerprint=fingerprint
-    )
+    source = source.mapped(lambda image, *others: (image, 0), "unlabelled")
+    made = dataclasses.replace(source, augmentation=augmentation)
     return LabeledDataset(plain, ["unlabelled"], made.num_images, made)
 
 

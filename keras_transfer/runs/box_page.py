@@ -6,9 +6,9 @@ import numpy as np
 
 from keras_transfer.calibration.box_measures import PerBox
 from keras_transfer.runs import blocks
+from keras_transfer.runs.predicted_masks import hue_of
 
 _MOST_SHOWN, _FEW = 12, 10
-_HUE_STEP = 0.618034
 
 
 def verdict(run, measured):
@@ -105,7 +105,7 @@ def _drawn(image, boxes, number):
     image.thumbnail((blocks.SIDE, blocks.SIDE))
     draw = ImageDraw.Draw(image)
     for left, top, right, bottom, kind in boxes.tolist():
-        color = colorsys.hsv_to_rgb((0.33 + kind * _HUE_STEP) % 1, 1.0, 1.0)
+        color = colorsys.hsv_to_rgb(hue_of(kind, 0.33), 1.0, 1.0)
         corners = [left * image.width, top * image.height, right * image.width]
         draw.rectangle(
             [*corners, bottom * image.height], outline=tuple(round(255 * c) for c in color)

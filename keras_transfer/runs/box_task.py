@@ -10,6 +10,7 @@ from keras_transfer.calibration.box_measures import (
     count_threshold,
     per_box,
 )
+from keras_transfer.data.box_sets import box_array
 from keras_transfer.heads import CenterHead
 from keras_transfer.runs import box_page
 from keras_transfer.runs.predicted_boxes import PredictedBoxes
@@ -35,12 +36,7 @@ class BoxTask(Task):
         return isinstance(head, CenterHead)
 
     def labels(self, found):
-        most = max(1, max((len(one.boxes) for one in found), default=0))
-        rows = np.full((len(found), most, 5), -1, "float32")
-        for row, one in zip(rows, found, strict=True):
-            if one.boxes:
-                row[: len(one.boxes)] = one.boxes
-        return rows
+        return box_array(found)
 
     def predict(self, model, dataset):
         """The boxes of each image: left, top, right, bottom, score and class, -1 for none."""
@@ -70,11 +66,7 @@ class BoxTask(Task):
         return per_box(outputs, labels, names, chosen["threshold"]).to_json()
 
     def aligned(self, splits, split, names):
-        if splits.task != self.name or tuple(splits.class_names) != tuple(names):
-            raise ValueError(
-                f"The model finds the classes {', '.join(map(repr, names))}. Received: "
-                f"{splits.task} {', '.join(map(repr, splits.class_names))}"
-            )
+        self.check_classes(splits, names)
         return self.labels(splits.labels[split])
 
     def predicted(self, paths, outputs, unreadable, run):

@@ -313,14 +313,7 @@ def fit(
         folder.agree("classes", {"class names": list(splits.class_names)})
         if folder.writes:
             # Before the training, so that the model of an interrupted run can be used.
-            divided = {}
-            if not isinstance(data, ImageSplits):
-                divided = division_of(splits, data, labels)
-            found = {"class_names": list(splits.class_names), "task": splits.task}
-            if kinds is not None:
-                found["class_hierarchy"] = kinds.to_json()
-            found["ignored"] = splits.ignore_class
-            folder.describe({**settings, **found, **divided})
+            folder.describe({**settings, **_description(splits, data, labels, kinds)})
         if verbose:
             counts = ", ".join(f"{count} {name}" for name, count in splits.num_images.items())
             what = "texts" if of_texts else "images"
@@ -368,6 +361,19 @@ def _domains(target, keep, splits, size, channels, batch_size, reading):
         )
     color_mode = "grayscale" if channels == 1 else "rgb"
     return read_domains(target, keep, size, batch_size, color_mode=color_mode, **reading)
+
+
+def _description(splits, data, labels, kinds):
+    """What `run.json` says beside the settings."""
+    found = {
+        "class_names": list(splits.class_names), "task": splits.task,
+        "ignored": splits.ignore_class,
+    }  # fmt: skip
+    if kinds is not None:
+        found["class_hierarchy"] = kinds.to_json()
+    if not isinstance(data, ImageSplits):
+        found |= division_of(splits, data, labels)
+    return found
 
 
 def _setting_of(hierarchy):

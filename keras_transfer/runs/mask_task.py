@@ -76,11 +76,7 @@ class MaskTask(Task):
         return per_pixel(outputs, names).to_json()
 
     def aligned(self, splits, split, names):
-        if splits.task != self.name or tuple(splits.class_names) != tuple(names):
-            raise ValueError(
-                f"The model knows the classes {', '.join(map(repr, names))} of masks. "
-                f"Received: {splits.task} {', '.join(map(repr, splits.class_names))}"
-            )
+        self.check_classes(splits, names)
         return self.labels(splits.labels[split])
 
     def predicted(self, paths, outputs, unreadable, run):

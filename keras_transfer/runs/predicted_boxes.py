@@ -1,8 +1,6 @@
 """The boxes that a run predicts for image files."""
 
-import csv
 import dataclasses
-import io
 import json
 import os
 
@@ -11,6 +9,7 @@ import numpy as np
 from keras_transfer._files import write_text_aside
 from keras_transfer._text import one_line
 from keras_transfer.data.opened_files import upright_size
+from keras_transfer.runs.predicted_images import write_predictions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,13 +69,9 @@ class PredictedBoxes:
 
     def to_csv(self, path: str | os.PathLike, threshold: float | None = None) -> None:
         """Writes a row for each image with the number of boxes of each class."""
-        rows = [["image", *(f"count({name})" for name in self.class_names), "error"]]
-        for image, counts in zip(self.paths, self.counts(threshold).tolist(), strict=True):
-            rows.append([str(image), *map(str, counts), ""])
-        rows += [[str(image), *[""] * len(self.class_names), w] for image, w in self.unreadable]
-        text = io.StringIO()
-        csv.writer(text).writerows(rows)
-        write_text_aside(path, text.getvalue())
+        columns = [f"count({name})" for name in self.class_names]
+        rows = self.counts(threshold).tolist()
+        write_predictions(path, columns, self.paths, rows, self.unreadable)
 
     def to_json(self, top: int = 1, threshold: float | None = None) -> list:
         """A dict for each image, with its boxes as fractions of the image."""

@@ -53,7 +53,7 @@ class PredictedImages:
             below = "" if threshold is None else ("yes" if row.max() <= threshold else "no")
             values = [f"{value:.6g}" for value in (row.max(), *row)]
             rows.append([label, values[0], below, *values[1:]])
-        _write(path, columns, self.paths, rows, self.unreadable)
+        write_predictions(path, columns, self.paths, rows, self.unreadable)
 
     def to_json(self, top: int = 1, threshold: float | None = None) -> list:
         """A dict for each image, with its most probable classes."""
@@ -133,7 +133,7 @@ class PredictedLabels:
             for names, row in zip(labels, self.probabilities, strict=True)
         ]
         columns = ["labels", *(f"p({name})" for name in self.class_names)]
-        _write(path, columns, self.paths, rows, self.unreadable)
+        write_predictions(path, columns, self.paths, rows, self.unreadable)
 
     def to_json(self, top: int = 1, threshold: float | None = None) -> list:
         """A dict for each image, with its labels and the probabilities of all."""
@@ -185,7 +185,7 @@ class PredictedNumbers:
             threshold: None: numbers have no probabilities.
         """
         rows = [[f"{value:.6g}" for value in row] for row in self.values]
-        _write(path, list(self.class_names), self.paths, rows, self.unreadable)
+        write_predictions(path, list(self.class_names), self.paths, rows, self.unreadable)
 
     def to_json(self, top: int = 1, threshold: float | None = None) -> list:
         """A dict for each image, with its numbers by name."""
@@ -205,7 +205,7 @@ class PredictedNumbers:
         ]
 
 
-def _write(path, columns, images, rows, unreadable):
+def write_predictions(path, columns, images, rows, unreadable):
     """Writes a CSV file, all or nothing, with the unreadable images last."""
     written = [["image", *columns, "error"]]
     written += [[image, *row, ""] for image, row in zip(images, rows, strict=True)]

@@ -1,16 +1,16 @@
 """The masks that a run predicts for image files."""
 
-import csv
 import dataclasses
-import io
+import math
 import os
 import pathlib
 
 import numpy as np
 
-from keras_transfer._files import write_aside, write_text_aside
+from keras_transfer._files import write_aside
 from keras_transfer._text import one_line
 from keras_transfer.data.opened_files import upright_size
+from keras_transfer.runs.predicted_images import write_predictions
 
 # Of the golden ratio: neighbouring classes get hues far apart.
 _HUE_STEP = 0.618034
@@ -38,7 +38,8 @@ class PredictedMasks:
         """The share of pixels of each class in each image, `(images, classes)`."""
         number = len(self.class_names)
         counts = [np.bincount(mask.ravel(), minlength=number) for mask in self.masks]
-        return np.array(counts, "float64").reshape(-1, number) / max(1, self.masks[0].size)
+        size = max(1, math.prod(self.masks.shape[1:]))
+        return np.array(counts, "float64").reshape(-1, number) / size
 
     def save(self, directory: str | os.PathLike) -> list:
         """Writes a PNG file for each image, in its size, with class indices as pixels.
@@ -70,13 +71,9 @@ class PredictedMasks:
 
     def to_csv(self, path: str | os.PathLike, threshold: float | None = None) -> None:
         """Writes a row for each image with the share of pixels of each class."""
-        rows = [["image", *(f"share({name})" for name in self.class_names), "error"]]
-        for image, shares in zip(self.paths, self.shares(), strict=True):
-            rows.append([image, *(f"{share:.6g}" for share in shares), ""])
-        rows += [[image, *[""] * len(self.class_names), why] for image, why in self.unreadable]
-        text = io.StringIO()
-        csv.writer(text).writerows(rows)
-        write_text_aside(path, text.getvalue())
+        columns = [f"share({name})" for name in self.class_names]
+        rows = [[f"{share:.6g}" for share in shares] for shares in self.shares()]
+        write_predictions(path, columns, self.paths, rows, self.unreadable)
 
     def to_json(self, top: int = 1, threshold: float | None = None) -> list:
         """A dict for each image, with the share of pixels of each class."""
@@ -104,6 +101,11 @@ def colored(mask, number):
     return image
 
 
+def hue_of(index, first):
+    """The hue of a class, if class 0 has the first one."""
+    return (first + index * _HUE_STEP) % 1
+
+
 def _palette(number):
     """Colours of classes, as Pillow takes them, and black: 256 times red, green and blue."""
     import colorsys
@@ -111,6 +113,6 @@ def _palette(number):
     found = []
     for index in range(number):
         value = (0.95, 0.7, 0.5)[index % 3]
-        color = colorsys.hsv_to_rgb((0.58 + index * _HUE_STEP) % 1, 0.65, value)
+        color = colorsys.hsv_to_rgb(hue_of(index, 0.58), 0.65, value)
         found += [round(255 * part) for part in color]
     return found + [0] * (768 - len(found))

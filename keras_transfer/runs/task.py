@@ -72,6 +72,14 @@ class Task:
         """The same for no images."""
         return np.zeros((0, len(run.class_names)), "float32")
 
+    def check_classes(self, splits, names):
+        """Raises `ValueError` unless data have this task and classes, in this order."""
+        if splits.task != self.name or tuple(splits.class_names) != tuple(names):
+            raise ValueError(
+                f"The model knows the classes {', '.join(map(repr, names))} of {self.name}. "
+                f"Received: {splits.task} {', '.join(map(repr, splits.class_names))}"
+            )
+
     def temperature(self, logits, labels):
         """The temperature that calibrates the model, one for each label, or None.
 

@@ -9,6 +9,7 @@ import keras
 
 from keras_transfer import optimizers
 from keras_transfer._records import COUNT, Each, Number, check
+from keras_transfer.adaptation.label_free_scores import score
 from keras_transfer.callbacks import BestWeights, FiniteLoss
 from keras_transfer.distribution.workers import all_agree, has_workers
 from keras_transfer.heads import SoftmaxHead
@@ -16,7 +17,6 @@ from keras_transfer.training import training_state
 from keras_transfer.training.checkpointing import Checkpointing, Preemption
 from keras_transfer.training.exact_head import solve_head
 from keras_transfer.training.phase_data import ImagePasses, phase_data
-from keras_transfer.training.target_score import TargetScore
 from keras_transfer.training.weight_average import WeightAverage
 
 # Steps. On an H200, XLA took 63 s to compile the tail of MobileNetV2, and a step of 32 images
@@ -106,7 +106,7 @@ class StagedTraining:
         self._history.plan = plan
         self._others = others or {}
         is_scored = "target" in self._others and isinstance(model.heads, SoftmaxHead)
-        self._scores = [TargetScore()] if is_scored else []
+        self._scores = [_TargetScore()] if is_scored else []
         self._all_callbacks = [
             *self._scores, *self._callbacks, FiniteLoss(), self._best, self._history
         ]  # fmt: skip
@@ -214,8 +214,8 @@ class StagedTraining:
             self._verbose, following[0] if following else None, self._others,
             self._passes if self._folder is not None else None,
         )  # fmt: skip
-        for score in self._scores:
-            score.data = data.scored
+        for callback in self._scores:
+            callback.data = data.scored
         return data
 
     def _fit(self, phase, data, state):
@@ -365,3 +365,18 @@ def _where(position, plan):
     step = f", step {position['step']}" if position["step"] else ""
     name = plan.phases[position["phase"]].name
     return f"Resuming '{name}' after epoch {position['epoch']}{step}."
+
+
+class _TargetScore(keras.callbacks.Callback):
+    """Adds `target_score` to the logs of an epoch, by which `BestWeights` chooses.
+
+    It comes before the callbacks that read it.
+
+    Attributes:
+        data: the target of the phase, a `tf.data.Dataset` of inputs.
+    """
+
+    data = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["target_score"] = score(self.model.predict(self.data, verbose=0))

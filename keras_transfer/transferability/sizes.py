@@ -170,15 +170,10 @@ def _check_sizes(sizes, dataset):
 def _resized(dataset, size):
     source = source_of(dataset)
 
-    def examples(start=0):
-        return source.examples(start).map(
-            lambda image, *others: (
-                tf.image.resize(image, (size, size), antialias=True), *others
-            )
-        )  # fmt: skip
+    def resized(image, *others):
+        return (tf.image.resize(image, (size, size), antialias=True), *others)
 
-    fingerprint = source.fingerprint and f"{source.fingerprint} at {size}"
-    made = dataclasses.replace(source, examples=examples, fingerprint=fingerprint)
+    made = source.mapped(resized, f"at {size}")
     names = getattr(dataset, "class_names", None) or ["images"]
     return LabeledDataset(dataset, names, made.num_images, made)
 

@@ -42,3 +42,5 @@ def test_an_absent_folder_and_a_corrupt_image_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"1 of 4 images cannot be read: .*broken\.png"):
         data.unlabelled_folder(tmp_path, 16)
     assert data.unlabelled_folder(tmp_path, 16, on_unreadable="skip").num_images == 3
+    with pytest.raises(ValueError, match="must be 'raise' or 'skip'"):
+        data.unlabelled_folder(tmp_path, 16, on_unreadable="drop")

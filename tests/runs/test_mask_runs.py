@@ -132,3 +132,11 @@ def test_a_foreign_run_with_masks_that_do_not_fit_is_corrupt(run, tmp_path):
     (copy / "metrics.json").write_text(json.dumps(metrics))
     with pytest.raises(ValueError, match="does not fit the classes"):
         _ = runs.Run(copy).metrics
+
+
+def test_images_that_cannot_be_read_are_rows_without_shares(run, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    run.predict([tmp_path / "broken.png"]).to_csv(tmp_path / "shares.csv")
+    header, row = (tmp_path / "shares.csv").read_text().splitlines()
+    assert header == "image,share(field),share(road),error"
+    assert "broken.png,,," in row
