@@ -200,7 +200,8 @@ def fit(
         plan = pathlib.Path(plan)  # whatever its ending
     plan = as_plan(plan, time_budget)
     changes = _checked_changes(unfreeze, epochs, learning_rate, time_budget)
-    of_texts = _is_of_texts(data, text)
+    # A folder of VOC or YOLO holds text files, too.
+    of_texts = masks is None and boxes is None and _is_of_texts(data, text)
     named = backbone.name if isinstance(backbone, Backbone) else os.fspath(backbone)
     is_preset = not isinstance(backbone, Backbone) and named not in APPLICATIONS
     if is_preset and not of_texts:

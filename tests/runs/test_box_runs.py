@@ -12,7 +12,7 @@ from keras_transfer.backbones import Backbone
 from keras_transfer.calibration import per_box
 from keras_transfer.calibration.box_measures import count_threshold
 from keras_transfer.cli.main import main
-from keras_transfer.freezing import FreezeNone
+from keras_transfer.freezing import FreezeAll, FreezeNone
 from keras_transfer.plans import Phase, Plan
 from tests.networks import small_application
 
@@ -150,3 +150,21 @@ def test_the_measures_refuse_what_does_not_fit():
         per_box(np.zeros((1, 1, 6)), np.full((1, 1, 5), -1.0), ["cell"])
     with pytest.raises(ValueError, match="Received"):
         per_box(np.zeros((1, 1, 5)), np.zeros((1, 1, 5)), ["cell"])
+
+
+def test_a_folder_of_yolo_is_no_folder_of_texts(tmp_path):
+    random = np.random.default_rng(0)
+    for folder in ("images", "labels"):
+        (tmp_path / "cells" / folder).mkdir(parents=True)
+    for index in range(4):
+        pixels = random.integers(0, 255, (64, 64, 3), "uint8")
+        Image.fromarray(pixels).save(tmp_path / "cells" / "images" / f"{index}.png")
+        (tmp_path / "cells" / "labels" / f"{index}.txt").write_text("0 0.5 0.5 0.4 0.4\n")
+    plan = Plan([Phase(FreezeAll(), 1, 1e-3, augmented=False, name="head")])
+    run = runs.fit(
+        tmp_path / "cells", Backbone.from_model(small_application((*SIZE, 3))),
+        tmp_path / "run", boxes=tmp_path / "cells", box_format="yolo", batch_size=2,
+        plan=plan, verbose=0,
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match="only the images that were not trained on"):
+        assert run.evaluate(tmp_path / "cells")["images"] == 1
