@@ -161,7 +161,7 @@ LAYERS = (
     {"distribution"},
     {"_statistics"}, {"_figures"}, {"_progress"}, {"_applications"}, {"_text"},
     {"_records"}, {"_files"},
-    {"version"},
+    {"_preemption"}, {"version"},
 )  # fmt: skip
 # None of these imports another one.
 APART = {"data", "distribution", "heads", "optimizers"}

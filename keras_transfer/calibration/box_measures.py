@@ -23,8 +23,9 @@ class BoxMeasures:
         ap50: the average precision of boxes that overlap a true one by an intersection over
             union of at least 0.5. None without true boxes.
         ap: its mean over 0.5, 0.55 and so on to 0.95, COCO's measure; or None.
+        threshold: the score from which on a box is counted.
         count_error: the mean over the images of the absolute difference between the number of
-            predicted boxes, at the threshold, and of true ones.
+            counted boxes and of true ones.
         mean_count: the mean number of true boxes in an image.
     """
 
@@ -32,6 +33,7 @@ class BoxMeasures:
     boxes: int
     ap50: float | None
     ap: float | None
+    threshold: float
     count_error: float
     mean_count: float
 
@@ -45,21 +47,22 @@ class PerBox:
         images: the number of images.
         ap50: the mean of the classes with true boxes.
         ap: the same.
-        threshold: the score from which on a box counts in `count_error`.
     """
 
     classes: tuple[BoxMeasures, ...]
     images: int
     ap50: float
     ap: float
-    threshold: float
 
     def rows(self):
         """A row for each class, the first one the header."""
-        found = [("class", "boxes", "AP50", "AP", "error of the count", "mean count")]
+        found = [
+            ("class", "boxes", "AP50", "AP", "counted from", "error of the count", "mean count")
+        ]
         for one in self.classes:
             shares = ("-" if share is None else f"{share:.1%}" for share in (one.ap50, one.ap))
-            counts = f"{one.count_error:.2f}", f"{one.mean_count:.2f}"
+            figures = one.threshold, one.count_error, one.mean_count
+            counts = (f"{figure:.2f}" for figure in figures)
             found.append((one.name, str(one.boxes), *shares, *counts))
         return found
 
@@ -85,11 +88,14 @@ class PerBox:
         classes = tuple(
             BoxMeasures(name=name, **one) for name, one in values["classes"].items()
         )
-        return cls(classes, *(values[name] for name in ("images", "ap50", "ap", "threshold")))
+        return cls(classes, *(values[name] for name in ("images", "ap50", "ap")))
 
 
 def per_box(
-    predicted: np.ndarray, true: np.ndarray, class_names: Sequence[str], threshold: float = 0.3
+    predicted: np.ndarray,
+    true: np.ndarray,
+    class_names: Sequence[str],
+    threshold: float | Sequence[float] = 0.3,
 ) -> PerBox:
     """Measures predicted boxes by COCO's average precision.
 
@@ -100,7 +106,8 @@ def per_box(
             the image, the score, and the class; the class -1 is no box.
         true: float array `(images, boxes, 5)`: the same without a score.
         class_names: the names of the classes.
-        threshold: the score from which on a box is counted. Defaults to 0.3.
+        threshold: the score from which on a box is counted, one for all classes or one for
+            each. Defaults to 0.3.
 
     Returns:
         A `PerBox`.
@@ -126,16 +133,18 @@ def per_box(
             f"{predicted.shape} and {true.shape}"
         )
     precision = _precisions(predicted, true, len(class_names))
+    thresholds = np.broadcast_to(threshold, len(class_names)).tolist()
     classes = []
-    for index, name in enumerate(class_names):
+    for index, (name, least) in enumerate(zip(class_names, thresholds, strict=True)):
         counts = (true[..., 4] == index).sum(axis=1)
-        found = (predicted[..., 5] == index) & (predicted[..., 4] >= threshold)
+        found = (predicted[..., 5] == index) & (predicted[..., 4] >= least)
         number = int(counts.sum())
         classes.append(
             BoxMeasures(
                 str(name), number,
                 float(precision[0, index]) if number else None,
                 float(precision[:, index].mean()) if number else None,
+                float(least),
                 float(np.abs(found.sum(axis=1) - counts).mean()),
                 float(counts.mean()),
             )
@@ -144,20 +153,21 @@ def per_box(
     ap50, ap = (
         float(np.mean([getattr(one, name) for one in known])) for name in ("ap50", "ap")
     )
-    return PerBox(tuple(classes), len(true), ap50, ap, float(threshold))
+    return PerBox(tuple(classes), len(true), ap50, ap)
 
 
-def count_threshold(predicted: np.ndarray, true: np.ndarray) -> float:
-    """The score with the lowest mean error of the counts of all classes."""
-    kinds = np.unique(true[..., 4][true[..., 4] >= 0])
-    counts = np.stack([(true[..., 4] == kind).sum(axis=1) for kind in kinds])
-
-    def error(threshold):
-        kept = predicted[..., 4] >= threshold
-        found = [((predicted[..., 5] == kind) & kept).sum(axis=1) for kind in kinds]
-        return np.abs(np.stack(found) - counts).mean()
-
-    return float(min(_THRESHOLDS, key=error))
+def count_thresholds(predicted: np.ndarray, true: np.ndarray, num_classes: int) -> list[float]:
+    """The score of each class with the lowest error of its count, the middle one of such."""
+    found = []
+    for kind in range(num_classes):
+        counts = (true[..., 4] == kind).sum(axis=1)
+        scores = np.where(predicted[..., 5] == kind, predicted[..., 4], -1.0)
+        errors = np.array(
+            [np.abs((scores >= least).sum(axis=1) - counts).sum() for least in _THRESHOLDS]
+        )
+        best = _THRESHOLDS[errors == errors.min()]
+        found.append(float(best[len(best) // 2]))
+    return found
 
 
 def check_pycocotools():

@@ -3,7 +3,7 @@
 import functools
 import sys
 
-from keras_transfer import runs, training
+from keras_transfer import runs
 from keras_transfer._text import print_table
 from keras_transfer.cli.arguments import reading_of
 from keras_transfer.cli.inputs import cache_of, weights_of
@@ -15,47 +15,40 @@ def run(options):
     train = runs.fit
     if options.folds is not None:
         train = functools.partial(runs.cross_validate, folds=options.folds)
-    try:
-        found = train(
-            options.data,
-            options.backbone,
-            options.output,
-            image_size=options.image_size,
-            weights=weights_of(options),
-            alpha=options.alpha,
-            truncate_at=options.truncate_at,
-            augmentation=options.augmentation,
-            balance=options.balance,
-            batch_size=options.batch_size,
-            **reading_of(options),
-            hierarchy=options.hierarchy,
-            masks=options.masks,
-            classes=options.classes,
-            ignore_class=options.ignore_class,
-            boxes=options.boxes,
-            box_format=options.box_format,
-            plan=options.plan,
-            time_budget=options.time_budget,
-            unfreeze=options.unfreeze,
-            epochs=options.epochs,
-            learning_rate=options.learning_rate,
-            cache=cache_of(options),
-            checkpoint_every=options.checkpoint_every,
-            target=options.target,
-            keep=options.keep,
-            seed=options.seed,
-            deterministic=options.deterministic,
-            jit_compile={"on": True, "off": False}.get(options.xla, "auto"),
-            precision=options.precision,
-            strategy=options.distribution,
-            show=options.show,
-        )
-    except training.Preempted:
-        print(
-            "keras-transfer: stopped by SIGTERM. The state is saved; the same command resumes.",
-            file=sys.stderr,
-        )
-        raise
+    found = train(
+        options.data,
+        options.backbone,
+        options.output,
+        image_size=options.image_size,
+        weights=weights_of(options),
+        alpha=options.alpha,
+        truncate_at=options.truncate_at,
+        augmentation=options.augmentation,
+        balance=options.balance,
+        batch_size=options.batch_size,
+        **reading_of(options),
+        hierarchy=options.hierarchy,
+        masks=options.masks,
+        classes=options.classes,
+        ignore_class=options.ignore_class,
+        boxes=options.boxes,
+        box_format=options.box_format,
+        plan=options.plan,
+        time_budget=options.time_budget,
+        unfreeze=options.unfreeze,
+        epochs=options.epochs,
+        learning_rate=options.learning_rate,
+        cache=cache_of(options),
+        checkpoint_every=options.checkpoint_every,
+        target=options.target,
+        keep=options.keep,
+        seed=options.seed,
+        deterministic=options.deterministic,
+        jit_compile={"on": True, "off": False}.get(options.xla, "auto"),
+        precision=options.precision,
+        strategy=options.distribution,
+        show=options.show,
+    )
     if found is None:  # not the chief
         return
     if options.folds is not None:

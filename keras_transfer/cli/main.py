@@ -11,6 +11,7 @@ import sys
 import warnings
 
 from keras_transfer import _progress
+from keras_transfer._preemption import Preempted, Preemption
 from keras_transfer._text import printable
 from keras_transfer.cli import early_checks
 from keras_transfer.cli.parser import build_parser
@@ -28,24 +29,31 @@ def main(arguments=None):
 
     Returns:
         The exit code: 0; 1 after an error, which is printed; or 130 after Ctrl-C. Wrong
-        arguments end the process with 2, and SIGTERM during a training with 75.
+        arguments end the process with 2, and SIGTERM during `fit` with 75.
     """
     options = build_parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names of files may hold anything
+    preemption = Preemption()
     try:
-        early_checks.check(options)
-        with _objects_kept() if "tensorflow" not in sys.modules else contextlib.nullcontext():
-            _import_tensorflow()
-            run = _run_of(options.command)
-        with warnings.catch_warnings(), _progress.shown():
-            warnings.simplefilter("default")
-            warnings.showwarning = _print_warning
-            code = run(options) or 0
-            sys.stdout.flush()
-            return code
+        with preemption.watched() if options.command == "fit" else contextlib.nullcontext():
+            with preemption.deferred():  # an import is no place for an exception
+                early_checks.check(options)
+                run = _imported(options.command)
+            with warnings.catch_warnings(), _progress.shown():
+                warnings.simplefilter("default")
+                warnings.showwarning = _print_warning
+                code = run(options) or 0
+                sys.stdout.flush()
+                return code
+    except Preempted:
+        print(
+            "keras-transfer: stopped by SIGTERM. The state is saved; the same command resumes.",
+            file=sys.stderr,
+        )
+        raise
     except KeyboardInterrupt:
         print(f"keras-transfer: interrupted{_way_on(options)}", file=sys.stderr)
         return INTERRUPTED
@@ -80,6 +88,12 @@ def main_process():
         raise SystemExit(code)
     # Python takes a second to unload TensorFlow.
     os._exit(code)
+
+
+def _imported(command):
+    with _objects_kept() if "tensorflow" not in sys.modules else contextlib.nullcontext():
+        _import_tensorflow()
+        return _run_of(command)
 
 
 def _run_of(command):

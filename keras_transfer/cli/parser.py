@@ -101,7 +101,9 @@ def _add_fit(commands):
         metavar="BOUNDARY",
         help="leave out the layers after this boundary, for example the one that `probe` names",
     )
-    fit.add_argument("--batch-size", type=positive, default=32, help="default: %(default)s")
+    fit.add_argument(
+        "--batch-size", type=positive, help="default: 8 with masks or boxes, else 32"
+    )
     add_augmentation(fit)
     fit.add_argument(
         "--show",

@@ -36,7 +36,7 @@ def boxes(
     format: str = "voc",
     images: str | os.PathLike | None = None,
     *,
-    batch_size: int = 16,
+    batch_size: int = 8,
     validation_split: float | None = 0.2,
     seed: int = 0,
     on_unreadable: str = "raise",
@@ -72,7 +72,7 @@ def boxes(
         format: "voc" (the default), "coco" or "yolo".
         images: for "coco", the folder of the images. Defaults to None: that of the file, or
             `images` beside it.
-        batch_size: images in a batch. Defaults to 16.
+        batch_size: images in a batch. Defaults to 8.
         validation_split: as in `image_folder`, as all that follow.
         seed: of the split and of the order.
         on_unreadable: "raise", or "skip" to leave out images that cannot be used.

@@ -26,7 +26,7 @@ def mask_folder(
     classes: collections.abc.Iterable | str | os.PathLike | None = None,
     ignore_class: int | None = None,
     *,
-    batch_size: int = 16,
+    batch_size: int = 8,
     validation_split: float | None = 0.2,
     seed: int = 0,
     on_unreadable: str = "raise",
@@ -62,7 +62,7 @@ def mask_folder(
             without a class; or the path of a text file with a line for each: `name`, or
             `name,red,green,blue`. Defaults to None: the indices are the names.
         ignore_class: the label of pixels without a class, for example 255. Defaults to None.
-        batch_size: images in a batch. Defaults to 16.
+        batch_size: images in a batch. Defaults to 8.
         validation_split: as in `image_folder`, as all that follow.
         seed: of the split and of the order.
         on_unreadable: "raise", or "skip" to leave out images whose file or mask cannot be used.

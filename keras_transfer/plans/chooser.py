@@ -5,7 +5,12 @@ import math
 
 from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
 from keras_transfer.plans.costs import Costs
-from keras_transfer.plans.decoder_plans import check_no_budget, decoder_phases, decoder_plan
+from keras_transfer.plans.decoder_plans import (
+    check_no_budget,
+    decoder_phases,
+    decoder_plan,
+    epochs_of,
+)
 from keras_transfer.plans.likeness import Likeness
 from keras_transfer.plans.plan import Phase, Plan
 
@@ -107,7 +112,7 @@ def choose_plan(
             raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
     if decoder:
         check_no_budget(time_budget)
-        return decoder_plan(num_images, num_stages, _DECAY, DECAY_REASON)
+        return decoder_plan(num_images, batch_size, num_stages, _DECAY, DECAY_REASON)
     if time_budget is not None and (costs is None or not time_budget > 0):
         raise ValueError(
             "`time_budget` must be positive, and needs `costs` to compare with. "
@@ -178,7 +183,7 @@ def with_changes(
         strategy = "train the last stages" if unfreeze else "train the head"
         phases = phases_of(strategy, unfreeze, num_stages, *size)
         if decoder:
-            phases = decoder_phases(unfreeze, num_stages, _DECAY)
+            phases = decoder_phases(unfreeze, num_stages, size, _DECAY)
         reasons = ["The number of stages to train was given, not chosen by the library."]
     elif phases[-1].solver == "exact":
         phases[-1] = head_phase(*size)  # the exact solution has neither epochs nor a rate
@@ -243,7 +248,7 @@ def head_phase(num_images, batch_size=32):
     """The head alone, on the images without augmentation."""
     return Phase(
         FreezeAll(),
-        epochs=_epochs(_HEAD_STEPS, num_images, batch_size, *_HEAD_EPOCHS),
+        epochs=epochs_of(_HEAD_STEPS, num_images, batch_size, *_HEAD_EPOCHS),
         learning_rate=_HEAD_RATE,
         views=1,
         augmented=False,
@@ -289,7 +294,7 @@ def scratch_phase(num_images, batch_size=32):
     """All weights from random values at one learning rate, BatchNormalization included."""
     return Phase(
         FreezeNone(batch_norm="trainable"),
-        epochs=_epochs(_SCRATCH_STEPS, num_images, batch_size, *_SCRATCH_EPOCHS),
+        epochs=epochs_of(_SCRATCH_STEPS, num_images, batch_size, *_SCRATCH_EPOCHS),
         learning_rate=_RATE,
         name="from scratch",
     )
@@ -297,16 +302,12 @@ def scratch_phase(num_images, batch_size=32):
 
 def tuning_epochs(num_images, batch_size=32):
     """How many epochs fine-tuning takes without a time budget."""
-    return _epochs(_TUNING_STEPS, num_images, batch_size, *_TUNING_EPOCHS)
+    return epochs_of(_TUNING_STEPS, num_images, batch_size, *_TUNING_EPOCHS)
 
 
 def are_very_few_steps(epochs, num_images, batch_size=32):
     """Whether training more than the last stage does more harm than good."""
     return epochs * math.ceil(num_images / batch_size) < _VERY_FEW_STEPS
-
-
-def _epochs(steps, num_images, batch_size, at_least, at_most):
-    return min(max(math.ceil(steps / math.ceil(num_images / batch_size)), at_least), at_most)
 
 
 def _affordable(wanted, epochs, num_images, batch_size, costs, time_budget):

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_transfer.calibration.box_measures import PerBox
 from keras_transfer.runs import blocks
+from keras_transfer.runs.predicted_boxes import counted
 from keras_transfer.runs.predicted_masks import hue_of
 
 _MOST_SHOWN, _FEW = 12, 10
@@ -49,10 +50,9 @@ def _classes(run):
     note = (
         "AP50: the average precision of boxes that overlap a true one by an intersection over "
         "union of at least 50%; AP: its mean over 50% to 95%, as COCO defines it. The count: "
-        f"boxes with a score of at least {found.threshold:.2f}, the threshold with the lowest "
-        "error on the validation set."
+        "boxes from a score on, which has the lowest error on the validation set."
     )
-    shown = [blocks.table(found.rows(), range(1, 6)), blocks.text(note, "soft")]
+    shown = [blocks.table(found.rows(), range(1, 7)), blocks.text(note, "soft")]
     return blocks.section("classes", f"Classes ({run.measured} set)", shown)
 
 
@@ -61,8 +61,7 @@ def _gallery(run, images):
     found = run.predictions.get(run.measured)
     if found is None or not found.paths:
         return None
-    kept = (found.outputs[..., 4] >= run.label_threshold) & (found.outputs[..., 5] >= 0)
-    number = len(run.class_names)
+    kept, number = counted(found.outputs, run.box_thresholds), len(run.class_names)
     errors = np.array(
         [
             np.abs(_counts(row[keep][:, 5], number) - _counts(true[:, 4], number)).sum()

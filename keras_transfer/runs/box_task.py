@@ -1,5 +1,7 @@
 """Runs that predict boxes around objects."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -7,7 +9,7 @@ from keras_transfer._text import text_table
 from keras_transfer.calibration.box_measures import (
     PerBox,
     check_pycocotools,
-    count_threshold,
+    count_thresholds,
     per_box,
 )
 from keras_transfer.data.box_sets import box_array
@@ -35,6 +37,10 @@ class BoxTask(Task):
     def is_head(self, head):
         return isinstance(head, CenterHead)
 
+    def augmentation(self, found):
+        # The box around a rotated box is larger than its object.
+        return dataclasses.replace(found, rotation=0.0)
+
     def labels(self, found):
         return box_array(found)
 
@@ -56,26 +62,24 @@ class BoxTask(Task):
     def nothing(self, run):
         return np.zeros((0, 1, 6), "float32")
 
-    def chosen(self, predictions):
+    def chosen(self, predictions, names):
         for one in predictions:
             if one.split == "validation":
-                return {"threshold": count_threshold(one.outputs, one.labels)}
-        return {"threshold": 0.3}
+                return {"thresholds": count_thresholds(one.outputs, one.labels, len(names))}
+        return {}
 
     def measure(self, outputs, labels, names, model, chosen):
-        return per_box(outputs, labels, names, chosen["threshold"]).to_json()
+        return per_box(outputs, labels, names, chosen.get("thresholds", 0.3)).to_json()
 
     def aligned(self, splits, split, names):
         self.check_classes(splits, names)
         return self.labels(splits.labels[split])
 
     def predicted(self, paths, outputs, unreadable, run):
-        threshold = run.label_threshold
-        return PredictedBoxes(paths, outputs, run.class_names, unreadable, threshold)
+        return PredictedBoxes(paths, outputs, run.class_names, unreadable, run.box_thresholds)
 
     def line(self, measured):
-        found = PerBox.from_json(measured)
-        return f"{found.conclusion[:-1]}; counted from a score of {found.threshold:.2f}"
+        return PerBox.from_json(measured).conclusion[:-1]
 
     def table(self, measured, names):
         return text_table(PerBox.from_json(measured).rows())

@@ -45,6 +45,7 @@ _NUMBERS = {"images": COUNT, "numbers": Each(_NUMBER)}
 _METRICS = {
     "epochs": COUNT, "seconds": SECONDS, "best_epoch?": Maybe(COUNT), "kept_epoch?": COUNT,
     "temperature?": Maybe(FINITE), "temperatures?": [FINITE], "threshold?": SHARE,
+    "thresholds?": [SHARE],
 }  # fmt: skip
 _MASK = {
     "pixels": COUNT, "iou_interval?": _PAIR,
@@ -55,11 +56,11 @@ _MASKS = {
     "largest": SHARE, "confusion": [[COUNT]], "classes": Each(_MASK),
 }  # fmt: skip
 _BOX = {
-    "boxes": COUNT, "ap50": Maybe(SHARE), "ap": Maybe(SHARE), "count_error": FINITE,
-    "mean_count": FINITE,
+    "boxes": COUNT, "ap50": Maybe(SHARE), "ap": Maybe(SHARE), "threshold": SHARE,
+    "count_error": FINITE, "mean_count": FINITE,
 }  # fmt: skip
 _BOXES = {
-    "images": COUNT, "ap50": SHARE, "ap": SHARE, "threshold": SHARE, "classes": Each(_BOX),
+    "images": COUNT, "ap50": SHARE, "ap": SHARE, "classes": Each(_BOX),
 }  # fmt: skip
 _TASKS = {
     "classes": _MEASURED, "labels": _LABELS, "numbers": _NUMBERS, "masks": _MASKS,

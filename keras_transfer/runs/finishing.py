@@ -103,7 +103,8 @@ def _evaluate_and_export(folder, model, history, splits, cache):
         for split in logits
     ]
     folder.write_predictions(predictions)
-    chosen = task.chosen(predictions)
+    names = splits.class_names
+    chosen = task.chosen(predictions, names)
     metrics = {
         "best_epoch": best_epoch(history.history),
         "kept_epoch": history.best_epoch + 1,
@@ -111,7 +112,6 @@ def _evaluate_and_export(folder, model, history, splits, cache):
         **_named(temperature),
         **chosen,
     }
-    names = splits.class_names
     for one in predictions:
         metrics[one.split] = task.measure(one.outputs, one.labels, names, model, chosen)
     curves = learning_curves(history.history, history.phase, kept=metrics["kept_epoch"])

@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras_transfer import _progress, distribution, models
 from keras_transfer._applications import APPLICATIONS, find_application
 from keras_transfer._figures import save_figure
+from keras_transfer._preemption import Preemption
 from keras_transfer._text import tell_unreadable
 from keras_transfer.backbones import Backbone
 from keras_transfer.backbones.presets import fitting_length
@@ -39,7 +40,6 @@ from keras_transfer.runs.other_domains import OtherDomains, read_domains
 from keras_transfer.runs.run import Run
 from keras_transfer.runs.run_course import PhaseClock
 from keras_transfer.runs.tasks import task_of
-from keras_transfer.training.checkpointing import Preemption
 from keras_transfer.training.fine_tuning import as_cache, as_plan, fine_tune_in
 
 _DROPOUT = 0.2
@@ -58,7 +58,7 @@ def fit(
     truncate_at: str | None = None,
     augmentation: str | None = "standard",
     balance: bool = False,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     on_unreadable: str = "raise",
     labels: str | os.PathLike | None = None,
     images: str | None = None,
@@ -118,7 +118,7 @@ def fit(
         truncate_at: the name of a boundary after which the layers of the backbone are left out.
         augmentation: "light", "standard" or "strong"; None or "none" for no augmentation.
         balance: whether each class has the same weight in the loss, whatever its size.
-        batch_size: images in a batch. Defaults to 32.
+        batch_size: images in a batch. Defaults to None: 8 with masks or boxes, else 32.
         on_unreadable: "raise" for an error that lists unreadable images; "skip" leaves them
             out. As all up to `value_range`, it has no effect on an `ImageSplits`.
         labels: the CSV file about the images in the folder `data`, which needs no class
@@ -211,6 +211,8 @@ def fit(
         weights = alpha = None
     size, channels = _image_shape(data, backbone, image_size) if not of_texts else (None, None)
     augmentation = None if of_texts else augmentation
+    if batch_size is None:
+        batch_size = 32 if masks is None and boxes is None else 8
     settings = {
         "backbone": named,
         "alpha": alpha,
@@ -319,7 +321,7 @@ def fit(
             counts = ", ".join(f"{count} {name}" for name, count in splits.num_images.items())
             what = "texts" if of_texts else "images"
             print(f"{predicted.counted(splits.class_names)}; {what}: {counts}.")
-        train = augmented(splits.train, augmentation, seed)
+        train = augmented(splits.train, augmentation, seed, predicted)
         domains = domains.augmented(lambda images: augmented(images, augmentation, seed))
         if show and folder.writes and not of_texts:
             _draw_sheet(train, folder.path / "images.png", verbose)
@@ -505,8 +507,9 @@ def _check_plan(plan, model, cache):
             )
 
 
-def augmented(train, augmentation, seed):
-    """A training set with an augmentation by name."""
+def augmented(train, augmentation, seed, task=None):
+    """A training set with an augmentation by name, as it suits a task."""
     if augmentation in (None, "none"):
         return train
-    return getattr(augmentations, augmentation)(seed=seed)(train)
+    found = getattr(augmentations, augmentation)(seed=seed)
+    return (found if task is None else task.augmentation(found))(train)

@@ -52,7 +52,7 @@ class LabelTask(Task):
 
         return expit(np.asarray(logits, "float64") / (temperature or 1.0))
 
-    def chosen(self, predictions):
+    def chosen(self, predictions, names):
         for one in predictions:
             if one.split == "validation":
                 return {"threshold": choose_threshold(one.labels, one.outputs)}

@@ -12,6 +12,12 @@ from keras_transfer.data.opened_files import upright_size
 from keras_transfer.runs.predicted_images import write_predictions
 
 
+def counted(boxes, thresholds):
+    """Which boxes have a class, and its score at least."""
+    kinds = boxes[..., 5].astype(int)
+    return (kinds >= 0) & (boxes[..., 4] >= np.asarray(thresholds)[kinds])
+
+
 @dataclasses.dataclass(frozen=True)
 class PredictedBoxes:
     """The boxes that a run predicts for image files.
@@ -22,20 +28,20 @@ class PredictedBoxes:
             the image, the score, and the index of the class, -1 for none.
         class_names: the names of the classes.
         unreadable: a list of `(path, reason)` for the other files.
-        threshold: the score from which on a box counts.
+        thresholds: the score of each class from which on a box counts.
     """
 
     paths: list
     boxes: np.ndarray
     class_names: tuple
     unreadable: list
-    threshold: float
+    thresholds: list
 
     def of(self, index: int, threshold: float | None = None) -> np.ndarray:
         """The boxes of an image from a score on, the highest first."""
-        least = self.threshold if threshold is None else threshold
+        least = self.thresholds if threshold is None else threshold
         rows = self.boxes[index]
-        return rows[(rows[:, 5] >= 0) & (rows[:, 4] >= least)]
+        return rows[counted(rows, np.broadcast_to(least, len(self.class_names)))]
 
     def counts(self, threshold: float | None = None) -> np.ndarray:
         """The number of boxes of each class in each image, `(images, classes)`."""

@@ -43,6 +43,10 @@ class Task:
         """Whether a head is one for this task."""
         raise NotImplementedError
 
+    def augmentation(self, found):
+        """What suits this task of an `Augmentation`."""
+        return found
+
     def labels(self, found):
         """The labels of a split as an array."""
         return label_array(found)
@@ -94,11 +98,12 @@ class Task:
         """What the model returns, calibrated with a temperature or None."""
         return logits
 
-    def chosen(self, predictions):
+    def chosen(self, predictions, names):
         """What the validation set decides for the use of the model, a dict for `metrics.json`.
 
         Args:
             predictions: of the calibrated model.
+            names: of the outputs.
         """
         return {}
 

@@ -52,9 +52,8 @@ def _chosen(run, split):
     for name in ("temperature", "temperatures"):
         if run.course.get(name):
             chosen.append(name)
-    if "threshold" in run.metrics:
-        chosen.append("threshold")
-    was = "was" if len(chosen) == 1 else "were"
+    chosen += [name for name in ("threshold", "thresholds") if name in run.metrics]
+    was = "was" if chosen == ["epoch"] else "were"
     text = (
         f"The {' and the '.join(chosen)} {was} chosen on these images, so {run.task.quality} "
         "optimistic: a test set gives an unbiased estimate."

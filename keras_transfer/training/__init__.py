@@ -1,6 +1,6 @@
 """Training by a plan."""
 
-from keras_transfer.training.checkpointing import Preempted
+from keras_transfer._preemption import Preempted
 from keras_transfer.training.exact_head import solve_head
 from keras_transfer.training.fine_tuning import fine_tune
 from keras_transfer.training.learning_rate_finder import find_learning_rate

@@ -8,13 +8,14 @@ import warnings
 import keras
 
 from keras_transfer import optimizers
+from keras_transfer._preemption import Preemption
 from keras_transfer._records import COUNT, Each, Number, check
 from keras_transfer.adaptation.label_free_scores import score
 from keras_transfer.callbacks import BestWeights, FiniteLoss
 from keras_transfer.distribution.workers import all_agree, has_workers
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.training import training_state
-from keras_transfer.training.checkpointing import Checkpointing, Preemption
+from keras_transfer.training.checkpointing import Checkpointing
 from keras_transfer.training.exact_head import solve_head
 from keras_transfer.training.phase_data import ImagePasses, phase_data
 from keras_transfer.training.weight_average import WeightAverage

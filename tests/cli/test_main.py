@@ -294,6 +294,20 @@ def test_sigterm_in_any_part_ends_with_its_own_code(
     assert (tmp_path / "run" / "metrics.json").is_file()
 
 
+def test_sigterm_while_tensorflow_is_imported_ends_with_the_same_code(
+    run, plan, tmp_path, monkeypatch, capsys
+):
+    def terminated():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("keras_transfer.cli.main._import_tensorflow", terminated)
+    with pytest.raises(SystemExit) as ended:
+        main(fit_arguments(run[1], tmp_path / "run", plan))
+    assert ended.value.code == 75
+    assert "the same command resumes" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
 def test_run_that_saved_nothing_is_no_obstacle(run, plan, tmp_path, capsys):
     folder = tmp_path / "run"
     with RunFolder(folder).begun({"seed": 7}):

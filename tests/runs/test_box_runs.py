@@ -10,7 +10,7 @@ from PIL import Image
 from keras_transfer import data, runs
 from keras_transfer.backbones import Backbone
 from keras_transfer.calibration import per_box
-from keras_transfer.calibration.box_measures import count_threshold
+from keras_transfer.calibration.box_measures import count_thresholds
 from keras_transfer.cli.main import main
 from keras_transfer.freezing import FreezeAll, FreezeNone
 from keras_transfer.plans import Phase, Plan
@@ -139,10 +139,16 @@ def _iou(one, other):
     return shared / (np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2]) - shared)
 
 
-def test_the_threshold_counts_best():
-    true = np.array([[[0, 0, 1, 1, 0.0]], [[0, 0, 1, 1, 0.0]]])
-    predicted = np.array([[[0, 0, 1, 1, 0.7, 0], [0, 0, 1, 1, 0.4, 0]]] * 2)
-    assert 0.4 < count_threshold(predicted, true) <= 0.7
+def test_the_threshold_of_each_class_counts_best():
+    true = np.array([[[0, 0, 1, 1, kind] for kind in (0, 1, 1)]] * 2)
+    scores = (0.7, 0), (0.4, 0), (0.3, 1), (0.2, 1)
+    rows = [[0, 0, 1, 1, score, kind] for score, kind in scores]
+    predicted = np.array([rows] * 2)
+    first, second, absent = count_thresholds(predicted, true, 3)
+    assert 0.4 < first <= 0.7 and second <= 0.2 and 0 < absent < 1
+    measured = per_box(predicted, true, ["a", "b", "c"], [first, second, absent])
+    assert [one.count_error for one in measured.classes] == [0.0, 0.0, 0.0]
+    assert [one.threshold for one in measured.classes] == [first, second, absent]
 
 
 def test_the_measures_refuse_what_does_not_fit():
