@@ -28,7 +28,8 @@ class ProbeResult:
         correct: bool array of shape `(images,)`.
         accuracy: the share of correct predictions.
         interval: `(low, high)`, the 95% Wilson interval of the accuracy.
-        changed_accuracy: the accuracy on the changed images, or None.
+        changed_accuracy: the accuracy on changed images, or None: `accuracy` and what the
+            change adds to it on the images that were changed.
     """
 
     probabilities: np.ndarray
@@ -41,8 +42,8 @@ class ProbeResult:
 def cross_validate(features, labels, num_folds=5, seed=0, changed=None):
     """Fits a multinomial logistic regression in each fold and predicts the validation part.
 
-    The features are standardized here. `changed` are features of the same images after a
-    change, which the same regressions predict too. Returns a `ProbeResult`.
+    The features are standardized here. `changed` are features of the first images, or of all,
+    after a change, which the same regressions predict too. Returns a `ProbeResult`.
 
     Raises:
         ValueError: if the features are not a finite matrix, the labels do not match, there are
@@ -67,14 +68,16 @@ def cross_validate(features, labels, num_folds=5, seed=0, changed=None):
         found = softmax(rows[validation] @ kernel + bias, axis=1)
         probabilities[np.ix_(validation, present)] = found
         if changed is not None:
-            moved = (changed[validation] - mean) / deviation
-            right[validation] = (moved @ kernel + bias).argmax(axis=1) == numbers[validation]
+            some = validation[validation < len(changed)]
+            moved = (changed[some] - mean) / deviation
+            right[some] = (moved @ kernel + bias).argmax(axis=1) == numbers[some]
     correct = probabilities.argmax(axis=1) == labels
     interval = wilson_interval(correct.sum(), len(correct))
-    changed_accuracy = None if changed is None else float(right.mean())
-    return ProbeResult(
-        probabilities, correct, float(correct.mean()), interval, changed_accuracy
-    )
+    accuracy, changed_accuracy = float(correct.mean()), None
+    if changed is not None:
+        size = len(changed)
+        changed_accuracy = accuracy + float(right[:size].mean() - correct[:size].mean())
+    return ProbeResult(probabilities, correct, accuracy, interval, changed_accuracy)
 
 
 def check_features(features, labels):

@@ -54,6 +54,7 @@ class ImageSource:
         name: where the images come from, for tables. Defaults to "", unknown.
         is_reproducible: whether the fingerprint says what every pass gives, in other processes
             too. Defaults to True.
+        in_random_order: whether the first images are a random sample of all. Defaults to False.
     """
 
     examples: collections.abc.Callable
@@ -66,6 +67,7 @@ class ImageSource:
     fixed_order: bool = True
     name: str = ""
     is_reproducible: bool = True
+    in_random_order: bool = False
 
     @property
     def can_be_found(self):
@@ -87,6 +89,16 @@ class ImageSource:
 
         return dataclasses.replace(
             self, examples=examples, fingerprint=digest and f"{digest} {what}"
+        )
+
+    def first(self, number):
+        """The first images."""
+        made, digest = self.examples, self.fingerprint
+        return dataclasses.replace(
+            self,
+            examples=lambda start=0: made(start).take(max(number - start, 0)),
+            num_images=min(number, self.num_images),
+            fingerprint=digest and f"{digest} first {number}",
         )
 
     def augmented(self, augmentation):

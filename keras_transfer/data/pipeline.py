@@ -144,6 +144,7 @@ class ReadingOptions:
                 shuffle=bool(shuffle_buffer),
                 seed=self.seed,
                 name=common_folder(files.get("paths", {}).get(split, ())),
+                in_random_order=bool(shuffle_buffer),  # mixed here, or by who wrote the records
             )
             found = examples(split, is_mixed, 0)
             if shuffle_buffer:

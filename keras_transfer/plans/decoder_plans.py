@@ -11,7 +11,7 @@ _LAST_STAGES = 2
 # Random weights need steps, and many images are not seen as often.
 _HEAD_STEPS, _HEAD_EPOCHS = 1000, (15, 40)
 _TUNING_STEPS, _TUNING_EPOCHS = 800, (15, 30)
-_RATE, _HEAD_VIEWS, _TUNING_VIEWS = 2e-3, 2, 4
+_RATE, _VIEWS = 2e-3, 4
 
 
 def decoder_plan(num_images, batch_size, num_stages, decay, decay_reason):
@@ -36,13 +36,13 @@ def decoder_plan(num_images, batch_size, num_stages, decay, decay_reason):
 def decoder_phases(stages, num_stages, size, decay):
     """The phases; `stages` is how many of the last stages are trained after the decoder."""
     epochs = epochs_of(_HEAD_STEPS, *size, *_HEAD_EPOCHS)
-    head = Phase(FreezeAll(), epochs, _RATE, views=_HEAD_VIEWS, name="head")
+    head = Phase(FreezeAll(), epochs, _RATE, views=_VIEWS, name="head")
     if not stages:
         return [head]
     policy = FreezeNone() if stages == num_stages else UnfreezeLast(stages)
     epochs = epochs_of(_TUNING_STEPS, *size, *_TUNING_EPOCHS)
     tuning = Phase(
-        policy, epochs, _RATE, decay, views=_TUNING_VIEWS, averaged=True, name="fine-tuning"
+        policy, epochs, _RATE, decay, views=_VIEWS, averaged=True, name="fine-tuning"
     )
     return [head, tuning]
 

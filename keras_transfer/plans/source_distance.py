@@ -62,7 +62,7 @@ def _moments(backbone, layers, dataset, num_images):
 
     source = source_of(unaugmented(dataset))
     # From all over the data set: images may be sorted by class.
-    step = max(1, source.num_images // num_images)
+    step = 1 if source.in_random_order else max(1, source.num_images // num_images)
     batches = source.examples().shard(step, 0).take(num_images)
     batches = batches.map(lambda *element: tf.nest.flatten(element)[0]).batch(_BATCH_SIZE)
     sums, count = None, 0

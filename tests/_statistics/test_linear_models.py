@@ -35,6 +35,11 @@ def test_changed_images_are_predicted_by_the_probe_of_their_fold():
     mirrored = features * np.where(np.arange(10) == 0, -1, 1)
     assert cross_validate(features, labels, changed=mirrored).changed_accuracy < 0.1
     assert cross_validate(features, labels).changed_accuracy is None
+    # The first images alone: what the change does to these.
+    assert cross_validate(features, labels, changed=features[:60]).changed_accuracy == (
+        pytest.approx(same.accuracy)
+    )
+    assert cross_validate(features, labels, changed=mirrored[:60]).changed_accuracy < 0.15
 
 
 def test_probe_does_not_overfit_noise():

@@ -8,10 +8,11 @@ import pytest
 from keras_transfer.backbones import Backbone
 from keras_transfer.data import Augmentation, image_folder
 from keras_transfer.features import FeatureCache
+from keras_transfer.features.pooled import pooled_features
 from keras_transfer.freezing import FreezeAll, FreezeNone
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.plans import Phase, Plan, measure_likeness, recommend, recommender
+from keras_transfer.plans import Phase, Plan, likeness, measure_likeness, recommend, recommender
 from keras_transfer.plans.chooser import STRATEGIES
 from keras_transfer.plans.likeness import Likeness
 from keras_transfer.plans.source_distance import statistics_distance
@@ -166,3 +167,27 @@ def test_the_probe_sees_augmented_images(tmp_path):
     assert found.augmentation_loss > 0.08
     mixed = Augmentation(mixup=0.2)(plain)
     assert measure_likeness(mixed, backbone, cache).augmented_accuracy is None
+
+
+def test_random_weights_and_augmentation_are_measured_on_a_sample(tmp_path, monkeypatch):
+    folder = colour_folder(tmp_path / "photos", per_class=10)
+    train = image_folder(folder, image_size=16, batch_size=6).train
+    backbone, cache, sizes = residual_backbone(), FeatureCache(tmp_path / "cache"), []
+
+    def pooled(*arguments, **options):
+        found = pooled_features(*arguments, **options)
+        sizes.append(len(found.labels))
+        return found
+
+    monkeypatch.setattr(likeness, "pooled_features", pooled)
+    augmented = Augmentation(brightness=0.1)(train)
+    whole = measure_likeness(augmented, backbone, cache)
+    monkeypatch.setattr(likeness, "_SAMPLE", 12)
+    monkeypatch.setattr(likeness, "_PER_CLASS", 4)
+    found = measure_likeness(augmented, backbone, cache)
+    assert sizes == [30, 30, 30, 30, 12, 12]
+    assert (found.num_images, found.accuracy) == (whole.num_images, whole.accuracy)
+    assert found.gain[1] - found.gain[0] > whole.gain[1] - whole.gain[0]
+    # The sample is of all classes, though the files are sorted by class.
+    labels = [int(label) for _, label in train.source.first(12).examples(2)]
+    assert len(labels) == 10 and set(labels) == {0, 1, 2}
