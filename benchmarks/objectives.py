@@ -210,21 +210,24 @@ def estimates(row, seed, image_size, limit=None, draws=20):
     images, labels = given["other"]
     p = model.predict(images, verbose=0, batch_size=64)
     hits, random = p.argmax(axis=1) == labels, np.random.default_rng(seed)
-    errors = {"unweighted": [], **{name: [] for name in ("classifier", "kmm", "ulsif")}}
+    methods = ("classifier", "kmm", "ulsif")
+    errors = {name: [] for name in ("unweighted", "true_weights", *methods)}
     for _ in range(draws):
         order = random.permutation(len(labels))
         here, pool = order[: len(order) // 2], order[len(order) // 2 :]
-        pull = random.choice([-2, 2]) * _brightness(images)[pool]
+        pull = random.choice([-2, 2]) * _brightness(images)
         if row == "classes":
             rates = np.array([hits[labels == label].mean() for label in range(10)])
-            pull = random.choice([-8, 8]) * (rates - rates.mean())[labels[pool]]
+            pull = random.choice([-8, 8]) * (rates - rates.mean())[labels]
         if row == "certainty":
-            top = p[pool].max(axis=1)
+            top = p.max(axis=1)
             pull = -2 * (top - top.mean()) / (top.std() + 1e-7)
         odds = np.exp(pull)
-        there = random.choice(pool, len(pool), p=odds / odds.sum())
+        there = random.choice(pool, len(pool), p=odds[pool] / odds[pool].sum())
         errors["unweighted"].append(hits[here].mean() - hits[there].mean())
-        for method in ("classifier", "kmm", "ulsif"):
+        known = np.average(hits[here], weights=odds[here])
+        errors["true_weights"].append(known - hits[there].mean())
+        for method in methods:
             weights = adaptation.importance_weights(
                 *(descriptions(p[rows]) for rows in (here, there)), method
             )
