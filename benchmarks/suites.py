@@ -181,8 +181,8 @@ def objectives(options):
         for shift in ("classes", "brightness", "certainty"):
             yield job("estimates", shift, "expected accuracy", seed, image_size=size)
         for number in (1, 5, 10):
-            arguments = {"image_size": size, "per_class": number}
-            yield job("few_labels", f"{number} a class", "labels of drawings", seed, **arguments)
+            arguments = {"seed": seed, "image_size": size, "per_class": number}
+            yield job("few_labels", f"{number} a class", "labels of drawings", **arguments)
         for data_set in ("sign_digits", "clothing"):
             for row in ("naive", "distilled", "L2-SP", "EWC"):
                 arguments = {"data_set": data_set, "image_size": 64 if options.quick else 128}
