@@ -8,6 +8,7 @@ from keras_transfer.features import FeatureCache
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
+from keras_transfer.pretraining import pairs_training
 from keras_transfer.pretraining.pairs_training import _pairs, effective_rank
 from tests.networks import residual_backbone
 
@@ -59,6 +60,25 @@ def test_labels_have_no_effect(cache):
         found.append(weights(model))
     for path, value in found[0].items():
         np.testing.assert_array_equal(value, found[1][path])
+
+
+def test_the_same_call_after_a_kill_ends_with_the_same_weights(cache, monkeypatch):
+    def train():
+        model = new_model()
+        pretraining.self_supervised(
+            model, unlabelled(), epochs=2, views=4, batch_size=24, cache=cache
+        )
+        return weights(model)
+
+    def killed(callback, epoch, logs=None):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pairs_training._Collapse, "on_epoch_end", killed)
+        train()
+    again, undisturbed = train(), train()
+    for path, value in undisturbed.items():
+        np.testing.assert_array_equal(value, again[path])
 
 
 def test_a_pair_is_two_views_of_one_image(tmp_path):

@@ -1,0 +1,16 @@
+"""Decoders and pairs of views on several replicas, each test in a process of its own."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["masks", "boxes", "pairs"])
+def test_two_replicas_end_with_the_same_weights(kind):
+    subprocess.run(
+        [sys.executable, "-m", "tests.distribution.replica_training", kind],
+        cwd=pathlib.Path(__file__).parents[2], check=True, timeout=300, capture_output=True,
+    )  # fmt: skip
