@@ -16,6 +16,7 @@ from keras_transfer import (
     plans,
     training,
 )
+from keras_transfer.calibration.box_measures import count_thresholds
 from keras_transfer.runs.box_task import BoxTask
 from keras_transfer.runs.mask_task import MaskTask
 
@@ -28,9 +29,7 @@ def masks(row, seed, limit=None):
     splits = data.mask_folder(
         data_folder() / "camvid", "masks", 48 if limit else (240, 320), ignore_class=11
     )
-    model, seconds = _trained(
-        MaskTask(), splits, row, seed, data.augmentation.standard(), limit
-    )
+    model, seconds = _trained(MaskTask(), splits, row, seed, limit)
     test = splits.test.take(1) if limit else splits.test
     found = calibration.per_pixel(MaskTask().predict(model, test), splits.class_names)
     values = {"mean_iou": found.mean_iou, "pixel_accuracy": found.pixel_accuracy}
@@ -39,20 +38,22 @@ def masks(row, seed, limit=None):
 
 def boxes(row, seed, limit=None):
     """BCCD at 320x416: the same."""
-    splits = data.boxes(
-        data_folder() / "blood_cells", 64 if limit else (320, 416), batch_size=8
+    splits = data.boxes(data_folder() / "blood_cells", 64 if limit else (320, 416))
+    model, seconds = _trained(BoxTask(), splits, row, seed, limit)
+    predicted, true = {}, {}
+    for split in ("validation", "test"):
+        chosen = getattr(splits, split).take(1) if limit else getattr(splits, split)
+        predicted[split] = BoxTask().predict(model, chosen)
+        true[split] = BoxTask().labels(splits.labels[split])[: len(predicted[split])]
+    thresholds = count_thresholds(
+        predicted["validation"], true["validation"], len(splits.class_names)
     )
-    augmentation = data.Augmentation(flip="horizontal_and_vertical", crop=0.6)
-    model, seconds = _trained(BoxTask(), splits, row, seed, augmentation, limit)
-    test = splits.test.take(1) if limit else splits.test
-    true = BoxTask().labels(splits.labels["test"])
-    predicted = BoxTask().predict(model, test)
-    found = calibration.per_box(predicted, true[: len(predicted)], splits.class_names)
+    found = calibration.per_box(predicted["test"], true["test"], splits.class_names, thresholds)
     errors = {f"count_error_{one.name}": one.count_error for one in found.classes}
     return [{"row": row, "values": {"ap50": found.ap50, **errors, "seconds": seconds}}]
 
 
-def _trained(task, splits, row, seed, augmentation, limit):
+def _trained(task, splits, row, seed, limit):
     """A model trained as `fit` trains it, and the seconds that it took."""
     keras.utils.set_random_seed(seed)
     started = time.perf_counter()
@@ -61,8 +62,9 @@ def _trained(task, splits, row, seed, augmentation, limit):
     backbone = backbones.Backbone("MobileNetV2", tuple(size), weights, alpha=0.35)
     model = models.TransferModel(backbone, task.head(splits, 0.0))
     number = len(splits.labels["train"])
-    plan = plans.choose_plan(number, len(splits.class_names), decoder=True)
+    plan = plans.choose_plan(number, len(splits.class_names), batch_size=8, decoder=True)
     phases = plan.phases[: 2 if _ROWS[row] else 1]
+    augmentation = task.augmentation(data.augmentation.standard())
     train, validation = augmentation(splits.train), splits.validation
     if limit:
         train, validation = splits.train.take(1), validation.take(1)
