@@ -23,6 +23,7 @@ from keras_transfer import (
     training,
 )
 from keras_transfer.adaptation.label_free_scores import descriptions
+from keras_transfer.features.pooled import pooled_network
 
 _AUGMENTATION = data.Augmentation(rotation=0.05, zoom=0.25, translation=0.05, contrast=0.2)
 _KEPT = data.Augmentation(flip="horizontal", rotation=0.05, zoom=0.1)
@@ -270,7 +271,46 @@ def few_labels(row, seed, image_size, per_class, limit=None):
             )  # fmt: skip
             found = _classes(model, target[rest]) == answers[rest]
             values[f"{name}_accuracy"] = float(np.mean(found))
+    network = pooled_network(_mobilenet(image_size))
+    here, there = (
+        network.predict(images, verbose=0, batch_size=64) for images in (source, target)
+    )
+    rows = np.concatenate([here, there[known]])
+    rows, others = ((part - rows.mean(0)) / (rows.std(0) + 1e-6) for part in (rows, there))
+    weights = np.ones(len(rows))
+    weights[: len(here)] = adaptation.importance_weights(rows[: len(here)], others)
+    rounds = 2 if limit else 20
+    for name, found in (
+        ("pooled_regression", _regression(rows, both[1], None).predict(others[rest])),
+        ("weighted_regression", _regression(rows, both[1], weights).predict(others[rest])),
+        ("tradaboost", _tradaboost(rows, both[1], len(here), others[rest], rounds)),
+    ):
+        values[f"{name}_accuracy"] = float(np.mean(found == answers[rest]))
     return [{"row": row, "values": values}]
+
+
+def _regression(rows, labels, weights):
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=0.01, max_iter=200).fit(rows, labels, weights)
+
+
+def _tradaboost(rows, labels, num_source, queries, rounds):
+    """TrAdaBoost (Dai et al., ICML 2007): wrong images of the source lose weight, wrong ones
+    of the target gain it; the later half of the rounds votes."""
+    classes, weights = np.unique(labels), np.ones(len(rows))
+    fall = 1 / (1 + np.sqrt(2 * np.log(num_source) / rounds))
+    votes = np.zeros((len(queries), len(classes)))
+    for number in range(rounds):
+        fitted = _regression(rows, labels, weights * len(rows) / weights.sum())
+        is_wrong = fitted.predict(rows) != labels
+        error = np.average(is_wrong[num_source:], weights=weights[num_source:])
+        odds = np.clip(error, 1e-3, 0.49) / (1 - np.clip(error, 1e-3, 0.49))
+        weights[:num_source] *= fall ** is_wrong[:num_source]
+        weights[num_source:] *= odds ** -is_wrong[num_source:].astype("float64")
+        if number >= rounds // 2:
+            votes -= np.log(odds) * (fitted.predict(queries)[:, None] == classes)
+    return classes[votes.argmax(axis=1)]
 
 
 def keeping(row, seed, data_set, image_size, limit=None, epochs=8):

@@ -107,6 +107,7 @@ def estimate_accuracy(
     labelled: tf.data.Dataset,
     target: tf.data.Dataset,
     method: str = "classifier",
+    before: keras.Model | None = None,
 ) -> AccuracyEstimate:
     """What accuracy to expect on a target, from labelled images that no training used.
 
@@ -120,6 +121,9 @@ def estimate_accuracy(
         labelled: a `tf.data.Dataset` of batches `(images, labels)` of the source.
         target: a `tf.data.Dataset` of batches of images; labels are dropped.
         method: as in `importance_weights`. Defaults to "classifier".
+        before: for a model that was adapted to these images, one that was not: its predictions
+            then describe the images. An adapted model is certain of them, right or wrong.
+            Defaults to None: `model`.
 
     Returns:
         An `AccuracyEstimate`.
@@ -145,8 +149,13 @@ def estimate_accuracy(
     p = np.concatenate([one for one, _ in found])
     labels = np.concatenate([np.asarray(labels) for _, labels in found])
     labels = labels.argmax(axis=1) if labels.ndim == 2 else labels
-    there = np.concatenate([model.predict_on_batch(one) for one in without_labels(target)])
-    weights = importance_weights(descriptions(p), descriptions(there), method)
+    here, describing = p, model if before is None else before
+    if before is not None:
+        here = np.concatenate([before.predict_on_batch(images) for images, *_ in labelled])
+    there = np.concatenate(
+        [describing.predict_on_batch(one) for one in without_labels(target)]
+    )
+    weights = importance_weights(descriptions(here), descriptions(there), method)
     hits = p.argmax(axis=1) == labels
     counts = resampled(len(hits), _DRAWS) * weights
     accuracies = counts @ hits / np.maximum(counts.sum(axis=1), _TINY)

@@ -47,9 +47,13 @@ class OtherDomains:
             cache: a `FeatureCache`, or None.
         """
         found = {}
-        if self.target is not None and splits.validation is not None:
+        if self.target is not None and splits.validation is not None and cache is not None:
             plain = getattr(self.target, "unaugmented", None) or self.target
-            found["target"] = estimate_accuracy(model, splits.validation, plain).to_json()
+            old = TransferModel(before, SoftmaxHead(len(splits.class_names)))
+            training.solve_head(old, cache.extract(old, splits.train))
+            found["target"] = estimate_accuracy(
+                model, splits.validation, plain, before=old
+            ).to_json()
         new = splits.test or splits.validation
         if self.earlier is not None and new is not None and cache is not None:
             old = TransferModel(before, SoftmaxHead(len(self.earlier.class_names)))
