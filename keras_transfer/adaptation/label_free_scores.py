@@ -152,9 +152,7 @@ def estimate_accuracy(
     here, describing = p, model if before is None else before
     if before is not None:
         here = np.concatenate([before.predict_on_batch(images) for images, *_ in labelled])
-    there = np.concatenate(
-        [describing.predict_on_batch(one) for one in without_labels(target)]
-    )
+    there = np.concatenate([describing.predict_on_batch(one) for one in without_labels(target)])
     weights = importance_weights(descriptions(here), descriptions(there), method)
     hits = p.argmax(axis=1) == labels
     counts = resampled(len(hits), _DRAWS) * weights
@@ -171,4 +169,5 @@ def estimate_accuracy(
 def descriptions(p):
     """What is compared of predictions: their logarithms, and the two highest ones."""
     highest = np.sort(p, axis=1)[:, ::-1][:, :2]
-    return np.concatenate([np.log(np.maximum(p, 1e-6)), np.log(highest), highest], axis=1)
+    logs = [np.log(np.maximum(one, 1e-6)) for one in (p, highest)]
+    return np.concatenate([*logs, highest], axis=1)

@@ -74,6 +74,17 @@ def test_expected_accuracy_has_an_interval_and_reads_no_target_labels():
     assert 0 <= low <= found[0].accuracy <= high <= 1
     assert "Expected accuracy on the target" in found[0].conclusion
     assert found[0].to_json()["num_images"] == 30
+    # Another model describes the images, and this one is right or wrong.
+    assert adaptation.estimate_accuracy(model, labelled, labelled, before=model) == found[0]
+    certain = models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
+    certain.layers[-1].kernel.assign(certain.layers[-1].kernel * 100)
+    target = labelled.map(lambda images, labels: images / 2)
+    estimates = [
+        adaptation.estimate_accuracy(model, labelled, target, before=before)
+        for before in (None, certain)
+    ]
+    assert estimates[0].unweighted == estimates[1].unweighted
+    assert estimates[0].effective_number != estimates[1].effective_number
     other = models.TransferModel(residual_backbone(), heads.SigmoidHead(3))
     with pytest.raises(ValueError, match="needs a model with one `SoftmaxHead`"):
         adaptation.estimate_accuracy(other, labelled, labelled)
