@@ -313,7 +313,7 @@ def _tradaboost(rows, labels, num_source, queries, rounds):
     return classes[votes.argmax(axis=1)]
 
 
-def keeping(row, seed, data_set, image_size, limit=None, epochs=8):
+def keeping(row, seed, data_set, image_size, limit=None, epochs=10):
     """ImageNet's own classifier after training on another task, with and without memory.
 
     Half of the ImageNet sample is the memory, the other half is measured.
@@ -323,14 +323,14 @@ def keeping(row, seed, data_set, image_size, limit=None, epochs=8):
     with opened(data_set, limit) as folder:
         splits = data.image_folder(folder.path, image_size, batch_size=32)
         objectives = {
-            "naive": [], "distilled": [retention.Distillation(5.0)],
+            "naive": [], "distilled": [retention.Distillation(6.0)],
             "L2-SP": [retention.PullToStart(0.01)],
             "EWC": [retention.PullToStart(0.01, "fisher")],
         }[row]  # fmt: skip
         phases = [
             plans.Phase(freezing.FreezeAll(), 3, 2e-3, views=1, augmented=False),
             plans.Phase(
-                freezing.UnfreezeLast(2), 1 if limit else epochs, 1e-3, views=2,
+                freezing.UnfreezeLast(2), 1 if limit else epochs, 1e-3, views=4,
                 objectives=objectives,
             ),
         ]  # fmt: skip
