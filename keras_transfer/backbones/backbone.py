@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -293,7 +293,9 @@ class Backbone(FrozenModeOfClones):
 
     @classmethod
     def from_table(
-        cls, train: tf.data.Dataset, hidden_units: Sequence[int] = (128, 64)
+        cls,
+        train: tf.data.Dataset | Mapping[str, np.ndarray],
+        hidden_units: Sequence[int] = (128, 64),
     ) -> "Backbone":
         """Makes a backbone for the rows of a table, with random weights.
 
@@ -303,8 +305,10 @@ class Backbone(FrozenModeOfClones):
         `train` are part of the backbone.
 
         Args:
-            train: a dataset of dicts of columns, as `data.table` gives it.
-            hidden_units: sizes of the dense layers; each is a stage. Defaults to `(128, 64)`.
+            train: a dataset of dicts of columns, as `data.table` gives it; or such a dict of
+                arrays, as `ImageSplits.columns` holds for each split.
+            hidden_units: sizes of the dense layers; each is a stage. Defaults to `(128, 64)`;
+                `()` for the preprocessing alone, which `heads.JoinedHead` takes.
 
         Returns:
             A `Backbone` whose inputs have the names of the columns.

@@ -137,13 +137,22 @@ class RowOptions:
             fingerprints=fingerprints,
             warnings=tuple(messages),
             groups=self._groups(by_split),
-            texts={}
-            if thing != "text"
-            else {
-                split: tuple(str(row.content) for row in found)
+            texts={
+                split: tuple(map(self._described, found)) for split, found in by_split.items()
+            },
+            kind=f"{thing}s",
+            columns={
+                split: tensors([row.content for row in found])
                 for split, found in by_split.items()
+                if thing == "row"
             },
         )
+
+    def _described(self, row):
+        """What stands for an example on a page."""
+        if isinstance(row.content, tuple):
+            return ", ".join(row.content)
+        return row.content if isinstance(row.content, str) else row.place
 
     def _class_names(self, by_split):
         names = tuple(sorted({row.label for row in by_split.get("train", ())}))
