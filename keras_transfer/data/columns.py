@@ -22,6 +22,8 @@ def kinds_of(rows, columns, file):
         ValueError: if there is no column of a name, or a cell is no number.
     """
     names = [columns] if isinstance(columns, str) else list(columns)
+    if not rows:
+        raise ValueError(f"'{file}' has no row below its header. Received: {names}")
     unknown = [name for name in names if name not in rows[0]]
     if unknown or not names or len(set(names)) < len(names):
         wrong = f"no columns {unknown}" if unknown else "no such choice of columns"
@@ -88,6 +90,4 @@ def _is_number(text):
 def _check_numbers(cells, name, file):
     wrong = next((text for text in cells if text and not _is_number(text)), None)
     if wrong is not None:
-        raise ValueError(
-            f"The column {name!r} of '{file}' holds numbers. Received: {wrong!r}"
-        )
+        raise ValueError(f"The column {name!r} of '{file}' holds numbers. Received: {wrong!r}")

@@ -174,6 +174,31 @@ def rows_beside(rows, places, columns, file):
     return lambda paths: arrays_of([cells[path] for path in paths], kinds)
 
 
+def unlabelled_rows(file, columns, images=None):
+    """The images that a CSV file names, with their rows, for a prediction.
+
+    Args:
+        file: the path of the CSV file.
+        columns: a dict of name to "numbers" or "categories".
+        images: as in `image_table`.
+
+    Returns:
+        A list of `(path, cells)`, and a list of `(name, reason)` for the other rows.
+    """
+    rows = csv_rows(file, {"images": [images] if images else []})
+    kinds_of(rows, columns, file)
+    images = images or _column_of_images(rows[0])
+    folder, found, missing = _Folder(pathlib.Path(file).absolute().parent), [], []
+    for row in rows:
+        name = cell(row, images)
+        place, reason = folder.find(name)
+        if reason is None:
+            found.append((place, [cell_of(row, column) for column in columns]))
+        else:
+            missing.append((name, reason))
+    return found, missing
+
+
 def _column_of_images(row):
     return next((name for name in row if str(name).lower() in IMAGE_COLUMNS), next(iter(row)))
 

@@ -4,6 +4,7 @@ import collections.abc
 import dataclasses
 import hashlib
 import json
+import os
 import typing
 import warnings
 
@@ -85,6 +86,7 @@ class RowOptions:
         tensors: collections.abc.Callable[[list], typing.Any] = tf.constant,
         thing: str = "text",
         messages: collections.abc.Sequence[str] = (),
+        directory: str | os.PathLike | None = None,
     ) -> ImageSplits:
         """The datasets of rows, after it has raised the warnings about them.
 
@@ -94,6 +96,8 @@ class RowOptions:
                 dataset gives. Defaults to texts as strings.
             thing: what a row is, for messages. Defaults to "text".
             messages: what was found in reading, to be raised too. Defaults to none.
+            directory: the folder in which each example is a file, at its place. Defaults to
+                None: the examples are no files.
         """
         by_split = {
             name: [row for row in rows if row.split == name]
@@ -133,7 +137,12 @@ class RowOptions:
             train_in_order=dataset("train"),
             class_names=class_names,
             labels=labels,
-            paths={},
+            paths={}
+            if directory is None
+            else {
+                split: tuple(os.path.join(os.path.abspath(directory), place) for place in found)
+                for split, found in places.items()
+            },
             fingerprints=fingerprints,
             warnings=tuple(messages),
             groups=self._groups(by_split),

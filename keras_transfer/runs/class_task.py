@@ -99,7 +99,7 @@ class ClassTask(Task):
 
     def use(self, run):
         return (
-            "Classification of images like those of the training into "
-            f"{self.counted(run.class_names)}. The model assigns one class to every image, "
-            "also to one that shows none or several of them."
+            f"Classification of {run.things} like those of the training into "
+            f"{self.counted(run.class_names)}. The model assigns one class to every "
+            f"{run.kind.thing}, also to one of none or several of them."
         )

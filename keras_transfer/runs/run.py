@@ -9,21 +9,20 @@ from collections.abc import Iterable
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_transfer import _progress, serving
 from keras_transfer._records import check_archive
 from keras_transfer._text import one_line, reason_of
 from keras_transfer.backbones.weights import check_finite
 from keras_transfer.calibration.conformal_thresholds import fit_conformal
-from keras_transfer.data.image_files import read_images
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.scanning import find_images
-from keras_transfer.data.sources import is_table, read_divided, read_source
+from keras_transfer.data.sources import columns_of, is_table, read_divided, read_source
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Plan
 from keras_transfer.relations import Hierarchy, MistakeDistance, mistake_distance
-from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.folder import RunFolder, kind_of
+from keras_transfer.runs.kind import Kind
+from keras_transfer.runs.kinds import kind_named
 from keras_transfer.runs.predicted_boxes import PredictedBoxes
 from keras_transfer.runs.predicted_images import (
     PredictedImages,
@@ -50,7 +49,7 @@ class Run:
         settings: the contents of `run.json`: what the run was started with.
         class_names: a tuple of names of the classes, the labels or the numbers, in the order
             of the outputs.
-        image_size: `(height, width)` in pixels; None for texts.
+        image_size: `(height, width)` in pixels; None without images.
 
     Raises:
         FileNotFoundError: if the folder holds no run, or one without a model.
@@ -90,18 +89,20 @@ class Run:
                 model = keras.saving.load_model(path)
         except Exception as error:
             raise ValueError(f"'{path}' is corrupt ({reason_of(error)})") from error
-        if not isinstance(model, TransferModel) or not self.task.is_head(model.heads):
+        head = getattr(getattr(model, "heads", None), "task", None)
+        if not isinstance(model, TransferModel) or not self.task.is_head(head):
             raise ValueError(
                 f"'{path}' is not the model of a run: a `TransferModel` with one head, for "
                 f"{self.task.nouns[1]}."
             )
         check_finite(model, f"'{path}'")
         outputs = model.heads.num_names if self.task.name == "boxes" else model.output_shape[-1]
-        shapes = (model.input_shape[1:], outputs)
-        described = (*(self.image_size or ()), self.settings["channels"])
-        if self.is_of_texts:
-            described = ()
-        if shapes != (described, len(self.class_names)):
+        shapes = (model.backbone.inputs[0].shape[1:], outputs)
+        described = shapes[0]
+        if self.image_size is not None:
+            described = (*self.image_size, self.settings["channels"])
+        lacks = {*self.columns} - {one.name for one in model.inputs}
+        if lacks or shapes != (described, len(self.class_names)):
             raise ValueError(
                 f"'run.json' and 'model.keras' in '{self.path}' do not belong together: the "
                 f"model takes {shapes[0]} and has {shapes[1]} outputs."
@@ -110,22 +111,24 @@ class Run:
         return model
 
     @property
-    def is_of_texts(self) -> bool:
-        """Whether the run is one of texts, not of images."""
-        return self.image_size is None
+    def kind(self) -> Kind:
+        """What the run is of: images, texts, rows of a table, sounds."""
+        return kind_named(kind_of(self.settings))
+
+    @property
+    def columns(self) -> dict:
+        """The columns that the model takes, and what they hold; empty without any."""
+        return self.settings.get("columns") or {}
 
     @property
     def things(self) -> str:
-        """What the run is of: "images" or "texts"."""
-        return "texts" if self.is_of_texts else "images"
+        """What the run is of, in the plural: "images", "texts", "rows" or "sounds"."""
+        return self.kind.things
 
     @property
     def described_inputs(self) -> str:
         """What the model takes, for pages."""
-        if self.is_of_texts:
-            return "texts"
-        height, width = self.image_size or ()
-        return f"images of {height} x {width} pixels, {self.settings['channels']} channels"
+        return self.kind.described(self)
 
     @property
     def task(self) -> Task:
@@ -238,38 +241,20 @@ class Run:
     def predict(
         self, files: Iterable[str | os.PathLike] | str | os.PathLike
     ) -> PredictedImages | PredictedLabels | PredictedNumbers | PredictedMasks | PredictedBoxes:
-        """Predicts the classes, the labels or the numbers of image files, or of texts.
+        """Predicts the classes, the labels or the numbers of files, of texts or of rows.
 
         Args:
             files: paths of images, in any format that `image_folder` reads, and of folders,
                 whose images are found in all their subfolders; or one path. For a run of
-                texts, the texts.
+                sounds, the same for sounds; for one of texts, the texts; for one of a table,
+                or of images with columns beside them, CSV files with these columns.
 
         Returns:
             `PredictedImages`, or the same for other tasks: `PredictedLabels`,
             `PredictedNumbers`, `PredictedMasks`, `PredictedBoxes`; files that cannot be read
             are listed in it.
         """
-        if self.is_of_texts:
-            texts = (
-                [files]
-                if isinstance(files, (str, os.PathLike))
-                else [str(text) for text in files]
-            )
-            outputs = self.model.predict(tf.constant(texts), verbose=0)
-            return self.task.predicted(texts, np.asarray(outputs), [], self)
-        dataset, paths, unreadable = read_images(
-            _images_in(files),
-            self.image_size,
-            self.settings["channels"],
-            reduced_decoding=self.model.reduced_decoding is not False,
-            value_range=self.model.value_range,
-        )
-        outputs = self.task.nothing(self)
-        if paths:
-            with _progress.step("predicting", len(paths)) as advance:
-                outputs = self.task.infer(self.model, dataset, advance)
-        return self.task.predicted(paths, outputs, unreadable, self)
+        return self.kind.predict(self, files)
 
     def evaluate(
         self,
@@ -321,13 +306,12 @@ class Run:
 
     def _read(self, data, batch_size, on_unreadable, labels, masks, boxes):
         """The images of a path; those of the training divided as in it, others not at all."""
+        kind = self.kind
         arguments = {
             "batch_size": batch_size,
             "on_unreadable": on_unreadable,
             "shuffle": False,
-            "color_mode": "grayscale" if self.settings["channels"] == 1 else "rgb",
-            "reduced_decoding": self.model.reduced_decoding is not False,
-            "value_range": self.model.value_range,
+            **kind.reading(self.model.backbone, self.settings["channels"], self.model),
         }
         if self.task.name == "masks":
             arguments |= self._mask_arguments(masks)
@@ -346,22 +330,22 @@ class Run:
         if named == used:
             seed = self.settings.get("seed", 0)
             splits = read_divided(
-                data, self.image_size, self.settings, labels, seed=seed, **arguments
+                data, self.image_size, self.settings, kind.name, labels, seed=seed, **arguments
             )
             if splits.test is None:
                 warnings.warn(
-                    f"The run was trained on '{data}': only the images that were not trained "
-                    "on are measured.",
+                    f"The run was trained on '{data}': only the {self.things} that were not "
+                    "trained on are measured.",
                     stacklevel=3,
                 )
             return splits
-        columns = {"text": self.settings.get("text")}
+        columns = {}
         if labels is not None or is_table(data):
-            names = ("images", "targets", "task")
-            columns |= {name: self.settings.get(name) for name in names}
+            columns = columns_of(self.settings, kind.name)
         return read_source(
-            data, self.image_size, labels, **columns, validation_split=None, **arguments
-        )
+            data, self.image_size, kind.name, labels=labels, **columns, validation_split=None,
+            **arguments,
+        )  # fmt: skip
 
     def _mask_arguments(self, masks):
         """How masks are read; no folder that only the settings name is."""
@@ -424,15 +408,3 @@ class Run:
 
     def __repr__(self):
         return f"Run({one_line(str(self.path))!r})"
-
-
-def _images_in(files):
-    """The files, and in place of each folder the images in it."""
-    for path in [files] if isinstance(files, (str, os.PathLike)) else files:
-        if not os.path.isdir(path):
-            yield path
-            continue
-        found = find_images(path)
-        if not found:
-            raise ValueError(f"There are no images in the folder '{path}'.")
-        yield from found

@@ -10,7 +10,7 @@ from keras_transfer._text import markdown_table
 from keras_transfer.cli import rank
 from keras_transfer.cli.main import main
 from keras_transfer.plans import Plan
-from keras_transfer.runs.folder import check_output, write_findings
+from keras_transfer.runs.output_folder import check_output, write_findings
 from tests.pictures import colour_folder
 
 SMALL = ["--image-size", "32"]

@@ -79,13 +79,13 @@ def test_statistics_and_categories_are_those_of_the_training_rows(source):
     splits, backbone = source
     columns, _ = next(iter(splits.train_in_order.unbatch().batch(100)))
     ages = columns["age"].numpy()
-    first = keras.Model(backbone.input, backbone.get_layer("standardized").output)
+    first = keras.Model(backbone.input, backbone.get_layer("standardized_numbers").output)
     found = np.asarray(first(columns))
     np.testing.assert_allclose(found[:, 0].std(), np.sqrt(1 - np.isnan(ages).mean()), rtol=1e-4)
     np.testing.assert_array_equal(found[:, 1], np.isnan(ages)[:, 0])
     assert (found[np.isnan(ages)[:, 0], 0] == 0).all()
     twin = random_twin(backbone)
-    np.testing.assert_array_equal(twin.get_layer("standardized").mean, first.layers[-1].mean)
+    np.testing.assert_array_equal(twin.get_layer("standardized_numbers").mean, first.layers[-1].mean)
     assert [stage.boundary for stage in twin.stages] == ["hidden_1", "hidden_2"]
 
 
