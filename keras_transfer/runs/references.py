@@ -54,14 +54,13 @@ def references_of_table(splits, own, source=None):
         outputs = np.asarray(source.predict(splits.validation, verbose=0))
         accuracies["the source as it is"] = _accuracy(outputs, labels[1])
     low, high = own["accuracy_interval"]
-    listed = ", ".join(f"{name} {share:.1%}" for name, share in accuracies.items())
     best = max(accuracies.values())
-    is_alike = low <= best <= high
-    how = "no better than" if best > high else "better than"
-    how = "neither better nor worse, as far as these rows tell, than" if is_alike else how
+    says = "The model is better than these" if best < low else "The model is worse"
+    says = "No difference to the best of these is shown" if low <= best <= high else says
+    listed = ", ".join(f"{name} {share:.1%}" for name, share in accuracies.items())
     text = (
-        f"The model is {how} the best of these: {own['accuracy']:.1%} (95% CI {low:.1%} to "
-        f"{high:.1%}, n = {len(labels[1])}); {listed}."
+        f"{says}: {listed}; the model {own['accuracy']:.1%} (95% CI {low:.1%} to {high:.1%}, "
+        f"n = {len(labels[1])})."
     )
     return References({_OWN: own["accuracy"], **accuracies}, len(labels[1]), text)
 

@@ -85,7 +85,9 @@ def test_statistics_and_categories_are_those_of_the_training_rows(source):
     np.testing.assert_array_equal(found[:, 1], np.isnan(ages)[:, 0])
     assert (found[np.isnan(ages)[:, 0], 0] == 0).all()
     twin = random_twin(backbone)
-    np.testing.assert_array_equal(twin.get_layer("standardized_numbers").mean, first.layers[-1].mean)
+    np.testing.assert_array_equal(
+        twin.get_layer("standardized_numbers").mean, first.layers[-1].mean
+    )
     assert [stage.boundary for stage in twin.stages] == ["hidden_1", "hidden_2"]
 
 
