@@ -81,7 +81,8 @@ def add_fit(fit):
         "--folds",
         type=several,
         metavar="NUMBER",
-        help="cross-validation with this number of folds: a run for each, and the accuracy",
+        help="cross-validation with this number of folds: a run for each, and the "
+        "measures of all",
     )
     _add_plan(fit)
     add_cache(fit)

@@ -26,7 +26,7 @@ class ClassTask(Task):
     nouns = ("class", "classes")
     outputs = "probabilities"
     quality = "the accuracy is"
-    is_audited = True
+    is_audited = is_folded = True
     best_epoch = "highest validation accuracy"
     kept_epoch = (
         "The kept epoch is the latest one whose validation accuracy is within one standard "
@@ -52,6 +52,9 @@ class ClassTask(Task):
 
     def measure(self, outputs, labels, names, model, chosen):
         return measure(outputs, labels, names)
+
+    def headlines(self, measured):
+        return {"accuracy": (measured["accuracy"], measured["accuracy_interval"])}
 
     def figures(self, measured, predictions, names):
         return {"confusion_matrix.png": confusion_figure(measured["confusion"], names)}

@@ -266,13 +266,17 @@ def fit(
     for what, is_asked in (
         ("A plan that probes choose (--plan auto)", plan == "auto"),
         ("A weight for each class (--balance)", balance),
-        ("Cross-validation (--folds)", fold is not None),
         ("A hierarchy of classes (--hierarchy)", hierarchy is not None),
     ):
         if is_asked:
             splits.check_classes(what)
     tree = None if hierarchy is None else read_hierarchy(hierarchy, (*splits.class_names,))
     predicted = task_of(splits.task)
+    if fold is not None and not predicted.is_folded:
+        raise ValueError(
+            "Cross-validation (--folds) is for classes, labels and numbers: leave it out. "
+            f"Received: images with {splits.task}"
+        )
     with placement.scope(), dtype_policy(precision, placement):
         network = ready or kind.network(choice, splits, (*(size or ()), channels))
     kind.check_network(network, splits)
