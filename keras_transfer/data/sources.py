@@ -1,5 +1,6 @@
 """The data that a command is given: a folder of class folders, or a CSV file."""
 
+import collections
 import glob
 import itertools
 import os
@@ -21,8 +22,9 @@ _TABLES = (".csv", ".tsv")
 _CLASSES, _SPLIT = ("label", "class", "target"), "split"
 # What readers of examples in memory take of the arguments of `image_folder`.
 _SHARED = ("batch_size", "validation_split", "seed", "shuffle", "fold")
-# Files of a folder that are looked at to see what it holds.
-_LOOKED_AT = 1000
+# Files that are looked at to see what a folder holds.
+_LOOKED_AT, _LOOKED_AT_OF_CLASS = 1000, 50
+_KINDS = {".txt": "texts", **dict.fromkeys(SOUND_SUFFIXES, "sounds")}
 
 
 def is_table(data):
@@ -69,13 +71,35 @@ def _kind_of_table(file):
 
 
 def _kind_of_folder(data):
+    """What most files in the subfolders of a folder are; images where none is known."""
     folders = [path for path in sorted(pathlib.Path(data).glob("*")) if path.is_dir()]
-    files = (path for folder in folders for path in itertools.chain(
-        folder.glob("*.*"), folder.glob("*/*.*")))  # fmt: skip
-    suffixes = {path.suffix.lower() for path in itertools.islice(files, _LOOKED_AT)}
-    if ".txt" in suffixes:
-        return "texts"
-    return "sounds" if suffixes & set(SOUND_SUFFIXES) else "images"
+    files = (file for folder in folders for file in _files_of_class(folder))
+    counts = collections.Counter(
+        _KINDS.get(file.suffix.lower(), "images" if is_image(file) else None)
+        for file in itertools.islice(files, _LOOKED_AT)
+    )
+    del counts[None]
+    # Of equal numbers images count.
+    return max(counts, key=lambda kind: (counts[kind], kind == "images"), default="images")
+
+
+def _files_of_class(folder):
+    return itertools.islice(
+        itertools.chain(folder.glob("*.*"), folder.glob("*/*.*")), _LOOKED_AT_OF_CLASS
+    )
+
+
+def _check_class_folders(data):
+    """Raises `ValueError` if a folder holds texts or sounds themselves, and no folder."""
+    inside = list(pathlib.Path(data).glob("*"))
+    suffixes = [path.suffix.lower() for path in inside]
+    found = collections.Counter(suffix for suffix in suffixes if suffix in _KINDS)
+    if found and not any(path.is_dir() or is_image(path) for path in inside):
+        listed = ", ".join(f"{number} {suffix} files" for suffix, number in found.items())
+        raise ValueError(
+            f"Found {listed} in '{data}', and no class folder: each class needs a subfolder "
+            f"with its files. Received: data={os.fspath(data)!r}"
+        )
 
 
 def read_source(data, image_size=None, kind=None, sounds=None, **arguments):
@@ -205,6 +229,7 @@ def _read_images(data, image_size, reading, arguments):
             directory=None if labels is None else data, inputs=inputs, **arguments,
         )  # fmt: skip
     of_tables = {name: reading.given[name] for name in ("images", "targets", "task", "inputs")}
+    _check_class_folders(data)
     if any(of_tables.values()):
         raise ValueError(
             f"{', '.join(f'`{name}`' for name in of_tables)} are about a CSV file (FILE.csv or "

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_transfer import backbones, data, freezing, plans, runs
 from keras_transfer.cli.main import main
+from keras_transfer.data.sources import read_source
 from keras_transfer.runs.folder import RunFolder
 
 PLAN = plans.Plan([plans.Phase(freezing.FreezeAll(), 40, 3e-2)], [])
@@ -174,3 +175,77 @@ def test_a_kind_that_is_none_is_corrupt(source, tmp_path):
     (tmp_path / "run.json").write_text(text.replace('"kind": "rows"', '"kind": "images"'))
     with pytest.raises(ValueError, match="is corrupt"):
         RunFolder(tmp_path).description()
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    soundfile = pytest.importorskip("soundfile")
+    folder = tmp_path_factory.mktemp("sounds") / "recordings"
+    lines = ["path,speaker"]
+    for number in range(24):
+        name = ("low", "high")[number % 2]
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        step = (0.05, 1.5)[number % 2]
+        wave = np.sin(np.arange(8000) * step + number) / 2
+        soundfile.write(folder / name / f"{number}.wav", wave, 16_000)
+        lines.append(f"recordings/{name}/{number}.wav,{number // 4}")
+    (folder.parent / "speakers.csv").write_text("\n".join(lines))
+    return folder
+
+
+def test_sounds_are_learned_and_predicted_by_groups(recordings, tmp_path, capsys):
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential([keras.Input((51, 32, 1)), keras.layers.Conv2D(4, 3, strides=2)])
+    network = backbones.Backbone.from_model(network, backbones.MelSpectrogram())
+    run = runs.fit(
+        recordings, network, tmp_path / "run", plan=PLAN, cache=False, verbose=0,
+        metadata=recordings.parent / "speakers.csv", group="speaker",
+    )  # fmt: skip
+    assert run.things == "sounds" and run.described_inputs == "sounds of 0.5 s"
+    divided = [name for name in run.settings["groups"].values()]
+    assert len(set(divided)) == 6
+    with pytest.warns(UserWarning, match="not trained"):
+        assert run.evaluate(recordings)["images"] % 4 == 0  # whole groups
+    wrong = recordings.parent / "wrong.wav"
+    wrong.write_bytes(b"RIFF")
+    command = ["predict", str(run.path), str(recordings / "low"), str(wrong)]
+    assert main(command) == 1
+    told = capsys.readouterr()
+    assert len(told.out.splitlines()) == 12 and "wrong.wav" in told.err
+    assert "sounds of 0.5 s" in (run.path / "report.html").read_text("utf-8")
+
+
+def test_a_folder_of_sounds_asks_for_a_network_of_sounds(recordings, tmp_path, capsys):
+    assert main(["fit", str(recordings), "--output", str(tmp_path / "run")]) == 1
+    assert "The data are sounds, and 'MobileNetV2' is no network" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of gensim
+def test_word_vectors_take_the_place_of_a_network(tmp_path):
+    pytest.importorskip("gensim")
+    (tmp_path / "vectors.txt").write_text("good 1.0 0.0\nbad 0.0 1.0\nfilm 0.1 0.1\n")
+    rows = [f"a {word} film {n};{word}" for word in ("good", "bad") for n in range(10)]
+    (tmp_path / "reviews.csv").write_text("\n".join(["text;label", *rows]))
+    run = runs.fit(
+        tmp_path / "reviews.csv", output=tmp_path / "run", verbose=0, cache=False,
+        vectors=tmp_path / "vectors.txt", epochs=1,
+    )  # fmt: skip
+    assert [phase.name for phase in run.plan.phases] == ["head", "fine-tuning"]
+    assert run.settings["backbone"] == "vectors.txt"
+    assert run.predict("good").labels == ["good"]
+
+
+def test_texts_in_folders_have_groups(tmp_path):
+    for number in range(12):
+        place = tmp_path / "texts" / ("a", "b")[number % 2] / f"{number}.txt"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"text {number}")
+    names = [path.relative_to(tmp_path) for path in (tmp_path / "texts").rglob("*.txt")]
+    lines = [f"{name},{int(name.stem) // 4}" for name in names]
+    (tmp_path / "authors.csv").write_text("\n".join(["path,author", *lines]))
+    splits = read_source(
+        tmp_path / "texts", metadata=tmp_path / "authors.csv", group="author",
+        validation_split=0.34,
+    )  # fmt: skip
+    assert splits.num_images == {"train": 8, "validation": 4}
+    assert len(set(splits.groups["validation"])) == 1
