@@ -52,7 +52,8 @@ class JoinedHead(Head):
         pooling: str = "avg",
     ):
         self.network = _as_preprocessing(inputs) if isinstance(inputs, keras.Model) else None
-        self.inputs = [*inputs.inputs] if self.network else [_as_input(one) for one in inputs]
+        rows = self.network.inputs if self.network else [_as_input(one) for one in inputs]
+        self.inputs = [*rows]
         if not self.inputs:
             raise ValueError("`inputs` must hold an input. Received: inputs=[]")
         if not isinstance(head, Head) or head.takes_stages or head.inputs:

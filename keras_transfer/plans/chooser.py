@@ -246,6 +246,12 @@ def phases_of(strategy, stages, num_stages, num_images, batch_size=32, epochs=No
     return [head, tuning_phase(stages, num_stages, num_images, batch_size, epochs, views)]
 
 
+def frozen_plan(num_images, batch_size=32):
+    """The plan for a network that cannot train."""
+    reason = "The network runs in OpenVINO and cannot train: the head alone is trained."
+    return Plan([head_phase(num_images, batch_size)], [reason])
+
+
 def with_joined_head(plan, num_images, batch_size=32):
     """The plan with a longer training of the head: it joins the features with other inputs."""
     first, *rest = plan.phases

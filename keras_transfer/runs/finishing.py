@@ -123,7 +123,10 @@ def _evaluate_and_export(folder, model, history, splits, cache):
         for name, figure in task.figures(metrics[one.split], one, names).items():
             save_figure(figure, folder.path / name)
     examples = kind_named(splits.kind).export_examples(model, splits, _EXPORT_EXAMPLES)
-    serving.export(model, folder.serving, examples=examples)
+    if model.backbone.can_train:
+        serving.export(model, folder.serving, examples=examples)
+    else:
+        warnings.warn("OpenVINO runs the network: nothing was exported.", stacklevel=2)
     return metrics
 
 

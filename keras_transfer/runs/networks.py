@@ -38,7 +38,7 @@ class NetworkChoice:
     """
 
     backbone: str | os.PathLike | Backbone
-    weights: str | None = None
+    weights: str | os.PathLike | None = None
     alpha: float | None = None
     vectors: str | os.PathLike | None = None
     sequence_length: int | None = None

@@ -12,7 +12,7 @@ from keras_transfer.backbones.inference_function import constant_function
 from keras_transfer.models import TransferModel
 from keras_transfer.serving.examples import example_inputs
 from keras_transfer.serving.parity import check_parity
-from keras_transfer.serving.signatures import IMAGES, Signatures
+from keras_transfer.serving.signatures import IMAGES, Signatures, check_exportable
 from keras_transfer.serving.warmup import write_warmup
 
 _TABLES = (
@@ -91,6 +91,7 @@ def export(
             "In the scope of a strategy the export cannot be compared with `predict`: call "
             "`export` after the `with` block."
         )
+    check_exportable(model)
     signatures = Signatures(model, class_names, image_size, reduced_decoding)
     examples = example_inputs(examples, signatures)
     directory = pathlib.Path(directory)

@@ -12,6 +12,17 @@ from keras_transfer.models import TransferModel
 IMAGES, IMAGE_BYTES = "images", "image_bytes"
 
 
+def check_exportable(model):
+    """Raises `ValueError` if another library computes a part of a model."""
+    backbone = getattr(model, "backbone", None)
+    if backbone is not None and not backbone.can_train:
+        raise ValueError(
+            "OpenVINO runs the network of this model, which an export cannot hold: save it "
+            "with `model.save('model.keras')`, or make the network with `Backbone.from_onnx`. "
+            f"Received: a model of '{backbone.name}'"
+        )
+
+
 class Signatures:
     """The functions of an exported model, from its inputs to named tensors.
 

@@ -24,6 +24,7 @@ from keras_transfer.models.regression import warn_if_worse_than_mean
 from keras_transfer.plans.chooser import (
     DECAY_REASON,
     choose_plan,
+    frozen_plan,
     with_changes,
     with_joined_head,
 )
@@ -274,6 +275,8 @@ def _choose(model, train, size, plan, cache, time_budget, changes):
             num_images, num_classes, num_stages, batch_size, None, costs, time_budget,
             decoder,
         )  # fmt: skip
+    if not model.backbone.can_train:
+        found = frozen_plan(*size)
     if any(head.inputs for head in _heads_of(model)):
         found = with_joined_head(found, *size)
     found = with_changes(found, num_stages, size, decoder=decoder, **changes)
