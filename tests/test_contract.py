@@ -22,9 +22,9 @@ from keras_transfer import (
 )
 from keras_transfer.backbones import Backbone, MelSpectrogram
 from keras_transfer.backbones.layer_copies import ConfiguredLayer
+from keras_transfer.backbones.openvino_network import OpenVINONetwork
 from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.backbones.presets import TextPreprocessing
-from keras_transfer.backbones.openvino_network import OpenVINONetwork
 from keras_transfer.backbones.table_network import NumberColumns
 from keras_transfer.heads.center_loss import CenterLoss
 from keras_transfer.heads.classification_heads import SoftmaxAccuracy, SoftmaxCrossentropy

@@ -1,6 +1,5 @@
 """From image files with their targets to `ImageSplits`; shared by folders and tables."""
 
-import collections
 import collections.abc
 import dataclasses
 import os
@@ -14,6 +13,7 @@ from keras_transfer.data.scanning import scan, value_range_message
 from keras_transfer.data.splitting import (
     fold_of,
     groups_of,
+    rarest_strata,
     strata_of,
     stratified_split,
     units_of,
@@ -242,10 +242,7 @@ class FileOptions:
     def _with_fold(self, rows, groups, seed, task):
         """All rows but those of the test set, with one fold of them as test set."""
         every = [*rows["train"], *rows.get("validation", [])]
-        # Of several strata of an image the rarest counts.
-        strata = strata_of([label for label, _ in every], task)
-        sizes = collections.Counter(one for found in strata for one in found)
-        labels = [min(found, key=lambda one: (sizes[one], one)) for found in strata]
+        labels = rarest_strata([label for label, _ in every], task)
         kept, moved = fold_of(labels, _units(every, groups), self.fold, seed)
         return {
             "train": [every[place] for place in kept], "test": [every[place] for place in moved]

@@ -257,18 +257,17 @@ def _read_texts(data, image_size, reading, arguments):
 
 
 def _read_rows(data, image_size, reading, arguments):
-    if reading.given["task"] == "classes":
-        reading.given["task"] = None
     reading.refuse_others(
-        ("targets", "group", "inputs"),
+        ("targets", "group", "inputs", "task"),
         "The rows of a CSV file have",
-        "they have one class each",
+        "its columns are what there is",
     )
-    inputs, group = reading.take("inputs", "group")
+    inputs, group, task, targets = reading.take("inputs", "group", "task", "targets")
+    targets = targets or reading.column(_CLASSES)
     shared = {name: arguments[name] for name in _SHARED if name in arguments}
     has_split = _SPLIT in column_names(data) and _SPLIT not in (inputs or ())
     split = _SPLIT if has_split else None
-    return table(data, reading.column(_CLASSES), inputs, split, group, **shared)
+    return table(data, targets, inputs, split, group, task=task, **shared)
 
 
 def _read_sounds(data, image_size, reading, arguments):
@@ -332,7 +331,7 @@ def columns_of(settings, kind):
         "images": ("images", "targets", "task"),
         "images and rows": ("images", "targets", "task", "columns"),
         "texts": ("text", "targets"),
-        "rows": ("targets", "columns"),
+        "rows": ("targets", "task", "columns"),
     }.get(kind, ())
     return {"inputs" if name == "columns" else name: settings.get(name) for name in names}
 

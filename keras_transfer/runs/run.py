@@ -4,7 +4,6 @@ import functools
 import math
 import os
 import pathlib
-import warnings
 from collections.abc import Iterable
 
 import keras
@@ -16,10 +15,10 @@ from keras_transfer._text import one_line, reason_of
 from keras_transfer.backbones.weights import check_finite
 from keras_transfer.calibration.conformal_thresholds import fit_conformal
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.sources import columns_of, is_table, read_divided, read_source
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Plan
 from keras_transfer.relations import Hierarchy, MistakeDistance, mistake_distance
+from keras_transfer.runs.evaluated_data import read_to_evaluate
 from keras_transfer.runs.folder import RunFolder, kind_of
 from keras_transfer.runs.kind import Kind
 from keras_transfer.runs.kinds import kind_named
@@ -293,7 +292,9 @@ class Run:
         if isinstance(data, ImageSplits):
             splits = data
         else:
-            splits = self._read(data, batch_size, on_unreadable, labels, masks, boxes)
+            splits = read_to_evaluate(
+                self, data, batch_size, on_unreadable, labels, masks, boxes
+            )
         split = next(name for name in ("test", "validation", "train") if name in splits.labels)
         dataset = splits.train_in_order if split == "train" else getattr(splits, split)
         true = self.task.aligned(splits, split, self.class_names)
@@ -303,60 +304,6 @@ class Run:
         measured = self.task.measure(outputs, true, self.class_names, self.model, chosen)
         distance = self.mistake_distance(outputs, true)
         return measured if distance is None else {**measured, "hierarchy": distance.to_json()}
-
-    def _read(self, data, batch_size, on_unreadable, labels, masks, boxes):
-        """The images of a path; those of the training divided as in it, others not at all."""
-        kind = self.kind
-        arguments = {
-            "batch_size": batch_size,
-            "on_unreadable": on_unreadable,
-            "shuffle": False,
-            **kind.reading(self.model.backbone, self.settings["channels"], self.model),
-        }
-        if self.task.name == "masks":
-            arguments |= self._mask_arguments(masks)
-        if self.task.name == "boxes":
-            arguments |= {
-                "boxes": data if boxes is None else boxes,
-                "box_format": self.settings.get("box_format"),
-            }
-        used = self.settings.get("data"), self.settings.get("labels")
-        named = os.path.abspath(data), None if labels is None else os.path.abspath(labels)
-        if named[0] == used[0] and used[1] is not None and labels is None:
-            raise ValueError(
-                f"The run was trained on '{data}' with the labels of a CSV file: name one with "
-                "`labels` (--labels FILE). Received: labels=None"
-            )
-        if named == used:
-            seed = self.settings.get("seed", 0)
-            splits = read_divided(
-                data, self.image_size, self.settings, kind.name, labels, seed=seed, **arguments
-            )
-            if splits.test is None:
-                warnings.warn(
-                    f"The run was trained on '{data}': only the {self.things} that were not "
-                    "trained on are measured.",
-                    stacklevel=3,
-                )
-            return splits
-        columns = {}
-        if labels is not None or is_table(data):
-            columns = columns_of(self.settings, kind.name)
-        return read_source(
-            data, self.image_size, kind.name, labels=labels, **columns, validation_split=None,
-            **arguments,
-        )  # fmt: skip
-
-    def _mask_arguments(self, masks):
-        """How masks are read; no folder that only the settings name is."""
-        found = self.settings.get("masks") if masks is None else os.fspath(masks)
-        if masks is None and (found is None or os.path.isabs(found)):
-            raise ValueError(
-                "The masks lie beside the images: name their folder with `masks` (--masks "
-                "FOLDER). Received: masks=None"
-            )
-        ignored = self.settings.get("ignored")
-        return {"masks": found, "classes": self.class_names, "ignore_class": ignored}
 
     @_progress.step("exporting the model")
     def export(self, path: str | os.PathLike | None = None) -> pathlib.Path:

@@ -44,7 +44,8 @@ def export(
     - `images` takes `images`, float32 of shape `(batch, height, width, channels)` in [0, 255].
 
     If the images have neither 1 nor 3 channels, `serving_default` equals `images`. Inputs other
-    than images, such as `text`, go into `serving_default` as the model takes them, by name. A
+    than images, such as `text`, go into `serving_default` as the model takes them, by name,
+    with `_` in the place of what a name of an argument cannot hold, such as a space. A
     network of KerasHub for texts needs the operations of `tensorflow_text`, which TensorFlow
     Serving has.
 

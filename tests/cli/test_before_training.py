@@ -108,7 +108,7 @@ def test_findings_are_written_all_or_none(tmp_path, monkeypatch):
     def fail(figure, path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("keras_transfer.runs.folder.save_figure", fail)
+    monkeypatch.setattr("keras_transfer.runs.output_folder.save_figure", fail)
     with pytest.raises(OSError, match=r"cannot be written into .*No space left.*Make room"):
         write_findings(run, "probe", {"a": 2}, "other", Figure())
     assert [path.read_bytes() for path in written] == before

@@ -169,6 +169,18 @@ def test_wrong_arguments_of_a_table_are_told(people, tmp_path, arguments, messag
     assert not (tmp_path / "run").exists()
 
 
+def test_numbers_of_a_table_are_predicted(people, tmp_path, capsys):
+    arguments = ["--targets", "age", "--epochs", "1", "--no-cache"]
+    place = tmp_path / "run"
+    assert main(["fit", str(people / "many.csv"), *arguments, "--output", str(place)]) == 0
+    run = runs.Run(place)
+    assert run.task.name == "numbers" and run.columns == dict.fromkeys(
+        ("town", "income"), "categories"
+    )
+    assert run.evaluate(people / "few.csv")["images"] == 40
+    assert "age" in (place / "report.html").read_text("utf-8")
+
+
 def test_a_kind_that_is_none_is_corrupt(source, tmp_path):
     (tmp_path / "model.keras").write_bytes(b"")
     text = (source.path / "run.json").read_text("utf-8")
