@@ -257,7 +257,7 @@ def with_joined_head(plan, num_images, batch_size=32):
     first, *rest = plan.phases
     if not isinstance(first.freeze_policy, FreezeAll) or first.solver == "exact":
         return plan
-    epochs = _epochs(_HEAD_STEPS, num_images, batch_size, *_JOINED_EPOCHS)
+    epochs = epochs_of(_HEAD_STEPS, num_images, batch_size, *_JOINED_EPOCHS)
     return dataclasses.replace(plan, phases=[dataclasses.replace(first, epochs=epochs), *rest])
 
 
