@@ -231,6 +231,8 @@ def fit(
     check_asked(kind, data, reading, choice, plan, target, keep)
     with placement.scope(), dtype_policy(precision, placement):
         ready = kind.ready_network(choice)
+    if ready is not None:
+        kind.check_network(ready)
     size, channels = kind.image_shape(data, choice, ready, image_size)
     augmentation = augmentation if kind.is_augmented else None
     if batch_size is None:
@@ -279,7 +281,7 @@ def fit(
         )
     with placement.scope(), dtype_policy(precision, placement):
         network = ready or kind.network(choice, splits, (*(size or ()), channels))
-    kind.check_network(network, splits)
+    kind.check_network(network)
     feature_cache = as_cache(cache)
     domains = _domains(target, keep, splits, size, channels, batch_size, {
         "seed": seed, "on_unreadable": on_unreadable, "value_range": value_range,

@@ -48,8 +48,6 @@ class ImageKind(Kind):
 
     def image_shape(self, data, choice, ready, image_size):
         if ready is not None:
-            if not ready.takes_images:
-                self.check_network(ready, None)
             return tuple(ready.input_shape[1:3]), ready.input_shape[3]
         if isinstance(data, ImageSplits):
             inputs = data.train.element_spec[0]

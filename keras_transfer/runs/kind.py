@@ -60,7 +60,7 @@ class Kind:
         """The `Backbone` for an `ImageSplits`, where `ready_network` has none."""
         raise NotImplementedError
 
-    def check_network(self, backbone, splits):
+    def check_network(self, backbone):
         """Raises `ValueError` if a network does not take what the data give."""
         takes = taken_by(backbone)
         if takes != self.taken:

@@ -153,6 +153,19 @@ def test_an_earlier_run_is_the_backbone_of_a_table(source, people, tmp_path):
     assert "the source as it is" in run.course["references"]["accuracies"]
 
 
+def test_an_earlier_run_of_other_examples_is_told(run, people, tmp_path):
+    with pytest.raises(ValueError, match="takes images, and the data are rows"):
+        runs.fit(people / "few.csv", run.path, tmp_path / "run", targets="income")
+
+
+def test_an_earlier_run_is_the_backbone_of_images(run, photos, tmp_path):
+    found = runs.fit(
+        photos, run.path, tmp_path / "run", targets="ill", plan=PLAN, cache=False, verbose=0
+    )
+    assert found.image_size == (16, 16) and found.kind.name == "images"
+    assert found.settings["weights"] == "of the preset"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
