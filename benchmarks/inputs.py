@@ -151,7 +151,7 @@ def census(row, seed, limit=None):
     scratch = models.TransferModel(twin, heads.SoftmaxHead(2), freezing.FreezeNone())
     transferred = source.copy()
     transferred.freeze_policy = freezing.FreezeNone()
-    encode = keras.Model(source.input, source.get_layer("preprocessing").output)
+    encode = keras.Model(source.input, source.get_layer("encoded_columns").output)
     encoded, others = (encode.predict(_dataset(part, 512), verbose=0) for part in (train, test))
     labels = [int(label) for _, label in train]
     linear = LogisticRegressionCV(cv=5, max_iter=2000).fit(encoded, labels)

@@ -22,6 +22,7 @@ from keras_transfer import (
 )
 from keras_transfer.backbones import Backbone, MelSpectrogram
 from keras_transfer.backbones.layer_copies import ConfiguredLayer
+from keras_transfer.backbones.openvino_network import OpenVINONetwork
 from keras_transfer.backbones.preprocessing import Preprocessing
 from keras_transfer.backbones.presets import TextPreprocessing
 from keras_transfer.backbones.table_network import NumberColumns
@@ -114,7 +115,8 @@ ROUND_TRIPS = [
     WithoutPadding(),
     heads.JoinedHead([keras.Input((3,), name="row")], heads.SoftmaxHead(2), units=4),
     ScaledDense(2),
-    NumberColumns(),
+    NumberColumns([1.0, 2.0], [0.5, 3.0]),
+    OpenVINONetwork(3, [4]),
     Preprocessing("torch"),
     Preprocessing(mean=(1.0, 2.0, 3.0), std=2.0, scale=0.5, channel_order="bgr"),
     optimizers.LearningRateMultiplier("sgd", {"a/.*": 0.5, ".*": 1.0}),

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -27,6 +27,7 @@ from keras_transfer.backbones.frozen_mode import (
 from keras_transfer.backbones.layer_copies import copyable_network
 from keras_transfer.backbones.mel_spectrogram import MelSpectrogram
 from keras_transfer.backbones.onnx_networks import read_onnx
+from keras_transfer.backbones.openvino_network import read_openvino
 from keras_transfer.backbones.preprocessing import (
     Preprocessing,
     adapt_weights,
@@ -232,6 +233,39 @@ class Backbone(FrozenModeOfClones):
         return cls.from_model(network, preprocessing, source=source)
 
     @classmethod
+    def from_openvino(
+        cls,
+        path: str | os.PathLike,
+        preprocessing: str | Preprocessing | MelSpectrogram = "none",
+        source: Source | None = None,
+        output: str | None = None,
+    ) -> "Backbone":
+        """Makes a frozen backbone from any network that OpenVINO reads.
+
+        For networks whose layers `from_onnx` does not know, and for a SavedModel of TensorFlow:
+        it computes features on the CPU, and cannot train. A `.keras` file holds it;
+        `serving.export` refuses it. Needs the extra `cpu`.
+
+        Args:
+            path: an `.onnx` file, the folder of a SavedModel, or an `.xml` file of OpenVINO,
+                with one input of a fixed size. Channels of images before their rows move to
+                the end.
+            preprocessing: as for `from_model`.
+            source: as for `from_model`. Defaults to None: the name of the file.
+            output: the name of the output to use as features. Defaults to None, the only one.
+
+        Returns:
+            A `Backbone` of one layer, `network`.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ImportError: if OpenVINO is not installed.
+            ValueError: if OpenVINO cannot read it, it has several inputs, or sizes are open.
+        """
+        source = source or Source(origin=os.path.basename(os.fspath(path)))
+        return cls.from_model(read_openvino(path, output), preprocessing, source=source)
+
+    @classmethod
     def from_darknet(
         cls,
         cfg: str | os.PathLike,
@@ -293,7 +327,9 @@ class Backbone(FrozenModeOfClones):
 
     @classmethod
     def from_table(
-        cls, train: tf.data.Dataset, hidden_units: Sequence[int] = (128, 64)
+        cls,
+        train: tf.data.Dataset | Mapping[str, np.ndarray],
+        hidden_units: Sequence[int] = (128, 64),
     ) -> "Backbone":
         """Makes a backbone for the rows of a table, with random weights.
 
@@ -303,8 +339,10 @@ class Backbone(FrozenModeOfClones):
         `train` are part of the backbone.
 
         Args:
-            train: a dataset of dicts of columns, as `data.table` gives it.
-            hidden_units: sizes of the dense layers; each is a stage. Defaults to `(128, 64)`.
+            train: a dataset of dicts of columns, as `data.table` gives it; or such a dict of
+                arrays, as `ImageSplits.columns` holds for each split.
+            hidden_units: sizes of the dense layers; each is a stage. Defaults to `(128, 64)`;
+                `()` for the preprocessing alone, which `heads.JoinedHead` takes.
 
         Returns:
             A `Backbone` whose inputs have the names of the columns.
@@ -392,6 +430,11 @@ class Backbone(FrozenModeOfClones):
     def input_names(self) -> tuple[str, ...]:
         """The names of the inputs, in order."""
         return tuple(tensor.name for tensor in self.inputs)
+
+    @property
+    def can_train(self) -> bool:
+        """Whether its weights can train; not those of a network that OpenVINO runs."""
+        return not any(hasattr(layer, "cannot_train") for layer in self.layers)
 
     @property
     def takes_images(self) -> bool:

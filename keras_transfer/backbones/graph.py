@@ -38,9 +38,10 @@ def cuts(model, taps=()):
 
     Each cut is a dict of name to tensor. The first is that of the boundary, the others are
     those that ride along, in the order of the graph. `taps` are the ids of tensors that may
-    ride along although they have weights before them.
+    ride along although they have weights before them. Operations on texts come first, so that
+    what crosses a cut are numbers, which can be cached.
     """
-    nodes = forward_nodes(model)
+    nodes = sorted(forward_nodes(model), key=_reads_texts)
     last_reader = {}
     for index, node in enumerate(nodes):
         for tensor in [] if node.is_input else node.input_tensors:
@@ -64,6 +65,13 @@ def cuts(model, taps=()):
             name = node.operation.name
             found[name] = {name: own, **{tensor_name(one): one for one in beside}}
     return found
+
+
+def _reads_texts(node):
+    """The place of a node among others: inputs, operations on texts, all others."""
+    if node.is_input:
+        return 0
+    return 1 if all(tensor.dtype == "string" for tensor in node.input_tensors) else 2
 
 
 def tensor_name(tensor):

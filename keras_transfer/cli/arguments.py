@@ -99,7 +99,8 @@ def add_data(command):
         metavar="DATA",
         help="folder with a subfolder of images per class, or with train, validation and test "
         "folders of these; or a CSV file with a column of paths, see --targets; or a folder of "
-        "images, see --labels",
+        "images, see --labels. Texts and sounds lie in the same folders; a CSV file of texts, "
+        "or of neither paths nor texts, is a table",
     )
 
 
@@ -114,8 +115,8 @@ def add_backbone(command):
         "--backbone",
         default="MobileNetV2",
         metavar="NAME",
-        help="a network of Keras, a preset of KerasHub, or a directory of Hugging Face "
-        "(default: %(default)s)",
+        help="a network of Keras, a preset of KerasHub, a directory of Hugging Face, the "
+        "folder of an earlier run, or for sounds an .onnx file (default: %(default)s)",
     )
     command.add_argument(
         "--image-size",

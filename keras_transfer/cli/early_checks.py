@@ -22,7 +22,9 @@ def check(options):
     for name in (getattr(options, "backbone", None), *getattr(options, "backbones", ())):
         if name is not None:
             _check_backbone(name.split(",")[0])
-    for name in ("data", "new", "labels", "metadata", "exclude", "classes", "boxes"):
+    for name in (
+        "data", "new", "labels", "metadata", "exclude", "classes", "boxes", "vectors",
+    ):  # fmt: skip
         path = getattr(options, name, None)
         if path is not None and not os.path.exists(path):
             raise FileNotFoundError(f"No such folder or file: '{path}'")
@@ -52,7 +54,9 @@ def check(options):
 
 
 def _check_backbone(name):
-    is_preset = os.path.isdir(name) or "_" in name or "://" in name  # of KerasHub
+    if name.lower().endswith((".onnx", ".keras")) and not os.path.isfile(name):
+        raise FileNotFoundError(f"--backbone: no such file: '{name}'")
+    is_preset = os.path.exists(name) or "_" in name or "://" in name  # of KerasHub
     if name not in APPLICATIONS and not is_preset:
         raise ValueError(
             f"There is no network '{name}'. {hint(name)}`keras-transfer backbones` lists them "

@@ -27,6 +27,8 @@ def run(options):
         balance=options.balance,
         batch_size=options.batch_size,
         **reading_of(options),
+        inputs=options.inputs and _split_names(options.inputs),
+        vectors=options.vectors,
         hierarchy=options.hierarchy,
         masks=options.masks,
         classes=options.classes,
@@ -63,13 +65,21 @@ def run(options):
         _print_results(found)
 
 
+def _split_names(words):
+    """The names of columns: `age sex`, or `age,sex`."""
+    return [name for word in words for name in word.split(",") if name]
+
+
 def _print_results(run):
     print("\n" + run.summary())
+    references = run.course.get("references")
+    if references:
+        print(f"\n{references['conclusion']}")
     if not can_write_warmup():
         print("No warm-up requests: pip install tensorflow-serving-api", file=sys.stderr)
     print(f"\n{run.metrics['seconds']:.0f} s. All results are in {run.path}:")
     if (run.path / "report.html").is_file():
         print(f"  {run.path / 'report.html'}")
-    print(f"  keras-transfer predict {run.path} {'TEXT' if run.is_of_texts else 'IMAGE'}...")
+    print(f"  keras-transfer predict {run.path} {run.kind.word}...")
     base_path = (run.path / "serving").resolve()
     print(f"  tensorflow_model_server --rest_api_port=8501 --model_base_path={base_path}")

@@ -10,8 +10,8 @@ from keras_transfer.cli.arguments import reading_of
 from keras_transfer.cli.parser import build_parser
 from keras_transfer.data.decoding import check_image_size
 from keras_transfer.data.sources import read_source
-from keras_transfer.runs.fitting import build_backbone
-from keras_transfer.runs.folder import check_output, write_findings
+from keras_transfer.runs.networks import build_backbone
+from keras_transfer.runs.output_folder import check_output, write_findings
 
 # Of the options that `fit` shares with other commands: `next_command` writes them itself.
 _NOT_CARRIED = ("command", "data", "output")

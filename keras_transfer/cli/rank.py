@@ -5,7 +5,7 @@ import re
 from keras_transfer import backbones, transferability
 from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.cli.inputs import cache_of, next_command, read_images, show_findings
-from keras_transfer.runs.folder import check_output
+from keras_transfer.runs.output_folder import check_output
 from keras_transfer.transferability.rankings import source_classifier
 
 

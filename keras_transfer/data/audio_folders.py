@@ -12,7 +12,7 @@ from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.row_splits import Row, RowOptions, files_of_classes
 from keras_transfer.data.splitting import groups_of
 
-_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 _MOST_BYTES = 8 * 2**30
 
 
@@ -82,7 +82,7 @@ def audio_folder(
             f"Received: seconds={seconds!r}, sample_rate={sample_rate!r}"
         )
     splits, _ = find_splits(pathlib.Path(directory))
-    files = files_of_classes(splits, _SUFFIXES, received)
+    files = files_of_classes(splits, SOUND_SUFFIXES, received)
     if len(files) * num_samples * 4 > _MOST_BYTES:
         raise ValueError(
             f"{len(files)} sounds of {seconds} s take more than 8 GiB of memory: pass fewer "
@@ -92,20 +92,25 @@ def audio_folder(
     num_cut = 0
     rows = []
     for (split, name, path), its_group in zip(files, groups, strict=True):
-        sound = _read(path, sample_rate)
+        sound = read_sound(path, sample_rate)
         num_cut += len(sound) > num_samples
-        sound = sound[:num_samples]
-        sound = np.pad(sound, (num_samples - len(sound), 0))
+        sound = padded(sound, num_samples)
         rows.append(Row(sound, name, split, its_group, os.path.relpath(path, directory)))
     cut = (
         f"{num_cut} of {len(rows)} sounds are longer than {seconds} s; their end is cut off. "
         "Pass larger `seconds` to keep it."
     )
-    return options.splits(rows, np.stack, "sound", [cut] if num_cut else [])
+    return options.splits(rows, np.stack, "sound", [cut] if num_cut else [], directory)
 
 
-def _read(path, sample_rate):
-    """The samples of a file, resampled, float32."""
+def padded(sound, num_samples):
+    """The beginning of a sound, after silence if it is shorter."""
+    sound = sound[:num_samples]
+    return np.pad(sound, (num_samples - len(sound), 0))
+
+
+def read_sound(path, sample_rate):
+    """The samples of a file, resampled, float32; raises `ValueError` if it is not readable."""
     try:
         import soundfile
         import soxr

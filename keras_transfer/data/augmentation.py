@@ -17,7 +17,7 @@ from keras_transfer.data.image_transforms import (
     resample,
     split_seed,
 )
-from keras_transfer.data.labeled_dataset import LabeledDataset
+from keras_transfer.data.labeled_dataset import IMAGES, LabeledDataset
 from keras_transfer.data.rand_augment import rand_augment
 
 _FLIPS = (None, "horizontal", "vertical", "horizontal_and_vertical")
@@ -126,7 +126,8 @@ class Augmentation:
 
         Args:
             dataset: a `tf.data.Dataset` of batches of images, `(images, labels)` or `(images,
-                labels, sample_weights)`, with images in `[0, 255]`.
+                labels, sample_weights)`, with images in `[0, 255]`; or a dict of "images" and
+                further inputs in their place.
             num_classes: number of classes for MixUp and CutMix if the dataset has no
                 `class_names`.
         """
@@ -143,9 +144,9 @@ class Augmentation:
         def augment(elements, seed):
             if not isinstance(elements, tuple):
                 return self.transform(elements, None, seed)[0]
-            images, labels, *weights = elements
-            images, labels = self.transform(images, labels, seed, num_classes)
-            return images, labels, *weights
+            inputs, labels, *weights = elements
+            inputs, labels = self.transform(inputs, labels, seed, num_classes)
+            return inputs, labels, *weights
 
         # A seed for each batch, drawn in the order of the batches and anew in each epoch.
         seeds = tf.data.Dataset.random(self.seed, rerandomize_each_iteration=True).batch(2)
@@ -170,7 +171,13 @@ class Augmentation:
         )
 
     def transform(self, images, labels, seed, num_classes=None):
-        """Augments one batch: a pure function of its arguments; `seed` has the shape `(2,)`."""
+        """Augments one batch: a pure function of its arguments; `seed` has the shape `(2,)`.
+
+        Of several inputs, a dict, those beside the images stay as they are.
+        """
+        if isinstance(images, dict):
+            moved, labels = self.transform(images[IMAGES], labels, seed, num_classes)
+            return {**images, IMAGES: moved}, labels
         images = tf.cast(images, "float32")
         seeds = split_seed(seed, 4)
         if self.flip or self.rotation or self.zoom or self.crop < 1 or self.translation:
@@ -277,6 +284,7 @@ def strong(seed: int = 0) -> Augmentation:
 def _check_elements(dataset):
     spec = dataset.element_spec
     images = spec[0] if isinstance(spec, tuple) and len(spec) in (2, 3) else spec
+    images = images.get(IMAGES) if isinstance(images, dict) else images
     rank = images.shape.rank if isinstance(images, tf.TensorSpec) else None
     if rank != 4:
         raise ValueError(
@@ -296,7 +304,13 @@ def _check_labels(dataset, num_classes):
             "MixUp and CutMix need labels, which images of a target do not have: use an "
             f"augmentation without them. Received: element_spec={dataset.element_spec}"
         )
-    labels, *weights = dataset.element_spec[1:]
+    inputs, labels, *weights = dataset.element_spec
+    if isinstance(inputs, dict):
+        raise ValueError(
+            "MixUp and CutMix mix images, and not what goes in beside them: take the "
+            "augmentation 'light' or 'standard'. Received: images beside the inputs "
+            f"{sorted({*inputs} - {IMAGES})}"
+        )
     if weights:
         raise ValueError(
             "MixUp and CutMix do not work with sample weights: a mixed image has no single "

@@ -1,6 +1,5 @@
 """From image files with their targets to `ImageSplits`; shared by folders and tables."""
 
-import collections
 import collections.abc
 import dataclasses
 import os
@@ -14,6 +13,7 @@ from keras_transfer.data.scanning import scan, value_range_message
 from keras_transfer.data.splitting import (
     fold_of,
     groups_of,
+    rarest_strata,
     strata_of,
     stratified_split,
     units_of,
@@ -138,7 +138,7 @@ class FileOptions:
                 f"Received: fold={self.fold!r}"
             )
 
-    def splits(self, labelled, directory, options, group=None, messages=()):
+    def splits(self, labelled, directory, options, group=None, messages=(), columns=None):
         """The `ImageSplits` of image files.
 
         Args:
@@ -147,6 +147,8 @@ class FileOptions:
             options: the `ReadingOptions`.
             group: as in `image_folder`.
             messages: of further warnings.
+            columns: a function from paths to the further inputs of these images, a dict of
+                name to array. Defaults to None: images alone.
         """
         paths, task = labelled.paths, labelled.task
         excluded, left_out = excluded_paths(self.exclude, paths, directory)
@@ -164,12 +166,18 @@ class FileOptions:
         messages += value_range_message(every_file, options.value_range)
         labels = {split: [label for label, _ in found] for split, found in rows.items()}
         files = {split: [file for _, file in found] for split, found in rows.items()}
+        rows_beside = {} if columns is None else {
+            split: columns([file.path for file in found]) for split, found in files.items()
+        }  # fmt: skip
 
         def examples(split, is_mixed, start):
             number = len(files[split])
             kept = (mixed_order(number) if is_mixed else range(number))[start:]
             targets = labelled.targets([labels[split][i] for i in kept])
-            return examples_of([files[split][i] for i in kept], targets)
+            row = rows_beside.get(split)
+            if row is not None:
+                row = {name: values[list(kept)] for name, values in row.items()}
+            return examples_of([files[split][i] for i in kept], targets, row)
 
         return options.splits(
             class_names,
@@ -192,6 +200,8 @@ class FileOptions:
             task=task,
             unreadable=(*unreadable, *labelled.unreadable),
             **labelled.further,
+            columns=rows_beside,
+            kind="images and rows" if rows_beside else "images",
             excluded=tuple(path for path in paths if path in excluded),
             groups={} if group is None else {
                 split: tuple(groups[file.path] for file in found)
@@ -232,10 +242,7 @@ class FileOptions:
     def _with_fold(self, rows, groups, seed, task):
         """All rows but those of the test set, with one fold of them as test set."""
         every = [*rows["train"], *rows.get("validation", [])]
-        # Of several strata of an image the rarest counts.
-        strata = strata_of([label for label, _ in every], task)
-        sizes = collections.Counter(one for found in strata for one in found)
-        labels = [min(found, key=lambda one: (sizes[one], one)) for found in strata]
+        labels = rarest_strata([label for label, _ in every], task)
         kept, moved = fold_of(labels, _units(every, groups), self.fold, seed)
         return {
             "train": [every[place] for place in kept], "test": [every[place] for place in moved]

@@ -18,15 +18,19 @@ from keras_transfer.data.decoding import (
     least_size,
     resize_decoded,
 )
-from keras_transfer.data.labeled_dataset import without_autotuning
+from keras_transfer.data.labeled_dataset import IMAGES, without_autotuning
 from keras_transfer.data.opened_files import is_large, open_file
 from keras_transfer.data.scanning import in_mode, scan
 
 
 def read_images(
-    paths, image_size, channels=3, batch_size=32, reduced_decoding=True, value_range=None
-):
+    paths, image_size, channels=3, batch_size=32, reduced_decoding=True, value_range=None,
+    rows=None,
+):  # fmt: skip
     """Reads image files without labels, with the same pixels as `image_folder`.
+
+    `rows` is a function from the places of the readable paths to the further inputs of these
+    images, a dict of name to array; None for images alone.
 
     Returns:
         `(dataset, readable, unreadable)`: a `tf.data.Dataset` of float32 batches of shape
@@ -46,19 +50,22 @@ def read_images(
     if not readable:
         return None, [], unreadable
     load = make_loader(image_size, channels, readable, reduced_decoding, value_range)
-    dataset = examples_of(readable, np.zeros(len(readable), "int32")).map(
+    kept = [place for place, file in enumerate(files) if file.reason is None]
+    row = None if rows is None else rows(kept)
+    dataset = examples_of(readable, np.zeros(len(readable), "int32"), row).map(
         lambda *example: load(*example)[0], num_parallel_calls=os.cpu_count()
     )
     dataset = without_autotuning(dataset.batch(batch_size).prefetch(2))
     return dataset, [file.path for file in readable], unreadable
 
 
-def examples_of(files, labels):
+def examples_of(files, labels, row=None):
     """A dataset with one element for each `ScannedFile`, which a loader turns into pixels.
 
     Args:
         files: a list of `ScannedFile`.
         labels: an array with a row or a number for each, or a tuple of arrays.
+        row: further inputs of each image, a dict of name to array; None for images alone.
     """
     return tf.data.Dataset.from_tensor_slices(
         (
@@ -67,6 +74,7 @@ def examples_of(files, labels):
             tf.constant([file.orientation for file in files], "int32"),
             [file.native for file in files],
             tf.constant([file.fingerprint for file in files], "int64"),
+            *([] if row is None else [row]),
         )
     )
 
@@ -74,7 +82,8 @@ def examples_of(files, labels):
 def make_loader(image_size, channels, files, reduced_decoding, value_range=None, target=None):
     """The function from an element of `examples_of(files, ...)` to `(image, label)`.
 
-    `target` is a function of the label, or None.
+    With a row, a dict of the image and the row is in the place of the image. `target` is a
+    function of the label, or None.
     """
     # Without a call into Python, the graph can be sent to other machines.
     all_native = all(file.native for file in files)
@@ -97,7 +106,7 @@ def make_loader(image_size, channels, files, reduced_decoding, value_range=None,
 
     # Traced once for all splits.
     @tf.function(autograph=False)
-    def load(path, label, orientation, native, fingerprint):
+    def load(path, label, orientation, native, fingerprint, row=None):
         contents = unchanged(tf.io.read_file(path), path, fingerprint)
         if all_native:
             image = with_tensorflow(contents, orientation)
@@ -108,7 +117,8 @@ def make_loader(image_size, channels, files, reduced_decoding, value_range=None,
                 lambda: with_pillow(contents, orientation),
             )
         found = label if target is None else target(label)
-        return tf.ensure_shape(image, (*image_size, channels)), found
+        image = tf.ensure_shape(image, (*image_size, channels))
+        return image if row is None else {IMAGES: image, **row}, found
 
     return load
 

@@ -58,7 +58,12 @@ class ImageSplits:
         excluded: tuple of the paths that were left out on request.
         groups: dict from split to the group of each image, None for one without; empty without
             groups.
-        texts: dict from split to the texts; empty for images.
+        texts: dict from split to what stands for each example that is no image: the text, the
+            cells of a row, the path of a sound; empty for images.
+        kind: what an example is: "images", "images and rows", "texts", "rows" or "sounds".
+            Defaults to "images".
+        columns: dict from split to a dict from the name of a column to its values, an array of
+            shape `(examples, 1)`; empty without columns.
 
     Example:
         >>> splits = data.image_folder("photos", image_size=16)
@@ -85,6 +90,10 @@ class ImageSplits:
     )
     texts: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict, repr=False)
     ignore_class: int | None = None
+    kind: str = "images"
+    columns: dict[str, dict[str, np.ndarray]] = dataclasses.field(
+        default_factory=dict, repr=False
+    )
 
     @property
     def num_images(self) -> dict[str, int]:

@@ -4,6 +4,7 @@ import collections.abc
 import os
 import pathlib
 
+from keras_transfer.data.columns import arrays_of, cell_of, kinds_of
 from keras_transfer.data.file_splits import SPLITS, ByClass, ByRow, FileOptions
 from keras_transfer.data.image_folders import split_of
 from keras_transfer.data.image_splits import ImageSplits
@@ -27,6 +28,7 @@ def image_table(
     split: str | None = None,
     task: str | None = None,
     directory: str | os.PathLike | None = None,
+    inputs: collections.abc.Sequence[str] | collections.abc.Mapping[str, str] | None = None,
     *,
     batch_size: int = 32,
     validation_split: float | None = 0.2,
@@ -75,6 +77,11 @@ def image_table(
         task: "classes", "labels" or "numbers". Defaults to None: the cells decide.
         directory: the folder that the files are relative to. Defaults to None, that of the CSV
             file.
+        inputs: the names of the columns that go in beside the image, such as an age or a
+            place; or a dict of name to "numbers" or "categories". As in `data.table`, the cells
+            decide what a column holds, and may be missing. The inputs of an element are then a
+            dict: "images" and each column, of shape `(batch, 1)`; `heads.JoinedHead` takes
+            them. Defaults to None, the image alone.
         batch_size: as in `image_folder`, as all that follow.
         validation_split: fraction of each class.
         seed: of the split and of the order.
@@ -115,6 +122,7 @@ def image_table(
     files = FileOptions(f"csv={os.fspath(csv)!r}", on_unreadable, shuffle, exclude, fold)
     file = pathlib.Path(csv).absolute()
     given = [targets] if isinstance(targets, str) else list(targets or ())
+    inputs = [inputs] if isinstance(inputs, str) else inputs
     wanted = {"images": images, "targets": targets, "split": split, "group": group}
     rows = csv_rows(file, {name: column for name, column in wanted.items() if column})
     if not rows:
@@ -127,7 +135,8 @@ def image_table(
             f"'{file}' has no header: add a first line with the names of the columns, such as "
             f"path,label. Received: a first line that names the file {images!r}"
         )
-    columns = given or _columns_of_targets(rows, {images, split, group}, files.place)
+    others = {images, split, group, *(inputs or ())}
+    columns = given or _columns_of_targets(rows, others, files.place)
     if len(set(columns)) < len(columns):
         raise ValueError(f"`targets` names a column twice. Received: targets={columns}")
     places, where = _places(rows, images, split, folder, file)
@@ -141,7 +150,53 @@ def image_table(
     for name, place, target in zip(where, places, found.rows, strict=True):
         by_split[name][place] = target
     labelled = ByClass.of_rows(by_split) if found.task == "classes" else ByRow(found, by_split)
-    return files.splits(labelled, folder.path, options, groups if group else None, messages)
+    beside = None
+    if inputs:
+        shared = sorted({*inputs} & {*columns, images})
+        if shared:
+            raise ValueError(
+                "A column is the image, a target or an input, and not two of these: leave it "
+                f"out of `inputs` (--inputs). Received: {shared}"
+            )
+        beside = rows_beside(rows, places, inputs, file)
+    return files.splits(
+        labelled, folder.path, options, groups if group else None, messages, beside
+    )
+
+
+def rows_beside(rows, places, columns, file):
+    """A function from paths of images to their rows, a dict of name to array."""
+    kinds = kinds_of(rows, columns, file)
+    cells = {
+        place: [cell_of(row, name) for name in kinds]
+        for place, row in zip(places, rows, strict=True)
+    }
+    return lambda paths: arrays_of([cells[path] for path in paths], kinds)
+
+
+def unlabelled_rows(file, columns, images=None):
+    """The images that a CSV file names, with their rows, for a prediction.
+
+    Args:
+        file: the path of the CSV file.
+        columns: a dict of name to "numbers" or "categories".
+        images: as in `image_table`.
+
+    Returns:
+        A list of `(path, cells)`, and a list of `(name, reason)` for the other rows.
+    """
+    rows = csv_rows(file, {"images": [images] if images else []})
+    kinds_of(rows, columns, file)
+    images = images or _column_of_images(rows[0])
+    folder, found, missing = _Folder(pathlib.Path(file).absolute().parent), [], []
+    for row in rows:
+        name = cell(row, images)
+        place, reason = folder.find(name)
+        if reason is None:
+            found.append((place, [cell_of(row, column) for column in columns]))
+        else:
+            missing.append((name, reason))
+    return found, missing
 
 
 def _column_of_images(row):

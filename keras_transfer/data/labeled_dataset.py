@@ -10,6 +10,8 @@ import tensorflow as tf
 if typing.TYPE_CHECKING:
     from keras_transfer.data.augmentation import Augmentation
 
+# The name of the images among several inputs.
+IMAGES = "images"
 # These change neither the images nor their order.
 _KEEP_SOURCE = ("cache", "prefetch", "with_options")
 # These change the order or the images, but not their number.

@@ -45,6 +45,12 @@ def column_names(file):
         return list(table.fieldnames or [])
 
 
+def first_row(file):
+    """The first row below the header of a CSV file as a dict; empty if there is none."""
+    with _opened_table(file) as table:
+        return next(table, {})
+
+
 @contextlib.contextmanager
 def _opened_table(file, header=None):
     """A `csv.DictReader` of a file; raises as `csv_rows` does."""

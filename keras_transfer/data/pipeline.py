@@ -75,11 +75,12 @@ class ReadingOptions:
     def channels(self):
         return _CHANNELS[self.color_mode]
 
-    def _fingerprint(self, labels, digests, task):
+    def _fingerprint(self, labels, digests, task, row):
         """A string that is equal only for equal images, labels, order, size and decoding."""
         content = [
             label_array(labels).tolist() if task in _OF_IMAGES else labels,
             list(digests), list(self.image_size), self.channels,
+            *([{name: values.tolist() for name, values in row.items()}] if row else []),
         ]  # fmt: skip
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         scaled = "" if self.value_range is None else f"-to-{float(self.value_range)!r}"
@@ -116,13 +117,16 @@ class ReadingOptions:
             messages: of further warnings.
             task: what the labels are, as in `ImageSplits`.
             stacklevel: of the warnings, as `warnings.warn` counts.
-            **files: `paths`, `unreadable`, `excluded` and `groups` of the `ImageSplits`.
+            **files: `paths`, `unreadable`, `excluded`, `groups`, `kind` and `columns` of the
+                `ImageSplits`.
         """
         messages = [*messages, *check_splits(labels, digests, places, class_names, task=task)]
         for message in messages:
             warnings.warn(message, DataWarning, stacklevel=stacklevel)
+        columns = files.get("columns", {})
         fingerprints = {
-            split: self._fingerprint(labels[split], digests[split], task) for split in labels
+            split: self._fingerprint(labels[split], digests[split], task, columns.get(split))
+            for split in labels
         }
 
         def dataset(split, shuffle_buffer=0):

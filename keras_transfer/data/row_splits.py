@@ -4,6 +4,7 @@ import collections.abc
 import dataclasses
 import hashlib
 import json
+import os
 import typing
 import warnings
 
@@ -11,13 +12,19 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.data.file_splits import SPLITS
-from keras_transfer.data.image_splits import DataWarning, ImageSplits, check_splits
+from keras_transfer.data.image_splits import DataWarning, ImageSplits, check_splits, label_array
 from keras_transfer.data.labeled_dataset import (
     ImageSource,
     LabeledDataset,
     without_autotuning,
 )
-from keras_transfer.data.splitting import fold_of, stratified_split, units_of
+from keras_transfer.data.splitting import (
+    fold_of,
+    rarest_strata,
+    strata_of,
+    stratified_split,
+    units_of,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,14 +33,14 @@ class Row:
 
     Attributes:
         content: a text, a tuple of the texts of cells, or an array of samples.
-        label: the name of the class.
+        label: the name of the class; or a tuple of labels or numbers, see `RowTask`.
         split: "train", "validation" or "test".
         group: the name of the group, or None.
         place: a name for messages.
     """
 
     content: str | tuple | np.ndarray
-    label: str
+    label: str | tuple
     split: str
     group: str | None
     place: str
@@ -51,6 +58,39 @@ class Row:
         else:
             same = self.place.encode()
         return hashlib.sha256(same).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class RowTask:
+    """What rows have: "classes", "labels" or "numbers", and the names of the last two."""
+
+    name: str = "classes"
+    names: tuple = ()
+
+    def class_names(self, by_split, received):
+        """The names of the classes with training examples; those of labels or numbers."""
+        if self.name != "classes":
+            return self.names
+        names = tuple(sorted({row.label for row in by_split.get("train", ())}))
+        for split, rows in by_split.items():
+            unknown = sorted({row.label for row in rows} - set(names))
+            if unknown:
+                raise ValueError(
+                    f"The {split} split has classes without training examples: {unknown}. "
+                    f"Classes with training examples: {list(names)}. Received: {received}"
+                )
+        if len(names) < 2:
+            raise ValueError(
+                "At least two classes with examples are needed. Found examples for "
+                f"{list(names)} alone. Received: {received}"
+            )
+        return names
+
+    def labels(self, rows, class_names):
+        """Indices of classes, or the rows of labels or numbers."""
+        if self.name != "classes":
+            return tuple(row.label for row in rows)
+        return tuple(class_names.index(row.label) for row in rows)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +125,8 @@ class RowOptions:
         tensors: collections.abc.Callable[[list], typing.Any] = tf.constant,
         thing: str = "text",
         messages: collections.abc.Sequence[str] = (),
+        directory: str | os.PathLike | None = None,
+        task: RowTask = RowTask(),
     ) -> ImageSplits:
         """The datasets of rows, after it has raised the warnings about them.
 
@@ -94,24 +136,25 @@ class RowOptions:
                 dataset gives. Defaults to texts as strings.
             thing: what a row is, for messages. Defaults to "text".
             messages: what was found in reading, to be raised too. Defaults to none.
+            directory: the folder in which each example is a file, at its place. Defaults to
+                None: the examples are no files.
+            task: what the rows have. Defaults to classes.
         """
         by_split = {
             name: [row for row in rows if row.split == name]
             for name in SPLITS
             if any(row.split == name for row in rows)
         }
-        class_names = self._class_names(by_split)
+        class_names = task.class_names(by_split, self.received)
         if self.fold is not None:
-            by_split = self._with_fold(by_split)
+            by_split = self._with_fold(by_split, task)
         elif "validation" not in by_split and self.validation_split is not None:
-            by_split = self._divided(by_split)
-        labels = {
-            split: tuple(class_names.index(row.label) for row in found)
-            for split, found in by_split.items()
-        }
+            by_split = self._divided(by_split, task)
+        labels = {split: task.labels(found, class_names) for split, found in by_split.items()}
         digests = {split: [row.digest for row in found] for split, found in by_split.items()}
         places = {split: [row.place for row in found] for split, found in by_split.items()}
-        messages = [*messages, *check_splits(labels, digests, places, class_names, thing)]
+        checked = check_splits(labels, digests, places, class_names, thing, task.name)
+        messages = [*messages, *checked]
         for message in messages:
             warnings.warn(message, DataWarning, stacklevel=3)
         fingerprints = {
@@ -133,47 +176,45 @@ class RowOptions:
             train_in_order=dataset("train"),
             class_names=class_names,
             labels=labels,
-            paths={},
+            paths={}
+            if directory is None
+            else {
+                split: tuple(os.path.join(os.path.abspath(directory), place) for place in found)
+                for split, found in places.items()
+            },
             fingerprints=fingerprints,
             warnings=tuple(messages),
             groups=self._groups(by_split),
-            texts={}
-            if thing != "text"
-            else {
-                split: tuple(str(row.content) for row in found)
+            texts={
+                split: tuple(map(self._described, found)) for split, found in by_split.items()
+            },
+            kind=f"{thing}s",
+            task=task.name,
+            columns={
+                split: tensors([row.content for row in found])
                 for split, found in by_split.items()
+                if thing == "row"
             },
         )
 
-    def _class_names(self, by_split):
-        names = tuple(sorted({row.label for row in by_split.get("train", ())}))
-        for split, rows in by_split.items():
-            unknown = sorted({row.label for row in rows} - set(names))
-            if unknown:
-                raise ValueError(
-                    f"The {split} split has classes without training examples: {unknown}. "
-                    f"Classes with training examples: {list(names)}. Received: {self.received}"
-                )
-        if len(names) < 2:
-            raise ValueError(
-                "At least two classes with examples are needed. Found examples for "
-                f"{list(names)} alone. Received: {self.received}"
-            )
-        return names
+    def _described(self, row):
+        """What stands for an example on a page."""
+        if isinstance(row.content, tuple):
+            return ", ".join(row.content)
+        return row.content if isinstance(row.content, str) else row.place
 
-    def _divided(self, by_split):
+    def _divided(self, by_split, task):
         train = by_split["train"]
-        kept, moved = stratified_split(
-            [(row.label,) for row in train], _units(train), self.validation_split, self.seed
-        )
+        strata = strata_of([row.label for row in train], task.name)
+        kept, moved = stratified_split(strata, _units(train), self.validation_split, self.seed)
         found = {"train": [train[index] for index in kept]}
         if moved:
             found["validation"] = [train[index] for index in moved]
         return {**found, **{name: by_split[name] for name in by_split if name != "train"}}
 
-    def _with_fold(self, by_split):
+    def _with_fold(self, by_split, task):
         every = [*by_split["train"], *by_split.get("validation", [])]
-        labels = [row.label for row in every]
+        labels = rarest_strata([row.label for row in every], task.name)
         kept, moved = fold_of(labels, _units(every), self.fold, self.seed)
         return {
             "train": [every[index] for index in kept], "test": [every[index] for index in moved]
@@ -181,7 +222,7 @@ class RowOptions:
 
     def _dataset(self, given, labels, class_names, fingerprint, shuffle):
         number = len(labels)
-        slices = tf.data.Dataset.from_tensor_slices((given, tf.constant(labels, "int32")))
+        slices = tf.data.Dataset.from_tensor_slices((given, label_array(labels)))
         source = ImageSource(
             lambda start=0: slices.skip(start), number, fingerprint, self.batch_size, shuffle,
             self.seed, name=self.received.split("=", 1)[1].strip("'\""),
@@ -228,5 +269,5 @@ def _fingerprint(rows, labels):
     contents = [
         row.digest if isinstance(row.content, np.ndarray) else row.content for row in rows
     ]
-    values = json.dumps([contents, list(map(int, np.asarray(labels)))])
+    values = json.dumps([contents, label_array(labels).tolist()])
     return hashlib.sha256(values.encode()).hexdigest()

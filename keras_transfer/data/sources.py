@@ -1,77 +1,215 @@
 """The data that a command is given: a folder of class folders, or a CSV file."""
 
+import collections
+import glob
+import itertools
 import os
 import pathlib
 
+from keras_transfer.data.audio_folders import SOUND_SUFFIXES, audio_folder
 from keras_transfer.data.box_sets import boxes as read_boxes
 from keras_transfer.data.image_folders import image_folder
+from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.image_tables import IMAGE_COLUMNS, image_table
 from keras_transfer.data.mask_folders import mask_folder
-from keras_transfer.data.metadata import column_names, read_groups
+from keras_transfer.data.metadata import cell, column_names, first_row, read_groups
+from keras_transfer.data.scanning import is_image
+from keras_transfer.data.tables import table
 from keras_transfer.data.text_folders import text_folder
 from keras_transfer.data.text_tables import TEXT_COLUMNS, text_table
 
 _TABLES = (".csv", ".tsv")
+_CLASSES, _SPLIT = ("label", "class", "target"), "split"
+# What readers of examples in memory take of the arguments of `image_folder`.
+_SHARED = ("batch_size", "validation_split", "seed", "shuffle", "fold")
+# Files that are looked at to see what a folder holds.
+_LOOKED_AT, _LOOKED_AT_OF_CLASS = 1000, 50
+_KINDS = {".txt": "texts", **dict.fromkeys(SOUND_SUFFIXES, "sounds")}
 
 
 def is_table(data):
     """Whether the path is that of a table, by its suffix."""
-    return pathlib.PurePath(data).suffix.lower() in _TABLES and not os.path.isdir(data)
+    name = os.fspath(data).lower().removesuffix(".gz")
+    return pathlib.PurePath(name).suffix in _TABLES and not os.path.isdir(data)
 
 
-def read_source(
-    data, image_size, labels=None, images=None, targets=None, task=None, metadata=None,
-    group=None, text=None, masks=None, classes=None, ignore_class=None,
-    boxes=None, box_format=None, **arguments,
-):  # fmt: skip
+def kind_of(data, reading):
+    """What the examples of data are, as `ImageSplits.kind` says it.
+
+    Args:
+        data: the path of a folder or file, or an `ImageSplits`.
+        reading: the arguments of `read_source` that a user gave, a dict.
+    """
+    if isinstance(data, ImageSplits):
+        return data.kind
+    given = {name for name, value in reading.items() if value is not None}
+    if given & {"masks", "boxes"}:
+        return "images"
+    if "text" in given:
+        return "texts"
+    if "labels" in given or (is_table(data) and "images" in given):
+        return "images and rows" if "inputs" in given else "images"
+    if not is_table(data):
+        return _kind_of_folder(data)
+    kind = _kind_of_table(data)
+    return "images and rows" if kind == "images" and "inputs" in given else kind
+
+
+def _kind_of_table(file):
+    """A table names images, holds texts, or its rows are the examples."""
+    columns = column_names(file)
+    names = {name.lower() for name in columns}
+    if names & set(IMAGE_COLUMNS):
+        return "images"
+    if names & set(TEXT_COLUMNS):
+        return "texts"
+    name = cell(first_row(file), columns[0] if columns else None)
+    # The suffix of a file may be left out.
+    place = pathlib.Path(file).parent / glob.escape(name)
+    is_file = bool(name) and any(glob.glob(f"{place}{end}") for end in ("", ".*"))
+    return "images" if is_file or is_image(name) else "rows"
+
+
+def _kind_of_folder(data):
+    """What most files in the subfolders of a folder are; images where none is known."""
+    folders = [path for path in sorted(pathlib.Path(data).glob("*")) if path.is_dir()]
+    files = (file for folder in folders for file in _files_of_class(folder))
+    counts = collections.Counter(
+        _KINDS.get(file.suffix.lower(), "images" if is_image(file) else None)
+        for file in itertools.islice(files, _LOOKED_AT)
+    )
+    del counts[None]
+    # Of equal numbers images count.
+    return max(counts, key=lambda kind: (counts[kind], kind == "images"), default="images")
+
+
+def _files_of_class(folder):
+    return itertools.islice(
+        itertools.chain(folder.glob("*.*"), folder.glob("*/*.*")), _LOOKED_AT_OF_CLASS
+    )
+
+
+def _check_class_folders(data):
+    """Raises `ValueError` if a folder holds texts or sounds themselves, and no folder."""
+    inside = list(pathlib.Path(data).glob("*"))
+    suffixes = [path.suffix.lower() for path in inside]
+    found = collections.Counter(suffix for suffix in suffixes if suffix in _KINDS)
+    if found and not any(path.is_dir() or is_image(path) for path in inside):
+        listed = ", ".join(f"{number} {suffix} files" for suffix, number in found.items())
+        raise ValueError(
+            f"Found {listed} in '{data}', and no class folder: each class needs a subfolder "
+            f"with its files. Received: data={os.fspath(data)!r}"
+        )
+
+
+def read_source(data, image_size=None, kind=None, sounds=None, **arguments):
     """The `ImageSplits` of a folder or of a CSV file.
 
     Args:
         data: the path of the folder or file.
-        image_size: as in `image_folder`, as `arguments`.
-        labels: for a folder without class folders, the CSV file with the labels.
-        images: as in `image_table`, as the next two.
-        targets: the column or the columns of the CSV file with the targets.
-        task: what they are.
-        metadata: for class folders, a CSV file with a column `path` and a column with the
-            groups.
-        group: the name of that column; for a CSV file, of its own column with the groups.
-        text: the name of the column with the texts, if the data are texts.
-        masks: as in `mask_folder`, as the next two; None for images without masks.
-        classes: the names of the classes.
-        ignore_class: the label of pixels without a class.
-        boxes: the file or folder with boxes; None for images without boxes.
-        box_format: as in `data.boxes`.
-        **arguments: of `image_folder` and `image_table`.
+        image_size: as in `image_folder`.
+        kind: as in `kind_of`. Defaults to None: the data decide.
+        sounds: the arguments `seconds` and `sample_rate` of `audio_folder`. Defaults to None.
+        **arguments: those of `image_folder` and `image_table`, and those of a command:
+            `labels`, for a folder without class folders, the CSV file with the labels;
+            `images`, `targets`, `task`, `inputs` and `text`, columns of a CSV file and what
+            they hold;
+            `metadata`, for class folders a CSV file with a column `path`, and `group`, its
+            column, or that of the CSV file; `masks`, `classes` and `ignore_class` as in
+            `mask_folder`; `boxes`, the file or folder with boxes, and `box_format`.
     """
-    of_tables = {
-        "labels": labels, "images": images, "targets": targets, "task": task, "text": text,
-        "metadata": metadata,
-    }  # fmt: skip
-    of_masks = {"classes": classes, "ignore_class": ignore_class}
+    reading = {name: arguments.pop(name, None) for name in READING}
+    kind = kind or kind_of(data, reading)
+    if kind == "sounds":
+        arguments |= sounds or {}
+    readers = {"texts": _read_texts, "rows": _read_rows, "sounds": _read_sounds}
+    return readers.get(kind, _read_images)(data, image_size, _Reading(data, reading), arguments)
+
+
+# The arguments of a command that say what the data are.
+READING = (
+    "labels", "images", "targets", "task", "metadata", "group", "inputs", "text", "masks",
+    "classes", "ignore_class", "boxes", "box_format",
+)  # fmt: skip
+
+
+class _Reading:
+    """The arguments of a command about data, of which each reader takes some."""
+
+    def __init__(self, data, given):
+        self.data, self.given = data, given
+
+    def take(self, *names):
+        """The values of some arguments."""
+        return [self.given[name] for name in names]
+
+    def refuse_others(self, taken, what, why):
+        """Raises `ValueError` if other arguments than these are given."""
+        given = {
+            name: value
+            for name, value in self.given.items()
+            if value is not None and name not in taken
+        }
+        if given:
+            received = ", ".join(f"{name}={value!r}" for name, value in given.items())
+            raise ValueError(
+                f"{what} no {', '.join(f'`{name}`' for name in given)}: {why}. "
+                f"Received: {received}, data={os.fspath(self.data)!r}"
+            )
+
+    def groups(self):
+        """The groups of a folder, from the column of another file; None without one."""
+        metadata, group = self.take("metadata", "group")
+        if (metadata is None) is not (group is None):
+            raise ValueError(
+                "`metadata` (--metadata) names a file and `group` (--group) its column: give "
+                f"both or none. Received: metadata={metadata!r}, group={group!r}"
+            )
+        return group if metadata is None else read_groups(metadata, group, self.data)
+
+    def column(self, names=None):
+        """The column of the class: the target, or one of these names."""
+        (targets,) = self.take("targets")
+        found = [targets] if isinstance(targets, str) else list(targets or ())
+        if len(found) > 1:
+            raise ValueError(
+                "The class of a text or of a row stands in one column. "
+                f"Received: targets={found}"
+            )
+        if found or names is None:
+            return found[0] if found else None
+        columns = column_names(self.data)
+        known = [name for name in columns if name.lower() in names]
+        if len(known) != 1:
+            raise ValueError(
+                "Name the column with the class with `targets` (--targets COLUMN); the columns "
+                f"are {columns}. Received: data={os.fspath(self.data)!r}"
+            )
+        return known[0]
+
+
+def _read_images(data, image_size, reading, arguments):
+    masks, boxes, labels = reading.take("masks", "boxes", "labels")
     if masks is not None:
-        _refuse(of_tables, "Images with masks have", "mask files give the classes", data)
-        return mask_folder(data, masks, image_size, classes, ignore_class, **arguments)
+        of_masks = ("masks", "classes", "ignore_class", "box_format", "group")
+        reading.refuse_others(of_masks, "Images with masks have", "mask files give the classes")
+        classes, ignored = reading.take("classes", "ignore_class")
+        return mask_folder(data, masks, image_size, classes, ignored, **arguments)
     if boxes is not None:
-        _refuse(
-            {**of_tables, **of_masks},
-            "Images with boxes have",
-            "their file gives the classes",
-            data,
+        of_boxes = ("boxes", "box_format", "group")
+        reading.refuse_others(
+            of_boxes, "Images with boxes have", "their file gives the classes"
         )
         is_json = os.path.isfile(boxes)
+        (box_format,) = reading.take("box_format")
         return read_boxes(
             boxes, image_size, box_format or ("coco" if is_json else "voc"),
             data if is_json else None, **arguments,
         )  # fmt: skip
-    _refuse(
-        of_masks, "Images without masks have",
-        "name the folder of the masks (--masks)", data,
-    )  # fmt: skip
-    if is_of_texts(data, text):
-        task = None if task == "classes" else task
-        refused = {"labels": labels, "images": images, "task": task, "metadata": metadata}
-        return _read_texts(data, text, targets, group, refused, arguments)
+    without = {name for name in reading.given if name not in ("classes", "ignore_class")}
+    reading.refuse_others(
+        without, "Images without masks have", "name the folder of the masks (--masks)"
+    )
     if labels is not None and is_table(data):
         raise ValueError(
             "`labels` (--labels) is the CSV file about a folder of images: name the folder, or "
@@ -79,78 +217,66 @@ def read_source(
             f"labels={os.fspath(labels)!r}"
         )
     if labels is not None or is_table(data):
+        metadata, *columns = reading.take("metadata", "images", "targets", "group")
         if metadata is not None:
             raise ValueError(
                 "A CSV file has the groups in one of its own columns: leave `metadata` "
                 f"(--metadata) out. Received: metadata={os.fspath(metadata)!r}"
             )
+        task, inputs = reading.take("task", "inputs")
         return image_table(
-            data if labels is None else labels, image_size, images, targets, group, task=task,
-            directory=None if labels is None else data, **arguments,
+            data if labels is None else labels, image_size, *columns, task=task,
+            directory=None if labels is None else data, inputs=inputs, **arguments,
         )  # fmt: skip
-    given = {"images": images, "targets": targets, "task": task}
-    if any(given.values()):
+    of_tables = {name: reading.given[name] for name in ("images", "targets", "task", "inputs")}
+    _check_class_folders(data)
+    if any(of_tables.values()):
         raise ValueError(
-            "`images`, `targets` and `task` are about a CSV file (FILE.csv or --labels "
-            "FILE.csv); in a folder, the subfolders are the classes. Received: "
-            + ", ".join(f"{name}={value!r}" for name, value in given.items() if value)
+            f"{', '.join(f'`{name}`' for name in of_tables)} are about a CSV file (FILE.csv or "
+            "--labels FILE.csv); in a folder, the subfolders are the classes. Received: "
+            + ", ".join(f"{name}={value!r}" for name, value in of_tables.items() if value)
             + f", data={os.fspath(data)!r}"
         )
-    if (metadata is None) is not (group is None):
-        raise ValueError(
-            "`metadata` (--metadata) names a file and `group` (--group) its column: give both "
-            f"or none. Received: metadata={metadata!r}, group={group!r}"
-        )
-    groups = None if metadata is None else read_groups(metadata, group, data)
-    return image_folder(data, image_size, group=groups, **arguments)
+    return image_folder(data, image_size, group=reading.groups(), **arguments)
 
 
-def _refuse(arguments, what, why, data):
-    """Raises `ValueError` if arguments are given that have no meaning for the data."""
-    given = {name: value for name, value in arguments.items() if value is not None}
-    if given:
-        received = ", ".join(f"{name}={value!r}" for name, value in given.items())
-        raise ValueError(
-            f"{what} no {', '.join(f'`{name}`' for name in given)}: {why}. "
-            f"Received: {received}, data={os.fspath(data)!r}"
-        )
-
-
-def is_of_texts(data, text=None):
-    """Whether data are texts: a table with a column of texts, or a folder of `.txt` files.
-
-    Args:
-        data: the path of the folder or file.
-        text: the name of the column with the texts, if it is known.
-    """
-    if text is not None:
-        return True
-    if is_table(data):
-        columns = set(column_names(data))
-        return bool(columns & set(TEXT_COLUMNS)) and not columns & set(IMAGE_COLUMNS)
-    folders = [path for path in pathlib.Path(data).glob("*") if path.is_dir()]
-    return any(
-        next(folder.glob(pattern), None) is not None
-        for folder in folders
-        for pattern in ("*.txt", "*/*.txt")
+def _read_texts(data, image_size, reading, arguments):
+    shared = {name: arguments[name] for name in _SHARED if name in arguments}
+    if not is_table(data):
+        of_folders = ("metadata", "group")
+        reading.refuse_others(of_folders, "A folder of texts has", "subfolders are the classes")
+        return text_folder(data, reading.groups(), **shared)
+    if reading.given["task"] == "classes":
+        reading.given["task"] = None
+    of_tables = ("targets", "group", "text")
+    reading.refuse_others(
+        of_tables, "A CSV file of texts has", "it has the texts and their classes"
     )
+    text, group = reading.take("text", "group")
+    return text_table(data, text, reading.column(), group=group, **shared)
 
 
-def _read_texts(data, text, targets, group, refused, arguments):
-    given = [name for name, value in refused.items() if value is not None]
-    if isinstance(targets, (list, tuple)) and len(targets) > 1:
-        given.append("several targets")
-    if given:
-        raise ValueError(
-            f"Texts have no {', '.join(map(repr, given))}: a CSV file has the texts and their "
-            f"classes. Received: data={os.fspath(data)!r}"
-        )
-    names = ("batch_size", "validation_split", "seed", "shuffle", "fold")
+def _read_rows(data, image_size, reading, arguments):
+    reading.refuse_others(
+        ("targets", "group", "inputs", "task"),
+        "The rows of a CSV file have",
+        "its columns are what there is",
+    )
+    inputs, group, task, targets = reading.take("inputs", "group", "task", "targets")
+    targets = targets or reading.column(_CLASSES)
+    shared = {name: arguments[name] for name in _SHARED if name in arguments}
+    has_split = _SPLIT in column_names(data) and _SPLIT not in (inputs or ())
+    split = _SPLIT if has_split else None
+    return table(data, targets, inputs, split, group, task=task, **shared)
+
+
+def _read_sounds(data, image_size, reading, arguments):
+    reading.refuse_others(
+        ("metadata", "group"), "A folder of sounds has", "the subfolders are the classes"
+    )
+    names = (*_SHARED, "seconds", "sample_rate")
     shared = {name: arguments[name] for name in names if name in arguments}
-    if is_table(data):
-        (label,) = targets if isinstance(targets, (list, tuple)) else [targets]
-        return text_table(data, text, label, group=group, **shared)
-    return text_folder(data, **shared)
+    return audio_folder(data, group=reading.groups(), **shared)
 
 
 def division_of(splits, data, labels=None):
@@ -169,7 +295,7 @@ def division_of(splits, data, labels=None):
     return found
 
 
-def read_divided(data, image_size, settings, labels=None, **arguments):
+def read_divided(data, image_size, settings, kind, labels=None, **arguments):
     """The `ImageSplits` of data that were divided before, in the same way.
 
     Args:
@@ -177,7 +303,8 @@ def read_divided(data, image_size, settings, labels=None, **arguments):
         image_size: as in `image_folder`, as `arguments`.
         settings: those of a run with what `division_of` gave. They may come from elsewhere, so
             no file that they name is read.
-        labels: as in `read_source`.
+        kind: as in `read_source`, as `labels`.
+        labels: the CSV file about a folder.
         **arguments: of `image_folder` and `image_table`.
     """
     excluded, groups = settings.get("excluded"), settings.get("groups")
@@ -187,16 +314,34 @@ def read_divided(data, image_size, settings, labels=None, **arguments):
     if isinstance(fold, list) and len(fold) == 2 and all(type(one) is int for one in fold):
         arguments["fold"] = tuple(fold)
     if "masks" in arguments or "boxes" in arguments:
-        return read_source(data, image_size, **arguments)
-    text = settings.get("text")
-    if is_of_texts(data, text):
-        return read_source(
-            data, None, targets=settings.get("targets"), group=settings.get("group"), text=text,
-            **arguments,
-        )  # fmt: skip
+        return read_source(data, image_size, kind, **arguments)
     if labels is not None or is_table(data):
-        columns = {name: settings.get(name) for name in ("images", "targets", "task", "group")}
-        return read_source(data, image_size, labels, **columns, **arguments)
-    return image_folder(
-        data, image_size, group=groups if isinstance(groups, dict) else None, **arguments
+        group = settings.get("group")
+        columns = columns_of(settings, kind)
+        return read_source(data, image_size, kind, labels=labels, group=group, **columns,
+                           **arguments)  # fmt: skip
+    return _read_folder(
+        data, image_size, kind, groups if isinstance(groups, dict) else None, arguments
     )
+
+
+def columns_of(settings, kind):
+    """The columns of a CSV file that a run was trained on, arguments of `read_source`."""
+    names = {
+        "images": ("images", "targets", "task"),
+        "images and rows": ("images", "targets", "task", "columns"),
+        "texts": ("text", "targets"),
+        "rows": ("targets", "task", "columns"),
+    }.get(kind, ())
+    return {"inputs" if name == "columns" else name: settings.get(name) for name in names}
+
+
+def _read_folder(data, image_size, kind, groups, arguments):
+    """The `ImageSplits` of class folders, with groups by path."""
+    sounds = arguments.pop("sounds", None) or {}
+    if kind == "images":
+        return image_folder(data, image_size, group=groups, **arguments)
+    shared = {name: arguments[name] for name in _SHARED if name in arguments}
+    if kind == "texts":
+        return text_folder(data, groups, **shared)
+    return audio_folder(data, group=groups, **sounds, **shared)

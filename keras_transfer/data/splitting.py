@@ -32,6 +32,13 @@ def strata_of(labels, task):
     return [(one,) for one in np.searchsorted(bounds, numbers, side="right").tolist()]
 
 
+def rarest_strata(labels, task):
+    """One stratum for each image; of several the rarest counts."""
+    strata = strata_of(labels, task)
+    sizes = collections.Counter(one for found in strata for one in found)
+    return [min(found, key=lambda one: (sizes[one], one)) for found in strata]
+
+
 def stratified_split(strata, units, fraction, seed):
     """Sets aside `fraction` of each stratum, at least one unit and never all of them.
 

@@ -3,24 +3,22 @@
 import collections.abc
 import os
 
-import numpy as np
-import tensorflow as tf
-
+from keras_transfer.data.columns import arrays_of, cell_of, kinds_of
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.metadata import cell, csv_rows
-from keras_transfer.data.row_splits import Row, RowOptions
-from keras_transfer.data.text_tables import label_of, split_named
-
-_MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
+from keras_transfer.data.row_splits import Row, RowOptions, RowTask
+from keras_transfer.data.targets import read_targets
+from keras_transfer.data.text_tables import split_named
 
 
 def table(
     file: str | os.PathLike,
-    label: str,
-    columns: collections.abc.Sequence[str] | None = None,
+    label: str | collections.abc.Sequence[str],
+    columns: collections.abc.Sequence[str] | collections.abc.Mapping[str, str] | None = None,
     split: str | None = None,
     group: str | None = None,
     *,
+    task: str | None = "classes",
     header: collections.abc.Sequence[str] | None = None,
     keep: collections.abc.Callable[[dict], bool] | None = None,
     batch_size: int = 32,
@@ -29,7 +27,7 @@ def table(
     shuffle: bool = True,
     fold: tuple[int, int] | None = None,
 ) -> ImageSplits:
-    """Reads the rows of a CSV file, each with its class.
+    """Reads the rows of a CSV file, each with its class, its labels or its numbers.
 
     A column whose cells are all numbers, or missing, is a column of numbers: float32 of shape
     `(batch, 1)`, with NaN for a missing one. Any other is a column of categories: strings of
@@ -39,11 +37,14 @@ def table(
 
     Args:
         file: the CSV file in UTF-8 with commas, semicolons or tabs, also compressed (`.gz`).
-        label: the name of the column with the classes.
-        columns: the names of the columns to use. Defaults to None: all others.
+        label: the name of the column with the classes; of labels or numbers also several.
+        columns: the names of the columns to use; or a dict of name to "numbers" or
+            "categories", where the cells should not decide. Defaults to None: all others.
         split: the name of the column with the split of each row: train, validation or test.
             Defaults to None: all rows are for training.
         group: the name of a column: all rows of a group are on one side of the split.
+        task: "classes" (the default), "labels" or "numbers"; None: the cells decide, as in
+            `image_table`.
         header: the names of the columns of a file that has no header. Defaults to None.
         keep: a function from a row, a dict of name to text, to whether it is used. Defaults to
             None, all rows.
@@ -72,6 +73,7 @@ def table(
     options = RowOptions(received, batch_size, validation_split, seed, shuffle, fold)
     named = {"label": label, "split": split, "group": group}
     named = {argument: name for argument, name in named.items() if name}
+    targets = [label] if isinstance(label, str) else list(label)
     rows = csv_rows(file, named, header)
     numbered = [
         (number, row)
@@ -80,50 +82,24 @@ def table(
     ]
     if not numbered:
         raise ValueError(f"'{file}' has no row to use. Received: {received}")
-    columns = tuple(columns or (name for name in rows[0] if name not in named.values()))
-    unknown = [name for name in columns if name not in rows[0]]
-    if unknown:
-        raise ValueError(
-            f"'{file}' has no columns {unknown}; its columns are {list(rows[0])}. "
-            f"Received: columns={list(columns)}"
-        )
+    columns = columns or [name for name in rows[0] if name not in (*targets, split, group)]
+    kinds = kinds_of([row for _, row in numbered], columns, file)
+    cells = [[cell(row, name) for name in targets] for _, row in numbered]
+    read = read_targets(cells, targets, task, file)
     found = [
         Row(
-            tuple(_cell(row, name) for name in columns),
-            label_of(row, label, f"Row {number} of '{file}'"),
+            tuple(cell_of(row, name) for name in kinds),
+            target,
             "train" if split is None else split_named(row, split, f"Row {number} of '{file}'"),
-            _cell(row, group) or None,
+            cell_of(row, group) or None,
             f"{os.path.basename(file)}:{number}",
         )
-        for number, row in numbered
+        for (number, row), target in zip(numbered, read.rows, strict=True)
     ]
-    kinds = [
-        _are_numbers([row.content[place] for row in found]) for place in range(len(columns))
-    ]
-
-    def tensors(contents):
-        cells = list(zip(*contents, strict=True))
-        return {
-            name: tf.constant([[_number(cell)] if is_number else [cell] for cell in column])
-            for name, is_number, column in zip(columns, kinds, cells, strict=True)
-        }
-
-    return options.splits(found, tensors, "row")
-
-
-def _cell(row, column):
-    text = cell(row, column)
-    return "" if text.lower() in _MISSING else text
-
-
-def _are_numbers(cells):
-    """Whether all cells of a column that are not missing are numbers."""
-    given = [cell for cell in cells if cell]
-    return bool(given) and all(np.isfinite(_number(cell, np.inf)) for cell in given)
-
-
-def _number(cell, otherwise=np.nan):
-    try:
-        return float(cell)
-    except ValueError:
-        return otherwise
+    return options.splits(
+        found,
+        lambda cells: arrays_of(cells, kinds),
+        "row",
+        read.messages,
+        task=RowTask(read.task, read.names),
+    )

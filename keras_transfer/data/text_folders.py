@@ -63,7 +63,8 @@ def text_folder(
         [
             Row(_read(path), name, split, one, os.path.relpath(path, directory))
             for (split, name, path), one in zip(files, groups, strict=True)
-        ]
+        ],
+        directory=directory,
     )
 
 

@@ -2,7 +2,6 @@
 
 import abc
 import collections
-import functools
 import importlib.util
 import pathlib
 import tempfile
@@ -13,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.backbones.inference_function import constant_function, input_specs
+from keras_transfer.backbones.openvino_network import OpenVINONetwork, openvino_core
 
 # Small requests stay in the cores' caches, and several of them keep all cores busy: on two
 # cores, requests of 8 images were the fastest of 1, 8, 16 and 32 with every performance hint.
@@ -129,6 +129,8 @@ class OpenVINOEngine(Engine):
 
     def supports(self, stem: keras.Model) -> bool:
         (first, *others) = stem.inputs
+        if any(isinstance(layer, OpenVINONetwork) for layer in stem.layers):
+            return False  # it runs in OpenVINO by itself
         return not others and len(stem.outputs) == 1 and "float" in first.dtype
 
     def compile(self, stem: keras.Model) -> Run:
@@ -139,7 +141,7 @@ class OpenVINOEngine(Engine):
                 "`input_shape=(height, width, channels)`, or use `engine='tensorflow'`. "
                 f"Received: a network with input shape {shape}"
             )
-        core = _openvino_core()
+        core = openvino_core()
         # `openvino.convert_model` reads a graph node by node in Python and takes ten times as
         # long as OpenVINO's own reader of frozen graphs.
         with tempfile.TemporaryDirectory() as folder:
@@ -277,16 +279,3 @@ def get_engine(engine: str | Engine = "auto") -> Engine:
             f"Received: engine={engine!r}"
         )
     return _ENGINES[engine]()
-
-
-@functools.cache
-def _openvino_core():
-    """OpenVINO, which stays loaded.
-
-    It gives the thread that loads it a stack for signals, and frees it with the last object
-    that uses it. If another thread drops that object, the next signal (Ctrl-C, SIGTERM) finds
-    no stack, and the process ends with a segmentation fault.
-    """
-    import openvino
-
-    return openvino.Core()

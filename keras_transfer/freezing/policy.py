@@ -60,6 +60,9 @@ class FreezePolicy(abc.ABC):
         """
         backbone = getattr(backbone, "backbone", backbone)
         trainable = set(self.trainable_layers(backbone))
+        for layer in backbone.layers:
+            if layer.name in trainable and hasattr(layer, "cannot_train"):
+                raise ValueError(f"{layer.cannot_train} Received: {type(self).__name__}")
         affine: set[int] = set()
         backbone.trainable = True
         for layer in backbone.layers:

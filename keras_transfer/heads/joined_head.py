@@ -1,9 +1,11 @@
 """A head for a picture, or a text, with further inputs beside it."""
 
+import json
 from collections.abc import Sequence
 
 import keras
 
+from keras_transfer.backbones import graph
 from keras_transfer.heads.head import Head
 from keras_transfer.heads.pooling import pool
 
@@ -21,14 +23,16 @@ class JoinedHead(Head):
 
     Args:
         inputs: the further inputs, each made with `keras.Input` and a name: numbers of shape
-            `(batch, columns)`.
+            `(batch, columns)`. Or the preprocessing of a table, such as
+            `Backbone.from_table(splits.columns["train"], hidden_units=())`: each column is then
+            an input, numbers or texts, and its statistics are part of the model.
         head: the head for the joined parts, such as `SoftmaxHead(3)`.
         units: number of units of each part. Defaults to 64.
         pooling: of the features, as in `DenseHead`. Defaults to "avg".
 
     Raises:
-        ValueError: if `inputs` is empty, an input is not a row of numbers, or `head` is not a
-            head for the last features.
+        ValueError: if `inputs` is empty, an input is not a row of numbers, a network has
+            weights to learn, or `head` is not a head for the last features.
 
     Example:
         >>> row = keras.Input((5,), name="row")
@@ -42,12 +46,14 @@ class JoinedHead(Head):
 
     def __init__(
         self,
-        inputs: Sequence[keras.KerasTensor],
+        inputs: Sequence[keras.KerasTensor] | keras.Model,
         head: Head,
         units: int = 64,
         pooling: str = "avg",
     ):
-        self.inputs = [_as_input(one) for one in inputs]
+        self.network = _as_preprocessing(inputs) if isinstance(inputs, keras.Model) else None
+        rows = self.network.inputs if self.network else [_as_input(one) for one in inputs]
+        self.inputs = [*rows]
         if not self.inputs:
             raise ValueError("`inputs` must hold an input. Received: inputs=[]")
         if not isinstance(head, Head) or head.takes_stages or head.inputs:
@@ -59,8 +65,10 @@ class JoinedHead(Head):
 
     def __call__(self, features, name="head", output_name=None):
         features, *rows = features
-        parts = [pool(features, self.pooling, f"{name}_pooling"), *rows]
         names = ["features", *(one.name for one in self.inputs)]
+        if self.network:
+            rows, names = [graph.flat_copy(self.network, rows)[0]], ["features", "row"]
+        parts = [pool(features, self.pooling, f"{name}_pooling"), *rows]
         joined = [
             self._part(part, f"{name}_{which}")
             for part, which in zip(parts, names, strict=True)
@@ -102,11 +110,15 @@ class JoinedHead(Head):
 
     def get_config(self):
         """The arguments of the head."""
+        inputs = [
+            {"name": one.name, "shape": list(one.shape[1:]), "dtype": one.dtype}
+            for one in self.inputs
+        ]
+        if self.network:
+            # As JSON gives it back: with lists in the place of tuples.
+            inputs = json.loads(json.dumps(keras.saving.serialize_keras_object(self.network)))
         return {
-            "inputs": [
-                {"name": one.name, "shape": list(one.shape[1:]), "dtype": one.dtype}
-                for one in self.inputs
-            ],
+            "inputs": inputs,
             "head": keras.saving.serialize_keras_object(self.head),
             "units": self.units,
             "pooling": self.pooling,
@@ -115,8 +127,23 @@ class JoinedHead(Head):
     @classmethod
     def from_config(cls, config):
         head = keras.saving.deserialize_keras_object(config["head"])
-        inputs = [keras.Input(**each) for each in config["inputs"]]
+        inputs = config["inputs"]
+        if isinstance(inputs, dict):
+            inputs = keras.saving.deserialize_keras_object(inputs)
+        else:
+            inputs = [keras.Input(**each) for each in inputs]
         return cls(**{**config, "inputs": inputs, "head": head})
+
+
+def _as_preprocessing(network):
+    learned = [one.name for one in network.layers if graph.is_learned(one)]
+    if learned:
+        raise ValueError(
+            "A network of the row has no weights to learn: make it with "
+            "`Backbone.from_table(columns, hidden_units=())`. "
+            f"Received: a network that learns {learned}"
+        )
+    return network
 
 
 def _as_input(given):

@@ -41,6 +41,8 @@ _HARMFUL = 0.08
 _LAST_STAGES = 2
 
 _HEAD_STEPS, _HEAD_EPOCHS, _HEAD_RATE = 2000, (5, 20), 1e-3
+# Of a head with layers of its own for what goes in beside the features.
+_JOINED_EPOCHS = (5, 60)
 _TUNING_STEPS, _TUNING_EPOCHS = 500, (6, 8)
 # In a few steps at the full rate, Adam harms the pretrained weights more than it improves them;
 # in very few steps this holds for all stages but the last.
@@ -242,6 +244,21 @@ def phases_of(strategy, stages, num_stages, num_images, batch_size=32, epochs=No
     if strategy == "train the head":
         return [head]
     return [head, tuning_phase(stages, num_stages, num_images, batch_size, epochs, views)]
+
+
+def frozen_plan(num_images, batch_size=32):
+    """The plan for a network that cannot train."""
+    reason = "The network runs in OpenVINO and cannot train: the head alone is trained."
+    return Plan([head_phase(num_images, batch_size)], [reason])
+
+
+def with_joined_head(plan, num_images, batch_size=32):
+    """The plan with a longer training of the head: it joins the features with other inputs."""
+    first, *rest = plan.phases
+    if not isinstance(first.freeze_policy, FreezeAll) or first.solver == "exact":
+        return plan
+    epochs = epochs_of(_HEAD_STEPS, num_images, batch_size, *_JOINED_EPOCHS)
+    return dataclasses.replace(plan, phases=[dataclasses.replace(first, epochs=epochs), *rest])
 
 
 def head_phase(num_images, batch_size=32):

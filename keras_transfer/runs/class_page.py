@@ -10,7 +10,6 @@ from keras_transfer.runs.gallery_section import Gallery
 from keras_transfer.runs.recorded_findings import probe_accuracy
 from keras_transfer.runs.trust_section import trust
 from keras_transfer.runs.verdict import too_few
-from keras_transfer.runs.worst_texts import worst_texts
 
 # Rows of the table of classes that are not folded, and confusions in a list.
 _MOST_OPEN, _MOST_CONFUSIONS = 15, 12
@@ -37,9 +36,7 @@ def verdict(run, measured):
 def sections(run, images):
     """The classes, the images and the calibration."""
     gallery = Gallery(run, images)
-    if run.is_of_texts:
-        return [_classes(run, gallery), worst_texts(run), trust(run)]
-    return [_classes(run, gallery), gallery.section(), trust(run)]
+    return [_classes(run, gallery), run.kind.mistakes(run, gallery), trust(run)]
 
 
 def _largest_share(measured):

@@ -26,7 +26,7 @@ class ClassTask(Task):
     nouns = ("class", "classes")
     outputs = "probabilities"
     quality = "the accuracy is"
-    is_audited = True
+    is_audited = is_folded = True
     best_epoch = "highest validation accuracy"
     kept_epoch = (
         "The kept epoch is the latest one whose validation accuracy is within one standard "
@@ -52,6 +52,9 @@ class ClassTask(Task):
 
     def measure(self, outputs, labels, names, model, chosen):
         return measure(outputs, labels, names)
+
+    def headlines(self, measured):
+        return {"accuracy": (measured["accuracy"], measured["accuracy_interval"])}
 
     def figures(self, measured, predictions, names):
         return {"confusion_matrix.png": confusion_figure(measured["confusion"], names)}
@@ -99,7 +102,7 @@ class ClassTask(Task):
 
     def use(self, run):
         return (
-            "Classification of images like those of the training into "
-            f"{self.counted(run.class_names)}. The model assigns one class to every image, "
-            "also to one that shows none or several of them."
+            f"Classification of {run.things} like those of the training into "
+            f"{self.counted(run.class_names)}. The model assigns one class to every "
+            f"{run.kind.thing}, also to one of none or several of them."
         )

@@ -15,6 +15,7 @@ DESCRIPTION = {
     "exclude?": Maybe(str), "class_hierarchy?": dict, "fold?": Maybe((COUNT, COUNT)),
     "masks?": Maybe(str), "boxes?": Maybe(str), "box_format?": Maybe(str),
     "classes?": Maybe(str), "ignore_class?": Maybe(COUNT), "ignored?": Maybe(COUNT),
+    "kind?": str, "columns?": Each(str),
 }  # fmt: skip
 _RATE = {
     "images": COUNT, "recall": Maybe(SHARE), "precision": Maybe(SHARE),
@@ -90,6 +91,7 @@ _DOMAINS = {
 COURSE = {
     "stages?": [_STAGE], "seconds?": [(str, SECONDS)], "temperature?": Maybe(FINITE),
     "temperatures?": [FINITE], "provenance?": _PROVENANCE, "domains?": _DOMAINS,
+    "references?": {"accuracies": Each(SHARE), "num_images": COUNT, "conclusion": str},
 }  # fmt: skip
 
 

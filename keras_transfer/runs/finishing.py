@@ -5,16 +5,14 @@ import os
 import time
 import warnings
 
-import tensorflow as tf
-
 from keras_transfer import _progress, serving
 from keras_transfer._figures import save_figure
 from keras_transfer._text import reason_of
 from keras_transfer.calibration.temperature_scaling import apply_temperature
-from keras_transfer.data.decoding import decode_image
 from keras_transfer.features import NoRoomError
 from keras_transfer.models.head_outputs import before_activation
-from keras_transfer.runs.folder import Predictions
+from keras_transfer.runs.kinds import kind_named
+from keras_transfer.runs.predictions import Predictions
 from keras_transfer.runs.provenance import provenance_of
 from keras_transfer.runs.run import Run
 from keras_transfer.runs.run_course import best_epoch, course_of
@@ -22,11 +20,12 @@ from keras_transfer.runs.run_figures import learning_curves
 from keras_transfer.runs.tasks import task_of
 from keras_transfer.training.phase_data import has_frozen_work
 
-_EXPORT_CANDIDATES, _EXPORT_EXAMPLES = 12, 4
+_EXPORT_EXAMPLES = 4
 
 
-def finish(folder, model, history, splits, cache, before, clock, started, domains):
+def finish(folder, model, history, splits, cache, before, clock, started, domains, choice):
     """Calibrates, measures and exports a model, and returns its `Run`; None for a worker."""
+    kind = kind_named(splits.kind)
     if not folder.writes:
         return None
     trained = time.monotonic()
@@ -48,6 +47,10 @@ def finish(folder, model, history, splits, cache, before, clock, started, domain
     found = domains.measure(before, model, splits, cache)
     if found:
         course["domains"] = found
+    own = metrics.get("validation")
+    references = kind.references(before, model.heads, splits, own, cache, choice)
+    if references is not None:
+        course["references"] = references.to_json()
     folder.write_course({**course, **calibration, "provenance": provenance})
     metrics["seconds"] = round(ended - started, 1)
     folder.finish(metrics)
@@ -119,16 +122,12 @@ def _evaluate_and_export(folder, model, history, splits, cache):
     for one in predictions[-1:]:  # of the test set, if there is one
         for name, figure in task.figures(metrics[one.split], one, names).items():
             save_figure(figure, folder.path / name)
-    serving.export(model, folder.serving, examples=_examples(model, splits))
+    examples = kind_named(splits.kind).export_examples(model, splits, _EXPORT_EXAMPLES)
+    if model.backbone.can_train:
+        serving.export(model, folder.serving, examples=examples)
+    else:
+        warnings.warn("OpenVINO runs the network: nothing was exported.", stacklevel=2)
     return metrics
-
-
-def _examples(model, splits):
-    """A few inputs, if possible not from training, for the comparison of the export."""
-    for split in ("test", "validation", "train"):
-        if splits.texts.get(split):
-            return {model.inputs[0].name: splits.texts[split][:_EXPORT_EXAMPLES]}
-    return _readable_by_server(splits)
 
 
 def _predict(task, model, splits, cache):
@@ -157,19 +156,3 @@ def _named(temperature):
     """The temperature of a model, or those of its labels, as JSON files name them."""
     is_several = isinstance(temperature, list)
     return {"temperatures" if is_several else "temperature": temperature}
-
-
-def _readable_by_server(splits):
-    """A few images, if possible not from training, that TensorFlow can decode."""
-    found = (splits.paths.get(split) for split in ("test", "validation", "train"))
-    paths = next(filter(None, found), ())
-    spread = paths[:: max(1, len(paths) // _EXPORT_CANDIDATES)]
-    return [path for path in spread if _is_readable_by_server(path)][:_EXPORT_EXAMPLES] or None
-
-
-def _is_readable_by_server(path):
-    try:
-        decode_image(tf.io.read_file(os.fsencode(path)))
-    except tf.errors.InvalidArgumentError:  # WebP, or a BMP with a palette
-        return False
-    return True

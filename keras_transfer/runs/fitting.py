@@ -1,8 +1,6 @@
 """The main job: from a folder of images to a calibrated, measured and exported model."""
 
-import contextlib
 import json
-import math
 import os
 import pathlib
 import re
@@ -13,20 +11,15 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from keras_transfer import _progress, distribution, models
-from keras_transfer._applications import APPLICATIONS, find_application
+from keras_transfer import distribution
 from keras_transfer._figures import save_figure
 from keras_transfer._preemption import Preemption
 from keras_transfer._text import tell_unreadable
 from keras_transfer.backbones import Backbone
-from keras_transfer.backbones.presets import fitting_length
 from keras_transfer.data import augmentation as augmentations
-from keras_transfer.data.decoding import check_image_size
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.mask_folders import place_of_masks
 from keras_transfer.data.sheet import show as show_images
-from keras_transfer.data.sources import division_of, is_of_texts, read_source
-from keras_transfer.distribution.precision import mixed_precision_policy
+from keras_transfer.data.sources import kind_of, read_source
 from keras_transfer.distribution.workers import has_workers, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.plans import Plan, recommend
@@ -35,10 +28,23 @@ from keras_transfer.plans.domain_plan import with_objectives
 from keras_transfer.relations import Hierarchy
 from keras_transfer.relations.hierarchies import read_hierarchy
 from keras_transfer.runs.finishing import finish, finished_run
-from keras_transfer.runs.folder import RunFolder, check_output
+from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.kinds import kind_named
+from keras_transfer.runs.networks import NetworkChoice, dtype_policy
 from keras_transfer.runs.other_domains import OtherDomains, read_domains
+from keras_transfer.runs.output_folder import check_output
 from keras_transfer.runs.run import Run
 from keras_transfer.runs.run_course import PhaseClock
+from keras_transfer.runs.run_settings import (
+    absolute,
+    check_asked,
+    check_plan,
+    checked_changes,
+    description_of,
+    setting_of_hierarchy,
+    settings_of_data,
+    settings_of_network,
+)
 from keras_transfer.runs.tasks import task_of
 from keras_transfer.training.fine_tuning import as_cache, as_plan, fine_tune_in
 
@@ -74,8 +80,10 @@ def fit(
     ignore_class: int | None = None,
     boxes: str | os.PathLike | None = None,
     box_format: str | None = None,
+    inputs: Sequence[str] | dict | None = None,
     text: str | None = None,
     sequence_length: int | None = None,
+    vectors: str | os.PathLike | None = None,
     fold: tuple[int, int] | None = None,
     plan: Plan | str | os.PathLike | None = None,
     time_budget: float | None = None,
@@ -94,10 +102,12 @@ def fit(
     show: bool = False,
     verbose: int | None = None,
 ) -> Run | None:
-    """Trains a model on images, and writes everything about it into a folder.
+    """Trains a model on images, texts, a table or sounds, and writes all about it in a folder.
 
     Images have one class each, several labels, numbers, a mask or boxes: the model gets a
-    `SoftmaxHead`, a `SigmoidHead`, a `DenseHead`, a `SegmentationHead` or a `CenterHead`. `fit`
+    `SoftmaxHead`, a `SigmoidHead`, a `DenseHead`, a `SegmentationHead` or a `CenterHead`. With
+    `inputs`, columns of a CSV file go in beside each image. Texts, rows and sounds have one
+    class each. `fit`
     does what `keras-transfer fit` does: it reads and checks the images, trains by a plan
     (`training.fine_tune`), calibrates probabilities by temperature scaling on the validation
     set, measures the model on the validation and the test set, exports it for TensorFlow
@@ -107,9 +117,13 @@ def fit(
         data: a folder with a subfolder of images for each class, or with the folders `train`,
             `validation` and `test`; or a CSV file, see `targets`; or a folder of images, see
             `labels`; or an `ImageSplits`, such as `data.from_tfds` returns, which holds
-            `image_size` and `batch_size`.
+            `image_size` and `batch_size`. A folder may hold `.txt` files or sounds instead. A
+            CSV file without a column of images or of texts is a table: its rows are the
+            examples.
         backbone: the name of a network in `keras.applications`, or a `Backbone`, which holds
-            `image_size`, `weights` and `alpha`. Defaults to "MobileNetV2".
+            `image_size`, `weights` and `alpha`; or the folder of an earlier run, or a `.keras`
+            file. For texts a preset or a directory, for sounds an `.onnx` file; a table needs
+            none. Defaults to "MobileNetV2".
         output: the run folder, new or of the same run. Defaults to "run".
         image_size: height and width in pixels, or `(height, width)`. Defaults to None, those of
             the network.
@@ -126,7 +140,8 @@ def fit(
         images: as in `data.image_table`, for a CSV file; as the next two.
         targets: the column or the columns with the class, the labels or the numbers.
         task: "classes", "labels" or "numbers"; by default the cells decide.
-        metadata: for class folders, a CSV file with a column `path` and a column of groups.
+        metadata: for class folders, of any kind of files, a CSV file with a column `path` and
+            a column of groups.
         group: the name of that column, or of one in the CSV file with the labels. All images of
             a group, for example a patient, are on one side of the split. Defaults to None.
         exclude: the `audit.json` of an audit, whose label errors and copies are left out.
@@ -142,9 +157,13 @@ def fit(
             or the folder itself for the formats of VOC and YOLO. Defaults to None.
         box_format: "voc", "coco" or "yolo", see `data.boxes`. Defaults to None: "coco" for a
             file, "voc" for a folder.
+        inputs: the columns that go in beside the images, as in `data.image_table`; of a table,
+            those that go in. Defaults to None: none beside images, all of a table.
         text: the column of a CSV file with the texts. Defaults to None: "text" or "sentence".
         sequence_length: of a text, in tokens. Defaults to None: that of the longest 1% of the
             training texts, at most 256.
+        vectors: for texts, a file of word vectors in the place of a network, as in
+            `backbones.read_vectors`. Defaults to None.
         fold: `(index, number)`: the images of one fold become the test set, see
             `cross_validate`. Defaults to None.
         plan: a `Plan`; the path of a `plan.json` or a `recommend.json`; "auto", which measures
@@ -199,60 +218,41 @@ def fit(
     if isinstance(plan, str) and plan != "auto":
         plan = pathlib.Path(plan)  # whatever its ending
     plan = as_plan(plan, time_budget)
-    changes = _checked_changes(unfreeze, epochs, learning_rate, time_budget)
-    # A folder of VOC or YOLO holds text files, too.
-    of_texts = masks is None and boxes is None and _is_of_texts(data, text)
-    named = backbone.name if isinstance(backbone, Backbone) else os.fspath(backbone)
-    is_preset = not isinstance(backbone, Backbone) and named not in APPLICATIONS
-    if is_preset and not of_texts:
-        with placement.scope(), _dtype_policy(precision, placement):
-            backbone = build_preset(named)
-    if is_preset or isinstance(backbone, Backbone):
-        weights = alpha = None
-    size, channels = _image_shape(data, backbone, image_size) if not of_texts else (None, None)
-    augmentation = None if of_texts else augmentation
+    changes = checked_changes(unfreeze, epochs, learning_rate, time_budget)
+    reading = {
+        "labels": labels, "images": images, "targets": targets, "task": task,
+        "metadata": metadata, "group": group, "inputs": inputs, "text": text, "masks": masks,
+        "classes": classes, "ignore_class": ignore_class, "boxes": boxes,
+        "box_format": box_format,
+    }  # fmt: skip
+    kind = kind_named(kind_of(data, reading))
+    choice = NetworkChoice(backbone, weights, alpha, vectors, sequence_length)
+    choice = kind.named(choice)
+    check_asked(kind, data, reading, choice, plan, target, keep)
+    with placement.scope(), dtype_policy(precision, placement):
+        ready = kind.ready_network(choice)
+    if ready is not None:
+        kind.check_network(ready)
+    size, channels = kind.image_shape(data, choice, ready, image_size)
+    augmentation = augmentation if kind.is_augmented else None
     if batch_size is None:
         batch_size = 32 if masks is None and boxes is None else 8
     settings = {
-        "backbone": named,
-        "alpha": alpha,
-        "weights": "of the preset" if is_preset else weights and str(weights),
-        "truncate_at": truncate_at,
-        "image_size": size and list(size),
-        "channels": channels,
-        "data": None if isinstance(data, ImageSplits) else os.path.abspath(data),
-        "labels": None if labels is None else os.path.abspath(labels),
-        "images": images,
-        "targets": [targets] if isinstance(targets, str) else targets and list(targets),
-        "given_task": task,
-        "metadata": None if metadata is None else os.path.abspath(metadata),
-        "group": group,
-        "exclude": None if exclude is None else os.path.abspath(exclude),
-        "hierarchy": _setting_of(hierarchy),
-        "value_range": value_range,
-        "masks": None if masks is None else place_of_masks(data, masks),
-        "classes": classes and str(classes),
-        "ignore_class": ignore_class,
-        "boxes": None if boxes is None else os.path.abspath(boxes),
-        "box_format": box_format,
-        "text": text,
-        "sequence_length": sequence_length,
-        "fold": fold and list(fold),
-        "augmentation": augmentation or "none",
-        "batch_size": batch_size,
-        "precision": precision,
-        "balance": balance,
+        **settings_of_network(choice), "truncate_at": truncate_at,
+        "image_size": size and list(size), "channels": channels, "kind": kind.name,
+        **settings_of_data(data, reading), "value_range": value_range,
+        "exclude": absolute(exclude), "hierarchy": setting_of_hierarchy(hierarchy),
+        "fold": fold and list(fold), "augmentation": augmentation or "none",
+        "batch_size": batch_size, "precision": precision, "balance": balance,
         # As JSON gives it back.
         "plan": json.loads(json.dumps(plan.to_json())) if isinstance(plan, Plan) else plan,
-        "time_budget": time_budget,
-        "changes": changes,
-        "seed": seed,
+        "time_budget": time_budget, "changes": changes, "seed": seed,
         **{
-            name: os.path.abspath(folder)
-            for name, folder in {"target": target, "keep": keep}.items()
-            if folder is not None
+            name: absolute(place)
+            for name, place in {"target": target, "keep": keep}.items()
+            if place is not None
         },
-    }
+    }  # fmt: skip
     if folder.lacks_page(settings):  # it was killed there
         return finished_run(folder)
     folder.check_free(settings)
@@ -261,45 +261,46 @@ def fit(
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     splits = data if isinstance(data, ImageSplits) else read_source(
-        data, size, labels, images, targets, task, metadata, group, text, masks, classes,
-        ignore_class, boxes, box_format, batch_size=batch_size, seed=seed,
-        on_unreadable=on_unreadable, exclude=exclude, value_range=value_range, fold=fold,
-        color_mode="grayscale" if channels == 1 else "rgb",
+        data, size, kind.name, **{**reading, **kind.reading(ready, channels)}, seed=seed,
+        batch_size=batch_size, on_unreadable=on_unreadable, exclude=exclude,
+        value_range=value_range, fold=fold,
     )  # fmt: skip
     for what, is_asked in (
         ("A plan that probes choose (--plan auto)", plan == "auto"),
         ("A weight for each class (--balance)", balance),
-        ("Cross-validation (--folds)", fold is not None),
         ("A hierarchy of classes (--hierarchy)", hierarchy is not None),
     ):
         if is_asked:
             splits.check_classes(what)
-    kinds = None if hierarchy is None else read_hierarchy(hierarchy, (*splits.class_names,))
+    tree = None if hierarchy is None else read_hierarchy(hierarchy, (*splits.class_names,))
     predicted = task_of(splits.task)
-    if not isinstance(backbone, Backbone):
-        with placement.scope(), _dtype_policy(precision, placement):
-            backbone = (
-                build_preset(named, splits.texts["train"], sequence_length) if of_texts
-                else build_backbone(backbone, (*(size or ()), channels), weights, alpha)
-            )  # fmt: skip
-    _check_inputs(backbone, splits)
+    if fold is not None and not predicted.is_folded:
+        raise ValueError(
+            "Cross-validation (--folds) is for classes, labels and numbers: leave it out. "
+            f"Received: images with {splits.task}"
+        )
+    with placement.scope(), dtype_policy(precision, placement):
+        network = ready or kind.network(choice, splits, (*(size or ()), channels))
+    kind.check_network(network)
     feature_cache = as_cache(cache)
     domains = _domains(target, keep, splits, size, channels, batch_size, {
         "seed": seed, "on_unreadable": on_unreadable, "value_range": value_range,
     })  # fmt: skip
     if plan == "auto":
-        found = _auto_plan(folder, settings, splits, backbone, feature_cache, changes)
+        found = _auto_plan(folder, settings, splits, network, feature_cache, changes)
         plan = with_objectives(found, target is not None, keep is not None)
         changes = {}
+    elif plan is None and time_budget is None:
+        plan = kind.plan(choice, splits, batch_size)
     if isinstance(plan, Plan):
         truncate_at = truncate_at or plan.truncate_at
-    with placement.scope(), _dtype_policy(precision, placement):
-        head = predicted.head(splits, _DROPOUT)
-        model = models.TransferModel(backbone, head, truncate_at=truncate_at)
+    with placement.scope(), dtype_policy(precision, placement):
+        head = kind.head(predicted, splits, _DROPOUT, choice)
+        model = kind.model(network, head, truncate_at, choice, splits)
         model.class_names = splits.class_names
         if jit_compile != "auto":
             model.compile(jit_compile=jit_compile)
-    _check_plan(plan, model, feature_cache)
+    check_plan(plan, model, feature_cache)
     check_unfreeze(changes.get("unfreeze"), len(model.backbone.stages))
     if feature_cache is not None:
         feature_cache.folder.make()
@@ -316,14 +317,13 @@ def fit(
         folder.agree("classes", {"class names": list(splits.class_names)})
         if folder.writes:
             # Before the training, so that the model of an interrupted run can be used.
-            folder.describe({**settings, **_description(splits, data, labels, kinds)})
+            folder.describe({**settings, **description_of(splits, data, labels, tree)})
         if verbose:
             counts = ", ".join(f"{count} {name}" for name, count in splits.num_images.items())
-            what = "texts" if of_texts else "images"
-            print(f"{predicted.counted(splits.class_names)}; {what}: {counts}.")
+            print(f"{predicted.counted(splits.class_names)}; {kind.things}: {counts}.")
         train = augmented(splits.train, augmentation, seed, predicted)
         domains = domains.augmented(lambda images: augmented(images, augmentation, seed))
-        if show and folder.writes and not of_texts:
+        if show and folder.writes and kind.name == "images":
             _draw_sheet(train, folder.path / "images.png", verbose)
         before, clock = model.backbone.copy(), PhaseClock()
         history = _train(
@@ -333,23 +333,9 @@ def fit(
             **changes,
         )  # fmt: skip
         return finish(
-            folder, model, history, splits, feature_cache, before, clock, started, domains
-        )
-
-
-@_progress.step("building the network")
-def build_backbone(name, input_shape, weights, alpha=None):
-    """The `Backbone` of a name; `alpha` is the width of a MobileNet, None its default."""
-    arguments = {} if alpha is None else {"alpha": alpha}
-    return Backbone(name, input_shape, weights, **arguments)
-
-
-@_progress.step("building the network")
-def build_preset(name, texts=(), sequence_length=None):
-    """The `Backbone` of a preset, or of a directory; for texts, long enough for nearly all."""
-    if texts and sequence_length is None:
-        sequence_length = fitting_length(name, texts)
-    return Backbone.from_preset(name, sequence_length)
+            folder, model, history, splits, feature_cache, before, clock, started, domains,
+            choice,
+        )  # fmt: skip
 
 
 def _domains(target, keep, splits, size, channels, batch_size, reading):
@@ -357,50 +343,8 @@ def _domains(target, keep, splits, size, channels, batch_size, reading):
     if target is None and keep is None:
         return OtherDomains()
     splits.check_classes("A target or an earlier task (--target, --keep)")
-    if splits.texts:
-        raise ValueError(
-            "A target or an earlier task (--target, --keep) is a folder of images, and the "
-            f"data are texts. Received: target={target!r}, keep={keep!r}"
-        )
     color_mode = "grayscale" if channels == 1 else "rgb"
     return read_domains(target, keep, size, batch_size, color_mode=color_mode, **reading)
-
-
-def _description(splits, data, labels, kinds):
-    """What `run.json` says beside the settings."""
-    found = {
-        "class_names": list(splits.class_names), "task": splits.task,
-        "ignored": splits.ignore_class,
-    }  # fmt: skip
-    if kinds is not None:
-        found["class_hierarchy"] = kinds.to_json()
-    if not isinstance(data, ImageSplits):
-        found |= division_of(splits, data, labels)
-    return found
-
-
-def _setting_of(hierarchy):
-    if isinstance(hierarchy, Hierarchy):
-        return hierarchy.to_json()
-    return hierarchy if hierarchy in (None, "wordnet") else os.path.abspath(hierarchy)
-
-
-def _is_of_texts(data, text):
-    if isinstance(data, ImageSplits):
-        return bool(data.texts)
-    return is_of_texts(data, text)
-
-
-def _check_inputs(backbone, splits):
-    """Raises `ValueError` if a network does not take what the data give."""
-    takes_texts = backbone.inputs[0].dtype == "string"
-    if takes_texts != bool(splits.texts):
-        wanted, given = ("texts", "images") if takes_texts else ("images", "texts")
-        raise ValueError(
-            f"The network '{backbone.name}' takes {wanted}, and the data are {given}. For "
-            "texts name a preset of KerasHub or a directory of Hugging Face (--backbone "
-            "DIRECTORY)."
-        )
 
 
 def _draw_sheet(train, path, verbose):
@@ -428,52 +372,6 @@ def _auto_plan(folder, settings, splits, backbone, cache, changes):
     return with_changes(plan, len(kept.stages), size, **changes)
 
 
-def _checked_changes(unfreeze, epochs, learning_rate, time_budget):
-    """What the user decides in the plan, as a dict without None."""
-    given = {"unfreeze": unfreeze, "epochs": epochs, "learning_rate": learning_rate}
-    given = {name: value for name, value in given.items() if value is not None}
-    least = {"unfreeze": 0, "epochs": 1}
-    for name, value in given.items():
-        is_valid = 0 < value < math.inf if name == "learning_rate" else value >= least[name]
-        if not is_valid:
-            raise ValueError(f"`{name}` is too small. Received: {name}={value}")
-    if time_budget is not None and given.keys() & {"unfreeze", "epochs"}:
-        raise ValueError(
-            "A time budget decides what is trained and for how long: leave out `unfreeze` and "
-            f"`epochs`, or the budget. Received: {given}, time_budget={time_budget}"
-        )
-    return given
-
-
-@contextlib.contextmanager
-def _dtype_policy(precision, strategy):
-    """Keras' global dtype policy for a precision, while a network is built."""
-    if precision not in ("auto", "float32", "mixed"):
-        raise ValueError(
-            "`precision` must be 'auto', 'float32' or 'mixed'. "
-            f"Received: precision={precision!r}"
-        )
-    policy, before = mixed_precision_policy(strategy), keras.config.dtype_policy()
-    if precision == "mixed" and policy == "float32":
-        policy = "mixed_bfloat16"  # slower than float32 on a CPU, but possible
-    keras.config.set_dtype_policy("float32" if precision == "float32" else policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def _image_shape(data, backbone, image_size):
-    """`(height, width)` and the number of channels of the images."""
-    if isinstance(backbone, Backbone):
-        return tuple(backbone.input_shape[1:3]), backbone.input_shape[3]
-    if isinstance(data, ImageSplits):
-        shape = data.train.element_spec[0].shape
-        return tuple(shape[1:3]), shape[3]
-    size = find_application(backbone).default_size if image_size is None else image_size
-    return check_image_size(size), 3
-
-
 def _train(folder, model, *arguments, **changes):
     try:
         return fine_tune_in(folder, model, *arguments, **changes)
@@ -494,17 +392,6 @@ def _worker_failure(error, strategy):
         "workers again with the same command: they resume from the last checkpoint. TensorFlow "
         f"says: {error.message.splitlines()[0]}"
     )
-
-
-def _check_plan(plan, model, cache):
-    """Raises what the training by this plan would, before there is a run folder."""
-    for phase in plan.phases if isinstance(plan, Plan) else ():
-        phase.freeze_policy.trainable_layers(model.backbone)
-        if phase.solver == "exact" and cache is None:
-            raise ValueError(
-                "The exact solution of the head needs cached features: pass a cache, or leave "
-                "out --no-cache."
-            )
 
 
 def augmented(train, augmentation, seed, task=None):

@@ -1,66 +1,26 @@
 """The folder of a run: where each file lies, who may write, and what it was started with."""
 
 import contextlib
-import dataclasses
-import io
 import json
 import math
-import os
-import pathlib
 import shutil
-import tempfile
 
-import numpy as np
-
-from keras_transfer._figures import save_figure
-from keras_transfer._files import write_aside, write_text_aside
-from keras_transfer._records import check, read_arrays, read_json, read_table
-from keras_transfer._text import no_run_message, reason_of
+from keras_transfer._files import write_text_aside
+from keras_transfer._records import check, read_json, read_table
+from keras_transfer._text import no_run_message
 from keras_transfer.data.image_splits import TASKS
 from keras_transfer.plans import Plan
 from keras_transfer.runs.file_forms import COURSE, DESCRIPTION, check_metrics
+from keras_transfer.runs.output_folder import FINDINGS, SUFFIXES
+from keras_transfer.runs.predictions import read_predictions, write_predictions
 from keras_transfer.training.training_folder import TrainingFolder, differences
 
-# Each command that examines the data writes a JSON file, a Markdown file and a figure; a run in
-# the same folder keeps them, and its report shows them.
-FINDINGS = ("recommend", "rank", "probe", "find-lr", "audit")
-_SUFFIXES = (".json", ".md", ".png")
 _DESCRIPTION, _MODEL, _PREDICTIONS = "run.json", "model.keras", "predictions.npz"
 _COURSE, _HISTORY, _SECTION = "course.json", "history.csv", "run"
-# Bytes of the predictions of a run: a file of a megabyte can hold a gigabyte of zeros.
-_MOST_PREDICTED = 2**30
 # Of the history: a larger number does not fit into a figure.
 _LARGEST = 1e30
 # Written at the end: a run without it is unfinished.
 _METRICS, _PAGE = "metrics.json", "report.html"
-
-
-@dataclasses.dataclass(frozen=True)
-class Predictions:
-    """The predictions of a model for the images of one split.
-
-    Attributes:
-        split: "validation" or "test".
-        outputs: of the model: probabilities of shape `(images, classes)` or `(images,
-            labels)`, or numbers; for masks the confusion of the pixels of each image,
-            `(images, classes, classes)`; boxes of shape `(images, boxes, 6)`; float32.
-        labels: the true classes, integers of shape `(images,)`; or labels or numbers of the
-            shape of the outputs; for masks the pixels of each class, `(images, classes)`;
-            boxes of shape `(images, boxes, 5)`.
-        paths: the paths of the images as strings; empty for images that are not files.
-        shown: further arrays for a page, by name.
-    """
-
-    split: str
-    outputs: np.ndarray
-    labels: np.ndarray
-    paths: tuple
-    shown: dict = dataclasses.field(default_factory=dict)
-
-    @property
-    def correct(self):
-        """Whether each predicted class is correct."""
-        return self.outputs.argmax(axis=1) == self.labels
 
 
 class RunFolder(TrainingFolder):
@@ -176,21 +136,7 @@ class RunFolder(TrainingFolder):
 
     def write_predictions(self, predictions):
         """Writes a list of `Predictions`, all or none."""
-        arrays = {}
-        for one in predictions:
-            arrays[f"{one.split}-outputs"] = one.outputs.astype("float32")
-            kind = "int64" if one.labels.ndim == 1 else "float32"
-            arrays[f"{one.split}-labels"] = np.asarray(one.labels, kind)
-            # A path need not be valid Unicode.
-            text = "\0".join(one.paths).encode("utf-8", "surrogateescape")
-            arrays[f"{one.split}-paths"] = np.frombuffer(text, "uint8")
-            arrays |= {f"{one.split}-{name}": array for name, array in one.shown.items()}
-        content = io.BytesIO()
-        np.savez_compressed(content, **arrays)
-        write_aside(
-            self.path / _PREDICTIONS,
-            lambda aside: pathlib.Path(aside).write_bytes(content.getvalue()),
-        )
+        write_predictions(self.path / _PREDICTIONS, predictions)
 
     def finish(self, metrics):
         """Writes `metrics.json`, which finishes the run."""
@@ -285,12 +231,7 @@ class RunFolder(TrainingFolder):
         if not path.is_file():
             return {}
         with _corrupt(path):
-            arrays = read_arrays(path, _MOST_PREDICTED)
-            return {
-                split: _predictions(arrays, split)
-                for split in ("validation", "test")
-                if f"{split}-labels" in arrays
-            }
+            return read_predictions(path)
 
     def course(self):
         """What `write_course` wrote; an empty dict if the file is absent or corrupt."""
@@ -319,79 +260,9 @@ class RunFolder(TrainingFolder):
         }
 
 
-def write_findings(output, command, values, text, figure):
-    """Writes `COMMAND.json`, `COMMAND.md` and `COMMAND.png` into a run folder, all or none.
-
-    Args:
-        output: the run folder; it is made.
-        command: one of `FINDINGS`.
-        values: the contents of the JSON file.
-        text: the Markdown.
-        figure: a `matplotlib.figure.Figure`.
-
-    Returns:
-        The paths of the files.
-
-    Raises:
-        OSError: if they cannot be written.
-    """
-    directory = pathlib.Path(output)
-    content = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-    names = [f"{command}{suffix}" for suffix in _SUFFIXES]
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=directory) as aside:
-            made = [pathlib.Path(aside) / name for name in names]
-            write_text_aside(made[0], content)
-            write_text_aside(made[1], text + "\n")
-            save_figure(figure, made[2])
-            for path in made:
-                os.replace(path, directory / path.name)
-    except OSError as error:
-        raise OSError(
-            f"The results cannot be written into '{directory}' ({reason_of(error)}). Make "
-            "room, or name another folder with --output; the computed features are cached."
-        ) from error
-    return [directory / name for name in names]
-
-
-def check_output(output, data=None):
-    """Checks where results go, before hours of work.
-
-    Args:
-        output: the path of the folder for the results, which need not exist.
-        data: the folder of images. Defaults to None.
-
-    Raises:
-        ValueError: if it lies within `data`.
-        OSError: if nothing can be written there.
-    """
-    path = pathlib.Path(output).absolute()
-    if data is not None and _real(path).is_relative_to(_real(data)):
-        raise ValueError(
-            "A folder for results within the folder of images would count as a class: name "
-            f"another one with --output. Received: DATA '{data}' and --output '{output}'"
-        )
-    existing = next(place for place in (path, *path.parents) if place.exists())
-    if not existing.is_dir():
-        raise NotADirectoryError(
-            f"'{existing}' is a file; nothing was overwritten. Name another folder with "
-            f"--output. Received: --output '{output}'"
-        )
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise PermissionError(
-            f"Nothing can be written into '{existing}'. Name another folder with --output. "
-            f"Received: --output '{output}'"
-        )
-
-
-def _real(path):
-    return pathlib.Path(os.path.realpath(path))
-
-
 def _is_no_obstacle(path):
     """Whether a file comes from a killed process, or from a look at the data."""
-    findings = {f"{command}{suffix}" for command in FINDINGS for suffix in _SUFFIXES}
+    findings = {f"{command}{suffix}" for command in FINDINGS for suffix in SUFFIXES}
     if path.name == "checkpoints":
         return path.is_dir() and all(child.name == ".lock" for child in path.iterdir())
     return path.name.startswith(".writing-") or path.name in findings
@@ -414,68 +285,24 @@ def _corrupt(path):
         raise ValueError(f"'{path}' is corrupt ({error}).") from error
 
 
+def kind_of(description):
+    """What a run is of, as `ImageSplits.kind`; older versions knew images and texts."""
+    older = "texts" if description["image_size"] is None else "images"
+    return description.get("kind", older)
+
+
 def _check_description(found):
     check(found, DESCRIPTION)
     names = found["class_names"]
     if found.get("task", "classes") not in TASKS:
         raise ValueError(f"task is not one of {TASKS}")
+    has_images = kind_of(found).startswith("images")
+    if has_images == (found["image_size"] is None):
+        raise ValueError("kind and image_size do not fit")
     if len(set(names)) < len(names):
         raise ValueError("class_names has a name twice")
     for name in names:
         name.encode()  # JSON can hold what is not valid Unicode
-
-
-def _predictions(arrays, split):
-    # Older versions knew classes only.
-    name = f"{split}-outputs" if f"{split}-outputs" in arrays else f"{split}-probabilities"
-    outputs, labels = arrays[name], arrays[f"{split}-labels"]
-    text = arrays[f"{split}-paths"].tobytes().decode("utf-8", "surrogateescape")
-    paths = tuple(text.split("\0")) if text else ()
-    if labels.ndim == 3:
-        return _boxes(split, outputs, labels, paths)
-    kinds = {1: "iu", 2: "f"}.get(labels.ndim, "")  # classes; labels or numbers
-    fits = (
-        outputs.ndim in (2, 3)
-        and outputs.dtype.kind == "f"
-        and labels.dtype.kind in kinds
-        and labels.shape == outputs.shape[: labels.ndim]
-        and len(paths) in (0, len(labels))
-    )
-    if not fits:
-        raise ValueError(f"the parts of '{split}' do not fit")
-    if labels.ndim == 2:
-        if not (np.isfinite(outputs).all() and np.isfinite(labels).all()):
-            raise ValueError(f"the numbers of '{split}' are not finite")
-        return Predictions(split, outputs, labels, paths, _shown(arrays, split, len(labels)))
-    # Comparisons with NaN are false.
-    are_shares = ((outputs >= 0) & (outputs <= 1.0001)).all()
-    if not are_shares or not ((labels >= 0) & (labels < outputs.shape[1])).all():
-        raise ValueError(f"the numbers of '{split}' are no probabilities and classes")
-    return Predictions(split, outputs, labels, paths)
-
-
-def _boxes(split, outputs, labels, paths):
-    fits = outputs.ndim == 3 and (outputs.shape[2], labels.shape[2]) == (6, 5)
-    fits = fits and len(outputs) == len(labels) and len(paths) in (0, len(labels))
-    if not fits or outputs.dtype.kind + labels.dtype.kind != "ff":
-        raise ValueError(f"the parts of '{split}' do not fit")
-    if not (np.isfinite(outputs).all() and np.isfinite(labels).all()):
-        raise ValueError(f"the numbers of '{split}' are not finite")
-    return Predictions(split, outputs, labels, paths)
-
-
-def _shown(arrays, split, number):
-    """The masks that a page shows; none if they do not fit."""
-    worst, true, predicted = (
-        arrays.get(f"{split}-{name}") for name in ("worst", "true", "predicted")
-    )
-    if worst is None or true is None or predicted is None:
-        return {}
-    fits = worst.ndim == 1 and worst.dtype.kind in "iu" and true.dtype == "uint8"
-    fits = fits and ((worst >= 0) & (worst < number)).all() and predicted.dtype == "uint8"
-    if not fits or true.ndim != 3 or true.shape != predicted.shape or len(true) != len(worst):
-        raise ValueError(f"the masks of '{split}' do not fit")
-    return {"worst": worst, "true": true, "predicted": predicted}
 
 
 def _number(text):

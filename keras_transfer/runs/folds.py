@@ -8,7 +8,6 @@ import pathlib
 import numpy as np
 
 from keras_transfer._files import write_text_aside
-from keras_transfer._statistics.intervals import wilson_interval
 from keras_transfer.runs.fitting import fit
 from keras_transfer.runs.folder import RunFolder
 from keras_transfer.runs.run import Run
@@ -18,38 +17,52 @@ _RESULT = "folds.json"
 
 @dataclasses.dataclass(frozen=True)
 class CrossValidation:
-    """The accuracies of a cross-validation.
+    """The measures of a cross-validation.
 
     Attributes:
-        accuracies: the accuracy on the test images of each fold.
         num_images: the number of test images of each fold.
-        accuracy: the share of all images that were classified correctly.
-        interval: `(low, high)`, its 95% Wilson interval. It is for models of one fold's size
-            and does not include the choice of the images.
+        folds: for each measure, by its name, its value on the test images of each fold: of
+            classes the accuracy, of labels the mean average precision and the micro F1, of
+            numbers the mean absolute error of each.
+        values: the same measures of the test images of all folds together.
+        intervals: `(low, high)` of these, 95%. They are for models of one fold's size and do
+            not include the choice of the images.
+        are_shares: whether the measures are shares, which are written as percentages.
     """
 
-    accuracies: tuple
     num_images: tuple
-    accuracy: float
-    interval: tuple
+    folds: dict
+    values: dict
+    intervals: dict
+    are_shares: bool = True
 
     @property
     def conclusion(self):
-        """The accuracy, its interval and the range over the folds, in a sentence."""
-        low, high = self.interval
-        return (
-            f"Accuracy {self.accuracy:.1%} (95% CI {low:.1%} to {high:.1%}, n = "
-            f"{sum(self.num_images)}), between {min(self.accuracies):.1%} and "
-            f"{max(self.accuracies):.1%} in {len(self.accuracies)} folds. Each image was "
-            "tested once, by a model that was not trained on it."
-        )
+        """The measures, their intervals and their range over the folds, in sentences."""
+        found = []
+        for name, value in self.values.items():
+            low, high = self.intervals[name]
+            parts = (value, low, high, min(self.folds[name]), max(self.folds[name]))
+            value, low, high, least, most = map(self._text, parts)
+            found.append(
+                f"{name[0].upper()}{name[1:]} {value} (95% CI {low} to {high}, n = "
+                f"{sum(self.num_images)}), between {least} and {most} in "
+                f"{len(self.num_images)} folds."
+            )
+        end = "Each image was tested once, by a model that was not trained on it."
+        return " ".join([*found, end])
+
+    def _text(self, value):
+        return f"{value:.1%}" if self.are_shares else f"{value:.4g}"
 
     def rows(self):
         """A row for each fold, the first one the header."""
-        pairs = zip(self.accuracies, self.num_images, strict=True)
-        rows = [(str(number), f"{count}", f"{share:.1%}") for number, (share, count) in
-                enumerate(pairs, 1)]  # fmt: skip
-        return [("fold", "images", "accuracy"), *rows]
+        rows = [
+            (str(number + 1), str(count), *(self._text(one[number]) for one in
+             self.folds.values()))
+            for number, count in enumerate(self.num_images)
+        ]  # fmt: skip
+        return [("fold", "images", *self.folds), *rows]
 
     def to_json(self):
         """The figures as numbers and lists."""
@@ -63,7 +76,7 @@ def cross_validate(
     folds: int = 5,
     **arguments,
 ) -> CrossValidation | None:
-    """Trains and tests a model for each fold, as `fit` does, to estimate its accuracy.
+    """Trains and tests a model for each fold, as `fit` does, to estimate how good it is.
 
     Use it with few images, where one validation set says little. Each fold is a run in a folder
     of its own; of the other images, a part is the validation set that chooses the epoch. If it
@@ -102,18 +115,30 @@ def cross_validate(
             runs.append(fit(data, backbone, place, fold=(index, folds), **arguments))
     if None in runs:
         return None
-    measured = [run.metrics["test"] for run in runs]
-    counts = [found["images"] for found in measured]
-    right = [round(found["accuracy"] * found["images"]) for found in measured]
-    found = CrossValidation(
-        tuple(found["accuracy"] for found in measured),
-        tuple(counts),
-        float(np.sum(right) / np.sum(counts)),
-        wilson_interval(sum(right), sum(counts)),
-    )
+    found = _pooled(runs)
     text = json.dumps(found.to_json(), indent=2) + "\n"
     write_text_aside(output / _RESULT, text)
     return found
+
+
+def _pooled(runs):
+    """The `CrossValidation` of the runs of all folds."""
+    task, names = runs[0].task, runs[0].class_names
+    tested = [run.predictions["test"] for run in runs]
+    outputs, labels = (
+        np.concatenate([getattr(one, part) for one in tested]) for part in ("outputs", "labels")
+    )
+    thresholds = [run.label_threshold for run in runs]
+    chosen = {"threshold": float(np.median(thresholds))}
+    every = task.headlines(task.measure(outputs, labels, names, runs[0].model, chosen))
+    by_fold = [task.headlines(run.metrics["test"]) for run in runs]
+    return CrossValidation(
+        tuple(run.metrics["test"]["images"] for run in runs),
+        {name: tuple(found[name][0] for found in by_fold) for name in every},
+        {name: value for name, (value, _) in every.items()},
+        {name: tuple(interval) for name, (_, interval) in every.items()},
+        are_shares=task.name != "numbers",
+    )
 
 
 def _finished(place, fold):

@@ -78,9 +78,25 @@ class Gallery:
         shown = [one.index for one in mistaken if self._thumbnail(one.index)][:_MOST_MISTAKES]
         if not shown:
             return
+        entries = list(map(self._entry, shown))
+        note = f"The {len(shown)} with the lowest probability of the true class."
+        if not self._run.columns:  # a map needs the image alone
+            entries = self._with_maps(shown)
+            note = (
+                f"The {len(entries)} with the lowest probability of the true class. The map "
+                "beside each image (Grad-CAM) is bright (yellow) where the image supports the "
+                "predicted class, and dark where it does not."
+            )
+        if entries:
+            yield blocks.heading("Worst mistakes")
+            yield blocks.text(note, "soft")
+            yield blocks.gallery(entries)
+
+    def _with_maps(self, shown):
+        """The entries of images with maps of what supports their predicted classes."""
         pixels, shown = self._pixels(shown)
         if not shown:
-            return
+            return []
         maps = grad_cam(
             self._run.model, pixels, class_index=[int(self._predicted[i]) for i in shown]
         )
@@ -91,14 +107,7 @@ class Gallery:
             overlay = blocks.thumbnail(blocks.with_heat(image, heat))
             entry["pictures"].append((overlay, f"Grad-CAM of the class {predicted}"))
             entries.append(entry)
-        note = (
-            f"The {len(entries)} with the lowest probability of the true class. The map beside "
-            "each image (Grad-CAM) is bright (yellow) where the image supports the predicted "
-            "class, and dark where it does not."
-        )
-        yield blocks.heading("Worst mistakes")
-        yield blocks.text(note, "soft")
-        yield blocks.gallery(entries)
+        return entries
 
     def _unsure(self):
         order = np.argsort(self._found.outputs.max(axis=1), kind="stable")

@@ -26,6 +26,7 @@ class LabelTask(Task):
     nouns = ("label", "labels")
     outputs = "probabilities"
     quality = "the measures are"
+    is_folded = True
     best_epoch = "highest validation accuracy"
     kept_epoch = (
         "The accuracy is that of the single decisions, at a probability of 50%. The kept epoch "
@@ -60,6 +61,16 @@ class LabelTask(Task):
 
     def measure(self, outputs, labels, names, model, chosen):
         return per_label(labels, outputs, names, chosen["threshold"]).to_json()
+
+    def headlines(self, measured):
+        names = ("mean_average_precision", "micro_f1")
+        return {
+            name.replace("_", " ").replace("f1", "F1"): (
+                measured[name], measured["intervals"][name]
+            )
+            for name in names
+            if measured[name] is not None and measured["intervals"].get(name)
+        }  # fmt: skip
 
     def figures(self, measured, predictions, names):
         return {"average_precision.png": label_figure(measured)}

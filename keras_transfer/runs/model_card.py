@@ -1,8 +1,10 @@
 """The sections about the origin and the use of a model."""
 
+import os
 import pathlib
 
 from keras_transfer._applications import Source
+from keras_transfer.data.sources import is_table
 from keras_transfer.runs import blocks
 
 
@@ -29,7 +31,7 @@ def provenance(run):
         ("weights", weights_name(settings)),
         ("weights expect", _expected(source_of(run))),
         ("images", ", ".join(f"{number:,} {split}" for split, number in counts.items())),
-        ("data", images_folder(run)),
+        ("data", run.settings.get("data") or images_folder(run)),
         ("input", run.described_inputs),
         ("parameters", _formatted(found.get("parameters"), "{:,}")),
         ("file", _formatted(found.get("bytes"), "model.keras, {:.1f} MB", 1e-6)),
@@ -72,7 +74,9 @@ def images_folder(run):
     """The folder of the images as it was recorded, or None."""
     found = run.course.get("provenance")
     recorded = found.get("images_in") if isinstance(found, dict) else None
-    return run.settings.get("data") or recorded
+    data = run.settings.get("data") or recorded
+    # A CSV file may name images in its own folder.
+    return os.path.dirname(data) if isinstance(data, str) and is_table(data) else data
 
 
 def network(run):
@@ -110,13 +114,13 @@ def card(run):
             blocks.heading("Limits"),
             blocks.bullets(list(_limits(run))),
             blocks.heading("Licences"),
-            blocks.bullets([_licence(run), _LICENCE_OF_IMAGES]),
+            blocks.bullets([_licence(run), _LICENCE_OF_DATA.format(run.things)]),
         ],
     )
 
 
-_LICENCE_OF_IMAGES = (
-    "The licence of the images is not recorded. It may restrict what the model may be used for."
+_LICENCE_OF_DATA = (
+    "The licence of the {} is not recorded. It may restrict what the model may be used for."
 )
 
 
@@ -126,9 +130,9 @@ def _limits(run):
     else:
         number = run.metrics[run.measured]["images"]
         yield (
-            f"The model was measured on {number} {run.measured} images from the same source as "
-            "those of the training. On images from another camera, place or time it may be "
-            "worse: `keras-transfer evaluate RUN DATA` measures it"
+            f"The model was measured on {number} {run.measured} {run.things} from the same "
+            f"source as those of the training. On {run.things} from another device, place or "
+            "time it may be worse: `keras-transfer evaluate RUN DATA` measures it"
             + (
                 ", and `keras-transfer audit DATA --new OTHER` tests for a shift."
                 if run.task.is_audited
@@ -137,7 +141,7 @@ def _limits(run):
         )
     yield (
         "It was not tested by group (such as people, places or devices), nor for "
-        "images that were made to mislead it."
+        f"{run.things} that were made to mislead it."
     )
     yield "Decisions about people's health, safety or rights need more than these measures."
 

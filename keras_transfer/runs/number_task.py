@@ -19,6 +19,7 @@ class NumberTask(Task):
     nouns = ("number", "numbers")
     outputs = "values"
     quality = "the errors are"
+    is_folded = True
     best_epoch = "lowest validation loss"
     kept_epoch = (
         "The loss is the squared error divided by the variance of the training targets: 1 is "
@@ -34,6 +35,12 @@ class NumberTask(Task):
     def measure(self, outputs, labels, names, model, chosen):
         baseline = np.asarray(scaled_layers(model)[None].mean)
         return per_number(labels, outputs, names, baseline).to_json()
+
+    def headlines(self, measured):
+        return {
+            f"mean absolute error of '{name}'": (one["mae"], one["mae_interval"])
+            for name, one in measured["numbers"].items()
+        }
 
     def figures(self, measured, predictions, names):
         return {"predicted_numbers.png": number_figure(predictions, names)}

@@ -14,6 +14,7 @@ from keras_transfer.runs.model_card import (
     weights_name,
 )
 from keras_transfer.runs.other_domains import domains_section
+from keras_transfer.runs.references import references_section
 from keras_transfer.runs.run_figures import METRICS, learning_curves, time_figure
 from keras_transfer.runs.run_images import RunImages
 from keras_transfer.runs.verdict import kept_epoch
@@ -51,8 +52,8 @@ def headline(run):
     ]
     milliseconds = latency(run)
     if isinstance(milliseconds, (int, float)):
-        one = "text" if run.is_of_texts else "image"
-        found.append((f"{milliseconds:.1f} ms", f"for one {one}, on the machine of the run"))
+        name = f"for one {run.kind.thing}, on the machine of the run"
+        found.append((f"{milliseconds:.1f} ms", name))
     return [{"value": value, "name": name} for value, name in found]
 
 
@@ -61,6 +62,7 @@ def sections(run):
     images = RunImages(images_folder(run))
     found = [
         *run.task.sections(run, images),
+        references_section(run),
         domains_section(run),
         findings(run, images),
         _plan(run),
@@ -163,8 +165,9 @@ def _time(run):
 
 def _use(run):
     directory = run.path.name or "run"
+    note, inputs = run.kind.usage(run)
     serve = [
-        f"keras-transfer predict {directory} IMAGE...",
+        f"keras-transfer predict {directory} {run.kind.word}...",
         "tensorflow_model_server --rest_api_port=8501 \\",
         f"    --model_base_path=$PWD/{directory}/serving",
     ]
@@ -172,12 +175,8 @@ def _use(run):
         "import keras",
         "import keras_transfer  # registers the classes in the file",
         f"model = keras.saving.load_model({f'{directory}/model.keras'!r})",
-        f"{run.task.outputs} = model.predict(images)  # (n, height, width, 3) in [0, 255]",
+        f"{run.task.outputs} = model.predict({run.things})  # {inputs}",
     ]
-    note = (
-        "The model takes images with values in [0, 255]: it contains its preprocessing, and no "
-        "augmentation. The served model takes the bytes of JPEG, PNG, GIF and BMP files."
-    )
     return blocks.section(
         "use", "Use the model", [blocks.text(note), blocks.code(serve), blocks.code(load)]
     )

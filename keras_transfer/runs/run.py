@@ -4,26 +4,24 @@ import functools
 import math
 import os
 import pathlib
-import warnings
 from collections.abc import Iterable
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_transfer import _progress, serving
 from keras_transfer._records import check_archive
 from keras_transfer._text import one_line, reason_of
 from keras_transfer.backbones.weights import check_finite
 from keras_transfer.calibration.conformal_thresholds import fit_conformal
-from keras_transfer.data.image_files import read_images
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.scanning import find_images
-from keras_transfer.data.sources import is_table, read_divided, read_source
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Plan
 from keras_transfer.relations import Hierarchy, MistakeDistance, mistake_distance
-from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.evaluated_data import read_to_evaluate
+from keras_transfer.runs.folder import RunFolder, kind_of
+from keras_transfer.runs.kind import Kind
+from keras_transfer.runs.kinds import kind_named
 from keras_transfer.runs.predicted_boxes import PredictedBoxes
 from keras_transfer.runs.predicted_images import (
     PredictedImages,
@@ -50,7 +48,7 @@ class Run:
         settings: the contents of `run.json`: what the run was started with.
         class_names: a tuple of names of the classes, the labels or the numbers, in the order
             of the outputs.
-        image_size: `(height, width)` in pixels; None for texts.
+        image_size: `(height, width)` in pixels; None without images.
 
     Raises:
         FileNotFoundError: if the folder holds no run, or one without a model.
@@ -90,18 +88,20 @@ class Run:
                 model = keras.saving.load_model(path)
         except Exception as error:
             raise ValueError(f"'{path}' is corrupt ({reason_of(error)})") from error
-        if not isinstance(model, TransferModel) or not self.task.is_head(model.heads):
+        head = getattr(getattr(model, "heads", None), "task", None)
+        if not isinstance(model, TransferModel) or not self.task.is_head(head):
             raise ValueError(
                 f"'{path}' is not the model of a run: a `TransferModel` with one head, for "
                 f"{self.task.nouns[1]}."
             )
         check_finite(model, f"'{path}'")
         outputs = model.heads.num_names if self.task.name == "boxes" else model.output_shape[-1]
-        shapes = (model.input_shape[1:], outputs)
-        described = (*(self.image_size or ()), self.settings["channels"])
-        if self.is_of_texts:
-            described = ()
-        if shapes != (described, len(self.class_names)):
+        shapes = (model.backbone.inputs[0].shape[1:], outputs)
+        described = shapes[0]
+        if self.image_size is not None:
+            described = (*self.image_size, self.settings["channels"])
+        lacks = {*self.columns} - {one.name for one in model.inputs}
+        if lacks or shapes != (described, len(self.class_names)):
             raise ValueError(
                 f"'run.json' and 'model.keras' in '{self.path}' do not belong together: the "
                 f"model takes {shapes[0]} and has {shapes[1]} outputs."
@@ -110,22 +110,24 @@ class Run:
         return model
 
     @property
-    def is_of_texts(self) -> bool:
-        """Whether the run is one of texts, not of images."""
-        return self.image_size is None
+    def kind(self) -> Kind:
+        """What the run is of: images, texts, rows of a table, sounds."""
+        return kind_named(kind_of(self.settings))
+
+    @property
+    def columns(self) -> dict:
+        """The columns that the model takes, and what they hold; empty without any."""
+        return self.settings.get("columns") or {}
 
     @property
     def things(self) -> str:
-        """What the run is of: "images" or "texts"."""
-        return "texts" if self.is_of_texts else "images"
+        """What the run is of, in the plural: "images", "texts", "rows" or "sounds"."""
+        return self.kind.things
 
     @property
     def described_inputs(self) -> str:
         """What the model takes, for pages."""
-        if self.is_of_texts:
-            return "texts"
-        height, width = self.image_size or ()
-        return f"images of {height} x {width} pixels, {self.settings['channels']} channels"
+        return self.kind.described(self)
 
     @property
     def task(self) -> Task:
@@ -238,38 +240,20 @@ class Run:
     def predict(
         self, files: Iterable[str | os.PathLike] | str | os.PathLike
     ) -> PredictedImages | PredictedLabels | PredictedNumbers | PredictedMasks | PredictedBoxes:
-        """Predicts the classes, the labels or the numbers of image files, or of texts.
+        """Predicts the classes, the labels or the numbers of files, of texts or of rows.
 
         Args:
             files: paths of images, in any format that `image_folder` reads, and of folders,
                 whose images are found in all their subfolders; or one path. For a run of
-                texts, the texts.
+                sounds, the same for sounds; for one of texts, the texts; for one of a table,
+                or of images with columns beside them, CSV files with these columns.
 
         Returns:
             `PredictedImages`, or the same for other tasks: `PredictedLabels`,
             `PredictedNumbers`, `PredictedMasks`, `PredictedBoxes`; files that cannot be read
             are listed in it.
         """
-        if self.is_of_texts:
-            texts = (
-                [files]
-                if isinstance(files, (str, os.PathLike))
-                else [str(text) for text in files]
-            )
-            outputs = self.model.predict(tf.constant(texts), verbose=0)
-            return self.task.predicted(texts, np.asarray(outputs), [], self)
-        dataset, paths, unreadable = read_images(
-            _images_in(files),
-            self.image_size,
-            self.settings["channels"],
-            reduced_decoding=self.model.reduced_decoding is not False,
-            value_range=self.model.value_range,
-        )
-        outputs = self.task.nothing(self)
-        if paths:
-            with _progress.step("predicting", len(paths)) as advance:
-                outputs = self.task.infer(self.model, dataset, advance)
-        return self.task.predicted(paths, outputs, unreadable, self)
+        return self.kind.predict(self, files)
 
     def evaluate(
         self,
@@ -308,7 +292,9 @@ class Run:
         if isinstance(data, ImageSplits):
             splits = data
         else:
-            splits = self._read(data, batch_size, on_unreadable, labels, masks, boxes)
+            splits = read_to_evaluate(
+                self, data, batch_size, on_unreadable, labels, masks, boxes
+            )
         split = next(name for name in ("test", "validation", "train") if name in splits.labels)
         dataset = splits.train_in_order if split == "train" else getattr(splits, split)
         true = self.task.aligned(splits, split, self.class_names)
@@ -318,61 +304,6 @@ class Run:
         measured = self.task.measure(outputs, true, self.class_names, self.model, chosen)
         distance = self.mistake_distance(outputs, true)
         return measured if distance is None else {**measured, "hierarchy": distance.to_json()}
-
-    def _read(self, data, batch_size, on_unreadable, labels, masks, boxes):
-        """The images of a path; those of the training divided as in it, others not at all."""
-        arguments = {
-            "batch_size": batch_size,
-            "on_unreadable": on_unreadable,
-            "shuffle": False,
-            "color_mode": "grayscale" if self.settings["channels"] == 1 else "rgb",
-            "reduced_decoding": self.model.reduced_decoding is not False,
-            "value_range": self.model.value_range,
-        }
-        if self.task.name == "masks":
-            arguments |= self._mask_arguments(masks)
-        if self.task.name == "boxes":
-            arguments |= {
-                "boxes": data if boxes is None else boxes,
-                "box_format": self.settings.get("box_format"),
-            }
-        used = self.settings.get("data"), self.settings.get("labels")
-        named = os.path.abspath(data), None if labels is None else os.path.abspath(labels)
-        if named[0] == used[0] and used[1] is not None and labels is None:
-            raise ValueError(
-                f"The run was trained on '{data}' with the labels of a CSV file: name one with "
-                "`labels` (--labels FILE). Received: labels=None"
-            )
-        if named == used:
-            seed = self.settings.get("seed", 0)
-            splits = read_divided(
-                data, self.image_size, self.settings, labels, seed=seed, **arguments
-            )
-            if splits.test is None:
-                warnings.warn(
-                    f"The run was trained on '{data}': only the images that were not trained "
-                    "on are measured.",
-                    stacklevel=3,
-                )
-            return splits
-        columns = {"text": self.settings.get("text")}
-        if labels is not None or is_table(data):
-            names = ("images", "targets", "task")
-            columns |= {name: self.settings.get(name) for name in names}
-        return read_source(
-            data, self.image_size, labels, **columns, validation_split=None, **arguments
-        )
-
-    def _mask_arguments(self, masks):
-        """How masks are read; no folder that only the settings name is."""
-        found = self.settings.get("masks") if masks is None else os.fspath(masks)
-        if masks is None and (found is None or os.path.isabs(found)):
-            raise ValueError(
-                "The masks lie beside the images: name their folder with `masks` (--masks "
-                "FOLDER). Received: masks=None"
-            )
-        ignored = self.settings.get("ignored")
-        return {"masks": found, "classes": self.class_names, "ignore_class": ignored}
 
     @_progress.step("exporting the model")
     def export(self, path: str | os.PathLike | None = None) -> pathlib.Path:
@@ -424,15 +355,3 @@ class Run:
 
     def __repr__(self):
         return f"Run({one_line(str(self.path))!r})"
-
-
-def _images_in(files):
-    """The files, and in place of each folder the images in it."""
-    for path in [files] if isinstance(files, (str, os.PathLike)) else files:
-        if not os.path.isdir(path):
-            yield path
-            continue
-        found = find_images(path)
-        if not found:
-            raise ValueError(f"There are no images in the folder '{path}'.")
-        yield from found

@@ -19,6 +19,7 @@ class Task:
         is_calibrated: whether the output of the model before its activation is what a
             temperature calibrates.
         is_audited: whether an audit finds leaks and label errors of such data.
+        is_folded: whether a cross-validation measures it.
         best_epoch: how a page calls the epoch with the best validation measure.
     """
 
@@ -29,6 +30,7 @@ class Task:
     kept_epoch = ""
     best_epoch = ""
     is_audited = False
+    is_folded = False
     is_calibrated = True
 
     def counted(self, names):
@@ -118,6 +120,10 @@ class Task:
             chosen: what `chosen` returned.
         """
         raise NotImplementedError
+
+    def headlines(self, measured):
+        """The measures that count most: a dict of name to the value and its 95% interval."""
+        return {}
 
     def figures(self, measured, predictions, names):
         """The figures of a run beside its learning curves, a dict of file name to figure."""

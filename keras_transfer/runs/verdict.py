@@ -62,7 +62,7 @@ def _chosen(run, split):
 
 
 def _leaks(run):
-    if not run.task.is_audited or run.is_of_texts:
+    if not run.task.is_audited or run.kind.name != "images":
         return
     pairs = copies(run)
     if pairs is None:

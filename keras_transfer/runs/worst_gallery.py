@@ -16,7 +16,7 @@ def worst_gallery(run, images, order, lines, note):
         note: what the order is, a sentence.
     """
     found = run.predictions.get(run.measured)
-    if found is None or not found.paths:
+    if found is None or not found.paths or run.image_size is None:
         return None
     entries = []
     for index in order[:_TRIED].tolist():

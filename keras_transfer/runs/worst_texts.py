@@ -7,10 +7,11 @@ from keras_transfer.runs import blocks
 _MOST_SHOWN, _MOST_CHARACTERS = 20, 300
 
 
-def worst_texts(run):
+def worst_texts(run, thing):
     """The mistakes with the lowest probability of the true class; None without any.
 
-    The predictions of a run on texts hold the texts in the place of paths.
+    The predictions of a run that is not on images hold in the place of paths what stands for
+    each `thing`: the text, the cells of the row, the path of the sound.
     """
     found = run.predictions.get(run.measured)
     if found is None or not found.paths:
@@ -19,7 +20,7 @@ def worst_texts(run):
     order = [index for index in np.argsort(true, kind="stable") if not found.correct[index]]
     if not order:
         return None
-    rows = [("text", "true class", "predicted", "its probability")]
+    rows = [(thing, "true class", "predicted", "its probability")]
     for index in order[:_MOST_SHOWN]:
         text, best = found.paths[index], int(found.outputs[index].argmax())
         shown = text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"

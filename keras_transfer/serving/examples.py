@@ -30,6 +30,7 @@ def example_inputs(given, signatures):
         random = np.random.default_rng(0)
         return {name: _noise(spec, signatures, random) for name, spec in specs.items()}
     if isinstance(given, dict):
+        given = {signatures.arguments.get(name, name): rows for name, rows in given.items()}
         if set(given) != set(specs):
             raise ValueError(
                 f"`examples` must hold the inputs {sorted(specs)}. "

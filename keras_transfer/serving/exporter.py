@@ -12,7 +12,7 @@ from keras_transfer.backbones.inference_function import constant_function
 from keras_transfer.models import TransferModel
 from keras_transfer.serving.examples import example_inputs
 from keras_transfer.serving.parity import check_parity
-from keras_transfer.serving.signatures import IMAGES, Signatures
+from keras_transfer.serving.signatures import IMAGES, Signatures, check_exportable
 from keras_transfer.serving.warmup import write_warmup
 
 _TABLES = (
@@ -44,7 +44,8 @@ def export(
     - `images` takes `images`, float32 of shape `(batch, height, width, channels)` in [0, 255].
 
     If the images have neither 1 nor 3 channels, `serving_default` equals `images`. Inputs other
-    than images, such as `text`, go into `serving_default` as the model takes them, by name. A
+    than images, such as `text`, go into `serving_default` as the model takes them, by name,
+    with `_` in the place of what a name of an argument cannot hold, such as a space. A
     network of KerasHub for texts needs the operations of `tensorflow_text`, which TensorFlow
     Serving has.
 
@@ -91,6 +92,7 @@ def export(
             "In the scope of a strategy the export cannot be compared with `predict`: call "
             "`export` after the `with` block."
         )
+    check_exportable(model)
     signatures = Signatures(model, class_names, image_size, reduced_decoding)
     examples = example_inputs(examples, signatures)
     directory = pathlib.Path(directory)

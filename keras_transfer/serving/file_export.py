@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_transfer.models import TransferModel
 from keras_transfer.serving.examples import example_inputs
 from keras_transfer.serving.parity import check_parity
-from keras_transfer.serving.signatures import Signatures
+from keras_transfer.serving.signatures import Signatures, check_exportable
 
 # The packages that each format needs in addition to TensorFlow.
 _PACKAGES = {".keras": (), ".tflite": (), ".onnx": ("tf2onnx", "onnx", "onnxruntime")}
@@ -69,6 +69,7 @@ def export_file(
     """
     path = pathlib.Path(path)
     _check_format(path)
+    check_exportable(model)
     signatures = Signatures(model, image_size=image_size)
     _check_dtypes(model, path)
     inputs = example_inputs(examples, signatures)

@@ -1,6 +1,7 @@
 """What an exported model takes and returns."""
 
 import functools
+import re
 
 import keras
 import tensorflow as tf
@@ -10,6 +11,17 @@ from keras_transfer.data.decoding_limits import map_images
 from keras_transfer.models import TransferModel
 
 IMAGES, IMAGE_BYTES = "images", "image_bytes"
+
+
+def check_exportable(model):
+    """Raises `ValueError` if another library computes a part of a model."""
+    backbone = getattr(model, "backbone", None)
+    if backbone is not None and not backbone.can_train:
+        raise ValueError(
+            "OpenVINO runs the network of this model, which an export cannot hold: save it "
+            "with `model.save('model.keras')`, or make the network with `Backbone.from_onnx`. "
+            f"Received: a model of '{backbone.name}'"
+        )
 
 
 class Signatures:
@@ -62,9 +74,10 @@ class Signatures:
 
     @property
     def specs(self):
-        """A dict of the name of each input to its `TensorSpec`."""
+        """A dict of the name of each input, as an argument, to its `TensorSpec`."""
+        arguments = self.arguments
         specs = {
-            one.name: tf.TensorSpec(one.shape, one.dtype, name=one.name)
+            arguments[one.name]: tf.TensorSpec(one.shape, one.dtype, name=arguments[one.name])
             for one in self.model.inputs
         }
         if self.takes_images:
@@ -89,8 +102,22 @@ class Signatures:
         return {IMAGES: self.pixels(inputs[IMAGE_BYTES]), **rest}
 
     def packed(self, inputs):
-        """A dict by name in the structure that the model takes."""
-        return inputs if self.model.inputs[1:] else inputs[self.model.inputs[0].name]
+        """A dict by argument in the structure that the model takes."""
+        named = {name: inputs[argument] for name, argument in self.arguments.items()}
+        return named if self.model.inputs[1:] else next(iter(named.values()))
+
+    @functools.cached_property
+    def arguments(self):
+        """A dict of the name of each input to an argument: names of columns may hold spaces."""
+        found: dict = {}
+        for one in self.model.inputs:
+            argument = re.sub(r"\W", "_", one.name)
+            # TensorFlow takes no name that begins with a digit.
+            argument = f"input_{argument}" if not argument[:1].isalpha() else argument
+            while argument in found.values():
+                argument = f"{argument}_{len(found)}"
+            found[one.name] = argument
+        return found
 
     def infer(self, inputs):
         """The named outputs for a dict of inputs, in inference mode."""

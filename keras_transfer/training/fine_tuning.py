@@ -21,7 +21,13 @@ from keras_transfer.models.checked_data import CheckedData
 from keras_transfer.models.label_rules import check_class_weight
 from keras_transfer.models.objective import check_data
 from keras_transfer.models.regression import warn_if_worse_than_mean
-from keras_transfer.plans.chooser import DECAY_REASON, choose_plan, with_changes
+from keras_transfer.plans.chooser import (
+    DECAY_REASON,
+    choose_plan,
+    frozen_plan,
+    with_changes,
+    with_joined_head,
+)
 from keras_transfer.plans.costs import measure_costs
 from keras_transfer.plans.domain_plan import with_objectives
 from keras_transfer.plans.plan import Plan
@@ -269,6 +275,10 @@ def _choose(model, train, size, plan, cache, time_budget, changes):
             num_images, num_classes, num_stages, batch_size, None, costs, time_budget,
             decoder,
         )  # fmt: skip
+    if not model.backbone.can_train:
+        found = frozen_plan(*size)
+    if any(head.inputs for head in _heads_of(model)):
+        found = with_joined_head(found, *size)
     found = with_changes(found, num_stages, size, decoder=decoder, **changes)
     if not is_solvable:
         found = found.without_exact_solution()
@@ -283,8 +293,11 @@ def _is_of_unknown_scale(model):
 
 
 def _has_decoder(model):
-    heads = model.heads.values() if isinstance(model.heads, dict) else [model.heads]
-    return any(head.takes_stages for head in heads)
+    return any(head.takes_stages for head in _heads_of(model))
+
+
+def _heads_of(model):
+    return [*model.heads.values()] if isinstance(model.heads, dict) else [model.heads]
 
 
 def _for_optimizer(plan, optimizer):

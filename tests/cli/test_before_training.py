@@ -10,7 +10,7 @@ from keras_transfer._text import markdown_table
 from keras_transfer.cli import rank
 from keras_transfer.cli.main import main
 from keras_transfer.plans import Plan
-from keras_transfer.runs.folder import check_output, write_findings
+from keras_transfer.runs.output_folder import check_output, write_findings
 from tests.pictures import colour_folder
 
 SMALL = ["--image-size", "32"]
@@ -108,7 +108,7 @@ def test_findings_are_written_all_or_none(tmp_path, monkeypatch):
     def fail(figure, path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("keras_transfer.runs.folder.save_figure", fail)
+    monkeypatch.setattr("keras_transfer.runs.output_folder.save_figure", fail)
     with pytest.raises(OSError, match=r"cannot be written into .*No space left.*Make room"):
         write_findings(run, "probe", {"a": 2}, "other", Figure())
     assert [path.read_bytes() for path in written] == before

@@ -18,7 +18,8 @@ from keras_transfer.calibration.measures import measure
 from keras_transfer.features.cache_folder import CacheFolder
 from keras_transfer.freezing import FreezeAll, FreezePolicy
 from keras_transfer.plans import Phase, Plan
-from keras_transfer.runs.folder import Predictions, RunFolder
+from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.predictions import Predictions
 from tests.corpus.runs import NAMES, make_run
 from tests.corpus.told import run as run_command
 from tests.corpus.values import few, json_values

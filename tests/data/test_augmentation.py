@@ -251,7 +251,7 @@ def test_bad_arguments_raise(name, value):
     "dataset",
     [
         lambda: batches().unbatch(),
-        lambda: batches().map(lambda images, labels: {"images": images}),
+        lambda: batches().map(lambda images, labels: {"pictures": images}),
     ],
 )
 def test_other_elements_than_batches_of_images_raise(dataset):

@@ -79,13 +79,15 @@ def test_statistics_and_categories_are_those_of_the_training_rows(source):
     splits, backbone = source
     columns, _ = next(iter(splits.train_in_order.unbatch().batch(100)))
     ages = columns["age"].numpy()
-    first = keras.Model(backbone.input, backbone.get_layer("standardized").output)
+    first = keras.Model(backbone.input, backbone.get_layer("standardized_numbers").output)
     found = np.asarray(first(columns))
     np.testing.assert_allclose(found[:, 0].std(), np.sqrt(1 - np.isnan(ages).mean()), rtol=1e-4)
     np.testing.assert_array_equal(found[:, 1], np.isnan(ages)[:, 0])
     assert (found[np.isnan(ages)[:, 0], 0] == 0).all()
     twin = random_twin(backbone)
-    np.testing.assert_array_equal(twin.get_layer("standardized").mean, first.layers[-1].mean)
+    np.testing.assert_array_equal(
+        twin.get_layer("standardized_numbers").mean, first.layers[-1].mean
+    )
     assert [stage.boundary for stage in twin.stages] == ["hidden_1", "hidden_2"]
 
 
@@ -112,3 +114,22 @@ def test_network_on_a_table_is_trained_saved_and_a_backbone_for_another(source, 
 def test_other_data_than_columns_are_told():
     with pytest.raises(ValueError, match="A table is a dataset of dicts"):
         Backbone.from_table(tf.data.Dataset.from_tensor_slices((np.zeros((4, 2)), [0] * 4)))
+
+
+@pytest.mark.parametrize(
+    ("label", "task", "expected"),
+    [
+        ("grade", None, ("numbers", ("grade",))),
+        ("grade", "classes", ("classes", tuple(f"{n + 0.5}" for n in range(9)))),
+        (["red", "dry"], None, ("labels", ("red", "dry"))),
+    ],
+)
+def test_rows_have_classes_labels_or_numbers(tmp_path, label, task, expected):
+    rows = [f"{n},{n % 9 + 0.5},{n % 2},{n % 3 // 2}" for n in range(90)]
+    (tmp_path / "wines.csv").write_text("\n".join(["age,grade,red,dry", *rows]))
+    splits = data.table(tmp_path / "wines.csv", label, ["age"], task=task)
+    names = tuple(sorted(expected[1])) if expected[0] == "classes" else expected[1]
+    assert (splits.task, splits.class_names) == (expected[0], names)
+    assert sum(splits.num_images.values()) == 90 and splits.num_images["validation"] in (18, 19)
+    folded = data.table(tmp_path / "wines.csv", label, ["age"], task=task, fold=(0, 3))
+    assert folded.num_images["test"] == pytest.approx(30, abs=2)

@@ -11,6 +11,7 @@ from keras_transfer.plans.chooser import (
     phases_of,
     scratch_phase,
     with_changes,
+    with_joined_head,
 )
 from keras_transfer.plans.likeness import Likeness
 
@@ -177,3 +178,11 @@ def test_a_truncated_backbone_keeps_its_exact_head():
     changed = with_changes(plan, 3, (3000, 32), unfreeze=1)
     assert [phase.solver for phase in changed.phases] == ["exact", "adamw"]
     assert changed.truncate_at == "add1"
+
+
+def test_a_head_that_joins_inputs_trains_longer_on_few_images():
+    plan = choose_plan(num_images=64, num_classes=2)
+    longer = with_joined_head(plan, 64)
+    # 2 steps an epoch: 2000 steps would be 1000 epochs, and 60 are the most
+    assert (plan.phases[0].epochs, longer.phases[0].epochs) == (20, 60)
+    assert longer.phases[1:] == plan.phases[1:]

@@ -35,14 +35,15 @@ def validated(data, tmp_path_factory):
 def test_each_image_is_tested_once(data, validated):
     folder, found = validated
     assert found.num_images == (12, 12)
-    assert found.accuracy == pytest.approx(sum(found.accuracies) / 2)
-    assert found.interval[0] <= found.accuracy <= found.interval[1]
+    assert found.values["accuracy"] == pytest.approx(sum(found.folds["accuracy"]) / 2)
+    low, high = found.intervals["accuracy"]
+    assert low <= found.values["accuracy"] <= high
     assert json.loads((folder / "folds.json").read_text()) == json.loads(
         json.dumps(found.to_json())
     )
     first = runs.Run(folder / "fold-1")
     # Its own images are divided as in the training.
-    assert first.evaluate(data)["accuracy"] == pytest.approx(found.accuracies[0])
+    assert first.evaluate(data)["accuracy"] == pytest.approx(found.folds["accuracy"][0])
 
 
 def test_finished_folds_are_not_repeated(data, validated, monkeypatch):
@@ -84,3 +85,29 @@ def test_the_command_hides_what_tensorflow_says_about_traces():
 def test_wrong_numbers_are_refused(tmp_path, folds):
     with pytest.raises(ValueError, match="integer of at least 2"):
         runs.cross_validate(tmp_path, folds=folds)
+
+
+@pytest.mark.parametrize(
+    ("task", "cells", "measure"),
+    [
+        pytest.param(
+            "labels",
+            ["dark;red", "red", "dark", "dark"],
+            "mean average precision",
+            marks=pytest.mark.slow,
+        ),
+        ("numbers", ["0.5", "1.5", "2.5", "3.5"], "mean absolute error of 'value'"),
+    ],
+)
+def test_labels_and_numbers_are_cross_validated(data, tmp_path, task, cells, measure):
+    names = sorted(path.relative_to(data).as_posix() for path in data.rglob("*.png"))
+    lines = [f"{name},{cells[place % 4]}" for place, name in enumerate(names)]
+    (data.parent / "values.csv").write_text("\n".join(["path,value", *lines]))
+    found = cross_validate(data, tmp_path / "run", labels=data.parent / "values.csv", task=task)
+    assert sum(found.num_images) == len(names) and measure in found.values
+    low, high = found.intervals[measure]
+    assert low <= found.values[measure] <= high
+    assert measure in found.conclusion.lower() and found.rows()[0][2] == measure
+    assert json.loads(json.dumps(found.to_json())) == json.loads(
+        (tmp_path / "run" / "folds.json").read_text()
+    )

@@ -12,8 +12,9 @@ from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Phase, Plan
 from keras_transfer.runs import blocks
-from keras_transfer.runs.folder import Predictions, RunFolder
+from keras_transfer.runs.folder import RunFolder
 from keras_transfer.runs.gallery_section import Gallery
+from keras_transfer.runs.predictions import Predictions
 from keras_transfer.runs.run_images import RunImages
 from tests.networks import residual_backbone
 from tests.runs.pages import Page, page_of

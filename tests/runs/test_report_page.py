@@ -7,7 +7,8 @@ import pytest
 from keras_transfer import runs
 from keras_transfer._figures import svg_of
 from keras_transfer.backbones import Source
-from keras_transfer.runs.folder import Predictions, RunFolder
+from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.predictions import Predictions
 from keras_transfer.runs.run_course import PhaseClock, best_epoch
 from keras_transfer.runs.run_figures import confusion_figure
 from tests.runs.browser import find_browser, opened

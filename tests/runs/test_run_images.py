@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_transfer.runs.folder import Predictions, RunFolder
+from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.predictions import Predictions
 from keras_transfer.runs.run_images import RunImages
 from tests.pictures import draw
 from tests.runs.pages import Page, page_of

@@ -39,12 +39,12 @@ def run(table, tmp_path_factory):
 
 
 def test_classes_of_texts_are_learned_and_predicted(run, table):
-    assert run.is_of_texts and run.described_inputs == "texts"
+    assert run.kind.name == "texts" and run.described_inputs == "texts"
     assert run.metrics["validation"]["accuracy"] == 1.0
     opened = runs.Run(run.path)
     assert opened.predict(["the good thing", "bad"]).labels == ["good", "bad"]
     assert opened.predict("a bad one").labels == ["bad"]
-    with pytest.warns(UserWarning, match="only the images that were not trained"):
+    with pytest.warns(UserWarning, match="only the texts that were not trained"):
         assert opened.evaluate(table)["images"] == run.metrics["validation"]["images"]
 
 
@@ -72,6 +72,6 @@ def test_command_line_predicts_texts(run, capsys, tmp_path):
 def test_networks_and_data_must_fit(table, tmp_path):
     with pytest.raises(ValueError, match="takes images, and the data are texts"):
         runs.fit(table, residual_backbone(), tmp_path / "run", plan=PLAN, verbose=0)
-    with pytest.raises(ValueError, match="Texts have no 'metadata'"):
+    with pytest.raises(ValueError, match="texts has no `metadata`"):
         runs.fit(table, backbone(), tmp_path / "run", metadata=table, plan=PLAN, verbose=0)
     assert not (tmp_path / "run").exists()

@@ -5,7 +5,8 @@ import pytest
 
 from keras_transfer import runs
 from keras_transfer.calibration.measures import measure
-from keras_transfer.runs.folder import Predictions, RunFolder
+from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.predictions import Predictions
 from keras_transfer.runs.verdict import verdict
 from tests.runs.pages import NAMES, Page, page_of
 

@@ -60,6 +60,18 @@ def test_inputs_go_in_by_name_and_named_outputs_come_out(make, tmp_path):
     assert ("images" in served) == backbone.takes_images
 
 
+def test_names_of_columns_that_are_no_arguments_get_underscores(tmp_path):
+    columns = {name: np.array([[1.0], [2.0]], "float32") for name in ("a b", "a_b", "2c")}
+    backbone = Backbone.from_table(columns, hidden_units=(4,))
+    model = TransferModel(backbone, heads.DenseHead(1))
+    version = serving.export(model, tmp_path, examples=columns)
+    served = tf.saved_model.load(str(version)).signatures["serving_default"]
+    arguments = Signatures(model).arguments
+    assert {*arguments.values()} == {"a_b", "a_b_2", "input_2c"}
+    answer = served(**{arguments[name]: tf.constant(one) for name, one in columns.items()})
+    np.testing.assert_allclose(answer["values"], model.predict(columns, verbose=0), atol=1e-6)
+
+
 def test_examples_must_have_all_inputs(tmp_path):
     backbone, head, _ = of_texts()
     model = TransferModel(backbone, head)

@@ -1,0 +1,93 @@
+"""The columns of a table that are inputs of a network: numbers and categories."""
+
+import collections.abc
+
+import numpy as np
+
+from keras_transfer.data.metadata import cell
+
+KINDS = NUMBERS, CATEGORIES = "numbers", "categories"
+_MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
+
+
+def kinds_of(rows, columns, file):
+    """What each column holds: a dict of name to "numbers" or "categories".
+
+    Args:
+        rows: dicts of name to text.
+        columns: names, of which the cells decide; or a dict of name to what it holds.
+        file: the path of the table, for errors.
+
+    Raises:
+        ValueError: if there is no column of a name, or a cell is no number.
+    """
+    names = [columns] if isinstance(columns, str) else list(columns)
+    if not rows:
+        raise ValueError(f"'{file}' has no row below its header. Received: {names}")
+    unknown = [name for name in names if name not in rows[0]]
+    if unknown or not names or len(set(names)) < len(names):
+        wrong = f"no columns {unknown}" if unknown else "no such choice of columns"
+        raise ValueError(
+            f"'{file}' has {wrong}: name each once; its columns are {list(rows[0])}. "
+            f"Received: {names}"
+        )
+    slashed = [name for name in names if "/" in name]
+    if slashed:  # Keras takes no such name of an input
+        raise ValueError(f"The name of a column has no '/'. Received: {slashed} in '{file}'")
+    given = columns if isinstance(columns, collections.abc.Mapping) else {}
+    wrong = {name: kind for name, kind in given.items() if kind not in KINDS}
+    if wrong:
+        raise ValueError(f"A column holds one of {KINDS}. Received: {wrong}")
+    found = {}
+    for name in names:
+        cells = [cell_of(row, name) for row in rows]
+        kind = given.get(name) or (NUMBERS if _are_numbers(cells) else CATEGORIES)
+        if kind == NUMBERS:
+            _check_numbers(cells, name, file)
+        found[name] = kind
+    return found
+
+
+def arrays_of(cells, kinds):
+    """The inputs of a network: a dict of name to an array of shape `(rows, 1)`.
+
+    Args:
+        cells: for each row the texts of its columns.
+        kinds: what `kinds_of` returned.
+    """
+    by_column = list(zip(*cells, strict=True)) or [()] * len(kinds)
+    return {
+        name: np.array([number_of(text) for text in column], "float32").reshape(-1, 1)
+        if kind == NUMBERS
+        else np.array(column, object).reshape(-1, 1)
+        for (name, kind), column in zip(kinds.items(), by_column, strict=True)
+    }
+
+
+def cell_of(row, column):
+    """The text of a cell; "" for a missing value, however it is written."""
+    text = cell(row, column)
+    return "" if text.lower() in _MISSING else text
+
+
+def number_of(text):
+    """The number in a cell; NaN for a missing one."""
+    return float(text) if text else np.nan
+
+
+def _are_numbers(cells):
+    """Whether all cells of a column that are not missing are numbers."""
+    return any(cells) and all(map(_is_number, filter(None, cells)))
+
+
+def _is_number(text):
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def _check_numbers(cells, name, file):
+    wrong = next((text for text in cells if text and not _is_number(text)), None)
+    if wrong is not None:
+        raise ValueError(f"The column {name!r} of '{file}' holds numbers. Received: {wrong!r}")

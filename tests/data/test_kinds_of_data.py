@@ -1,0 +1,50 @@
+"""What the examples of a folder or of a CSV file are."""
+
+import pytest
+
+from keras_transfer.data.sources import kind_of, read_source
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        (["a/1.wav", "b/2.WAV"], "sounds"),
+        (["a/1.txt", "b/2.txt"], "texts"),
+        (["train/a/1.txt", "train/b/2.txt"], "texts"),
+        (["a/1.png", "b/2.png", "a/notes.txt"], "images"),
+        (["a/1.png", "a/2.wav"], "images"),
+        (["a/b/1.jpg", "a/c/2.jpg"], "images"),
+        ([], "images"),
+    ],
+)
+def test_most_files_decide_what_a_folder_holds(tmp_path, files, kind):
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert kind_of(tmp_path, {}) == kind
+
+
+@pytest.mark.parametrize(
+    ("lines", "given", "kind"),
+    [
+        (["path,age", "1.png,3"], {}, "images"),
+        (["path,age", "1.png,3"], {"inputs": ["age"]}, "images and rows"),
+        (["photo,age", "absent.png,3"], {}, "images"),
+        (["name,age", "photo,3"], {}, "images"),  # photo.jpg lies beside the file
+        (["text,label", "good,yes"], {}, "texts"),
+        (["review,label", "good,yes"], {"text": "review"}, "texts"),
+        (["age,income", "30,low"], {}, "rows"),
+        (["age,income"], {}, "rows"),
+        (["age,income", "30,low"], {"images": "age"}, "images"),
+    ],
+)
+def test_columns_and_cells_decide_what_a_table_holds(tmp_path, lines, given, kind):
+    (tmp_path / "photo.jpg").write_bytes(b"x")
+    (tmp_path / "data.csv").write_text("\n".join(lines))
+    assert kind_of(tmp_path / "data.csv", given) == kind
+
+
+def test_sounds_without_class_folders_are_told(tmp_path):
+    (tmp_path / "1.wav").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"Found 1 \.wav files in .*, and no class"):
+        read_source(tmp_path, 16)
