@@ -234,8 +234,6 @@ from keras_transfer import heads, models, training
 from tests.networks import residual_backbone
 from tests.training.test_objectives import EVERY, MEMORY, OTHER, SOURCE, plan_of
 
-# Small graphs take longer to optimize than to run.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 for objective in EVERY:
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
         model = models.TransferModel(residual_backbone("tf"), heads.SoftmaxHead(3))
