@@ -21,9 +21,9 @@ FAST ?= tests/_statistics tests/auditing tests/calibration tests/callbacks tests
 test-fast: $(VENV)/test-installed
 	$(PYTEST) $(FAST)
 
-# Several workers, kills, and the browser: one of each kind.
+# Several workers, kills, and the browser: one of each kind. Each test is long and alone.
 test-slow: $(VENV)/test-installed
-	$(PYTEST) -m slow
+	$(PYTEST) --dist worksteal -m slow
 
 # Before a release: all networks, all kills, real training. An hour, and 16 GiB of memory.
 test-exhaustive: $(VENV)/test-installed

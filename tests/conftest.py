@@ -6,6 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import pytest
+import tensorflow as tf
 
 DATA = pathlib.Path(
     os.environ.get("KERAS_TRANSFER_DATA", pathlib.Path(__file__).parents[2] / "shared" / "data")
@@ -35,8 +36,14 @@ def own_cache(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def fresh_keras_state():
-    """Each test starts from the same seed, the same global policy and its own layer names."""
+def fresh_keras_state(request):
+    """Each test starts from the same seed, the same global policy and its own layer names.
+
+    Grappler takes longer for a graph of a few steps than it saves: a seventh of all time here.
+    Tests marked `optimized_graphs` run their graphs as users do.
+    """
+    is_optimized = request.node.get_closest_marker("optimized_graphs") is not None
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not is_optimized})
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(0)
     yield

@@ -70,9 +70,26 @@ def decode_and_resize(
         >>> decode_and_resize(contents, 16).shape
         TensorShape([16, 16, 3])
     """
-    size = check_image_size(image_size)
+    arguments = check_image_size(image_size), channels, reduced_decoding, value_range
     check_channels(channels)
+    if orientation is None and not tf.executing_eagerly():
+        return _traced_decoder(*arguments)(contents)
+    return _decode_and_resize(contents, *arguments, orientation)
 
+
+@functools.lru_cache(maxsize=16)
+def _traced_decoder(*arguments):
+    """A graph takes half a second to trace: all datasets and exports of a process share it."""
+    return tf.function(
+        lambda contents: _decode_and_resize(contents, *arguments),
+        input_signature=[tf.TensorSpec((), tf.string)],
+        autograph=False,
+    )
+
+
+def _decode_and_resize(
+    contents, size, channels, reduced_decoding, value_range, orientation=None
+):
     def jpeg():
         rotation = exif_orientation(contents) if orientation is None else orientation
         least = least_size(size, rotation)

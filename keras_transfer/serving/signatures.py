@@ -133,24 +133,12 @@ class Signatures:
             for key, value in _describe(head, outputs[name], self.class_names[name]).items()
         }
 
-    @functools.cached_property
+    @property
     def pixels(self):
         """A function from encoded images, shape `(batch,)`, to pixels, as in training."""
-
-        def one(contents):
-            return decode_and_resize(
-                contents,
-                self.image_size,
-                self.channels,
-                reduced_decoding=self.reduced_decoding,
-                value_range=self.model.value_range,
-            )
-
-        @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
-        def pixels(encoded):
-            return map_images(one, encoded)
-
-        return pixels.get_concrete_function()
+        return _pixels(
+            self.image_size, self.channels, self.reduced_decoding, self.model.value_range
+        )
 
     def encoded(self, outputs, named):
         """What an export for TensorFlow Serving returns beside `describe`."""
@@ -163,6 +151,26 @@ class Signatures:
             more = _encoded(head, outputs[name], own, self.class_names[name])
             found |= {f"{name}_{key}": one for key, one in more.items()}
         return found
+
+
+@functools.lru_cache(maxsize=16)
+def _pixels(image_size, channels, reduced_decoding, value_range):
+    """Traced once for a process, which may export several models and versions."""
+
+    def one(contents):
+        return decode_and_resize(
+            contents,
+            image_size,
+            channels,
+            reduced_decoding=reduced_decoding,
+            value_range=value_range,
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
+    def pixels(encoded):
+        return map_images(one, encoded)
+
+    return pixels.get_concrete_function()
 
 
 def _names_by_head(model, class_names):

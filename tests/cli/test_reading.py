@@ -1,7 +1,10 @@
 """Which images a command reads: tables, groups, exclusions and ranges of values."""
 
+import contextlib
+import io
 import json
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -47,33 +50,45 @@ def persons(paths):
     return {int(path.rsplit("/")[-1].split(".")[0]) % 5 for path in paths}
 
 
-@pytest.mark.parametrize("is_table", [True, False])
-def test_groups_hold_for_fit_and_evaluate(photos, plan, tmp_path, capsys, is_table):
+@pytest.fixture(scope="module", params=["table", "folder"])
+def grouped(request, plan, tmp_path_factory):
+    """A run whose sets are divided by persons: `(folder, its data, what fit printed)`."""
+    folder = tmp_path_factory.mktemp("grouped")
+    photos = colour_folder(folder / "photos", splits=None, per_class=10)
     table = write_table(photos / "people.csv", photos)
     data, more = photos, ["--metadata", table]
-    if is_table:
+    if request.param == "table":
         data, more = table, ["--targets", "kind"]
-    assert fit(data, tmp_path / "run", plan, *more, "--group", "person") == 0
-    assert "3 classes; images: 24 train, 6 validation." in capsys.readouterr().out
-    run = Run(tmp_path / "run")
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert fit(data, folder / "run", plan, *more, "--group", "person") == 0
+    if request.param == "folder":
+        table.unlink()  # the run knows the groups
+    return folder / "run", data, printed.getvalue()
+
+
+def test_groups_hold_for_fit_and_evaluate(grouped, capsys):
+    folder, data, told = grouped
+    assert "3 classes; images: 24 train, 6 validation." in told
+    run = Run(folder)
     measured = run.predictions["validation"].paths
     # One person of five is the validation set.
     assert len(measured) == 6 and len(persons(measured)) == 1
-    if not is_table:
-        table.unlink()  # the run knows the groups
-    assert main(["evaluate", str(tmp_path / "run"), str(data)]) == 0
+    assert main(["evaluate", str(folder), str(data)]) == 0
     printed = capsys.readouterr().out
     assert f"accuracy {run.metrics['validation']['accuracy']:.1%} (95% CI" in printed
     assert "n = 6)" in printed
 
 
-def test_evaluate_reads_no_file_that_a_run_names(photos, plan, tmp_path, capsys):
-    table = write_table(photos / "people.csv", photos)
-    assert fit(photos, tmp_path / "run", plan, "--metadata", table, "--group", "person") == 0
-    description = json.loads((tmp_path / "run" / "run.json").read_text())
-    for broken in ({"groups": "/etc/passwd"}, {"excluded": "/etc/passwd", "metadata": "/none"}):
-        (tmp_path / "run" / "run.json").write_text(json.dumps({**description, **broken}))
-        assert main(["evaluate", str(tmp_path / "run"), str(photos)]) == 0
+@pytest.mark.parametrize("grouped", ["folder"], indirect=True)
+@pytest.mark.parametrize(
+    "broken", [{"groups": "/etc/passwd"}, {"excluded": "/etc/passwd", "metadata": "/none"}]
+)
+def test_evaluate_reads_no_file_that_a_run_names(grouped, tmp_path, broken):
+    folder, data, _ = grouped
+    description = json.loads((folder / "run.json").read_text())
+    run = shutil.copytree(folder, tmp_path / "run")
+    (run / "run.json").write_text(json.dumps({**description, **broken}))
+    assert main(["evaluate", str(run), str(data)]) == 0
 
 
 @pytest.mark.parametrize(

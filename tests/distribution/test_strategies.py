@@ -251,6 +251,11 @@ cache = features.FeatureCache(sys.argv[1], engine="tensorflow")
 history = training.fine_tune(model, dataset, dataset, plan=plan, cache=cache, verbose=0)
 assert len(cache.entries()) == 2 and history.epoch == [0, 1, 2, 3]
 print("steps", int(model.optimizer.iterations.numpy()), model.predict(images, verbose=0).shape)
+import pathlib
+from keras_transfer import serving
+picture = pathlib.Path(sys.argv[1]) / "one.png"  # fewer than there are replicas
+picture.write_bytes(tf.io.encode_png(images[0].astype("uint8")).numpy())
+print("exported", serving.export(model, picture.parent / "served", examples=[picture]))
 """
 
 
@@ -263,3 +268,4 @@ def test_model_trains_on_two_devices_and_follows_its_policy(tmp_path):
         cwd=pathlib.Path(__file__).parents[2],
     )
     assert "steps 4 (8, 3)" in done.stdout, done.stderr[-2000:]
+    assert f"exported {tmp_path / 'served' / '1'}" in done.stdout, done.stderr[-2000:]

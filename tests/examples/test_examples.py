@@ -88,6 +88,7 @@ def test_several_heads_learn_the_colour(shapes):
     assert metrics["brightness_mean_absolute_error"] >= 0
 
 
+@pytest.mark.optimized_graphs
 def test_custom_training_loop_goes_on_after_unfreezing(shapes):
     model, losses = load("custom_training_loop").main(shapes, network(), SIZE, epochs=8)
     assert losses[-1] < losses[0]
@@ -141,6 +142,7 @@ def test_from_tfds_trains_on_a_builder(tmp_path):
     assert 0 <= accuracy <= 1
 
 
+@pytest.mark.optimized_graphs
 def test_serve_answers_like_the_model(shapes, tmp_path, capsys):
     version, paths, answer = load("serve").main(
         shapes, tmp_path / "serving", network(), SIZE, plan=short_plan(2)

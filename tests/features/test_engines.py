@@ -34,6 +34,7 @@ def test_engine_computes_the_networks_output_in_order(engine, size):
     assert difference <= 1e-4 * np.abs(expected).max()
 
 
+@pytest.mark.optimized_graphs
 @needs_openvino
 @pytest.mark.parametrize(
     ("name", "arguments"),

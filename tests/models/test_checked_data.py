@@ -1,5 +1,7 @@
 """Labels and images that do not fit end in one line, in `fit`, `evaluate` and `fine_tune`."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -22,6 +24,12 @@ def make(head, loss=None):
     model = models.TransferModel(residual_backbone(), head)
     model.compile(loss=loss)
     return model
+
+
+@functools.cache
+def shared(head):
+    """A model that no test trains, since all are refused before."""
+    return make(head)
 
 
 def dataset(labels, images=IMAGES):
@@ -184,15 +192,15 @@ def batches(number=None):
 )
 def test_odd_data_end_in_one_line(train, told):
     def tune(data):
-        return training.fine_tune(make(SOFTMAX), data, plan=PLAN, cache=False, verbose=0)
+        return training.fine_tune(shared(SOFTMAX), data, plan=PLAN, cache=False, verbose=0)
 
-    for entrance in (make(SOFTMAX).fit, tune):
+    for entrance in (shared(SOFTMAX).fit, tune):
         with pytest.raises(ValueError, match=told):
             entrance(train())
     with pytest.raises(ValueError, match=told.replace("steps_per_epoch", "validation_steps")):
         make(SOFTMAX).fit(dataset(LABELS), validation_data=train(), verbose=0)
     with pytest.raises(ValueError, match=told.replace("steps_per_epoch", "steps")):
-        make(SOFTMAX).evaluate(train(), verbose=0)
+        shared(SOFTMAX).evaluate(train(), verbose=0)
 
 
 @RAN_OUT

@@ -158,7 +158,8 @@ def test_the_measures_refuse_what_does_not_fit():
         per_box(np.zeros((1, 1, 5)), np.zeros((1, 1, 5)), ["cell"])
 
 
-def test_a_folder_of_yolo_is_no_folder_of_texts(tmp_path):
+def test_a_folder_of_yolo_is_no_folder_of_texts(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_transfer.serving.export", lambda *arguments, **more: None)
     random = np.random.default_rng(0)
     for folder in ("images", "labels"):
         (tmp_path / "cells" / folder).mkdir(parents=True)

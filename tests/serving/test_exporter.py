@@ -60,6 +60,7 @@ def exported(tmp_path_factory):
 # What it answers.
 
 
+@pytest.mark.optimized_graphs
 def test_both_signatures_answer_what_predict_does(exported):
     model, version, paths, labels = exported
     signatures = served(version)
@@ -270,6 +271,7 @@ def test_half_precision_models_answer_in_float32(tmp_path):
 # What it holds.
 
 
+@pytest.mark.optimized_graphs
 def test_graph_is_in_inference_mode_and_has_no_augmentation(tmp_path):
     model = trained_model_with_augmentation()
     version = serving.export(model, tmp_path)
@@ -400,25 +402,6 @@ serving.export(small_model(), sys.argv[1])
     process.wait()
     (left,) = (tmp_path / "served").iterdir()
     assert left.name.startswith(".writing-")
-
-
-def test_two_replicas_export_a_model_of_one_picture(tmp_path):
-    script = """
-import pathlib, sys
-import tensorflow as tf
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from keras_transfer import serving
-from tests.serving.models_to_export import pixels, small_model, write_pngs
-
-folder = pathlib.Path(sys.argv[1])
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    model = small_model()
-paths = write_pngs(pixels(1), folder / "pictures")
-print(serving.export(model, folder / "served", examples=paths))
-"""
-    assert run("-c", script, tmp_path).split() == [str(tmp_path / "served" / "1")]
 
 
 def test_an_export_in_a_strategys_scope_says_where_to_call_it(tmp_path):

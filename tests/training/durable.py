@@ -142,6 +142,8 @@ def train(
 
 def main(pictures, directory, signal_name, batch):
     tf.config.experimental.enable_op_determinism()
+    # Small graphs take longer to optimize than to run.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     stop = Stop(lambda: signal_self(signal_name), int(batch)) if int(batch) else None
     np.savez(pathlib.Path(directory) / "result.npz", *train(pictures, directory, stop=stop))
 

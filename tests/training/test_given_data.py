@@ -46,8 +46,8 @@ def dataset():
     return tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(4)
 
 
-def tuned(folder, train, validation=None, with_cache=True, **arguments):
-    model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
+def tuned(folder, train, validation=None, with_cache=True, model=None, **arguments):
+    model = model or models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
     cache = features.FeatureCache(folder) if with_cache else False
     return training.fine_tune(
         model, train, validation, PLAN, cache=cache, verbose=0, **arguments
@@ -92,6 +92,11 @@ def test_fit_takes_what_keras_takes():
     assert history.epoch == [0, 1]
 
 
+@pytest.fixture(scope="module")
+def untrained():
+    return models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -116,12 +121,13 @@ def test_fit_takes_what_keras_takes():
     ],
 )
 @pytest.mark.parametrize("with_cache", [True, False])
-def test_data_that_do_not_fit_end_in_one_line(tmp_path, arguments, told, with_cache):
+def test_data_that_do_not_fit_end_in_one_line(tmp_path, untrained, arguments, told, with_cache):
     arguments = {"train": dataset, **arguments}
     with pytest.raises(ValueError, match=told) as raised:
         tuned(
             tmp_path,
             with_cache=with_cache,
+            model=untrained,
             **{name: make() for name, make in arguments.items()},
         )
     assert "\n" not in str(raised.value)

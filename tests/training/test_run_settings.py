@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -38,6 +39,20 @@ def train(pictures, directory, plan=PLAN, backbone=None, num_classes=3, **option
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder of images and a training on them, which no test changes."""
+    folder = tmp_path_factory.mktemp("trained")
+    colour_folder(folder / "pictures", per_class=2)
+    train(folder / "pictures", folder / "run")
+    return folder
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    return shutil.copytree(trained / "run", tmp_path / "run")
+
+
 def other_plan():
     return plans.Plan([dataclasses.replace(PLAN.phases[0], learning_rate=1e-3)])
 
@@ -61,12 +76,11 @@ def other_backbone():
         ({"augmentation": data.augmentation.light}, "training images: .*, augmentation"),
     ],
 )
-def test_other_settings_are_refused_by_name(pictures, tmp_path, changed, named):
-    train(pictures, tmp_path / "run")
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+def test_other_settings_are_refused_by_name(trained, run, changed, named):
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
     with pytest.raises(ValueError, match=f"started with other settings: {named}"):
-        train(pictures, tmp_path / "run", **{name: make() for name, make in changed.items()})
-    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.*")}
+        train(trained / "pictures", run, **{name: make() for name, make in changed.items()})
+    after = {path: path.stat().st_mtime_ns for path in run.rglob("*.*")}
     assert after.items() <= before.items()
 
 
@@ -115,14 +129,13 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("told", "change"), CHANGES.items(), ids=CHANGES)
-def test_what_was_removed_or_changed_in_the_folder_is_named(pictures, tmp_path, told, change):
-    train(pictures, tmp_path / "run")
-    change(tmp_path / "run")
-    before = (tmp_path / "run/model.keras").stat().st_mtime_ns
+def test_what_was_removed_or_changed_in_the_folder_is_named(trained, run, told, change):
+    change(run)
+    before = (run / "model.keras").stat().st_mtime_ns
     with pytest.raises(ValueError, match=told) as caught:
-        train(pictures, tmp_path / "run")
+        train(trained / "pictures", run)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 1000
-    assert (tmp_path / "run/model.keras").stat().st_mtime_ns == before
+    assert (run / "model.keras").stat().st_mtime_ns == before
 
 
 def test_renamed_class_is_named(pictures, tmp_path):
@@ -133,11 +146,10 @@ def test_renamed_class_is_named(pictures, tmp_path):
         train(pictures, tmp_path / "run")
 
 
-def test_unreadable_settings_are_told(pictures, tmp_path):
-    train(pictures, tmp_path / "run")
-    (tmp_path / "run/checkpoints/settings.json").write_text("{")
+def test_unreadable_settings_are_told(trained, run):
+    (run / "checkpoints/settings.json").write_text("{")
     with pytest.raises(ValueError, match="settings cannot be read"):
-        train(pictures, tmp_path / "run")
+        train(trained / "pictures", run)
 
 
 def test_second_process_on_a_folder_is_told(pictures, tmp_path):
@@ -163,9 +175,8 @@ def test_second_process_on_a_folder_is_told(pictures, tmp_path):
     assert len(train(pictures, tmp_path / "run").epoch) == 1
 
 
-def test_settings_are_readable(pictures, tmp_path):
-    train(pictures, tmp_path / "run")
-    settings = json.loads((tmp_path / "run/checkpoints/settings.json").read_text())
+def test_settings_are_readable(trained):
+    settings = json.loads((trained / "run/checkpoints/settings.json").read_text())
     assert settings["training"]["training images"].startswith("6, in batches of 6, digest ")
 
 
