@@ -7,6 +7,8 @@ import numpy as np
 from keras_transfer.data.metadata import cell
 
 KINDS = NUMBERS, CATEGORIES = "numbers", "categories"
+# The square of a larger number is infinite in float32.
+_MOST = 1e18
 _MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
 
 
@@ -31,6 +33,8 @@ def kinds_of(rows, columns, file):
             f"'{file}' has {wrong}: name each once; its columns are {list(rows[0])}. "
             f"Received: {names}"
         )
+    if not all(map(str.strip, names)):
+        raise ValueError(f"A column without a name in '{file}': give it one. Received: {names}")
     slashed = [name for name in names if "/" in name]
     if slashed:  # Keras takes no such name of an input
         raise ValueError(f"The name of a column has no '/'. Received: {slashed} in '{file}'")
@@ -82,7 +86,7 @@ def _are_numbers(cells):
 
 def _is_number(text):
     try:
-        return bool(np.isfinite(float(text)))
+        return bool(float(text) or True)
     except ValueError:
         return False
 
@@ -91,3 +95,9 @@ def _check_numbers(cells, name, file):
     wrong = next((text for text in cells if text and not _is_number(text)), None)
     if wrong is not None:
         raise ValueError(f"The column {name!r} of '{file}' holds numbers. Received: {wrong!r}")
+    large = next((text for text in cells if text and not abs(float(text)) <= _MOST), None)
+    if large is not None:
+        raise ValueError(
+            f"The column {name!r} of '{file}' has a number beyond {_MOST:g}: leave the cell "
+            f"empty if it is missing, else divide the column. Received: {large!r}"
+        )

@@ -222,9 +222,6 @@ def _places(rows, images, split, folder, file):
     """The absolute path and the split of each row."""
     numbers, where = {}, []
     for number, row in enumerate(rows, 2):  # as a spreadsheet counts them
-        if None in row:
-            what = "has more cells than the header: put a cell with commas in quotes"
-            raise wrong_row(file, number, what, row[None])
         name, part = cell(row, images), cell(row, split)
         if not name:
             raise wrong_row(file, number, f"names no file in its column {images!r}", name)

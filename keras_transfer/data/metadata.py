@@ -23,6 +23,17 @@ def csv_rows(file, columns, header=None):
     file = pathlib.Path(file)
     with _opened_table(file, header) as table:
         rows, found = list(table), list(table.fieldnames or [])
+    twice = sorted({name for name in found if name.strip() and found.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"'{file}' has several columns of one name: rename one of each. Received: {twice}"
+        )
+    for number, row in enumerate(rows, 1 if header else 2):
+        if any(row.get(None, ())):
+            raise ValueError(
+                f"Row {number} of '{file}' has more cells than the header: put a cell with "
+                f"commas in quotes. Received: {row[None]!r}"
+            )
     for argument, given in columns.items():
         for column in [given] if isinstance(given, str) else given:
             if column not in found:
@@ -65,7 +76,7 @@ def _opened_table(file, header=None):
             yield csv.DictReader(opened, header, delimiter=max(",;\t", key=first.count))
     except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile) as error:
         raise ValueError(
-            f"'{file}' is not a CSV file in UTF-8: {error}. Received: file={os.fspath(file)!r}"
+            f"'{file}' is not a CSV file in UTF-8: {error}. Save it as UTF-8. Received: file={os.fspath(file)!r}"
         ) from error
 
 

@@ -113,6 +113,11 @@ def fold_of(labels, units, fold, seed):
         raise ValueError(
             f"There are {len(set(units))} examples or groups, too few for {number} folds."
         )
+    most = max(collections.Counter(labels).values())
+    if most < number:
+        raise ValueError(
+            f"The largest class has {most} examples, too few for {number} folds: take fewer."
+        )
     splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)

@@ -82,7 +82,14 @@ def table(
     ]
     if not numbered:
         raise ValueError(f"'{file}' has no row to use. Received: {received}")
-    columns = columns or [name for name in rows[0] if name not in (*targets, split, group)]
+    shared = sorted({*targets} & {*(columns or ())})
+    if shared:
+        raise ValueError(
+            f"A target is no input: leave it out of `columns` (--inputs). Received: {shared}"
+        )
+    # A column without a name holds the numbers of the rows, as pandas writes it.
+    others = [name for name in rows[0] if name and name.strip()]
+    columns = columns or [name for name in others if name not in (*targets, split, group)]
     kinds = kinds_of([row for _, row in numbered], columns, file)
     cells = [[cell(row, name) for name in targets] for _, row in numbered]
     read = read_targets(cells, targets, task, file)
