@@ -79,12 +79,14 @@ def table_network(
         rows = np.concatenate([given[name] for name in numbers], axis=1).astype("float64")
         mean, deviation = (found.tolist() for found in _moments(rows))
         parts.append(NumberColumns(mean, deviation, name="standardized_numbers")(joined))
-    for name in inputs:
-        if name not in numbers:
-            lookup = keras.layers.StringLookup(
-                vocabulary=_categories(given[name]), output_mode="one_hot", name=f"{name}_is"
-            )
-            parts.append(lookup(inputs[name]))
+    # Not named by the column: its name may hold anything, and that of a layer may not.
+    for number, name in enumerate((name for name in inputs if name not in numbers), 1):
+        lookup = keras.layers.StringLookup(
+            vocabulary=_categories(given[name]),
+            output_mode="one_hot",
+            name=f"category_{number}",
+        )
+        parts.append(lookup(inputs[name]))
     x = keras.layers.Concatenate(name="encoded_columns")(parts) if parts[1:] else parts[0]
     for number, units in enumerate(hidden_units, 1):
         x = keras.layers.Dense(units, activation="relu", name=f"hidden_{number}")(x)

@@ -86,9 +86,10 @@ def _are_numbers(cells):
 
 def _is_number(text):
     try:
-        return bool(float(text) or True)
+        float(text)
     except ValueError:
         return False
+    return True
 
 
 def _check_numbers(cells, name, file):

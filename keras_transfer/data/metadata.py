@@ -76,7 +76,8 @@ def _opened_table(file, header=None):
             yield csv.DictReader(opened, header, delimiter=max(",;\t", key=first.count))
     except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile) as error:
         raise ValueError(
-            f"'{file}' is not a CSV file in UTF-8: {error}. Save it as UTF-8. Received: file={os.fspath(file)!r}"
+            f"'{file}' is not a CSV file in UTF-8: {error}. Save it as UTF-8. "
+            f"Received: file={os.fspath(file)!r}"
         ) from error
 
 

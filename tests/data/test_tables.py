@@ -68,6 +68,37 @@ def test_wrong_columns_are_told(table, arguments, message):
         data.table(table, **{"label": "income", **arguments})
 
 
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        ("age,age,income\n1,2,low\n3,4,high\n", {}, r"several columns of one name.*\['age'\]"),
+        ("age,income\n1,low,7\n3,high\n", {}, "Row 2 of .* has more cells than the header"),
+        ("age,income\n1,low\n3,high\n", {"columns": ["age", "income"]}, "no input.*'income'"),
+        ("age,income\n1e300,low\n3,high\n", {}, "beyond 1e[+]18.*Received: '1e300'"),
+        ("age,income\ninf,low\n3,high\n", {}, "beyond 1e[+]18.*Received: 'inf'"),
+        ("age,income\n1,low\n3,high\n", {"fold": (0, 2)}, "too few for 2 folds"),
+    ],
+)
+def test_tables_that_would_train_on_nonsense_are_told(tmp_path, content, arguments, message):
+    (tmp_path / "people.csv").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        data.table(tmp_path / "people.csv", "income", **arguments)
+
+
+def test_the_numbers_of_rows_that_pandas_writes_are_no_column(tmp_path):
+    lines = [f"{n},{n % 3},{'low' if n % 2 else 'high'}" for n in range(20)]
+    (tmp_path / "people.csv").write_text("\n".join([",age,income", *lines]))
+    splits = data.table(tmp_path / "people.csv", "income")
+    assert list(splits.train.element_spec[0]) == ["age"]
+
+
+def test_columns_may_have_any_name_of_an_input():
+    columns = {"job title": np.array([["cook"], ["nurse"]]), "größe: #1": np.zeros((2, 1))}
+    backbone = Backbone.from_table(columns, hidden_units=(2,))
+    assert set(backbone.input_names) == set(columns)
+    assert np.asarray(backbone(columns)).shape == (2, 2)
+
+
 @pytest.fixture
 def source(table):
     keras.utils.set_random_seed(0)
