@@ -34,6 +34,11 @@ class ExtractionTask:
         self.dtype = dtype
         self._element_spec = self._find_spec()
         inputs, targets = parts_of(self._element_spec)
+        is_dropped = not isinstance(self.stem.input, dict)  # by Keras, for one input
+        if is_dropped and isinstance(inputs, dict) and [*inputs] == [self.stem.inputs[0].name]:
+            self.source = self.source.mapped(_only, "of one input")
+            self._element_spec = self._find_spec()
+            inputs, targets = parts_of(self._element_spec)
         self.specs = [
             (tuple(one.shape[1:]), dtype if "float" in one.dtype else one.dtype)
             for one in self._features(inputs)
@@ -133,6 +138,11 @@ class ExtractionTask:
             self.class_names,
             fingerprint=None if is_temporary(key) else key,
         )
+
+
+def _only(inputs, *others):
+    (one,) = inputs.values()
+    return (one, *others) if others else one
 
 
 def _kind(tensor):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_transfer import data, freezing, heads, models, plans, training
+from keras_transfer import data, features, freezing, heads, models, plans, training
 from keras_transfer.backbones import Backbone
 from keras_transfer.backbones.random_twins import random_twin
 
@@ -90,6 +90,24 @@ def test_the_numbers_of_rows_that_pandas_writes_are_no_column(tmp_path):
     (tmp_path / "people.csv").write_text("\n".join([",age,income", *lines]))
     splits = data.table(tmp_path / "people.csv", "income")
     assert list(splits.train.element_spec[0]) == ["age"]
+
+
+@pytest.mark.parametrize("cell", [float, "job {}".format])
+def test_one_column_is_enough(tmp_path, cell):
+    lines = [f"{cell(n % 2)},{'low' if n % 2 else 'high'}" for n in range(40)]
+    (tmp_path / "people.csv").write_text("\n".join(["age,income", *lines]))
+    splits = data.table(tmp_path / "people.csv", "income")
+    backbone = Backbone.from_table(splits.train, hidden_units=(4,))
+    model = models.TransferModel(backbone, heads.SoftmaxHead(2))
+    phases = [
+        plans.Phase(freezing.FreezeAll(), 1, 1e-3, solver="exact"),
+        plans.Phase(freezing.FreezeNone(), 1, 1e-3),
+    ]
+    training.fine_tune(
+        model, splits.train, splits.validation, plans.Plan(phases), verbose=0,
+        cache=features.FeatureCache(tmp_path / "cache"),
+    )  # fmt: skip
+    assert model.evaluate(splits.validation, verbose=0, return_dict=True)["accuracy"] == 1
 
 
 def test_columns_may_have_any_name_of_an_input():
