@@ -97,6 +97,7 @@ def test_predictions_for_a_file_list_images_that_are_missing(run, photos, tmp_pa
         ({"inputs": ["weight"]}, r"no columns \['weight'\]"),
         ({"inputs": {"site": "numbers"}}, "'site'.*holds numbers. Received: 'east'"),
         ({"inputs": {"site": "words"}}, "A column holds one of"),
+        ({"inputs": ["image_bytes"]}, "go in under this name: rename the column"),
     ],
 )
 def test_wrong_columns_are_told(photos, arguments, message):
