@@ -12,7 +12,7 @@ _DROPOUT, _WEIGHT_DECAY, _LAYERWISE_DECAY = 0.2, 0.01, 0.7
 
 def run(options):
     """Runs the learning-rate range test, and writes the losses into the run folder."""
-    backbone, splits = read_inputs(options, batch_size=options.batch_size)
+    backbone, splits = read_inputs(options, batch_size=options.batch_size or 32)
     keras.utils.set_random_seed(0)
     model = _compiled_model(backbone, splits, options)
     model.adapt_heads(labels for _, labels in splits.train_in_order)

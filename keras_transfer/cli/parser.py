@@ -212,7 +212,7 @@ def _add_find_lr(commands):
         help="also train this number of last stages, each at 0.7 times the learning rate of "
         "the next (default: 0, the head alone)",
     )
-    find_lr.add_argument("--batch-size", type=positive, default=32, help="default: %(default)s")
+    find_lr.add_argument("--batch-size", type=positive, help="default: 32")
 
 
 def _add_backbones(commands):
