@@ -18,7 +18,8 @@ from keras_transfer.models import TransferModel
 from tests.features.conftest import CountingEngine, contents
 from tests.networks import residual_backbone
 
-pytestmark = pytest.mark.slow
+# Its processes run with the settings of users.
+pytestmark = [pytest.mark.slow, pytest.mark.optimized_graphs]
 
 ROOT = pathlib.Path(__file__).parents[2]
 ROWS, IMAGES = 32, 150  # five shards
