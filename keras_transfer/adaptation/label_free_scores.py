@@ -149,8 +149,9 @@ def estimate_accuracy(
     p = np.concatenate([one for one, _ in found])
     labels = np.concatenate([np.asarray(labels) for _, labels in found])
     labels = labels.argmax(axis=1) if labels.ndim == 2 else labels
-    here, describing = p, model if before is None else before
+    describing, here = model, p
     if before is not None:
+        describing = before
         here = np.concatenate([before.predict_on_batch(images) for images, *_ in labelled])
     there = np.concatenate([describing.predict_on_batch(one) for one in without_labels(target)])
     weights = importance_weights(descriptions(here), descriptions(there), method)

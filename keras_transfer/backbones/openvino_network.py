@@ -156,7 +156,7 @@ def _measured(network, shape):
         network.reshape([-1, *shape])
         found = openvino_core().compile_model(network, "CPU")([two])[0]
         is_for_any = len(found) == 2
-    except Exception:  # a size of a batch stands within the network
+    except RuntimeError:  # a size of a batch stands within the network
         is_for_any = False
     if is_for_any:
         return _packed(network), tuple(found.shape[1:])

@@ -9,7 +9,7 @@ from keras_transfer.models.objective import SOURCE, is_joined
 
 
 class DividedModel(keras.Model):
-    """A `TransferModel` as far as it is cut at a boundary, and takes features from there."""
+    """A model in two parts: the frozen one, and the rest, which takes its features."""
 
     @property
     def frozen_boundary(self):
