@@ -18,7 +18,7 @@ from keras_transfer.data.scanning import find_images
 from keras_transfer.data.sources import is_table
 from keras_transfer.heads import JoinedHead
 from keras_transfer.models import TransferModel
-from keras_transfer.runs.kind import Kind
+from keras_transfer.runs.kind import Kind, listed
 from keras_transfer.runs.networks import build_backbone, build_preset
 from keras_transfer.runs.references import references_of_row
 from keras_transfer.serving.signatures import IMAGE_BYTES
@@ -128,7 +128,7 @@ class ImageRowKind(ImageKind):
         return {IMAGE_BYTES: contents, **columns}
 
     def predict(self, run, given):
-        files = [given] if isinstance(given, (str, os.PathLike)) else [*given]
+        files = listed(given)
         if not files or not all(map(is_table, files)):
             raise ValueError(
                 "The model takes columns beside each image: name a CSV file with the columns "
@@ -176,7 +176,7 @@ def _is_readable_by_server(path):
 
 def _images_in(files):
     """The files, and in place of each folder the images in it."""
-    for path in [files] if isinstance(files, (str, os.PathLike)) else files:
+    for path in listed(files):
         if not os.path.isdir(path):
             yield path
             continue

@@ -1,5 +1,7 @@
 """What differs between runs on images, texts, sounds and the rows of a table."""
 
+import os
+
 import numpy as np
 import tensorflow as tf
 
@@ -129,6 +131,11 @@ def predicted(run, names, inputs, unreadable=()):
         with _progress.step("predicting", len(names)) as advance:
             outputs = run.task.infer(run.model, dataset, advance)
     return run.task.predicted(list(names), np.asarray(outputs), list(unreadable), run)
+
+
+def listed(given):
+    """A list of what `predict` got: one path or text, or several."""
+    return [given] if isinstance(given, (str, os.PathLike)) else [*given]
 
 
 def taken_by(backbone):

@@ -10,20 +10,21 @@ from keras_transfer.backbones import Backbone, MelSpectrogram
 from keras_transfer.data.audio_folders import SOUND_SUFFIXES, padded, read_sound
 from keras_transfer.data.columns import arrays_of, cell_of, kinds_of
 from keras_transfer.data.metadata import csv_rows
-from keras_transfer.freezing import FreezeNone
+from keras_transfer.freezing import FreezeAll, FreezeNone
 from keras_transfer.heads import TextConvHead
 from keras_transfer.plans import Phase, Plan
 from keras_transfer.plans.chooser import scratch_phase
-from keras_transfer.runs.kind import Kind, predicted
+from keras_transfer.runs.kind import Kind, listed, predicted
 from keras_transfer.runs.networks import NEW, build_preset, build_vectors
 from keras_transfer.runs.references import references_of_table
-from keras_transfer.runs.word_plan import plan_of_words
 
 # The default of `fit`, which a table has no use for.
 _DEFAULT = "MobileNetV2"
 _SAMPLE_RATE, _SECONDS = 16_000, 1.0
 # As measured on the census, with 100 rows of the target: `benchmarks`, suite `inputs`.
 _TRANSFER_EPOCHS, _TRANSFER_RATE = 10, 1e-4
+# With frozen word vectors, and with trained ones.
+_WORD_EPOCHS, _WORD_RATE = (20, 10), 1e-3
 
 
 class TextKind(Kind):
@@ -53,11 +54,10 @@ class TextKind(Kind):
         return TextConvHead(len(splits.class_names))
 
     def plan(self, choice, splits, batch_size):
-        return None if choice.vectors is None else plan_of_words()
+        return None if choice.vectors is None else _plan_of_words()
 
     def predict(self, run, given):
-        texts = [given] if isinstance(given, (str, os.PathLike)) else map(str, given)
-        texts = [os.fspath(text) for text in texts]
+        texts = [str(text) for text in listed(given)]
         return predicted(run, texts, np.array(texts, object))
 
 
@@ -122,7 +122,7 @@ class RowKind(Kind):
         return references_of_table(splits, own, source)
 
     def predict(self, run, given):
-        files = [given] if isinstance(given, (str, os.PathLike)) else [*given]
+        files = listed(given)
         names, cells = [], []
         for file in files:
             rows = csv_rows(file, {})
@@ -179,6 +179,19 @@ class SoundKind(Kind):
         return sentence, "(n, samples) in [-1, 1]"
 
 
+def _plan_of_words():
+    """The convolutions of the head, then the vectors too."""
+    phases = [
+        Phase(FreezeAll(), _WORD_EPOCHS[0], _WORD_RATE, weight_decay=0.0, name="head"),
+        Phase(FreezeNone(), _WORD_EPOCHS[1], _WORD_RATE, weight_decay=0.0, name="fine-tuning"),
+    ]
+    reason = (
+        "The head has convolutions of its own, which learn while the word vectors are frozen; "
+        "then the vectors train with it."
+    )
+    return Plan(phases, [reason])
+
+
 def _seconds(backbone):
     """The length of the sounds of a network."""
     num_samples = backbone.inputs[0].shape[1]
@@ -187,7 +200,7 @@ def _seconds(backbone):
 
 def _sounds_in(given):
     """The files, and in place of each folder the sounds in it."""
-    for path in [given] if isinstance(given, (str, os.PathLike)) else given:
+    for path in listed(given):
         if not os.path.isdir(path):
             yield os.fspath(path)
             continue
