@@ -60,11 +60,8 @@ def related_classes(row, data_set, image_size, seed, limit=None, wordnet=None):
         test = splits.validation if splits.test is None else splits.test
         train, test = (pooled_features(backbone, one) for one in (splits.train, test))
     values = {"no_label": _accuracy(start, test)}
+    values |= _probes("start", train, test, seed, start) | _probes("zero", train, test, seed)
     for number in _LABELS:
-        chosen = _few(train.labels, number, seed)
-        for name, begin in (("start", start), ("zero", None)):
-            *found, _ = head_solution(train.features[chosen], train.labels[chosen], start=begin)
-            values[f"{name}_{number}"] = _accuracy(found, test)
         values[f"gain_{number}"] = values[f"start_{number}"] - values[f"zero_{number}"]
     return [{"row": row, "values": values}]
 
@@ -182,14 +179,15 @@ def _few(labels, number, seed):
     return np.concatenate([random.choice(one, min(number, len(one)), False) for one in each])
 
 
-def _probes(name, train, test, seed):
+def _probes(name, train, test, seed, start=None):
     """The mean accuracies of probes on five draws of the labels."""
     values = {}
     for number in _LABELS:
         found = []
         for draw in range(_DRAWS):
             chosen = _few(train.labels, number, _DRAWS * seed + draw)
-            *solution, _ = head_solution(train.features[chosen], train.labels[chosen])
+            few = train.features[chosen], train.labels[chosen]
+            *solution, _ = head_solution(*few, start=start)
             found.append(_accuracy(solution, test))
         values[f"{name}_{number}"] = float(np.mean(found))
     return values

@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer import _progress
-from keras_transfer._statistics.feature_measures import h_score
 from keras_transfer._statistics.intervals import difference_interval
 from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone
@@ -14,7 +13,6 @@ from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.data.labeled_dataset import LabeledDataset
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import pooled_features
-from keras_transfer.plans.source_distance import statistics_distance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +28,6 @@ class Likeness:
         random_accuracy: the accuracy of the probe on the backbone with random weights:
             `accuracy` less the difference on a sample.
         gain: `(low, high)`, the 95% confidence interval of that difference.
-        distance: see `statistics_distance`; None without BatchNormalization.
-        separability: the H-score divided by its maximum, between 0 and 1.
         augmented_accuracy: the accuracy of the probe, fitted on the images as they are, on
             augmented images; None without an augmentation.
     """
@@ -43,8 +39,6 @@ class Likeness:
     interval: tuple
     random_accuracy: float
     gain: tuple
-    distance: float | None
-    separability: float
     augmented_accuracy: float | None = None
 
     @property
@@ -76,12 +70,6 @@ class Likeness:
             f"(95% CI {self.interval[0]:.1%} to {self.interval[1]:.1%}); on random weights "
             f"{self.random_accuracy:.1%}, chance is {self.chance:.1%}."
         ]
-        if self.distance is not None:
-            found.append(
-                f"The images' statistics differ by {self.distance:.2f} nats from those that "
-                "BatchNormalization has from the source; the separability of the classes is "
-                f"{self.separability:.2f} of 1."
-            )
         if self.augmented_accuracy is not None:
             found.append(
                 f"On augmented images the same probe has an accuracy of "
@@ -91,7 +79,6 @@ class Likeness:
 
     def rows(self):
         """The figures as a table: a list of tuples of strings, the first one the header."""
-        distance = "-" if self.distance is None else f"{self.distance:.2f}"
         return [
             ("what", "value", "meaning"),
             ("images", f"{self.num_images:,}", "how much data"),
@@ -101,12 +88,6 @@ class Likeness:
             ("probe, random weights", f"{self.random_accuracy:.1%}", "without pretraining"),
             ("gain, 95% CI", "{:+.1%} to {:+.1%}".format(*self.gain), "value of pretraining"),
             ("skill", f"{self.skill:.2f}", "0 is chance, 1 is perfect"),
-            (
-                "separability",
-                f"{self.separability:.2f}",
-                "H-score, 0 to 1; too high where features outnumber images",
-            ),
-            ("distance of statistics", distance, "nats from the source, 0 is alike"),
             *(
                 [("probe, augmented images", f"{augmented:.1%}", "does augmentation harm?")]
                 if (augmented := self.augmented_accuracy) is not None
@@ -171,8 +152,6 @@ def measure_likeness(
             random.correct,
             np.array_equal(pooled.labels[:size], twin.labels),
         ),
-        distance=statistics_distance(backbone, dataset),
-        separability=h_score(pooled.features, pooled.labels) / (len(counts) - 1),
         augmented_accuracy=probe.changed_accuracy,
     )
 

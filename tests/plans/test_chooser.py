@@ -17,7 +17,7 @@ from keras_transfer.plans.likeness import Likeness
 
 ALIKE = Likeness(
     num_images=3000, num_classes=10, chance=0.1, accuracy=0.9, interval=(0.89, 0.91),
-    random_accuracy=0.5, gain=(0.38, 0.42), distance=0.3, separability=0.7,
+    random_accuracy=0.5, gain=(0.38, 0.42),
 )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ import keras
 import numpy as np
 import pytest
 
-from keras_transfer.backbones import Backbone
 from keras_transfer.data import Augmentation, image_folder
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import pooled_features
@@ -15,7 +14,6 @@ from keras_transfer.models import TransferModel
 from keras_transfer.plans import Phase, Plan, likeness, measure_likeness, recommend, recommender
 from keras_transfer.plans.chooser import STRATEGIES
 from keras_transfer.plans.likeness import Likeness
-from keras_transfer.plans.source_distance import statistics_distance
 from keras_transfer.training import fine_tune
 from tests.brightness import IMAGES, LABELS, dataset
 from tests.networks import residual_backbone
@@ -23,7 +21,7 @@ from tests.pictures import colour_folder
 
 ALIKE = Likeness(
     num_images=3000, num_classes=10, chance=0.1, accuracy=0.9, interval=(0.89, 0.91),
-    random_accuracy=0.5, gain=(0.38, 0.42), distance=0.3, separability=0.7,
+    random_accuracy=0.5, gain=(0.38, 0.42),
 )  # fmt: skip
 
 
@@ -57,32 +55,6 @@ def test_likely_harm_is_warned_of(monkeypatch, gain, told):
 def test_pictures_without_labels_are_told(tmp_path):
     with pytest.raises(ValueError, match="without labels"):
         recommend(dataset(), residual_backbone(), FeatureCache(tmp_path))
-
-
-def batch_norm_backbone(mean, variance):
-    inputs = keras.Input((16, 16, 3))
-    norm = keras.layers.BatchNormalization(epsilon=0.0, name="norm")
-    network = keras.Model(inputs, keras.layers.Conv2D(2, 3)(norm(inputs)))
-    norm.set_weights([np.ones(3), np.zeros(3), np.full(3, mean), np.full(3, variance)])
-    return Backbone.from_model(network)
-
-
-def test_distance_of_statistics_is_the_divergence_of_gaussians():
-    mean, variance = IMAGES.mean(axis=(0, 1, 2)), IMAGES.var(axis=(0, 1, 2))
-    same = batch_norm_backbone(mean[0], variance[0])
-    assert statistics_distance(same, dataset()) == pytest.approx(0, abs=0.01)
-    # Twice the variance at the source: (0.5 - 1 - ln 0.5) / 2 = 0.0966.
-    wider = batch_norm_backbone(mean[0], 2 * variance[0])
-    assert statistics_distance(wider, dataset()) == pytest.approx(0.0966, abs=0.01)
-    # A mean that is one standard deviation away: 1 / 2.
-    moved = batch_norm_backbone(mean[0] + np.sqrt(variance[0]), variance[0])
-    assert statistics_distance(moved, dataset()) == pytest.approx(0.5, abs=0.03)
-
-
-def test_distance_needs_batch_normalization():
-    inputs = keras.Input((16, 16, 3))
-    plain = keras.Model(inputs, keras.layers.Conv2D(2, 3)(inputs))
-    assert statistics_distance(Backbone.from_model(plain), dataset()) is None
 
 
 def test_fine_tune_takes_what_is_recommended(tmp_path):
