@@ -38,7 +38,7 @@ class OwnStatistics(Objective):
     """
 
     needs = ("target",)
-    changes_source = True
+    changes_inputs = True
 
     def __init__(self):
         super().__init__()
@@ -53,12 +53,12 @@ class OwnStatistics(Objective):
         self._scale = keras.Variable(scale, trainable=False, dtype="float32")
         self._offset = keras.Variable(own_mean - scale * mean, trainable=False, dtype="float32")
 
-    def changed_source(self, inputs):
-        boundary, features = next(iter(inputs.items()))
-        scale, offset = (
-            tf.cast(one.value, features.dtype) for one in (self._scale, self._offset)
-        )
-        return {**inputs, boundary: features * scale + offset}
+    def changed(self, domain, features):
+        if domain != "source":
+            return features
+        boundary, rows = next(iter(features.items()))
+        scale, offset = (tf.cast(one.value, rows.dtype) for one in (self._scale, self._offset))
+        return {**features, boundary: rows * scale + offset}
 
     def loss(self, batch):
         return tf.zeros(())

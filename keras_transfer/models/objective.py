@@ -12,6 +12,7 @@ from keras_transfer.freezing.policy import registered
 
 SOURCE, TARGET, MEMORY = "source images", "target images", "memory images"
 DATA = {"target": TARGET, "memory": MEMORY}
+DOMAINS = {SOURCE: "source", TARGET: "target", MEMORY: "memory"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,11 +135,16 @@ class Objective:
         """
         raise NotImplementedError
 
-    def changed_source(self, inputs):
-        """The inputs of the source rows at the frozen boundary; `changes_source` says if."""
-        return inputs
+    changes_inputs = False
 
-    changes_source = False
+    def changed(self, domain, features):
+        """The features at the frozen boundary that a step uses; asked if `changes_inputs`.
+
+        Args:
+            domain: "source", "target" or "memory".
+            features: a dict of the tensors of a batch.
+        """
+        return features
 
     @property
     def trainable_variables(self) -> list:

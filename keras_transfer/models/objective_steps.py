@@ -11,6 +11,7 @@ from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models.head_outputs import output_layer
 from keras_transfer.models.objective import (
     DATA,
+    DOMAINS,
     MEMORY,
     SOURCE,
     TARGET,
@@ -153,11 +154,14 @@ class ObjectiveSteps(keras.Model):
         if isinstance(parts.get(MEMORY), tuple):
             images, labels[MEMORY], *_ = parts[MEMORY]
             parts = {**parts, MEMORY: images}
-        changing = [one for one in self.running.objectives if one.changes_source]
+        changing = [one for one in self.running.objectives if one.changes_inputs]
         if changing:
             parts = {name: self.at_boundary(inputs) for name, inputs in parts.items()}
         for objective in changing:
-            parts[SOURCE] = objective.changed_source(parts[SOURCE])
+            parts = {
+                name: objective.changed(DOMAINS[name], features)
+                for name, features in parts.items()
+            }
         sizes = [tf.shape(tf.nest.flatten(inputs)[0])[0] for inputs in parts.values()]
         found = self.observed(_together(parts.values()), training=True)
         rows = {

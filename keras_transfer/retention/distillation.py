@@ -14,7 +14,9 @@ class Distillation(Objective):
     """Keeps what the network said at the beginning of the phase.
 
     The teacher is a copy of the network at that moment. With `memory`, unlabelled images of the
-    earlier task, it is asked about those; without, about the images of the new task.
+    earlier task, it is asked about those; without, about the images of the new task. The
+    features of unlabelled memory are mixed in pairs at the frozen boundary, so that a few
+    hundred images show more of what the network computes.
 
     Args:
         weight: the factor of the term. Defaults to 3.0.
@@ -37,7 +39,7 @@ class Distillation(Objective):
 
     Reference: Li and Hoiem, Learning without Forgetting, ECCV 2016, equation 2, for the
     predictions; Jung et al., Less-forgetting Learning in Deep Neural Networks, 2016, equation
-    1, for the features.
+    1, for the features; Verma et al., Manifold Mixup, ICML 2019, for the pairs.
     """
 
     reads_memory = True
@@ -56,6 +58,17 @@ class Distillation(Objective):
 
     def begin(self, model, data):
         self._teacher = model.copy()
+        # `Replay` would read labels that no longer fit.
+        self.changes_inputs = data.memory is not None and not isinstance(
+            data.memory.element_spec, tuple
+        )
+
+    def changed(self, domain, features):
+        # A padding mask is no number that can be mixed.
+        can_mix = all(tensor.dtype.is_floating for tensor in features.values())
+        if domain != "memory" or not can_mix:
+            return features
+        return {name: _mixed(tensor) for name, tensor in features.items()}
 
     def loss(self, batch):
         rows = batch.source if batch.memory is None else batch.memory
@@ -80,6 +93,16 @@ class Distillation(Objective):
 
     def get_config(self):
         return {**super().get_config(), "temperature": self.temperature, "on": self.on}
+
+
+def _mixed(features):
+    """Each row mixed with the one before it, in shares evenly between 0 and 1."""
+    shares = (tf.range(tf.shape(features)[0], dtype="float32") + 0.5) / tf.cast(
+        tf.shape(features)[0], "float32"
+    )
+    shares = tf.reshape(shares, (-1,) + (1,) * (features.shape.rank - 1))
+    shares = tf.cast(shares, features.dtype)
+    return shares * features + (1 - shares) * tf.roll(features, 1, axis=0)
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")

@@ -130,6 +130,22 @@ def test_distillation_is_zero_before_the_first_step_and_keeps_the_network(on):
     np.testing.assert_allclose(objective.loss(models.Batch(rows)), 0, atol=1e-5)
 
 
+def test_memory_without_labels_is_mixed_in_pairs():
+    model, rows = make(), tf.constant([[1.0], [2.0], [4.0], [8.0]])
+    for memory, expected in (
+        # Shares of 1/8, 3/8, 5/8 and 7/8; the rest is the row before; the last of the first.
+        (DATA.map(lambda images, labels: images), [[7.125], [1.375], [3.25], [7.5]]),
+        (DATA, [[1.0], [2.0], [4.0], [8.0]]),
+    ):
+        objective = retention.Distillation()
+        objective.begin(model, models.ObjectiveData(DATA, memory=memory))
+        found = rows
+        if objective.changes_inputs:
+            found = objective.changed("memory", {"features": rows})["features"]
+        np.testing.assert_allclose(found, expected)
+    assert objective.changed("source", {"features": rows})["features"] is rows
+
+
 def test_replay_needs_labels_of_the_head():
     for memory, received in (
         (DATA.map(lambda images, labels: images), "no labels"),

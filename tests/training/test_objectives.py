@@ -107,7 +107,7 @@ def test_own_statistics_give_the_source_those_of_the_target():
     target = tf.data.Dataset.from_tensor_slices(OTHER).batch(4)
     objective = adaptation.OwnStatistics()
     objective.begin(model, models.ObjectiveData(SOURCE, target))
-    (found,) = objective.changed_source(model.at_boundary(IMAGES)).values()
+    (found,) = objective.changed("source", model.at_boundary(IMAGES)).values()
     (expected,) = model.at_boundary(OTHER).values()
     np.testing.assert_allclose(np.mean(found, 0), np.mean(expected, 0), rtol=1e-3, atol=1e-3)
     # Nearly: a channel that hardly varies is not blown up.
