@@ -323,7 +323,7 @@ def keeping(row, seed, data_set, image_size, limit=None, epochs=10):
     with opened(data_set, limit) as folder:
         splits = data.image_folder(folder.path, image_size, batch_size=32)
         objectives = {
-            "naive": [], "distilled": [retention.Distillation(6.0)],
+            "naive": [], "distilled": [retention.Distillation(4.0)],
             "L2-SP": [retention.PullToStart(0.01)],
             "EWC": [retention.PullToStart(0.01, "fisher")],
         }[row]  # fmt: skip
