@@ -4,7 +4,7 @@ import collections.abc
 import os
 import pathlib
 
-from keras_transfer.data.columns import arrays_of, cell_of, kinds_of
+from keras_transfer.data.columns import arrays_of, cell_of, column_messages, kinds_of
 from keras_transfer.data.file_splits import SPLITS, ByClass, ByRow, FileOptions
 from keras_transfer.data.image_folders import split_of
 from keras_transfer.data.image_splits import ImageSplits
@@ -168,15 +168,16 @@ def image_table(
                 "The images themselves go in under this name: rename the column. "
                 f"Received: {taken} in '{file}'"
             )
-        beside = rows_beside(rows, places, inputs, file)
+        kinds = kinds_of(rows, inputs, file)
+        messages += column_messages(rows, kinds, inputs)
+        beside = rows_beside(rows, places, kinds)
     return files.splits(
         labelled, folder.path, options, groups if group else None, messages, beside
     )
 
 
-def rows_beside(rows, places, columns, file):
+def rows_beside(rows, places, kinds):
     """A function from paths of images to their rows, a dict of name to array."""
-    kinds = kinds_of(rows, columns, file)
     cells = {
         place: [cell_of(row, name) for name in kinds]
         for place, row in zip(places, rows, strict=True)

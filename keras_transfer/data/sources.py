@@ -246,14 +246,14 @@ def _read_texts(data, image_size, reading, arguments):
         of_folders = ("metadata", "group")
         reading.refuse_others(of_folders, "A folder of texts has", "subfolders are the classes")
         return text_folder(data, reading.groups(), **shared)
-    if reading.given["task"] == "classes":
-        reading.given["task"] = None
-    of_tables = ("targets", "group", "text")
+    text, group, task = reading.take("text", "group", "task")
+    if task in ("labels", "numbers"):
+        raise ValueError(f"A text has one class. Received: task={task!r}")
+    of_tables = ("targets", "group", "text", "task")
     reading.refuse_others(
         of_tables, "A CSV file of texts has", "it has the texts and their classes"
     )
-    text, group = reading.take("text", "group")
-    return text_table(data, text, reading.column(), group=group, **shared)
+    return text_table(data, text, reading.column(), group=group, task=task, **shared)
 
 
 def _read_rows(data, image_size, reading, arguments):

@@ -3,7 +3,7 @@
 import collections.abc
 import os
 
-from keras_transfer.data.columns import arrays_of, cell_of, kinds_of
+from keras_transfer.data.columns import arrays_of, cell_of, column_messages, kinds_of
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.metadata import cell, csv_rows
 from keras_transfer.data.row_splits import Row, RowOptions, RowTask
@@ -93,6 +93,7 @@ def table(
     kinds = kinds_of([row for _, row in numbered], columns, file)
     cells = [[cell(row, name) for name in targets] for _, row in numbered]
     read = read_targets(cells, targets, task, file)
+    messages = column_messages([row for _, row in numbered], kinds, columns)
     found = [
         Row(
             tuple(cell_of(row, name) for name in kinds),
@@ -107,6 +108,6 @@ def table(
         found,
         lambda cells: arrays_of(cells, kinds),
         "row",
-        read.messages,
+        [*read.messages, *messages],
         task=RowTask(read.task, read.names),
     )

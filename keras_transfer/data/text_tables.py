@@ -7,6 +7,7 @@ from keras_transfer.data.image_folders import split_of
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.metadata import cell, csv_rows
 from keras_transfer.data.row_splits import Row, RowOptions
+from keras_transfer.data.targets import check_classes
 
 TEXT_COLUMNS = ("text", "sentence")
 _LABEL, _SPLIT = ("label", "class"), ("split",)
@@ -19,6 +20,7 @@ def text_table(
     split: str | None = None,
     group: str | None = None,
     *,
+    task: str | None = None,
     batch_size: int = 32,
     validation_split: float | None = 0.2,
     seed: int = 0,
@@ -40,6 +42,8 @@ def text_table(
             Defaults to None: "split" if there is one, else all texts are for training.
         group: the name of a column: all texts of a group, for example an author, are on one
             side of the split; an empty cell is no group. Defaults to None.
+        task: "classes" if "NA", "none" and other words for a missing value are classes.
+            Defaults to None: they are errors.
         batch_size: texts in a batch. Defaults to 32.
         validation_split: fraction of each class; None to train on all texts. Defaults to 0.2.
         seed: of the split and of the order. Defaults to 0.
@@ -73,19 +77,21 @@ def text_table(
     label = label or _found(rows[0], _LABEL, "label", received)
     split = split or next((name for name in _SPLIT if name in rows[0]), None)
     name = pathlib.Path(file).name
+    labels = [cell(row, label) for row in rows]
+    messages = check_classes(labels, label, file, task)
     found = []
     for number, row in enumerate(rows, 2):  # as a spreadsheet counts them
         where = f"Row {number} of '{file}'"
         found.append(
             Row(
                 check_text(row.get(text) or "", where),
-                label_of(row, label, where),
+                labels[number - 2],
                 "train" if split is None else split_named(row, split, where),
                 cell(row, group) or None,
                 f"{name}:{number}",
             )
         )
-    return options.splits(found)
+    return options.splits(found, messages=messages)
 
 
 def check_text(text: str, where: str) -> str:
@@ -103,14 +109,6 @@ def _found(row, names, argument, received):
             f"{' or '.join(map(repr, names))}, but {list(row)}. Received: {received}"
         )
     return column
-
-
-def label_of(row, column, where):
-    """The class in a cell; raises `ValueError` if there is none."""
-    name = cell(row, column)
-    if not name:
-        raise ValueError(f"{where} has no class in its column {column!r}. Received: ''")
-    return name
 
 
 def split_named(row, column, where):
