@@ -88,8 +88,8 @@ def _task_of(cells, columns, file):
     looks, example = misread(filled) or (None, None)
     if looks not in (None, IDS) and (len(different) > _MOST_CLASSES or "," in example):
         raise ValueError(
-            f"The column {columns[0]!r} of '{file}' may hold {looks}: write plain numbers, such "
-            "as 1234.5, or say what it holds, pass `task='classes'` or `task='labels'` "
+            f"The column {columns[0]!r} of '{file}' may hold {looks}: write plain numbers, "
+            "such as 1234.5, or say what it holds, pass `task='classes'` or `task='labels'` "
             f"(--task). Received: {example!r}"
         )
     if any(re.fullmatch(r"\[.*\]", cell) for cell in different):
@@ -107,8 +107,8 @@ def _task_of(cells, columns, file):
             return found
     if looks == IDS:
         raise ValueError(
-            f"The column {columns[0]!r} of '{file}' holds {IDS}: name the column with the class "
-            f"with `targets` (--targets COLUMN). Received: {example!r}"
+            f"The column {columns[0]!r} of '{file}' holds {IDS}: name the column with the "
+            f"class with `targets` (--targets COLUMN). Received: {example!r}"
         )
     return "classes"
 

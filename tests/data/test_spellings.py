@@ -30,7 +30,7 @@ DATES = [f"19{50 + number}-03-{number % 28 + 1:02}" for number in range(30)]
         (["01234", "94110"], "numbers (codes: '01234')"),
         (
             [f"{1.7e9 + number / 10}" for number in range(30)],
-            "they differ by too little for 32",
+            "they differ by too little for",
         ),
         ([f"{number}e-30" for number in range(30)], "they differ by less than 1e-18"),
         (["cook", "nurse", "", "NA"], None),
@@ -65,7 +65,7 @@ def targets(cells, task=None, names=None):
         (
             ["1e31", "2e31", "3.5e31"],
             "numbers",
-            r"lie beyond 1e\+18, divide them. Received: 3.5e\+31",
+            r"lie beyond 1e\+18, divide them.*3.5e\+31",
         ),
         (["1e-31", "2e-31", "3.5e-31"], None, "differ by less than 1e-18, multiply them"),
         (["1700000000.1", "1700000000.2"], None, "subtract 1700000000 from each"),
@@ -109,7 +109,7 @@ def test_numbers_of_any_size_are_measured_without_warnings():
 def test_a_missing_class_of_a_text_is_an_error_unless_it_is_one(tmp_path):
     rows = [f"text {number},{('NA', 'ZA')[number % 2]}" for number in range(20)]
     (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]))
-    with pytest.raises(ValueError, match="has no class in its column 'label'.*--task classes"):
+    with pytest.raises(ValueError, match=r"has no class in its column 'label'.*--task classes"):
         data.text_table(tmp_path / "t.csv")
     with pytest.warns(data.DataWarning, match="'NA' in the column 'label' is a class"):
         assert data.text_table(tmp_path / "t.csv", task="classes").class_names == ("NA", "ZA")
