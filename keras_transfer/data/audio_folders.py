@@ -27,6 +27,7 @@ def audio_folder(
     seed: int = 0,
     shuffle: bool = True,
     fold: tuple[int, int] | None = None,
+    class_names: collections.abc.Sequence[str] | None = None,
 ) -> ImageSplits:
     """Reads the sounds of a folder that has a subfolder for each class.
 
@@ -51,6 +52,7 @@ def audio_folder(
         seed: of the split and of the order.
         shuffle: whether the order changes in each epoch.
         fold: `(index, number)` for cross-validation.
+        class_names: as in `image_folder`.
 
     Returns:
         An `ImageSplits`, whose examples are sounds.
@@ -74,7 +76,9 @@ def audio_folder(
         (('high', 'low'), TensorShape([None, 16000]))
     """
     received = f"directory={os.fspath(directory)!r}"
-    options = RowOptions(received, batch_size, validation_split, seed, shuffle, fold)
+    options = RowOptions(
+        received, batch_size, validation_split, seed, shuffle, fold, class_names
+    )
     num_samples = round(seconds * sample_rate)
     if num_samples < 1:
         raise ValueError(

@@ -105,8 +105,8 @@ def column_messages(rows, kinds, columns):
         return []
     return [
         f"Check these columns, which are taken: {', '.join(listed)}. Write numbers and dates "
-        "as plain numbers, such as 1234.5; leave columns of names and ids out: name those that go "
-        "in with `columns` or `inputs` (--inputs)."
+        "as plain numbers, such as 1234.5; leave columns of names and ids out: name those that "
+        "go in with `columns` or `inputs` (--inputs)."
     ]
 
 

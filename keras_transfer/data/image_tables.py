@@ -44,6 +44,7 @@ def image_table(
     exclude: str | os.PathLike | collections.abc.Iterable | None = None,
     value_range: float | None = None,
     fold: tuple[int, int] | None = None,
+    class_names: collections.abc.Sequence[str] | None = None,
 ) -> ImageSplits:
     """Reads the images that a CSV file names, each with its class, its labels or its numbers.
 
@@ -96,6 +97,7 @@ def image_table(
         exclude: images to leave out.
         value_range: the value that is white in images of more than 8 bits.
         fold: `(index, number)` for cross-validation.
+        class_names: as in `image_folder`.
 
     Returns:
         An `ImageSplits`, whose `task` says what the images have. With labels or numbers, an
@@ -123,7 +125,9 @@ def image_table(
         reduced_decoding,
         value_range,
     )
-    files = FileOptions(f"csv={os.fspath(csv)!r}", on_unreadable, shuffle, exclude, fold)
+    files = FileOptions(
+        f"csv={os.fspath(csv)!r}", on_unreadable, shuffle, exclude, fold, class_names
+    )
     file = pathlib.Path(csv).absolute()
     given = [targets] if isinstance(targets, str) else list(targets or ())
     inputs = [inputs] if isinstance(inputs, str) else inputs
@@ -145,7 +149,7 @@ def image_table(
         raise ValueError(f"`targets` names a column twice. Received: targets={columns}")
     places, where = _places(rows, images, split, folder, file)
     cells = [[cell(row, column) for column in columns] for row in rows]
-    found = read_targets(cells, columns, task, file)
+    found = read_targets(cells, columns, task, file, class_names)
     messages = list(found.messages)
     if directory is not None:
         messages += folder.unnamed(places, file)

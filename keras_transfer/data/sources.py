@@ -21,7 +21,7 @@ from keras_transfer.data.text_tables import TEXT_COLUMNS, text_table
 _TABLES = (".csv", ".tsv")
 _CLASSES, _SPLIT = ("label", "class", "target"), "split"
 # What readers of examples in memory take of the arguments of `image_folder`.
-_SHARED = ("batch_size", "validation_split", "seed", "shuffle", "fold")
+_SHARED = ("batch_size", "validation_split", "seed", "shuffle", "fold", "class_names")
 # Files that are looked at to see what a folder holds.
 _LOOKED_AT, _LOOKED_AT_OF_CLASS = 1000, 50
 _KINDS = {".txt": "texts", **dict.fromkeys(SOUND_SUFFIXES, "sounds")}

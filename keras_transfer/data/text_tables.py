@@ -1,5 +1,6 @@
 """Texts from a CSV file."""
 
+import collections.abc
 import os
 import pathlib
 
@@ -26,6 +27,7 @@ def text_table(
     seed: int = 0,
     shuffle: bool = True,
     fold: tuple[int, int] | None = None,
+    class_names: collections.abc.Sequence[str] | None = None,
 ) -> ImageSplits:
     """Reads texts, each with its class, from a CSV file.
 
@@ -49,6 +51,7 @@ def text_table(
         seed: of the split and of the order. Defaults to 0.
         shuffle: whether the order changes in each epoch. Defaults to True.
         fold: `(index, number)`: the texts of one fold become the test set. Defaults to None.
+        class_names: as in `image_folder`.
 
     Returns:
         An `ImageSplits`, whose examples are texts.
@@ -68,7 +71,9 @@ def text_table(
         (('bad', 'good'), {'train': 8, 'validation': 2})
     """
     received = f"file={os.fspath(file)!r}"
-    options = RowOptions(received, batch_size, validation_split, seed, shuffle, fold)
+    options = RowOptions(
+        received, batch_size, validation_split, seed, shuffle, fold, class_names
+    )
     named = {"text": text, "label": label, "split": split, "group": group}
     rows = csv_rows(file, {name: column for name, column in named.items() if column})
     if not rows:

@@ -42,6 +42,8 @@ def read_to_evaluate(run, data, batch_size, on_unreadable, labels, masks, boxes)
             )
         return splits
     columns = {}
+    if run.task.name not in ("masks", "boxes"):
+        arguments["class_names"] = run.class_names
     if labels is not None or is_table(data):
         columns = columns_of(run.settings, kind.name)
     return read_source(

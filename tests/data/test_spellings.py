@@ -30,7 +30,7 @@ DATES = [f"19{50 + number}-03-{number % 28 + 1:02}" for number in range(30)]
         (["01234", "94110"], "numbers (codes: '01234')"),
         (
             [f"{1.7e9 + number / 10}" for number in range(30)],
-            "they differ by too little for",
+            "(they differ by too little for",
         ),
         ([f"{number}e-30" for number in range(30)], "they differ by less than 1e-18"),
         (["cook", "nurse", "", "NA"], None),
@@ -44,7 +44,7 @@ def test_a_column_that_may_hold_something_else_is_named(cells, told):
     rows = [{"it": cell, "other": "x"} for cell in cells or ["", ""]]
     messages = column_messages(rows, kinds_of(rows, ["it", "other"], "a.csv"), ["it", "other"])
     assert len(messages) == (told is not None)
-    assert told is None or f"'it' as {told}"[-30:] in messages[0]
+    assert told is None or told in messages[0]
     assert not messages or "'other'" not in messages[0]
     kinds = kinds_of(rows, {"it": "categories"}, "a.csv")
     assert not column_messages(rows, kinds, {"it": "categories"})

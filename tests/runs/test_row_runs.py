@@ -145,6 +145,11 @@ def test_a_table_is_trained_from_scratch_and_compared(source, people, capsys):
     assert source.evaluate(people / "few.csv")["images"] == 40
 
 
+def test_rows_of_one_class_are_measured(source, tmp_path):
+    (tmp_path / "old.csv").write_text("age,town,income\n60,x,high\n61,y,high\n")
+    assert np.sum(source.evaluate(tmp_path / "old.csv")["confusion"], axis=1).tolist() == [2, 0]
+
+
 def test_an_earlier_run_is_the_backbone_of_a_table(source, people, tmp_path):
     run = runs.fit(
         people / "few.csv", source.path, tmp_path / "run", targets="income", cache=False,
