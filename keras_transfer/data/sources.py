@@ -191,12 +191,12 @@ class _Reading:
 def _read_images(data, image_size, reading, arguments):
     masks, boxes, labels = reading.take("masks", "boxes", "labels")
     if masks is not None:
-        of_masks = ("masks", "classes", "ignore_class", "box_format", "group")
+        of_masks = ("masks", "classes", "ignore_class")
         reading.refuse_others(of_masks, "Images with masks have", "mask files give the classes")
         classes, ignored = reading.take("classes", "ignore_class")
         return mask_folder(data, masks, image_size, classes, ignored, **arguments)
     if boxes is not None:
-        of_boxes = ("boxes", "box_format", "group")
+        of_boxes = ("boxes", "box_format")
         reading.refuse_others(
             of_boxes, "Images with boxes have", "their file gives the classes"
         )
@@ -206,9 +206,12 @@ def _read_images(data, image_size, reading, arguments):
             boxes, image_size, box_format or ("coco" if is_json else "voc"),
             data if is_json else None, **arguments,
         )  # fmt: skip
-    without = {name for name in reading.given if name not in ("classes", "ignore_class")}
+    without = {*reading.given} - {"classes", "ignore_class"}
     reading.refuse_others(
         without, "Images without masks have", "name the folder of the masks (--masks)"
+    )
+    reading.refuse_others(
+        without - {"box_format"}, "Images without boxes have", "name their file (--boxes)"
     )
     if labels is not None and is_table(data):
         raise ValueError(

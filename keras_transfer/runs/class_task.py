@@ -23,6 +23,7 @@ class ClassTask(Task):
     """One class for each image."""
 
     name = "classes"
+    takes = frozenset({"top", "threshold"})
     nouns = ("class", "classes")
     outputs = "probabilities"
     quality = "the accuracy is"

@@ -23,6 +23,7 @@ class LabelTask(Task):
     """Any number of labels for each image, each with a probability of its own."""
 
     name = "labels"
+    takes = frozenset({"threshold"})
     nouns = ("label", "labels")
     outputs = "probabilities"
     quality = "the measures are"

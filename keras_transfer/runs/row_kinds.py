@@ -14,7 +14,7 @@ from keras_transfer.freezing import FreezeAll, FreezeNone
 from keras_transfer.heads import TextConvHead
 from keras_transfer.plans import Phase, Plan
 from keras_transfer.plans.chooser import scratch_phase
-from keras_transfer.runs.kind import Kind, listed, predicted
+from keras_transfer.runs.kind import OF_CSV, OF_FOLDERS, Kind, NotTakenError, listed, predicted
 from keras_transfer.runs.networks import NEW, build_preset, build_vectors
 from keras_transfer.runs.references import references_of_table
 
@@ -31,6 +31,7 @@ class TextKind(Kind):
     """Texts."""
 
     name = "texts"
+    takes = OF_CSV | OF_FOLDERS | {"text", "vectors", "sequence_length", "truncate_at"}
     thing, word, taken = "text", "TEXT", "texts"
     wanted = (
         "For texts name a preset of KerasHub or a directory of Hugging Face (--backbone "
@@ -65,6 +66,7 @@ class RowKind(Kind):
     """Rows of a table."""
 
     name = "rows"
+    takes = OF_CSV | {"inputs", "truncate_at"}
     thing, word, taken = "row", "FILE.csv", "rows"
     wanted = (
         "For a table name an earlier run on the same columns (--backbone RUN), or no network: "
@@ -96,6 +98,11 @@ class RowKind(Kind):
 
     def model(self, backbone, head, truncate_at, choice, splits):
         if self._is_continued(choice, splits):
+            if truncate_at is not None:
+                raise NotTakenError(
+                    "The classes are those of the source, so its whole model continues: leave "
+                    f"`truncate_at` (--truncate-at) out. Received: truncate_at={truncate_at!r}"
+                )
             return choice.source.copy()
         return super().model(backbone, head, truncate_at, choice, splits)
 
@@ -143,6 +150,7 @@ class SoundKind(Kind):
     """Sounds."""
 
     name = "sounds"
+    takes = OF_FOLDERS | {"truncate_at"}
     thing, word, taken = "sound", "SOUND", "sounds"
     wanted = "For sounds name a network of sounds (--backbone speech.onnx)."
 
