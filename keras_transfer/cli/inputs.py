@@ -101,8 +101,9 @@ def check_images(options):
     kind = kind_named(kind_of(options.data, reading_of(options)))
     if kind.name != "images":
         raise NotTakenError(
-            f"`keras-transfer {options.command}` examines images, and the data are {kind.name}. "
-            f"Train on them with `keras-transfer fit`. Received: data='{options.data}'"
+            f"`keras-transfer {options.command}` examines images, and the data are "
+            f"{kind.name}. Train on them with `keras-transfer fit`. "
+            f"Received: data='{options.data}'"
         )
     check_taken(kind, options.given)
     return kind

@@ -159,6 +159,44 @@ def test_an_earlier_run_is_the_backbone_of_a_table(source, people, tmp_path):
     assert "the source as it is" in run.course["references"]["accuracies"]
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("fit FEW --targets income --backbone RUN --inputs age", "takes the columns age, town"),
+        ("fit FEW --targets income --backbone RUN --truncate-at hidden_1", "model continues"),
+        ("fit FEW --targets income --augmentation standard", "`augmentation` (--augmentation)"),
+        ("fit FEW --target income", "`targets` (--targets) names the column with the class"),
+        (
+            "fit FEW --targets income --vec a.txt --show",
+            "`show` (--show), `vectors` (--vectors)",
+        ),
+        ("fit FEW --targets income --plan auto", "Probes (--plan auto) measure"),
+        ("evaluate RUN FEW --on-unreadable skip", "`on_unreadable` (--on-unreadable)"),
+        ("evaluate RUN FEW --masks FEW", "`masks` (--masks)"),
+        ("predict RUN FEW --output a.csv --top 2 --json", "`json` (--json), `top` (--top)"),
+        *[
+            (f"{command} FEW --targets income --output a{more}", "images, and the data are rows")
+            for command, more in (
+                ("audit", ""), ("recommend", ""), ("probe", ""), ("find-lr", ""),
+                ("rank", " --backbones VGG16"),
+            )
+        ],
+    ],
+)  # fmt: skip
+def test_options_without_effect_end_with_2(
+    source, people, tmp_path, monkeypatch, words, message, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("")
+    given = {"FEW": str(people / "few.csv"), "RUN": str(source.path)}
+    words = [given.get(word, word) for word in words.split()]
+    more = ["--output", "run", "--no-cache"] if words[0] == "fit" else []
+    assert main([*words, *more]) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert message in told
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
 def test_an_earlier_run_of_other_examples_is_told(run, people, tmp_path):
     with pytest.raises(ValueError, match="takes images, and the data are rows"):
         runs.fit(people / "few.csv", run.path, tmp_path / "run", targets="income")
@@ -175,10 +213,11 @@ def test_an_earlier_run_is_the_backbone_of_images(run, photos, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"targets": None, "target": "income"}, "is named with `targets`"),
+        ({"targets": None, "target": "income"}, r"`targets` \(--targets\) names the column"),
         ({"targets": None}, "Name the column with the class"),
         ({"backbone": "ResNet50"}, "is no run on a table"),
-        ({"vectors": "glove.txt"}, "are for texts"),
+        ({"vectors": "glove.txt"}, r"rows: `vectors` \(--vectors\) would have no effect"),
+        ({"exclude": "audit.json", "alpha": 0.5}, "`alpha` .*, `exclude` .* Leave them out"),
     ],
 )
 def test_wrong_arguments_of_a_table_are_told(people, tmp_path, arguments, message):
