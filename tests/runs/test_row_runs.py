@@ -175,7 +175,7 @@ def test_an_earlier_run_is_the_backbone_of_a_table(source, people, tmp_path):
         ("evaluate RUN FEW --masks FEW", "`masks` (--masks)"),
         ("predict RUN FEW --output a.csv --top 2 --json", "`json` (--json), `top` (--top)"),
         *[
-            (f"{command} FEW --targets income --output a{more}", "images, and the data are rows")
+            (f"{command} FEW --targets income --output a{more}", "and the data are rows")
             for command, more in (
                 ("audit", ""), ("recommend", ""), ("probe", ""), ("find-lr", ""),
                 ("rank", " --backbones VGG16"),
