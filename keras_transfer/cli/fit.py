@@ -11,7 +11,7 @@ from keras_transfer.serving.warmup import can_write_warmup
 
 
 def run(options):
-    """Trains on a folder of images, and prints the results."""
+    """Trains on data, and prints the results."""
     checked_kind(options)
     train = runs.fit
     if options.folds is not None:
@@ -60,7 +60,7 @@ def run(options):
         print(f"\n{found.conclusion}")
         print(
             f"The run of each fold is in {options.output}. For a model to use, train on all "
-            "images: the same command without --folds, with another --output."
+            "of the data: the same command without --folds, with another --output."
         )
     else:
         _print_results(found)

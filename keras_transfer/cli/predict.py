@@ -24,7 +24,7 @@ def run(options):
         print(f"The boxes of {len(found.paths)} images in {one_line(options.output)}")
     elif options.output is not None:
         found.to_csv(options.output, threshold)
-        print(f"{len(found.paths)} images in {one_line(options.output)}")
+        print(f"{len(found.paths)} {opened.things} in {one_line(options.output)}")
         if opened.task.name == "classes":
             _print_summary(found, threshold, options)
     else:

@@ -311,6 +311,6 @@ def _summary(task, engine, extraction):
     rate = extraction.num_images / extraction.seconds
     waited = extraction.waited / extraction.seconds
     return (
-        f"{what}, computed in {extraction.seconds:.1f} s ({engine.name}, {rate:.0f} examples per "
-        f"second, {waited:.0%} of the time waiting for data)."
+        f"{what}, computed in {extraction.seconds:.1f} s ({engine.name}, {rate:.0f} examples "
+        f"per second, {waited:.0%} of the time waiting for data)."
     )

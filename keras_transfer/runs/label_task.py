@@ -112,9 +112,9 @@ class LabelTask(Task):
 
     def use(self, run):
         return (
-            "Images like those of the training. The model gives each of "
-            f"{self.counted(run.class_names)} a probability of its own, so an image may get "
-            "several of them, or none."
+            f"{run.things.capitalize()} like those of the training. The model gives each of "
+            f"{self.counted(run.class_names)} a probability of its own, so one "
+            f"{run.kind.thing} may get several of them, or none."
         )
 
 
