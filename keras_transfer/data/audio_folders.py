@@ -6,13 +6,13 @@ import pathlib
 
 import numpy as np
 
-from keras_transfer._text import reason_of
 from keras_transfer.data.image_folders import find_splits
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.row_splits import Row, RowOptions, files_of_classes
 from keras_transfer.data.splitting import groups_of
 
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+_MOST_LISTED = 10
 _MOST_BYTES = 8 * 2**30
 
 
@@ -94,15 +94,25 @@ def audio_folder(
         )
     groups = groups_of([os.fspath(path) for *_, path in files], group, directory)
     num_cut = 0
-    rows = []
+    rows, wrong = [], []
     for (split, name, path), its_group in zip(files, groups, strict=True):
-        sound = read_sound(path, sample_rate)
+        try:
+            sound = read_sound(path, sample_rate)
+        except ValueError as error:
+            wrong.append(str(error))
+            continue
         num_cut += len(sound) > num_samples
         sound = padded(sound, num_samples)
         rows.append(Row(sound, name, split, its_group, os.path.relpath(path, directory)))
+    if wrong:
+        more = f" (and {len(wrong) - _MOST_LISTED} more)" if len(wrong) > _MOST_LISTED else ""
+        raise ValueError(
+            f"{' '.join(wrong[:_MOST_LISTED])}{more} Repair or remove "
+            f"{'it' if len(wrong) == 1 else 'them'}. Received: {received}"
+        )
     cut = (
-        f"{num_cut} of {len(rows)} sounds are longer than {seconds} s; their end is cut off. "
-        "Pass larger `seconds` to keep it."
+        f"{num_cut} of {len(rows)} sounds are longer than {seconds:g} s, as the network takes "
+        "them: their end is cut off. `data.audio_folder(seconds=...)` reads longer ones."
     )
     return options.splits(rows, np.stack, "sound", [cut] if num_cut else [], directory)
 
@@ -126,7 +136,7 @@ def read_sound(path, sample_rate):
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise ValueError(f"'{path}' is not a readable sound: {reason_of(error)}") from error
+        raise ValueError(f"'{path}' is not a readable sound ({error.error_string}).") from error
     if not len(samples) or not np.isfinite(samples).all():
         raise ValueError(f"'{path}' holds no samples, or some that are no numbers.")
     return soxr.resample(samples.mean(axis=1), rate, sample_rate).astype("float32")

@@ -204,8 +204,12 @@ def unlabelled_rows(file, columns, images=None):
     kinds_of(rows, columns, file)
     images = images or _column_of_images(rows[0])
     folder, found, missing = _Folder(pathlib.Path(file).absolute().parent), [], []
-    for row in rows:
+    for number, row in enumerate(rows, 2):
         name = cell(row, images)
+        where = f"Row {number} of '{file}'"
+        if not name:
+            missing.append((where, f"names no file in its column {images!r}"))
+            continue
         place, reason = folder.find(name)
         if reason is None:
             found.append((place, [cell_of(row, column) for column in columns]))

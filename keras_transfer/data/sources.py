@@ -24,7 +24,11 @@ _CLASSES, _SPLIT = ("label", "class", "target"), "split"
 _SHARED = ("batch_size", "validation_split", "seed", "shuffle", "fold", "class_names")
 # Files that are looked at to see what a folder holds.
 _LOOKED_AT, _LOOKED_AT_OF_CLASS = 1000, 50
-_KINDS = {".txt": "texts", **dict.fromkeys(SOUND_SUFFIXES, "sounds")}
+_KINDS = {
+    ".txt": "texts",
+    # Not all of these can be read, but they are no images.
+    **dict.fromkeys((*SOUND_SUFFIXES, ".m4a", ".aac", ".wma", ".opus", ".aiff"), "sounds"),
+}
 
 
 def is_table(data):
@@ -47,6 +51,8 @@ def kind_of(data, reading):
         return "images"
     if "text" in given:
         return "texts"
+    if "labels" in given and not is_table(data) and _loose_kinds(data):
+        _check_class_folders(data)
     if "labels" in given or (is_table(data) and "images" in given):
         return "images and rows" if "inputs" in given else "images"
     if not is_table(data):
@@ -59,15 +65,20 @@ def _kind_of_table(file):
     """A table names images, holds texts, or its rows are the examples."""
     columns = column_names(file)
     names = {name.lower() for name in columns}
-    if names & set(IMAGE_COLUMNS):
-        return "images"
-    if names & set(TEXT_COLUMNS):
+    known = [name for name in columns if name.lower() in IMAGE_COLUMNS]
+    if not known and names & set(TEXT_COLUMNS):
         return "texts"
-    name = cell(first_row(file), columns[0] if columns else None)
+    name = cell(first_row(file), next(iter(known or columns), None))
+    found = _KINDS.get(pathlib.PurePath(name).suffix.lower())
+    if found is not None:
+        raise ValueError(
+            f"'{file}' names files of {found}, such as '{name}', and a CSV file names images "
+            f"alone. For {found} name a folder with a subfolder for each class. Received: '{file}'"
+        )
     # The suffix of a file may be left out.
     place = pathlib.Path(file).parent / glob.escape(name)
     is_file = bool(name) and any(glob.glob(f"{place}{end}") for end in ("", ".*"))
-    return "images" if is_file or is_image(name) else "rows"
+    return "images" if known or is_file or is_image(name) else "rows"
 
 
 def _kind_of_folder(data):
@@ -79,6 +90,8 @@ def _kind_of_folder(data):
         for file in itertools.islice(files, _LOOKED_AT)
     )
     del counts[None]
+    if not counts:
+        _check_class_folders(data)
     # Of equal numbers images count.
     return max(counts, key=lambda kind: (counts[kind], kind == "images"), default="images")
 
@@ -91,15 +104,19 @@ def _files_of_class(folder):
 
 def _check_class_folders(data):
     """Raises `ValueError` if a folder holds texts or sounds themselves, and no folder."""
-    inside = list(pathlib.Path(data).glob("*"))
-    suffixes = [path.suffix.lower() for path in inside]
-    found = collections.Counter(suffix for suffix in suffixes if suffix in _KINDS)
+    inside, found = list(pathlib.Path(data).glob("*")), _loose_kinds(data)
     if found and not any(path.is_dir() or is_image(path) for path in inside):
         listed = ", ".join(f"{number} {suffix} files" for suffix, number in found.items())
         raise ValueError(
             f"Found {listed} in '{data}', and no class folder: each class needs a subfolder "
             f"with its files. Received: data={os.fspath(data)!r}"
         )
+
+
+def _loose_kinds(data):
+    """How many files of texts and sounds a folder itself holds, by suffix."""
+    suffixes = [path.suffix.lower() for path in pathlib.Path(data).glob("*")]
+    return collections.Counter(suffix for suffix in suffixes if suffix in _KINDS)
 
 
 def read_source(data, image_size=None, kind=None, sounds=None, **arguments):

@@ -65,14 +65,15 @@ def text_folder(
     groups = groups_of([os.fspath(path) for *_, path in files], group, directory)
     return options.splits(
         [
-            Row(_read(path), name, split, one, os.path.relpath(path, directory))
+            Row(read_text(path), name, split, one, os.path.relpath(path, directory))
             for (split, name, path), one in zip(files, groups, strict=True)
         ],
         directory=directory,
     )
 
 
-def _read(path):
+def read_text(path):
+    """The text in a file; raises `ValueError` if it is none."""
     if not path.is_file() or path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"'{path}' is no file, or one of more than 10 MB.")
     try:

@@ -78,7 +78,7 @@ def text_table(
     rows = csv_rows(file, {name: column for name, column in named.items() if column})
     if not rows:
         raise ValueError(f"'{file}' has no row below its header. Received: {received}")
-    text = text or _found(rows[0], TEXT_COLUMNS, "text", received)
+    text = text or text_column(rows, file)
     label = label or _found(rows[0], _LABEL, "label", received)
     split = split or next((name for name in _SPLIT if name in rows[0]), None)
     name = pathlib.Path(file).name
@@ -104,6 +104,11 @@ def check_text(text: str, where: str) -> str:
     if not text.strip():
         raise ValueError(f"{where} has no text. Received: {text!r}")
     return text
+
+
+def text_column(rows, file):
+    """The name of the column with the texts; raises `ValueError` if there is none."""
+    return _found(rows[0] if rows else {}, TEXT_COLUMNS, "text", f"file={os.fspath(file)!r}")
 
 
 def _found(row, names, argument, received):

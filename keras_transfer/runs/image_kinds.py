@@ -186,6 +186,11 @@ def _is_readable_by_server(path):
 def _images_in(files):
     """The files, and in place of each folder the images in it."""
     for path in listed(files):
+        if is_table(path):
+            raise ValueError(
+                "The model takes images: name their files, or the folder that holds them. "
+                f"Received: '{os.fspath(path)}'"
+            )
         if not os.path.isdir(path):
             yield path
             continue

@@ -120,7 +120,8 @@ def _gallery(run, images):
     note = (
         f"At the threshold of {threshold:.2f} the model gives {exact} of {len(found.labels)} "
         f"{run.things} exactly their labels. Below: the {run.things} with the lowest "
-        "likelihood of their labels, the labels that they have, and which of them the model missed or added."
+        "likelihood of their labels, the labels that they have, and which of them the model "
+        "missed or added."
     )
     return worst_gallery(run, images, order, lines, note)
 
