@@ -111,7 +111,7 @@ def audio_folder(
             f"{'it' if len(wrong) == 1 else 'them'}. Received: {received}"
         )
     cut = (
-        f"{num_cut} of {len(rows)} sounds are longer than {seconds:g} s, as the network takes "
+        f"{num_cut} of {len(rows)} sounds are longer than {seconds} s, as the network takes "
         "them: their end is cut off. `data.audio_folder(seconds=...)` reads longer ones."
     )
     return options.splits(rows, np.stack, "sound", [cut] if num_cut else [], directory)
@@ -136,7 +136,9 @@ def read_sound(path, sample_rate):
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise ValueError(f"'{path}' is not a readable sound ({error.error_string}).") from error
+        raise ValueError(
+            f"'{path}' is not a readable sound ({error.error_string.rstrip('.')})."
+        ) from error
     if not len(samples) or not np.isfinite(samples).all():
         raise ValueError(f"'{path}' holds no samples, or some that are no numbers.")
     return soxr.resample(samples.mean(axis=1), rate, sample_rate).astype("float32")

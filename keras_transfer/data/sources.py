@@ -73,7 +73,8 @@ def _kind_of_table(file):
     if found is not None:
         raise ValueError(
             f"'{file}' names files of {found}, such as '{name}', and a CSV file names images "
-            f"alone. For {found} name a folder with a subfolder for each class. Received: '{file}'"
+            f"alone. For {found} name a folder with a subfolder for each class. "
+            f"Received: '{file}'"
         )
     # The suffix of a file may be left out.
     place = pathlib.Path(file).parent / glob.escape(name)

@@ -80,11 +80,12 @@ def test_image_and_row_go_into_the_export_and_a_label_comes_out(run, photos):
 
 def test_predictions_for_a_file_list_images_that_are_missing(run, photos, tmp_path, capsys):
     rows = photos.with_name("more.csv")
-    rows.write_text("path,site,age\n1.png,east,60\nabsent.png,east,20\n")
+    rows.write_text("path,site,age\n1.png,east,60\nabsent.png,east,20\n,east,20\n")
     assert main(["predict", str(run.path), str(rows), "--json"]) == 1
     told = capsys.readouterr()
     assert json.loads(told.out)["classes"][0]["label"] == "yes"
     assert "absent.png: names no file" in told.err
+    assert f"Row 4 of '{rows}': names no file in its column 'path'" in told.err
     rows.write_text("path,site\n1.png,east\n")
     with pytest.raises(ValueError, match=r"no columns \['age'\]"):
         run.predict(rows)
@@ -236,7 +237,10 @@ def test_numbers_of_a_table_are_predicted(people, tmp_path, capsys):
         ("town", "income"), "categories"
     )
     assert run.evaluate(people / "few.csv")["images"] == 40
-    assert "age" in (place / "report.html").read_text("utf-8")
+    page = (place / "report.html").read_text("utf-8")
+    words = re.sub(r"<(script|style).*?</\1>|<svg.*?</svg>|<[^>]+>", " ", page, flags=re.DOTALL)
+    assert "age" in words and "for one row" in words
+    assert not re.search(r"\b(image|picture)s?\b", words, re.IGNORECASE)
 
 
 def test_a_kind_that_is_none_is_corrupt(source, tmp_path):
@@ -276,6 +280,8 @@ def test_sounds_are_learned_and_predicted_by_groups(recordings, tmp_path, capsys
     assert len(set(divided)) == 6
     with pytest.warns(UserWarning, match="not trained"):
         assert run.evaluate(recordings)["images"] % 4 == 0  # whole groups
+    file = run.export(tmp_path / "model.tflite")
+    assert file.stat().st_size
     wrong = recordings.parent / "wrong.wav"
     wrong.write_bytes(b"RIFF")
     command = ["predict", str(run.path), str(recordings / "low"), str(wrong)]
