@@ -5,7 +5,7 @@ import os
 import sys
 
 from keras_transfer import runs
-from keras_transfer._text import one_line
+from keras_transfer._text import counted, one_line
 from keras_transfer.runs.kind import refuse
 from keras_transfer.runs.tasks import check_taken
 
@@ -24,7 +24,8 @@ def run(options):
         print(f"The boxes of {len(found.paths)} images in {one_line(options.output)}")
     elif options.output is not None:
         found.to_csv(options.output, threshold)
-        print(f"{len(found.paths)} {opened.things} in {one_line(options.output)}")
+        number = counted(len(found.paths), opened.kind.thing)
+        print(f"{number} in {one_line(options.output)}")
         if opened.task.name == "classes":
             _print_summary(found, threshold, options)
     else:

@@ -84,7 +84,7 @@ def test_texts_are_predicted_from_files(run, tmp_path, capsys):
     with pytest.raises(ValueError, match="no column 'text' or 'sentence'"):
         run.predict(tmp_path / "more.csv")
     assert main(["predict", str(run.path), "good", "--output", str(tmp_path / "a.csv")]) == 0
-    assert "1 texts in" in capsys.readouterr().out
+    assert "1 text in" in capsys.readouterr().out
 
 
 def test_networks_and_data_must_fit(table, tmp_path):
