@@ -58,7 +58,8 @@ class MelSpectrogram(keras.layers.MelSpectrogram):
         self.scale, self.offset = scale, offset
 
     def call(self, sounds):
-        power = keras.ops.swapaxes(super().call(sounds), -1, -2)[..., None]
+        # LiteRT has no operation for `[..., None]`.
+        power = keras.ops.expand_dims(keras.ops.swapaxes(super().call(sounds), -1, -2), -1)
         decibels = keras.ops.log10(keras.ops.maximum(power, self.min_power)) * 10
         loudest = keras.ops.max(decibels, axis=(1, 2, 3), keepdims=True)
         return keras.ops.maximum(decibels, loudest - self.top_db) * self.scale + self.offset

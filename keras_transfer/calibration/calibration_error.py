@@ -219,7 +219,7 @@ def _draw_counts(panel, calibration):
     for name, value, colour, style in means:
         label = f"{name} {value:.1%}"
         panel.axvline(value, color=colour, linewidth=1.4, linestyle=style, label=label)
-    panel.set(xlim=(0, 1), xlabel="confidence", ylabel="images")
+    panel.set(xlim=(0, 1), xlabel="confidence", ylabel="examples")
     _in_percent(panel.xaxis)
     panel.yaxis.get_major_locator().set_params(integer=True)
     set_title(panel, "")

@@ -57,20 +57,20 @@ class ConformalThreshold:
         least = max(0.0, 1 - self.set_threshold)
         sets = (
             f"The classes with a probability of at least {least:.1%} include the true class of "
-            f"{1 - self.error_rate:.0%} of the images."
+            f"{1 - self.error_rate:.0%} of the examples."
         )
         if self.wrong is None:
             return (
                 f"{sets} No confidence threshold shows an error rate of at most "
-                f"{self.error_rate:.1%}: the {self.num_images} images are too few, or too many "
-                "of the most confident predictions are wrong."
+                f"{self.error_rate:.1%}: the {self.num_images} examples are too few, or too "
+                "many of the most confident predictions are wrong."
             )
         above = ""
         if self.answer_threshold > 0:
             above = f" with a confidence above {self.answer_threshold:.1%}"
         return (
             f"{sets} At most {self.error_rate:.1%} of the predictions{above} "
-            f"({self.answered:.0%} of the images) are wrong, at a confidence level of "
+            f"({self.answered:.0%} of the examples) are wrong, at a confidence level of "
             f"{self.confidence_level:.0%}."
         )
 

@@ -38,6 +38,6 @@ class FiniteLoss(keras.callbacks.Callback):
         warnings.warn(
             f"The loss is {loss} after step {self.step}, in epoch {self._epoch + 1}, at a "
             f"learning rate of {float(optimizer.learning_rate):.3g}: the training stops. Use a "
-            "smaller learning rate, and look for NaN or infinity in images and weights.",
+            "smaller learning rate, and look for NaN or infinity in the data and the weights.",
             stacklevel=2,
         )

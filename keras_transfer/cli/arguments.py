@@ -16,20 +16,29 @@ class Parser(argparse.ArgumentParser):
 
 
 class CommandParser(Parser):
-    """The parser of a command, which names the closest option for one that does not exist."""
+    """The parser of a command, which names the closest option for one that does not exist.
+
+    `given` of what it returns is the set of the options' names on the command line.
+    """
 
     def parse_known_args(self, args=None, namespace=None):
         """As in `argparse`; unknown options end the process first."""
-        known = list(self._option_string_actions)
+        known, given = self._option_string_actions, set()
         for word in args or ():
             name = word.partition("=")[0]
             if word == "--":
                 break
-            if name.startswith("--") and not any(one.startswith(name) for one in known):
+            if not name.startswith("--"):
+                continue
+            begun = [one for one in known if one.startswith(name)]
+            if not begun:
                 close = difflib.get_close_matches(name, known, 1)
                 meant = f". Did you mean {close[0]}?" if close else ""
                 self.error(f"there is no option {name}{meant}")
-        return super().parse_known_args(args, namespace)
+            given.add(known[name if name in known else begun[0]].dest)
+        found, others = super().parse_known_args(args, namespace)
+        found.given = given
+        return found, others
 
 
 def seconds(text):

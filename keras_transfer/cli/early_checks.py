@@ -38,8 +38,8 @@ def check(options):
     if run is not None and os.path.isfile(os.path.join(run, "folds.json")):
         raise FileNotFoundError(
             f"'{run}' holds a cross-validation, with a run for each fold, for example "
-            f"'{os.path.join(run, 'fold-1')}'. For a model to use, train on all images: the "
-            "same `fit` command without --folds, with another --output."
+            f"'{os.path.join(run, 'fold-1')}'. For a model to use, train on all of the data: "
+            "the same `fit` command without --folds, with another --output."
         )
     if run is not None and not os.path.isfile(os.path.join(run, "run.json")):
         raise FileNotFoundError(no_run_message(run))

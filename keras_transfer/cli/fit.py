@@ -6,12 +6,13 @@ import sys
 from keras_transfer import runs
 from keras_transfer._text import print_table
 from keras_transfer.cli.arguments import reading_of
-from keras_transfer.cli.inputs import cache_of, weights_of
+from keras_transfer.cli.inputs import cache_of, checked_kind, weights_of
 from keras_transfer.serving.warmup import can_write_warmup
 
 
 def run(options):
-    """Trains on a folder of images, and prints the results."""
+    """Trains on data, and prints the results."""
+    checked_kind(options)
     train = runs.fit
     if options.folds is not None:
         train = functools.partial(runs.cross_validate, folds=options.folds)
@@ -59,7 +60,7 @@ def run(options):
         print(f"\n{found.conclusion}")
         print(
             f"The run of each fold is in {options.output}. For a model to use, train on all "
-            "images: the same command without --folds, with another --output."
+            "of the data: the same command without --folds, with another --output."
         )
     else:
         _print_results(found)

@@ -4,17 +4,18 @@ import os
 import shlex
 
 from keras_transfer import features
-from keras_transfer._applications import find_application
 from keras_transfer._text import markdown_table, one_line, print_table, tell_unreadable
 from keras_transfer.cli.arguments import reading_of
 from keras_transfer.cli.parser import build_parser
-from keras_transfer.data.decoding import check_image_size
-from keras_transfer.data.sources import read_source
-from keras_transfer.runs.networks import build_backbone
+from keras_transfer.data.sources import kind_of, read_source
+from keras_transfer.runs.kind import NotTakenError
+from keras_transfer.runs.kinds import check_taken, kind_named
+from keras_transfer.runs.networks import NetworkChoice
 from keras_transfer.runs.output_folder import check_output, write_findings
+from keras_transfer.runs.run_settings import check_ready
 
 # Of the options that `fit` shares with other commands: `next_command` writes them itself.
-_NOT_CARRIED = ("command", "data", "output")
+_NOT_CARRIED = ("command", "data", "output", "given")
 
 
 def weights_of(options):
@@ -56,8 +57,17 @@ def next_command(options, **more):
     return f"Next: {one_line(shlex.join(words))}"
 
 
+def checked_kind(options):
+    """The `Kind` of `DATA`; raises `NotTakenError` if an option would have no effect on it."""
+    reading = {**reading_of(options), "masks": getattr(options, "masks", None)}
+    reading |= {name: getattr(options, name, None) for name in ("boxes", "inputs")}
+    kind = kind_named(kind_of(options.data, reading))
+    check_taken(kind, options.given)
+    return kind
+
+
 def read_inputs(options, **arguments):
-    """The `Backbone` and the `ImageSplits` of a command that examines data.
+    """The `Backbone` and the `ImageSplits` of a command that examines images.
 
     The images are divided as `fit` divides them, which then finds the features in the cache.
 
@@ -65,11 +75,15 @@ def read_inputs(options, **arguments):
         options: of the command.
         **arguments: more for `image_folder`.
     """
-    check_output(options.output, options.data)
-    size = options.image_size or find_application(options.backbone).default_size
-    shape = *check_image_size(size), 3
-    backbone = build_backbone(options.backbone, shape, weights_of(options), options.alpha)
-    return backbone, read_images(options, size, **arguments)
+    kind = check_images(options)
+    choice = NetworkChoice(options.backbone, weights_of(options), options.alpha)
+    ready = kind.ready_network(choice)
+    if ready is not None:
+        kind.check_network(ready)
+        check_ready(kind, ready, options.given, None)
+    size, channels = kind.image_shape(options.data, choice, ready, options.image_size)
+    backbone = ready or kind.network(choice, None, (*size, channels))
+    return backbone, read_images(options, size, **kind.reading(ready, channels), **arguments)
 
 
 def read_images(options, size, **arguments):
@@ -79,6 +93,20 @@ def read_images(options, size, **arguments):
         splits.check_classes(f"`keras-transfer {options.command}`")
     tell_unreadable(splits)
     return splits
+
+
+def check_images(options):
+    """The `Kind` of images; raises `ValueError` if `DATA` or an option is of no use for it."""
+    check_output(options.output, options.data)
+    kind = kind_named(kind_of(options.data, reading_of(options)))
+    if kind.name != "images":
+        raise NotTakenError(
+            f"`keras-transfer {options.command}` examines images, and the data are "
+            f"{kind.name}. Train on them with `keras-transfer fit`. "
+            f"Received: data='{options.data}'"
+        )
+    check_taken(kind, options.given)
+    return kind
 
 
 def show_findings(options, rows, sentences, figure, values, text=None):

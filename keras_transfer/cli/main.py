@@ -65,7 +65,7 @@ def main(arguments=None):
         if options.traceback:
             raise
         print(f"keras-transfer: error: {_message(error)}", file=sys.stderr)
-        return FAILURE
+        return getattr(error, "exit_code", FAILURE)
 
 
 def _way_on(options):

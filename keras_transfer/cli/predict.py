@@ -5,12 +5,15 @@ import os
 import sys
 
 from keras_transfer import runs
-from keras_transfer._text import one_line
+from keras_transfer._text import counted, one_line
+from keras_transfer.runs.kind import refuse
+from keras_transfer.runs.tasks import check_taken
 
 
 def run(options):
     """Predicts the classes of images; returns 1 if one of them cannot be read."""
     opened = runs.Run(options.run)
+    _check_options(options, opened.task)
     found = opened.predict(_paths(options.images))
     threshold = _threshold(options, opened)
     if options.output is not None and opened.task.name == "masks":
@@ -21,7 +24,8 @@ def run(options):
         print(f"The boxes of {len(found.paths)} images in {one_line(options.output)}")
     elif options.output is not None:
         found.to_csv(options.output, threshold)
-        print(f"{len(found.paths)} images in {one_line(options.output)}")
+        number = counted(len(found.paths), opened.kind.thing)
+        print(f"{number} in {one_line(options.output)}")
         if opened.task.name == "classes":
             _print_summary(found, threshold, options)
     else:
@@ -47,12 +51,16 @@ def _lines(file):
     return [line for line in (line.rstrip("\r\n") for line in file) if line]
 
 
+def _check_options(options, task):
+    """Raises `NotTakenError` if options have no effect."""
+    check_taken(task, options.given)
+    if options.output is not None:
+        refuse("--output writes all into a file", options.given & {"top", "json"})
+    if task.name == "boxes" and str(options.output).endswith(".json"):
+        refuse("A COCO file has the boxes of all scores", options.given & {"threshold"})
+
+
 def _threshold(options, run):
-    if run.task.name == "numbers" and options.threshold is not None:
-        raise ValueError(
-            "The run predicts numbers, which have no threshold: leave --threshold out. "
-            f"Received: --threshold {options.threshold:g}"
-        )
     if options.threshold is not None or options.output is None:
         return options.threshold
     return run.answer_threshold

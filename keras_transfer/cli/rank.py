@@ -4,14 +4,19 @@ import re
 
 from keras_transfer import backbones, transferability
 from keras_transfer.backbones.random_twins import random_twin
-from keras_transfer.cli.inputs import cache_of, next_command, read_images, show_findings
-from keras_transfer.runs.output_folder import check_output
+from keras_transfer.cli.inputs import (
+    cache_of,
+    check_images,
+    next_command,
+    read_images,
+    show_findings,
+)
 from keras_transfer.transferability.rankings import source_classifier
 
 
 def run(options):
     """Ranks backbones on a folder of images, and writes the table into the run folder."""
-    check_output(options.output, options.data)
+    check_images(options)
     found = [_candidate(text, options.image_size) for text in options.backbones]
     splits = read_images(options, options.image_size)
     named = dict(zip(_names(options.backbones), found, strict=True))

@@ -6,13 +6,13 @@ import pathlib
 
 import numpy as np
 
-from keras_transfer._text import reason_of
 from keras_transfer.data.image_folders import find_splits
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.row_splits import Row, RowOptions, files_of_classes
 from keras_transfer.data.splitting import groups_of
 
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+_MOST_LISTED = 10
 _MOST_BYTES = 8 * 2**30
 
 
@@ -27,6 +27,7 @@ def audio_folder(
     seed: int = 0,
     shuffle: bool = True,
     fold: tuple[int, int] | None = None,
+    class_names: collections.abc.Sequence[str] | None = None,
 ) -> ImageSplits:
     """Reads the sounds of a folder that has a subfolder for each class.
 
@@ -51,6 +52,7 @@ def audio_folder(
         seed: of the split and of the order.
         shuffle: whether the order changes in each epoch.
         fold: `(index, number)` for cross-validation.
+        class_names: as in `image_folder`.
 
     Returns:
         An `ImageSplits`, whose examples are sounds.
@@ -74,7 +76,9 @@ def audio_folder(
         (('high', 'low'), TensorShape([None, 16000]))
     """
     received = f"directory={os.fspath(directory)!r}"
-    options = RowOptions(received, batch_size, validation_split, seed, shuffle, fold)
+    options = RowOptions(
+        received, batch_size, validation_split, seed, shuffle, fold, class_names
+    )
     num_samples = round(seconds * sample_rate)
     if num_samples < 1:
         raise ValueError(
@@ -90,15 +94,25 @@ def audio_folder(
         )
     groups = groups_of([os.fspath(path) for *_, path in files], group, directory)
     num_cut = 0
-    rows = []
+    rows, wrong = [], []
     for (split, name, path), its_group in zip(files, groups, strict=True):
-        sound = read_sound(path, sample_rate)
+        try:
+            sound = read_sound(path, sample_rate)
+        except ValueError as error:
+            wrong.append(str(error))
+            continue
         num_cut += len(sound) > num_samples
         sound = padded(sound, num_samples)
         rows.append(Row(sound, name, split, its_group, os.path.relpath(path, directory)))
+    if wrong:
+        more = f" (and {len(wrong) - _MOST_LISTED} more)" if len(wrong) > _MOST_LISTED else ""
+        raise ValueError(
+            f"{' '.join(wrong[:_MOST_LISTED])}{more} Repair or remove "
+            f"{'it' if len(wrong) == 1 else 'them'}. Received: {received}"
+        )
     cut = (
-        f"{num_cut} of {len(rows)} sounds are longer than {seconds} s; their end is cut off. "
-        "Pass larger `seconds` to keep it."
+        f"{num_cut} of {len(rows)} sounds are longer than {seconds} s, as the network takes "
+        "them: their end is cut off. `data.audio_folder(seconds=...)` reads longer ones."
     )
     return options.splits(rows, np.stack, "sound", [cut] if num_cut else [], directory)
 
@@ -122,7 +136,9 @@ def read_sound(path, sample_rate):
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise ValueError(f"'{path}' is not a readable sound: {reason_of(error)}") from error
+        raise ValueError(
+            f"'{path}' is not a readable sound ({error.error_string.rstrip('.')})."
+        ) from error
     if not len(samples) or not np.isfinite(samples).all():
         raise ValueError(f"'{path}' holds no samples, or some that are no numbers.")
     return soxr.resample(samples.mean(axis=1), rate, sample_rate).astype("float32")

@@ -158,7 +158,7 @@ class ByBoxes(Labelled):
         """All of them."""
         return list(dict.fromkeys(one.image for one in self._found))
 
-    def rows(self, scanned, place):
+    def rows(self, scanned, place, known=None):
         """The names, dict from split to `(ImageBoxes, file)`, and messages."""
         messages = self._files.skipped(
             self._problems, len(self._problems) + len(self._found), self._directory,

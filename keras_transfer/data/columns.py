@@ -5,11 +5,11 @@ import collections.abc
 import numpy as np
 
 from keras_transfer.data.metadata import cell
+from keras_transfer.data.spellings import MISSING, MOST, is_number, misread, misread_numbers
 
 KINDS = NUMBERS, CATEGORIES = "numbers", "categories"
-# The square of a larger number is infinite in float32.
-_MOST = 1e18
-_MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
+# Characters of a cell in a warning.
+_SHOWN = 30
 
 
 def kinds_of(rows, columns, file):
@@ -71,7 +71,7 @@ def arrays_of(cells, kinds):
 def cell_of(row, column):
     """The text of a cell; "" for a missing value, however it is written."""
     text = cell(row, column)
-    return "" if text.lower() in _MISSING else text
+    return "" if text.lower() in MISSING else text
 
 
 def number_of(text):
@@ -79,26 +79,49 @@ def number_of(text):
     return float(text) if text else np.nan
 
 
+def column_messages(rows, kinds, columns):
+    """A warning about columns that may hold something else than their cells decided, as a list.
+
+    Args:
+        rows: dicts of name to text.
+        kinds: what `kinds_of` returned.
+        columns: what it was given; of a column that the user has decided nothing is said.
+    """
+    if isinstance(columns, collections.abc.Mapping):
+        return []
+    filled = {
+        name: [cell_of(row, name) for row in rows if cell_of(row, name)] for name in kinds
+    }
+    found = {
+        name: (misread_numbers if kind == NUMBERS else misread)(filled[name])
+        for name, kind in kinds.items()
+    }
+    listed = [
+        f"{name!r} as {kinds[name]} ({looks[0]}: {looks[1][:_SHOWN]!r})"
+        for name, looks in found.items()
+        if looks
+    ]
+    if not listed:
+        return []
+    return [
+        f"Check these columns, which are taken: {', '.join(listed)}. Write numbers and dates "
+        "as plain numbers, such as 1234.5; leave columns of names and ids out: name those that "
+        "go in with `columns` or `inputs` (--inputs)."
+    ]
+
+
 def _are_numbers(cells):
     """Whether all cells of a column that are not missing are numbers."""
-    return any(cells) and all(map(_is_number, filter(None, cells)))
-
-
-def _is_number(text):
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return any(cells) and all(map(is_number, filter(None, cells)))
 
 
 def _check_numbers(cells, name, file):
-    wrong = next((text for text in cells if text and not _is_number(text)), None)
+    wrong = next((text for text in cells if text and not is_number(text)), None)
     if wrong is not None:
         raise ValueError(f"The column {name!r} of '{file}' holds numbers. Received: {wrong!r}")
-    large = next((text for text in cells if text and not abs(float(text)) <= _MOST), None)
+    large = next((text for text in cells if text and not abs(float(text)) <= MOST), None)
     if large is not None:
         raise ValueError(
-            f"The column {name!r} of '{file}' has a number beyond {_MOST:g}: leave the cell "
+            f"The column {name!r} of '{file}' has a number beyond {MOST:g}: leave the cell "
             f"empty if it is missing, else divide the column. Received: {large!r}"
         )

@@ -7,7 +7,7 @@ import os
 from keras_transfer.data.copies import copies_among
 from keras_transfer.data.exclusions import excluded_paths
 from keras_transfer.data.image_files import examples_of, make_loader
-from keras_transfer.data.image_splits import label_array
+from keras_transfer.data.image_splits import check_known, label_array
 from keras_transfer.data.pipeline import mixed_order
 from keras_transfer.data.scanning import scan, value_range_message
 from keras_transfer.data.splitting import (
@@ -71,7 +71,7 @@ class ByClass(Labelled):
         named = [found for by_class in self._classes.values() for found in by_class.values()]
         return [path for found in named for path in found]
 
-    def rows(self, scanned, place):
+    def rows(self, scanned, place, known=None):
         """The names, dict from split to `(label, file)` class by class, and messages."""
         by_class = {
             split: {
@@ -80,7 +80,7 @@ class ByClass(Labelled):
             }
             for split, named in self._classes.items()
         }
-        names, messages = _class_names(by_class, place)
+        names, messages = _class_names(by_class, place, known)
         return names, _rows(by_class, names), messages
 
 
@@ -100,7 +100,7 @@ class ByRow(Labelled):
         """All of them."""
         return [path for found in self._rows.values() for path in found]
 
-    def rows(self, scanned, place):
+    def rows(self, scanned, place, known=None):
         """The names, dict from split to `(targets, file)`, and messages."""
         rows = {
             split: [
@@ -108,7 +108,7 @@ class ByRow(Labelled):
             ]
             for split, found in self._rows.items()
         }
-        if not rows["train"]:
+        if known is None and not rows["train"]:
             raise ValueError(f"There are no training images. Received: {place}")
         return self._names, {split: found for split, found in rows.items() if found}, []
 
@@ -125,6 +125,7 @@ class FileOptions:
     shuffle: bool
     exclude: str | os.PathLike | collections.abc.Iterable | None
     fold: tuple[int, int] | None = None
+    class_names: collections.abc.Sequence[str] | None = None
 
     def __post_init__(self):
         if self.on_unreadable not in ("raise", "skip"):
@@ -154,7 +155,7 @@ class FileOptions:
         excluded, left_out = excluded_paths(self.exclude, paths, directory)
         kept = [path for path in paths if path not in excluded]
         scanned, unreadable, skipped = self._scan(kept, directory, options.value_range)
-        class_names, rows, empty = labelled.rows(scanned, self.place)
+        class_names, rows, empty = labelled.rows(scanned, self.place, self.class_names)
         every_file = [file for found in rows.values() for _, file in found]
         groups = groups_of([file.path for file in every_file], group, directory)
         groups = dict(zip((file.path for file in every_file), groups, strict=True))
@@ -198,6 +199,7 @@ class FileOptions:
             stacklevel=4,
             paths={split: tuple(file.path for file in files[split]) for split in files},
             task=task,
+            is_trained_on=self.class_names is None,
             unreadable=(*unreadable, *labelled.unreadable),
             **labelled.further,
             columns=rows_beside,
@@ -291,8 +293,13 @@ def _units(rows, groups):
     return units_of([file.digest for file in files], copies_among(files), named)
 
 
-def _class_names(files, place):
+def _class_names(files, place, known=None):
     """The names of the classes with training images, and messages about empty ones."""
+    if known is not None:
+        check_known(
+            {name for split in files.values() for name, found in split.items() if found}, known
+        )
+        return tuple(known), []
     names = tuple(sorted(name for name, found in files["train"].items() if found))
     empty = sorted(set(files["train"]) - set(names))
     for split, by_class in files.items():
@@ -335,7 +342,7 @@ def _shared_groups(rows, groups):
         for split, found in rows.items()
     }
     for split, names in by_split.items():
-        shared = sorted(names & by_split["train"])
+        shared = sorted(names & by_split.get("train", set()))
         if split != "train" and shared:
             yield (
                 f"Groups of the {split} split are also in the train split, which makes its "

@@ -39,6 +39,7 @@ def image_folder(
     exclude: str | os.PathLike | collections.abc.Iterable | None = None,
     value_range: float | None = None,
     fold: tuple[int, int] | None = None,
+    class_names: collections.abc.Sequence[str] | None = None,
 ) -> ImageSplits:
     """Reads images from a folder with one subfolder for each class.
 
@@ -83,6 +84,9 @@ def image_folder(
         fold: `(index, number)` for cross-validation: the training and validation images are
             divided into so many folds, and the one with this index becomes the test set; images
             of the test folder are left out. Defaults to None.
+        class_names: those of a trained model that these images measure: the labels are indices
+            into them, and the images need not have all of them. Defaults to None, those of the
+            training images.
 
     Returns:
         An `ImageSplits`.
@@ -108,7 +112,7 @@ def image_folder(
         value_range,
     )
     place = f"directory={os.fspath(directory)!r}"
-    files = FileOptions(place, on_unreadable, shuffle, exclude, fold)
+    files = FileOptions(place, on_unreadable, shuffle, exclude, fold, class_names)
     directory = existing_folder(directory)
     folders, messages = find_splits(directory)
     classes = {}

@@ -163,9 +163,23 @@ def imbalance(counts):
     return max(present) / min(present)
 
 
-def check_splits(labels, digests, places, class_names, thing="image", task="classes"):
+def check_known(found, known):
+    """Raises `ValueError` if data have classes that a trained model does not know."""
+    unknown = sorted(set(found) - set(known))
+    if unknown:
+        raise ValueError(
+            f"The model does not know the classes {_listed(unknown)}. It knows "
+            f"{_listed(known)}."
+        )
+
+
+def check_splits(
+    labels, digests, places, class_names, thing="image", task="classes", is_trained_on=True
+):
     """The warnings about a data set, from dicts of split to labels, digests and names."""
-    found = [] if task == "numbers" else _check_counts(labels, class_names, thing, task)
+    found = []
+    if is_trained_on and task != "numbers":
+        found = _check_counts(labels, class_names, thing, task)
     things = f"{thing.capitalize()}s"
     for one, other in itertools.combinations(labels, 2):
         known = dict(zip(digests[one], places[one], strict=True))

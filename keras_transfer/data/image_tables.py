@@ -4,7 +4,7 @@ import collections.abc
 import os
 import pathlib
 
-from keras_transfer.data.columns import arrays_of, cell_of, kinds_of
+from keras_transfer.data.columns import arrays_of, cell_of, column_messages, kinds_of
 from keras_transfer.data.file_splits import SPLITS, ByClass, ByRow, FileOptions
 from keras_transfer.data.image_folders import split_of
 from keras_transfer.data.image_splits import ImageSplits
@@ -44,6 +44,7 @@ def image_table(
     exclude: str | os.PathLike | collections.abc.Iterable | None = None,
     value_range: float | None = None,
     fold: tuple[int, int] | None = None,
+    class_names: collections.abc.Sequence[str] | None = None,
 ) -> ImageSplits:
     """Reads the images that a CSV file names, each with its class, its labels or its numbers.
 
@@ -96,6 +97,7 @@ def image_table(
         exclude: images to leave out.
         value_range: the value that is white in images of more than 8 bits.
         fold: `(index, number)` for cross-validation.
+        class_names: as in `image_folder`.
 
     Returns:
         An `ImageSplits`, whose `task` says what the images have. With labels or numbers, an
@@ -123,7 +125,9 @@ def image_table(
         reduced_decoding,
         value_range,
     )
-    files = FileOptions(f"csv={os.fspath(csv)!r}", on_unreadable, shuffle, exclude, fold)
+    files = FileOptions(
+        f"csv={os.fspath(csv)!r}", on_unreadable, shuffle, exclude, fold, class_names
+    )
     file = pathlib.Path(csv).absolute()
     given = [targets] if isinstance(targets, str) else list(targets or ())
     inputs = [inputs] if isinstance(inputs, str) else inputs
@@ -145,7 +149,7 @@ def image_table(
         raise ValueError(f"`targets` names a column twice. Received: targets={columns}")
     places, where = _places(rows, images, split, folder, file)
     cells = [[cell(row, column) for column in columns] for row in rows]
-    found = read_targets(cells, columns, task, file)
+    found = read_targets(cells, columns, task, file, class_names)
     messages = list(found.messages)
     if directory is not None:
         messages += folder.unnamed(places, file)
@@ -168,15 +172,16 @@ def image_table(
                 "The images themselves go in under this name: rename the column. "
                 f"Received: {taken} in '{file}'"
             )
-        beside = rows_beside(rows, places, inputs, file)
+        kinds = kinds_of(rows, inputs, file)
+        messages += column_messages(rows, kinds, inputs)
+        beside = rows_beside(rows, places, kinds)
     return files.splits(
         labelled, folder.path, options, groups if group else None, messages, beside
     )
 
 
-def rows_beside(rows, places, columns, file):
+def rows_beside(rows, places, kinds):
     """A function from paths of images to their rows, a dict of name to array."""
-    kinds = kinds_of(rows, columns, file)
     cells = {
         place: [cell_of(row, name) for name in kinds]
         for place, row in zip(places, rows, strict=True)
@@ -199,8 +204,12 @@ def unlabelled_rows(file, columns, images=None):
     kinds_of(rows, columns, file)
     images = images or _column_of_images(rows[0])
     folder, found, missing = _Folder(pathlib.Path(file).absolute().parent), [], []
-    for row in rows:
+    for number, row in enumerate(rows, 2):
         name = cell(row, images)
+        where = f"Row {number} of '{file}'"
+        if not name:
+            missing.append((where, f"names no file in its column {images!r}"))
+            continue
         place, reason = folder.find(name)
         if reason is None:
             found.append((place, [cell_of(row, column) for column in columns]))

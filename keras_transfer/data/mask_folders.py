@@ -149,7 +149,7 @@ class ByMask(Labelled):
         """What else an `ImageSplits` holds."""
         return {"ignore_class": self._reader.ignore_class}
 
-    def rows(self, scanned, place):
+    def rows(self, scanned, place, known=None):
         """The names, dict from split to `(MaskFile, file)`, and messages."""
         found = [
             (split, mask, scanned[path])

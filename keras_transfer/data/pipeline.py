@@ -99,6 +99,7 @@ class ReadingOptions:
         messages=(),
         stacklevel=3,
         task="classes",
+        is_trained_on=True,
         **files,
     ):
         """The `ImageSplits` of encoded examples, after it has raised the warnings about them.
@@ -117,10 +118,14 @@ class ReadingOptions:
             messages: of further warnings.
             task: what the labels are, as in `ImageSplits`.
             stacklevel: of the warnings, as `warnings.warn` counts.
+            is_trained_on: as in `check_splits`.
             **files: `paths`, `unreadable`, `excluded`, `groups`, `kind` and `columns` of the
                 `ImageSplits`.
         """
-        messages = [*messages, *check_splits(labels, digests, places, class_names, task=task)]
+        checked = check_splits(
+            labels, digests, places, class_names, task=task, is_trained_on=is_trained_on
+        )
+        messages = [*messages, *checked]
         for message in messages:
             warnings.warn(message, DataWarning, stacklevel=stacklevel)
         columns = files.get("columns", {})

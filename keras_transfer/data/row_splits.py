@@ -12,7 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.data.file_splits import SPLITS
-from keras_transfer.data.image_splits import DataWarning, ImageSplits, check_splits, label_array
+from keras_transfer.data.image_splits import (
+    DataWarning,
+    ImageSplits,
+    check_known,
+    check_splits,
+    label_array,
+)
 from keras_transfer.data.labeled_dataset import (
     ImageSource,
     LabeledDataset,
@@ -67,10 +73,19 @@ class RowTask:
     name: str = "classes"
     names: tuple = ()
 
-    def class_names(self, by_split, received):
-        """The names of the classes with training examples; those of labels or numbers."""
+    def class_names(self, by_split, received, known=None):
+        """The names of the classes with training examples; those of labels or numbers.
+
+        Args:
+            by_split: dict from split to rows.
+            received: for errors.
+            known: the classes of a trained model, or None.
+        """
         if self.name != "classes":
             return self.names
+        if known is not None:
+            check_known({row.label for rows in by_split.values() for row in rows}, known)
+            return tuple(known)
         names = tuple(sorted({row.label for row in by_split.get("train", ())}))
         for split, rows in by_split.items():
             unknown = sorted({row.label for row in rows} - set(names))
@@ -106,6 +121,7 @@ class RowOptions:
     seed: int
     shuffle: bool
     fold: tuple[int, int] | None
+    class_names: collections.abc.Sequence[str] | None = None
 
     def __post_init__(self):
         if not isinstance(self.batch_size, int) or self.batch_size < 1:
@@ -145,7 +161,7 @@ class RowOptions:
             for name in SPLITS
             if any(row.split == name for row in rows)
         }
-        class_names = task.class_names(by_split, self.received)
+        class_names = task.class_names(by_split, self.received, self.class_names)
         if self.fold is not None:
             by_split = self._with_fold(by_split, task)
         elif "validation" not in by_split and self.validation_split is not None:
@@ -153,7 +169,8 @@ class RowOptions:
         labels = {split: task.labels(found, class_names) for split, found in by_split.items()}
         digests = {split: [row.digest for row in found] for split, found in by_split.items()}
         places = {split: [row.place for row in found] for split, found in by_split.items()}
-        checked = check_splits(labels, digests, places, class_names, thing, task.name)
+        is_new = self.class_names is None
+        checked = check_splits(labels, digests, places, class_names, thing, task.name, is_new)
         messages = [*messages, *checked]
         for message in messages:
             warnings.warn(message, DataWarning, stacklevel=3)

@@ -21,10 +21,14 @@ from keras_transfer.data.text_tables import TEXT_COLUMNS, text_table
 _TABLES = (".csv", ".tsv")
 _CLASSES, _SPLIT = ("label", "class", "target"), "split"
 # What readers of examples in memory take of the arguments of `image_folder`.
-_SHARED = ("batch_size", "validation_split", "seed", "shuffle", "fold")
+_SHARED = ("batch_size", "validation_split", "seed", "shuffle", "fold", "class_names")
 # Files that are looked at to see what a folder holds.
 _LOOKED_AT, _LOOKED_AT_OF_CLASS = 1000, 50
-_KINDS = {".txt": "texts", **dict.fromkeys(SOUND_SUFFIXES, "sounds")}
+_KINDS = {
+    ".txt": "texts",
+    # Not all of these can be read, but they are no images.
+    **dict.fromkeys((*SOUND_SUFFIXES, ".m4a", ".aac", ".wma", ".opus", ".aiff"), "sounds"),
+}
 
 
 def is_table(data):
@@ -47,6 +51,8 @@ def kind_of(data, reading):
         return "images"
     if "text" in given:
         return "texts"
+    if "labels" in given and not is_table(data) and _loose_kinds(data):
+        _check_class_folders(data)
     if "labels" in given or (is_table(data) and "images" in given):
         return "images and rows" if "inputs" in given else "images"
     if not is_table(data):
@@ -59,15 +65,21 @@ def _kind_of_table(file):
     """A table names images, holds texts, or its rows are the examples."""
     columns = column_names(file)
     names = {name.lower() for name in columns}
-    if names & set(IMAGE_COLUMNS):
-        return "images"
-    if names & set(TEXT_COLUMNS):
+    known = [name for name in columns if name.lower() in IMAGE_COLUMNS]
+    if not known and names & set(TEXT_COLUMNS):
         return "texts"
-    name = cell(first_row(file), columns[0] if columns else None)
+    name = cell(first_row(file), next(iter(known or columns), None))
+    found = _KINDS.get(pathlib.PurePath(name).suffix.lower())
+    if found is not None:
+        raise ValueError(
+            f"'{file}' names files of {found}, such as '{name}', and a CSV file names images "
+            f"alone. For {found} name a folder with a subfolder for each class. "
+            f"Received: '{file}'"
+        )
     # The suffix of a file may be left out.
     place = pathlib.Path(file).parent / glob.escape(name)
     is_file = bool(name) and any(glob.glob(f"{place}{end}") for end in ("", ".*"))
-    return "images" if is_file or is_image(name) else "rows"
+    return "images" if known or is_file or is_image(name) else "rows"
 
 
 def _kind_of_folder(data):
@@ -79,6 +91,8 @@ def _kind_of_folder(data):
         for file in itertools.islice(files, _LOOKED_AT)
     )
     del counts[None]
+    if not counts:
+        _check_class_folders(data)
     # Of equal numbers images count.
     return max(counts, key=lambda kind: (counts[kind], kind == "images"), default="images")
 
@@ -91,15 +105,19 @@ def _files_of_class(folder):
 
 def _check_class_folders(data):
     """Raises `ValueError` if a folder holds texts or sounds themselves, and no folder."""
-    inside = list(pathlib.Path(data).glob("*"))
-    suffixes = [path.suffix.lower() for path in inside]
-    found = collections.Counter(suffix for suffix in suffixes if suffix in _KINDS)
+    inside, found = list(pathlib.Path(data).glob("*")), _loose_kinds(data)
     if found and not any(path.is_dir() or is_image(path) for path in inside):
         listed = ", ".join(f"{number} {suffix} files" for suffix, number in found.items())
         raise ValueError(
             f"Found {listed} in '{data}', and no class folder: each class needs a subfolder "
             f"with its files. Received: data={os.fspath(data)!r}"
         )
+
+
+def _loose_kinds(data):
+    """How many files of texts and sounds a folder itself holds, by suffix."""
+    suffixes = [path.suffix.lower() for path in pathlib.Path(data).glob("*")]
+    return collections.Counter(suffix for suffix in suffixes if suffix in _KINDS)
 
 
 def read_source(data, image_size=None, kind=None, sounds=None, **arguments):
@@ -191,12 +209,12 @@ class _Reading:
 def _read_images(data, image_size, reading, arguments):
     masks, boxes, labels = reading.take("masks", "boxes", "labels")
     if masks is not None:
-        of_masks = ("masks", "classes", "ignore_class", "box_format", "group")
+        of_masks = ("masks", "classes", "ignore_class")
         reading.refuse_others(of_masks, "Images with masks have", "mask files give the classes")
         classes, ignored = reading.take("classes", "ignore_class")
         return mask_folder(data, masks, image_size, classes, ignored, **arguments)
     if boxes is not None:
-        of_boxes = ("boxes", "box_format", "group")
+        of_boxes = ("boxes", "box_format")
         reading.refuse_others(
             of_boxes, "Images with boxes have", "their file gives the classes"
         )
@@ -206,9 +224,12 @@ def _read_images(data, image_size, reading, arguments):
             boxes, image_size, box_format or ("coco" if is_json else "voc"),
             data if is_json else None, **arguments,
         )  # fmt: skip
-    without = {name for name in reading.given if name not in ("classes", "ignore_class")}
+    without = {*reading.given} - {"classes", "ignore_class"}
     reading.refuse_others(
         without, "Images without masks have", "name the folder of the masks (--masks)"
+    )
+    reading.refuse_others(
+        without - {"box_format"}, "Images without boxes have", "name their file (--boxes)"
     )
     if labels is not None and is_table(data):
         raise ValueError(
@@ -246,14 +267,14 @@ def _read_texts(data, image_size, reading, arguments):
         of_folders = ("metadata", "group")
         reading.refuse_others(of_folders, "A folder of texts has", "subfolders are the classes")
         return text_folder(data, reading.groups(), **shared)
-    if reading.given["task"] == "classes":
-        reading.given["task"] = None
-    of_tables = ("targets", "group", "text")
+    text, group, task = reading.take("text", "group", "task")
+    if task in ("labels", "numbers"):
+        raise ValueError(f"A text has one class. Received: task={task!r}")
+    of_tables = ("targets", "group", "text", "task")
     reading.refuse_others(
         of_tables, "A CSV file of texts has", "it has the texts and their classes"
     )
-    text, group = reading.take("text", "group")
-    return text_table(data, text, reading.column(), group=group, **shared)
+    return text_table(data, text, reading.column(), group=group, task=task, **shared)
 
 
 def _read_rows(data, image_size, reading, arguments):

@@ -3,7 +3,7 @@
 import collections.abc
 import os
 
-from keras_transfer.data.columns import arrays_of, cell_of, kinds_of
+from keras_transfer.data.columns import arrays_of, cell_of, column_messages, kinds_of
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.metadata import cell, csv_rows
 from keras_transfer.data.row_splits import Row, RowOptions, RowTask
@@ -26,6 +26,7 @@ def table(
     seed: int = 0,
     shuffle: bool = True,
     fold: tuple[int, int] | None = None,
+    class_names: collections.abc.Sequence[str] | None = None,
 ) -> ImageSplits:
     """Reads the rows of a CSV file, each with its class, its labels or its numbers.
 
@@ -53,6 +54,7 @@ def table(
         seed: of the split and of the order.
         shuffle: whether the order changes in each epoch.
         fold: `(index, number)` for cross-validation.
+        class_names: as in `image_folder`.
 
     Returns:
         An `ImageSplits`, whose examples are rows.
@@ -70,7 +72,9 @@ def table(
         TensorShape([2, 1])
     """
     received = f"file={os.fspath(file)!r}"
-    options = RowOptions(received, batch_size, validation_split, seed, shuffle, fold)
+    options = RowOptions(
+        received, batch_size, validation_split, seed, shuffle, fold, class_names
+    )
     named = {"label": label, "split": split, "group": group}
     named = {argument: name for argument, name in named.items() if name}
     targets = [label] if isinstance(label, str) else list(label)
@@ -92,7 +96,8 @@ def table(
     columns = columns or [name for name in others if name not in (*targets, split, group)]
     kinds = kinds_of([row for _, row in numbered], columns, file)
     cells = [[cell(row, name) for name in targets] for _, row in numbered]
-    read = read_targets(cells, targets, task, file)
+    read = read_targets(cells, targets, task, file, class_names)
+    messages = column_messages([row for _, row in numbered], kinds, columns)
     found = [
         Row(
             tuple(cell_of(row, name) for name in kinds),
@@ -107,6 +112,6 @@ def table(
         found,
         lambda cells: arrays_of(cells, kinds),
         "row",
-        read.messages,
+        [*read.messages, *messages],
         task=RowTask(read.task, read.names),
     )

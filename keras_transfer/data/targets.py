@@ -5,6 +5,10 @@ import dataclasses
 import math
 import re
 
+import numpy as np
+
+from keras_transfer.data.spellings import IDS, MISSING, misread, out_of_range
+
 TASKS = ("classes", "labels", "numbers")
 _YES, _NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 _MINUS = ("-1", "-1.0")
@@ -33,7 +37,7 @@ class Targets:
     messages: tuple = ()
 
 
-def read_targets(cells, columns, task, file):
+def read_targets(cells, columns, task, file, names=None):
     """The `Targets` in the cells of a table.
 
     Args:
@@ -41,15 +45,21 @@ def read_targets(cells, columns, task, file):
         columns: the names of the columns.
         task: one of `TASKS`, or None: the cells decide.
         file: the path of the table, for errors.
+        names: the classes, labels or numbers of a trained model, which these cells are to
+            measure: they need not vary. Defaults to None.
 
     Raises:
         ValueError: if a cell does not fit, or the cells do not decide.
     """
     if task not in (None, *TASKS):
         raise ValueError(f"`task` must be one of {TASKS} or None. Received: task={task!r}")
-    read = {"classes": _classes, "labels": _labels, "numbers": _numbers}
     decided = task or _task_of(cells, columns, file)
-    found = read[decided](cells, columns, file)
+    if decided == "classes":
+        found = _classes(cells, columns, file, task)
+    elif decided == "labels":
+        found = _labels(cells, columns, file, names)
+    else:
+        found = _numbers(cells, columns, file, names)
     if task is None and decided == "numbers" and all(map(_is_whole, _filled(cells))):
         named = ", ".join(columns)
         message = (
@@ -71,10 +81,17 @@ def _task_of(cells, columns, file):
     """The task that the cells decide; raises `ValueError` if they do not."""
     if len(columns) > 1:
         return "labels" if are_marks(cells) else _task_of_columns(cells, columns, file)
-    filled = _filled(cells)
+    filled = [cell for cell in _filled(cells) if cell.lower() not in MISSING]
     different = sorted(set(filled))
     if _are_numbers(filled):
         return "numbers"
+    looks, example = misread(filled) or (None, None)
+    if looks not in (None, IDS) and (len(different) > _MOST_CLASSES or "," in example):
+        raise ValueError(
+            f"The column {columns[0]!r} of '{file}' may hold {looks}: write plain numbers, "
+            "such as 1234.5, or say what it holds, pass `task='classes'` or `task='labels'` "
+            f"(--task). Received: {example!r}"
+        )
     if any(re.fullmatch(r"\[.*\]", cell) for cell in different):
         return "labels"
     for separator in _SEPARATORS:
@@ -88,6 +105,11 @@ def _task_of(cells, columns, file):
                     f"Received: {example!r}"
                 )
             return found
+    if looks == IDS:
+        raise ValueError(
+            f"The column {columns[0]!r} of '{file}' holds {IDS}: name the column with the "
+            f"class with `targets` (--targets COLUMN). Received: {example!r}"
+        )
     return "classes"
 
 
@@ -125,28 +147,55 @@ def _task_by(separator, different):
             return "classes"
         varies = len(set(map(len, parts))) > 1
         return "labels" if varies and len(counts) < len(different) else None
-    if all(re.fullmatch(r"-?\d+(,\d+)?", cell) for cell in different):
-        return None  # decimal commas?
     if max(counts.values()) == 1:
         return "classes"
     stands_alone = any(len(pieces) == 1 and counts[pieces[0]] > 1 for pieces in parts)
     return "labels" if stands_alone or len(counts) < len(different) else None
 
 
-def _classes(cells, columns, file):
+def _classes(cells, columns, file, task):
     if len(columns) > 1:
         raise ValueError(
-            f"The class of an image stands in one column. Received: targets={list(columns)}"
+            f"The class of an example stands in one column. Received: targets={list(columns)}"
         )
-    for number, (cell,) in enumerate(cells, 2):
+    found = [cell for (cell,) in cells]
+    return Targets(
+        "classes", (), tuple(found), tuple(check_classes(found, *columns, file, task))
+    )
+
+
+def check_classes(cells, column, file, task=None):
+    """Messages about cells with one class each, which may also mean a missing one.
+
+    Args:
+        cells: the text of each row.
+        column: the name of the column, for messages, as the next one.
+        file: the path of the table.
+        task: "classes" if the user says so of all cells.
+
+    Raises:
+        ValueError: if a row has no class.
+    """
+    where = f"has no class in its column {column!r}: remove the row"
+    for number, cell in enumerate(cells, 2):
         if not cell:
-            raise wrong_row(file, number, f"has no class in its column {columns[0]!r}", cell)
-    return Targets("classes", (), tuple(cell for (cell,) in cells))
+            raise wrong_row(file, number, where, cell)
+    missing = [number for number, cell in enumerate(cells, 2) if cell.lower() in MISSING]
+    if not missing:
+        return []
+    first = cells[missing[0] - 2]
+    if task is None:
+        may = "or pass `task='classes'` (--task classes) if this is a class"
+        raise wrong_row(file, missing[0], f"{where}, {may}", first)
+    return [
+        f"{first!r} in the column {column!r} is a class, since `task` is 'classes': "
+        f"{len(missing)} rows, the first one row {missing[0]}."
+    ]
 
 
-def _labels(cells, columns, file):
+def _labels(cells, columns, file, known=None):
     if len(columns) == 1 and not are_marks(cells):
-        return _listed_labels(cells, columns[0], file)
+        return _listed_labels(cells, columns[0], file, known)
     for number, row in enumerate(cells, 2):
         for column, cell in zip(columns, row, strict=True):
             if not are_marks([[cell]]):
@@ -155,12 +204,12 @@ def _labels(cells, columns, file):
     return Targets("labels", tuple(columns), rows, tuple(_rare(rows, columns)))
 
 
-def _listed_labels(cells, column, file):
+def _listed_labels(cells, column, file, known=None):
     """Labels that a cell lists; an empty cell lists none."""
-    texts = [cell.strip("[]") for (cell,) in cells]
+    texts = ["" if cell.lower() in MISSING else cell.strip("[]") for (cell,) in cells]
     separator = next((one for one in _SEPARATORS if any(one in text for text in texts)), ";")
     sets = [{piece.strip("'\"") for piece in _split(text, separator)} for text in texts]
-    names = tuple(sorted(set().union(*sets)))
+    names = tuple(sorted(set(known or ()).union(*sets)))
     if not names:
         raise ValueError(
             f"The column {column!r} of '{file}' has no label in any row. "
@@ -185,20 +234,29 @@ def _rare(rows, names):
             yield f"Only one image has the label '{name}': that of row {found[0]}."
 
 
-def _numbers(cells, columns, file):
+def _numbers(cells, columns, file, known=None):
     rows = []
     for number, row in enumerate(cells, 2):
         values = tuple(map(_number, row))
         for column, cell, value in zip(columns, row, values, strict=True):
             if value is None or not math.isfinite(value):
                 what = "finite number" if value is not None else "number"
-                raise wrong_row(file, number, f"has no {what} in its column {column!r}", cell)
+                how = "write it as 1234.5, or remove the row"
+                raise wrong_row(
+                    file, number, f"has no {what} in its column {column!r}: {how}", cell
+                )
         rows.append(values)
     for column, values in zip(columns, zip(*rows, strict=True), strict=True):
-        if len(set(values)) == 1:
+        if known is None and len(set(values)) == 1:
             raise ValueError(
                 f"The column {column!r} of '{file}' holds the same number in all rows: there "
                 f"is nothing to learn. Received: {values[0]:g}"
+            )
+        wrong = None if known else out_of_range(np.array(values))
+        if wrong is not None:
+            raise ValueError(
+                f"The numbers of the column {column!r} of '{file}' {wrong}. "
+                f"Received: {max(values, key=abs):.10g}"
             )
     return Targets("numbers", tuple(columns), tuple(rows))
 

@@ -24,6 +24,7 @@ def text_folder(
     seed: int = 0,
     shuffle: bool = True,
     fold: tuple[int, int] | None = None,
+    class_names: collections.abc.Sequence[str] | None = None,
 ) -> ImageSplits:
     """Reads the `.txt` files of a folder that has a subfolder for each class.
 
@@ -37,6 +38,7 @@ def text_folder(
         seed: of the split and of the order.
         shuffle: whether the order changes in each epoch.
         fold: `(index, number)` for cross-validation.
+        class_names: as in `image_folder`.
 
     Returns:
         An `ImageSplits`, whose examples are texts.
@@ -55,20 +57,23 @@ def text_folder(
         ('bad', 'good')
     """
     received = f"directory={os.fspath(directory)!r}"
-    options = RowOptions(received, batch_size, validation_split, seed, shuffle, fold)
+    options = RowOptions(
+        received, batch_size, validation_split, seed, shuffle, fold, class_names
+    )
     splits, _ = find_splits(pathlib.Path(directory))
     files = files_of_classes(splits, (_SUFFIX,), received)
     groups = groups_of([os.fspath(path) for *_, path in files], group, directory)
     return options.splits(
         [
-            Row(_read(path), name, split, one, os.path.relpath(path, directory))
+            Row(read_text(path), name, split, one, os.path.relpath(path, directory))
             for (split, name, path), one in zip(files, groups, strict=True)
         ],
         directory=directory,
     )
 
 
-def _read(path):
+def read_text(path):
+    """The text in a file; raises `ValueError` if it is none."""
     if not path.is_file() or path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"'{path}' is no file, or one of more than 10 MB.")
     try:

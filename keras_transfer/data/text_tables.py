@@ -1,5 +1,6 @@
 """Texts from a CSV file."""
 
+import collections.abc
 import os
 import pathlib
 
@@ -7,6 +8,7 @@ from keras_transfer.data.image_folders import split_of
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.metadata import cell, csv_rows
 from keras_transfer.data.row_splits import Row, RowOptions
+from keras_transfer.data.targets import check_classes
 
 TEXT_COLUMNS = ("text", "sentence")
 _LABEL, _SPLIT = ("label", "class"), ("split",)
@@ -19,11 +21,13 @@ def text_table(
     split: str | None = None,
     group: str | None = None,
     *,
+    task: str | None = None,
     batch_size: int = 32,
     validation_split: float | None = 0.2,
     seed: int = 0,
     shuffle: bool = True,
     fold: tuple[int, int] | None = None,
+    class_names: collections.abc.Sequence[str] | None = None,
 ) -> ImageSplits:
     """Reads texts, each with its class, from a CSV file.
 
@@ -40,11 +44,14 @@ def text_table(
             Defaults to None: "split" if there is one, else all texts are for training.
         group: the name of a column: all texts of a group, for example an author, are on one
             side of the split; an empty cell is no group. Defaults to None.
+        task: "classes" if "NA", "none" and other words for a missing value are classes.
+            Defaults to None: they are errors.
         batch_size: texts in a batch. Defaults to 32.
         validation_split: fraction of each class; None to train on all texts. Defaults to 0.2.
         seed: of the split and of the order. Defaults to 0.
         shuffle: whether the order changes in each epoch. Defaults to True.
         fold: `(index, number)`: the texts of one fold become the test set. Defaults to None.
+        class_names: as in `image_folder`.
 
     Returns:
         An `ImageSplits`, whose examples are texts.
@@ -64,28 +71,32 @@ def text_table(
         (('bad', 'good'), {'train': 8, 'validation': 2})
     """
     received = f"file={os.fspath(file)!r}"
-    options = RowOptions(received, batch_size, validation_split, seed, shuffle, fold)
+    options = RowOptions(
+        received, batch_size, validation_split, seed, shuffle, fold, class_names
+    )
     named = {"text": text, "label": label, "split": split, "group": group}
     rows = csv_rows(file, {name: column for name, column in named.items() if column})
     if not rows:
         raise ValueError(f"'{file}' has no row below its header. Received: {received}")
-    text = text or _found(rows[0], TEXT_COLUMNS, "text", received)
+    text = text or text_column(rows, file)
     label = label or _found(rows[0], _LABEL, "label", received)
     split = split or next((name for name in _SPLIT if name in rows[0]), None)
     name = pathlib.Path(file).name
+    labels = [cell(row, label) for row in rows]
+    messages = check_classes(labels, label, file, task)
     found = []
     for number, row in enumerate(rows, 2):  # as a spreadsheet counts them
         where = f"Row {number} of '{file}'"
         found.append(
             Row(
                 check_text(row.get(text) or "", where),
-                label_of(row, label, where),
+                labels[number - 2],
                 "train" if split is None else split_named(row, split, where),
                 cell(row, group) or None,
                 f"{name}:{number}",
             )
         )
-    return options.splits(found)
+    return options.splits(found, messages=messages)
 
 
 def check_text(text: str, where: str) -> str:
@@ -93,6 +104,11 @@ def check_text(text: str, where: str) -> str:
     if not text.strip():
         raise ValueError(f"{where} has no text. Received: {text!r}")
     return text
+
+
+def text_column(rows, file):
+    """The name of the column with the texts; raises `ValueError` if there is none."""
+    return _found(rows[0] if rows else {}, TEXT_COLUMNS, "text", f"file={os.fspath(file)!r}")
 
 
 def _found(row, names, argument, received):
@@ -103,14 +119,6 @@ def _found(row, names, argument, received):
             f"{' or '.join(map(repr, names))}, but {list(row)}. Received: {received}"
         )
     return column
-
-
-def label_of(row, column, where):
-    """The class in a cell; raises `ValueError` if there is none."""
-    name = cell(row, column)
-    if not name:
-        raise ValueError(f"{where} has no class in its column {column!r}. Received: ''")
-    return name
 
 
 def split_named(row, column, where):

@@ -305,12 +305,12 @@ def _check_features(run, engine, task):
 
 def _summary(task, engine, extraction):
     views = f" x {task.views} views" if task.views > 1 else ""
-    what = f"Features at {task.names[0]}: {task.source.num_images} images{views}"
+    what = f"Features at {task.names[0]}: {task.source.num_images} examples{views}"
     if not extraction.num_images:
         return f"{what}, read from the cache."
     rate = extraction.num_images / extraction.seconds
     waited = extraction.waited / extraction.seconds
     return (
-        f"{what}, computed in {extraction.seconds:.1f} s ({engine.name}, {rate:.0f} images per "
-        f"second, {waited:.0%} of the time waiting for images)."
+        f"{what}, computed in {extraction.seconds:.1f} s ({engine.name}, {rate:.0f} examples "
+        f"per second, {waited:.0%} of the time waiting for data)."
     )

@@ -228,7 +228,7 @@ class Plan:
         """
         head_size = _size(model.trainable_variables) - _size(model.backbone.trainable_variables)
         lines = [
-            f"{num_images} images, {counted(steps, 'step')} per epoch, "
+            f"{num_images} examples, {counted(steps, 'step')} per epoch, "
             f"{counted(self.epochs, 'epoch')} in {counted(len(self.phases), 'phase')}:"
         ]
         for phase in self.phases:

@@ -23,6 +23,7 @@ class BoxTask(Task):
     """Boxes around objects, each with a class and a score."""
 
     name = "boxes"
+    takes = frozenset({"boxes", "threshold"})
     nouns = ("class", "classes")
     outputs = "values"
     quality = "the average precision is"

@@ -29,7 +29,10 @@ def verdict(run, measured):
         "words": f"(95% CI {low:.1%} to {high:.1%}) of {measured['images']} {run.measured} "
         f"{run.things} are classified correctly",
         "parts": parts,
-        "cautions": [*too_few(measured["classes"], "class", "classes"), *_calibration(run)],
+        "cautions": [
+            *too_few(run, measured["classes"], "class", "classes"),
+            *_calibration(run),
+        ],
     }
 
 
@@ -114,8 +117,9 @@ def _classes(run, gallery):
     common = [blocks.heading("Most common confusions"), blocks.links(listed)] if listed else []
     if len(names) <= MOST_IN_A_MATRIX:
         note = (
-            "A row for each true class, a column for each predicted one, in images; shaded by "
-            "the share of the row, blue if correct. A number with a line leads to its images."
+            f"A row for each true class, a column for each predicted one, in {run.things}; "
+            "shaded by the share of the row, blue if correct."
+            + (" A number with a line leads to its images." if run.image_size else "")
         )
         cells = [blocks.heading("Confusion matrix"), _matrix(measured, names, gallery)]
         found.append(blocks.beside(cells, [*common, blocks.text(note, "soft")]))

@@ -23,6 +23,7 @@ class ClassTask(Task):
     """One class for each image."""
 
     name = "classes"
+    takes = frozenset({"top", "threshold"})
     nouns = ("class", "classes")
     outputs = "probabilities"
     quality = "the accuracy is"
@@ -83,7 +84,7 @@ class ClassTask(Task):
         return confusion_table(measured["confusion"], names)
 
     def evaluation(self, measured, names):
-        rows = [("class", "images", "precision", "recall")]
+        rows = [("class", "examples", "precision", "recall")]
         for name, values in measured["classes"].items():
             shares = (values["precision"], values["recall"])
             texts = ("-" if share is None else f"{share:.1%}" for share in shares)

@@ -4,11 +4,16 @@ import os
 import warnings
 
 from keras_transfer.data.sources import columns_of, is_table, read_divided, read_source
+from keras_transfer.runs import kinds, tasks
 
 
 def read_to_evaluate(run, data, batch_size, on_unreadable, labels, masks, boxes):
     """The images of a path; those of the training divided as in it, others not at all."""
     kind = run.kind
+    given = {"labels": labels, "masks": masks, "boxes": boxes}
+    given = {name for name, value in given.items() if value is not None}
+    kinds.check_taken(kind, given | ({"on_unreadable"} if on_unreadable != "raise" else set()))
+    tasks.check_taken(run.task, given)
     arguments = {
         "batch_size": batch_size,
         "on_unreadable": on_unreadable,
@@ -42,6 +47,8 @@ def read_to_evaluate(run, data, batch_size, on_unreadable, labels, masks, boxes)
             )
         return splits
     columns = {}
+    if run.task.name not in ("masks", "boxes"):
+        arguments["class_names"] = run.class_names
     if labels is not None or is_table(data):
         columns = columns_of(run.settings, kind.name)
     return read_source(

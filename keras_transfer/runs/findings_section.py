@@ -49,7 +49,7 @@ def findings(run, images):
             found += [_copies(run, images), _labels(run, images)]
     if corrupt:
         found.append(blocks.text(f"Corrupt, and left out: {', '.join(corrupt)}.", "warning"))
-    if not found and run.task.is_audited:
+    if not found and run.task.is_audited and run.kind.name == "images":
         hint = (
             "The data were not examined. `keras-transfer audit DATA --output RUN` looks for "
             "problems in the images; `recommend`, `rank`, `probe` and `find-lr` work the same "

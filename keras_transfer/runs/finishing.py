@@ -38,7 +38,7 @@ def finish(folder, model, history, splits, cache, before, clock, started, domain
     provenance = provenance_of(model, folder.model_path, splits)
     ended = time.monotonic()
     seconds = [
-        ("reading the images", clock.started - started),
+        ("reading the data", clock.started - started),
         *clock.seconds(fits, trained),
         ("evaluation and export", ended - trained),
     ]

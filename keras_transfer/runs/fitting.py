@@ -1,5 +1,6 @@
 """The main job: from a folder of images to a calibrated, measured and exported model."""
 
+import inspect
 import json
 import os
 import pathlib
@@ -39,6 +40,7 @@ from keras_transfer.runs.run_settings import (
     absolute,
     check_asked,
     check_plan,
+    check_ready,
     checked_changes,
     description_of,
     setting_of_hierarchy,
@@ -211,6 +213,7 @@ def fit(
     >>> run.metrics["validation"]["images"]
     18
     """
+    given = _given(locals())
     started = time.monotonic()
     # First: workers and a TPU are found before TensorFlow does anything else.
     placement = distribution.get_strategy(strategy)
@@ -228,11 +231,12 @@ def fit(
     kind = kind_named(kind_of(data, reading))
     choice = NetworkChoice(backbone, weights, alpha, vectors, sequence_length)
     choice = kind.named(choice)
-    check_asked(kind, data, reading, choice, plan, target, keep)
+    check_asked(kind, choice, plan, given)
     with placement.scope(), dtype_policy(precision, placement):
         ready = kind.ready_network(choice)
     if ready is not None:
         kind.check_network(ready)
+        check_ready(kind, ready, given, inputs)
     size, channels = kind.image_shape(data, choice, ready, image_size)
     augmentation = augmentation if kind.is_augmented else None
     if batch_size is None:
@@ -323,7 +327,7 @@ def fit(
             print(f"{predicted.counted(splits.class_names)}; {kind.things}: {counts}.")
         train = augmented(splits.train, augmentation, seed, predicted)
         domains = domains.augmented(lambda images: augmented(images, augmentation, seed))
-        if show and folder.writes and kind.name == "images":
+        if show and folder.writes:
             _draw_sheet(train, folder.path / "images.png", verbose)
         before, clock = model.backbone.copy(), PhaseClock()
         history = _train(
@@ -336,6 +340,16 @@ def fit(
             folder, model, history, splits, feature_cache, before, clock, started, domains,
             choice,
         )  # fmt: skip
+
+
+def _given(arguments):
+    """The names of the arguments of `fit` that are not their defaults."""
+    defaults = inspect.signature(fit).parameters
+    return {
+        name
+        for name, value in arguments.items()
+        if value not in (None, "none") and value != defaults[name].default
+    }
 
 
 def _domains(target, keep, splits, size, channels, batch_size, reading):

@@ -49,7 +49,7 @@ class CrossValidation:
                 f"{sum(self.num_images)}), between {least} and {most} in "
                 f"{len(self.num_images)} folds."
             )
-        end = "Each image was tested once, by a model that was not trained on it."
+        end = "Each example was tested once, by a model that was not trained on it."
         return " ".join([*found, end])
 
     def _text(self, value):
@@ -62,7 +62,7 @@ class CrossValidation:
              self.folds.values()))
             for number, count in enumerate(self.num_images)
         ]  # fmt: skip
-        return [("fold", "images", *self.folds), *rows]
+        return [("fold", "examples", *self.folds), *rows]
 
     def to_json(self):
         """The figures as numbers and lists."""

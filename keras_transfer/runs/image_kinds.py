@@ -18,7 +18,7 @@ from keras_transfer.data.scanning import find_images
 from keras_transfer.data.sources import is_table
 from keras_transfer.heads import JoinedHead
 from keras_transfer.models import TransferModel
-from keras_transfer.runs.kind import Kind, listed
+from keras_transfer.runs.kind import OF_CSV, OF_FOLDERS, Kind, listed
 from keras_transfer.runs.networks import build_backbone, build_preset
 from keras_transfer.runs.references import references_of_row
 from keras_transfer.serving.signatures import IMAGE_BYTES
@@ -33,6 +33,11 @@ class ImageKind(Kind):
     thing, word, taken = "image", "IMAGE", "images"
     wanted = "For images name a network of `keras.applications` (--backbone NAME)."
     is_augmented = True
+    takes = OF_CSV | OF_FOLDERS | {
+        "image_size", "weights", "alpha", "truncate_at", "augmentation", "show", "labels",
+        "images", "inputs", "exclude", "value_range", "on_unreadable", "masks", "classes",
+        "ignore_class", "boxes", "box_format", "target", "keep",
+    }  # fmt: skip
 
     def ready_network(self, choice):
         if choice.is_onnx:
@@ -109,6 +114,10 @@ class ImageRowKind(ImageKind):
 
     name = "images and rows"
     word = "FILE.csv"
+    takes = ImageKind.takes - {
+        "metadata", "masks", "classes", "ignore_class", "boxes", "box_format", "target", "keep",
+        "show",
+    }  # fmt: skip
 
     def head(self, task, splits, dropout, choice):
         row = Backbone.from_table(splits.columns["train"], hidden_units=())
@@ -177,6 +186,11 @@ def _is_readable_by_server(path):
 def _images_in(files):
     """The files, and in place of each folder the images in it."""
     for path in listed(files):
+        if is_table(path):
+            raise ValueError(
+                "The model takes images: name their files, or the folder that holds them. "
+                f"Received: '{os.fspath(path)}'"
+            )
         if not os.path.isdir(path):
             yield path
             continue

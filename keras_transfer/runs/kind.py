@@ -10,6 +10,25 @@ from keras_transfer.models import TransferModel
 from keras_transfer.runs.worst_texts import worst_texts
 
 
+class NotTakenError(ValueError):
+    """An argument that has no effect here."""
+
+    exit_code = 2  # of the command line, as for any wrong argument
+
+
+def refuse(why, names, hint=""):
+    """Raises `NotTakenError` about arguments that have no effect, if there are any."""
+    if names:
+        listed = ", ".join(f"`{name}` (--{name.replace('_', '-')})" for name in sorted(names))
+        them = "it" if len(names) == 1 else "them"
+        raise NotTakenError(f"{why}: {listed} would have no effect. Leave {them} out.{hint}")
+
+
+# Arguments of `fit`, `evaluate` and other commands that only some kinds take.
+OF_CSV = frozenset({"targets", "task", "group"})
+OF_FOLDERS = frozenset({"metadata", "group"})
+
+
 class Kind:
     """What the examples of a run are: how they are read, built for, predicted and shown.
 
@@ -20,6 +39,7 @@ class Kind:
         taken: what a network takes in, as `taken_by` says it.
         wanted: which network to name, the end of an error.
         is_augmented: whether an augmentation changes the training examples.
+        takes: names of the arguments that have an effect, of those that not all kinds take.
     """
 
     name = ""
@@ -28,6 +48,7 @@ class Kind:
     taken = ""
     wanted = ""
     is_augmented = False
+    takes: frozenset = frozenset()
 
     @property
     def things(self):

@@ -16,7 +16,7 @@ _TINY = 1e-7
 def verdict(run, measured):
     """The verdict on the labels, as in `verdict.verdict`."""
     found, split = measured["mean_average_precision"], run.measured
-    count = f"{run.task.counted(run.class_names)}, {measured['images']} {split} images"
+    count = f"{run.task.counted(run.class_names)}, {measured['images']} {split} {run.things}"
     interval = _interval(measured, "mean_average_precision")
     threshold = f"at the threshold of {measured['threshold']:.2f}"
     parts = [
@@ -33,7 +33,7 @@ def verdict(run, measured):
         "share": None if found is None else f"{found:.1%}",
         "words": f"{interval} is the mean average precision over {count}",
         "parts": parts,
-        "cautions": list(too_few(measured["labels"], "label", "labels")),
+        "cautions": list(too_few(run, measured["labels"], "label", "labels")),
     }
 
 
@@ -44,7 +44,7 @@ def sections(run, images):
 
 def rows_of(measured):
     """A row for each label, the weakest first, and a header."""
-    found = [("label", "images", "average precision", "AUC", "precision", "recall", "F1")]
+    found = [("label", "examples", "average precision", "AUC", "precision", "recall", "F1")]
     for name, one in _by_precision(measured):
         shares = (one[key] for key in ("auc", "precision", "recall", "f1"))
         precision = _share(one["average_precision"]) + _span(one["average_precision_interval"])
@@ -119,8 +119,9 @@ def _gallery(run, images):
     exact = int(((found.outputs >= threshold) == (found.labels > 0)).all(axis=1).sum())
     note = (
         f"At the threshold of {threshold:.2f} the model gives {exact} of {len(found.labels)} "
-        "images exactly their labels. Below: the images with the lowest likelihood of their "
-        "labels, the labels that they have, and which of them the model missed or added."
+        f"{run.things} exactly their labels. Below: the {run.things} with the lowest "
+        "likelihood of their labels, the labels that they have, and which of them the model "
+        "missed or added."
     )
     return worst_gallery(run, images, order, lines, note)
 
@@ -136,8 +137,8 @@ def _calibration(run):
         "trust", lambda: plot_reliability(measured), "Accuracy by confidence of all decisions"
     )
     note = (
-        "The figure takes each image and label as one decision, yes or no, whose confidence is "
-        f"at least 50%. Expected calibration error: {measured.ece:.1%}."
+        f"The figure takes each {run.kind.thing} and label as one decision, yes or no, whose "
+        f"confidence is at least 50%. Expected calibration error: {measured.ece:.1%}."
     )
     return blocks.section(
         "trust",
@@ -150,8 +151,8 @@ def _temperatures(run):
     found = run.course.get("temperatures")
     if found is None:
         return (
-            "The probabilities are not calibrated: no label has enough validation images to "
-            "fit its temperature."
+            "The probabilities are not calibrated: no label has enough validation "
+            f"{run.things} to fit its temperature."
         )
     pairs = [
         f"{name} {one:.2f}"
@@ -159,7 +160,7 @@ def _temperatures(run):
         if one != 1
     ]
     others = len(found) - len(pairs)
-    left = f" The other {others} have too few images for one." if others else ""
+    left = f" The other {others} have too few {run.things} for one." if others else ""
     return (
         "Calibrated by a temperature for each label, fitted on the validation set: "
         f"{', '.join(pairs)}.{left} `predict`, `model.keras` and the export use them."

@@ -23,6 +23,7 @@ class LabelTask(Task):
     """Any number of labels for each image, each with a probability of its own."""
 
     name = "labels"
+    takes = frozenset({"threshold"})
     nouns = ("label", "labels")
     outputs = "probabilities"
     quality = "the measures are"
@@ -111,9 +112,9 @@ class LabelTask(Task):
 
     def use(self, run):
         return (
-            "Images like those of the training. The model gives each of "
-            f"{self.counted(run.class_names)} a probability of its own, so an image may get "
-            "several of them, or none."
+            f"{run.things.capitalize()} like those of the training. The model gives each of "
+            f"{self.counted(run.class_names)} a probability of its own, so one "
+            f"{run.kind.thing} may get several of them, or none."
         )
 
 

@@ -18,6 +18,7 @@ class MaskTask(Task):
     """A class for each pixel."""
 
     name = "masks"
+    takes = frozenset({"masks"})
     nouns = ("class", "classes")
     outputs = "logits"
     quality = "the mean IoU is"

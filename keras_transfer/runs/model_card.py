@@ -30,14 +30,17 @@ def provenance(run):
         ("network", network(run)),
         ("weights", weights_name(settings)),
         ("weights expect", _expected(source_of(run))),
-        ("images", ", ".join(f"{number:,} {split}" for split, number in counts.items())),
+        (run.things, ", ".join(f"{number:,} {split}" for split, number in counts.items())),
         ("data", run.settings.get("data") or images_folder(run)),
         ("input", run.described_inputs),
         ("parameters", _formatted(found.get("parameters"), "{:,}")),
         ("file", _formatted(found.get("bytes"), "model.keras, {:.1f} MB", 1e-6)),
         (
             "latency",
-            _formatted(found.get("latency_ms"), "{:.1f} ms for one image, on this machine"),
+            _formatted(
+                found.get("latency_ms"),
+                f"{{:.1f}} ms for one {run.kind.thing}, on this machine",
+            ),
         ),
         ("seed", str(settings.get("seed"))),
     ]

@@ -27,10 +27,10 @@ def verdict(run, measured):
     return {
         "share": f"{first['mae']:.4g}",
         "words": f"{_interval(first['mae_interval'])} is the mean absolute error of "
-        f"{name}{several}, on {measured['images']} {run.measured} images; always the mean of "
-        f"the training images: {first['baseline_mae']:.4g}",
+        f"{name}{several}, on {measured['images']} {run.measured} {run.things}; always the "
+        f"mean of the training {run.things}: {first['baseline_mae']:.4g}",
         "parts": parts,
-        "cautions": list(_cautions(measured)),
+        "cautions": list(_cautions(run, measured)),
     }
 
 
@@ -62,9 +62,9 @@ def _weakest(measured):
     return min(found, key=lambda pair: 2.0 if pair[1]["r2"] is None else pair[1]["r2"])
 
 
-def _cautions(measured):
+def _cautions(run, measured):
     if measured["images"] < _FEW:
-        yield f"Only {measured['images']} images were measured.", "warning"
+        yield f"Only {measured['images']} {run.things} were measured.", "warning"
     for name, one in measured["numbers"].items():
         if one["mae_interval"][1] >= one["baseline_mae"]:
             text = f"{name}: not significantly better than always predicting the mean."
@@ -79,7 +79,7 @@ def _numbers(run):
     note = (
         "MAE: mean absolute error; RMSE: root mean squared error; both in the unit of the "
         "number. R²: the share of the variance that the predictions explain, 1 at best, 0 for "
-        "always the mean. Intervals: 95%, by resampling the images."
+        "always the mean. Intervals: 95%, by resampling the examples."
     )
     figures = [
         blocks.figure_of(
@@ -110,7 +110,10 @@ def _gallery(run, images):
         rows = zip(run.class_names, found.outputs[index], found.labels[index], strict=True)
         return [f"{name}: {predicted:.4g}, true {true:.4g}" for name, predicted, true in rows]
 
-    note = "The images with the largest errors: suspect the images, the numbers or the model."
+    note = (
+        f"The {run.things} with the largest errors: suspect the {run.things}, the numbers or "
+        "the model."
+    )
     return worst_gallery(run, images, np.argsort(-scaled.max(axis=1)), lines, note)
 
 
@@ -124,8 +127,8 @@ def _uncertainty(run):
         for name, one in run.metrics[run.measured]["numbers"].items()
     ]
     note = (
-        "The model predicts numbers without an uncertainty for each image, so there is nothing "
-        f"to calibrate. On the {run.measured} images:"
+        f"The model predicts numbers without an uncertainty for each {run.kind.thing}, so "
+        f"there is nothing to calibrate. On the {run.measured} {run.things}:"
     )
     title = f"Uncertainty ({run.measured} set)"
     return blocks.section("trust", title, [blocks.text(note), blocks.bullets(found)])

@@ -72,7 +72,7 @@ class NumberTask(Task):
 
     def use(self, run):
         return (
-            "Images like those of the training. The model predicts "
-            f"{self.counted(run.class_names)} for every image, also for one that shows nothing "
-            "of the kind, and does not say how uncertain it is."
+            f"{run.things.capitalize()} like those of the training. The model predicts "
+            f"{self.counted(run.class_names)} for every {run.kind.thing}, also for one that "
+            "shows nothing of the kind, and does not say how uncertain it is."
         )

@@ -119,7 +119,7 @@ def _curves(run):
         for metric in METRICS
         if metric in history
     ]
-    note = f"{run.task.kept_epoch}; without validation images, the last one."
+    note = f"{run.task.kept_epoch}; without validation {run.things}, the last one."
     if "target_score" in history:
         note = "The kept epoch has the highest score on the target."
     return blocks.section(

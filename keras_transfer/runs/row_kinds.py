@@ -10,11 +10,14 @@ from keras_transfer.backbones import Backbone, MelSpectrogram
 from keras_transfer.data.audio_folders import SOUND_SUFFIXES, padded, read_sound
 from keras_transfer.data.columns import arrays_of, cell_of, kinds_of
 from keras_transfer.data.metadata import csv_rows
+from keras_transfer.data.sources import is_table
+from keras_transfer.data.text_folders import read_text
+from keras_transfer.data.text_tables import check_text, text_column
 from keras_transfer.freezing import FreezeAll, FreezeNone
 from keras_transfer.heads import TextConvHead
 from keras_transfer.plans import Phase, Plan
 from keras_transfer.plans.chooser import scratch_phase
-from keras_transfer.runs.kind import Kind, listed, predicted
+from keras_transfer.runs.kind import OF_CSV, OF_FOLDERS, Kind, NotTakenError, listed, predicted
 from keras_transfer.runs.networks import NEW, build_preset, build_vectors
 from keras_transfer.runs.references import references_of_table
 
@@ -31,6 +34,7 @@ class TextKind(Kind):
     """Texts."""
 
     name = "texts"
+    takes = OF_CSV | OF_FOLDERS | {"text", "vectors", "sequence_length", "truncate_at"}
     thing, word, taken = "text", "TEXT", "texts"
     wanted = (
         "For texts name a preset of KerasHub or a directory of Hugging Face (--backbone "
@@ -57,14 +61,16 @@ class TextKind(Kind):
         return None if choice.vectors is None else _plan_of_words()
 
     def predict(self, run, given):
-        texts = [str(text) for text in listed(given)]
-        return predicted(run, texts, np.array(texts, object))
+        found = [pair for one in listed(given) for pair in _texts_in(str(one), run)]
+        texts = np.array([text for _, text in found], object)
+        return predicted(run, [name for name, _ in found], texts)
 
 
 class RowKind(Kind):
     """Rows of a table."""
 
     name = "rows"
+    takes = OF_CSV | {"inputs", "truncate_at"}
     thing, word, taken = "row", "FILE.csv", "rows"
     wanted = (
         "For a table name an earlier run on the same columns (--backbone RUN), or no network: "
@@ -96,6 +102,11 @@ class RowKind(Kind):
 
     def model(self, backbone, head, truncate_at, choice, splits):
         if self._is_continued(choice, splits):
+            if truncate_at is not None:
+                raise NotTakenError(
+                    "The classes are those of the source, so its whole model continues: leave "
+                    f"`truncate_at` (--truncate-at) out. Received: truncate_at={truncate_at!r}"
+                )
             return choice.source.copy()
         return super().model(backbone, head, truncate_at, choice, splits)
 
@@ -143,6 +154,7 @@ class SoundKind(Kind):
     """Sounds."""
 
     name = "sounds"
+    takes = OF_FOLDERS | {"truncate_at"}
     thing, word, taken = "sound", "SOUND", "sounds"
     wanted = "For sounds name a network of sounds (--backbone speech.onnx)."
 
@@ -196,6 +208,23 @@ def _seconds(backbone):
     """The length of the sounds of a network."""
     num_samples = backbone.inputs[0].shape[1]
     return _SECONDS if num_samples is None else num_samples / _SAMPLE_RATE
+
+
+def _texts_in(given, run):
+    """Pairs of a name and a text: the text itself, or those of a file or a folder."""
+    if is_table(given) and os.path.isfile(given):
+        column = run.settings.get("text")
+        rows = csv_rows(given, {"text": [column] if column else []})
+        column = column or text_column(rows, given)
+        cells = [
+            (row.get(column) or "", f"Row {n} of '{given}'") for n, row in enumerate(rows, 2)
+        ]
+        return [(check_text(text, where),) * 2 for text, where in cells]
+    path = pathlib.Path(given)
+    files = sorted(path.rglob("*.txt")) if given and path.is_dir() else [path]
+    if files and all(file.suffix.lower() == ".txt" and file.is_file() for file in files):
+        return [(os.fspath(file), read_text(file)) for file in files]
+    return [(given, check_text(given, "What to predict"))]
 
 
 def _sounds_in(given):

@@ -8,6 +8,8 @@ from keras_transfer.data.mask_folders import place_of_masks
 from keras_transfer.data.sources import division_of
 from keras_transfer.plans import Plan
 from keras_transfer.relations import Hierarchy
+from keras_transfer.runs.kind import NotTakenError, refuse
+from keras_transfer.runs.kinds import check_taken
 from keras_transfer.runs.networks import NEW
 
 
@@ -73,29 +75,46 @@ def description_of(splits, data, labels, hierarchy):
     return found
 
 
-def check_asked(kind, data, reading, choice, plan, target, keep):
-    """Raises `ValueError` if arguments have no meaning for the kind of the data."""
-    is_table = kind.name == "rows"
-    if is_table and target is not None and reading["targets"] is None:
-        raise ValueError(
-            "`target` (--target) is a folder of images from where the model will be used; the "
-            "column with the class is named with `targets` (--targets COLUMN). "
-            f"Received: target={target!r}"
-        )
-    if kind.name != "images" and not (target is None and keep is None):
-        raise ValueError(
-            "A target or an earlier task (--target, --keep) is a folder of images, and the "
-            f"data are {kind.name}. Received: target={target!r}, keep={keep!r}"
-        )
+def check_asked(kind, choice, plan, given):
+    """Raises `ValueError` if arguments have no effect on the kind of the data.
+
+    Args:
+        kind: of the data.
+        choice: the `NetworkChoice`.
+        plan: as in `fit`.
+        given: the names of all arguments that a user gave.
+    """
+    check_taken(kind, given)
     if plan == "auto" and kind.name not in ("images", "texts"):
-        raise ValueError(
+        raise NotTakenError(
             "Probes (--plan auto) measure images or texts alone: leave it out. "
             f"Received: plan='auto' for {kind.name}"
         )
-    if choice.vectors is not None and kind.name != "texts":
-        raise ValueError(
-            "Word vectors (--vectors) are for texts. "
-            f"Received: vectors={choice.vectors!r} for {kind.name}, data={data!r}"
+    if choice.vectors is not None and "backbone" in given:
+        raise NotTakenError(
+            "Word vectors (--vectors) take the place of a network: leave `backbone` "
+            f"(--backbone) out. Received: backbone={choice.backbone!r}"
+        )
+
+
+def check_ready(kind, ready, given, inputs):
+    """Raises `ValueError` if arguments would have no effect on a network that exists already.
+
+    Args:
+        kind: of the data.
+        ready: the `Backbone`.
+        given: as in `check_asked`.
+        inputs: the columns that a user named, or None.
+    """
+    refuse(
+        f"The network '{ready.name}' has its weights and the size of its inputs",
+        {*given} & {"image_size", "weights", "alpha"},
+    )
+    taken = kind.reading(ready).get("inputs")
+    if taken and inputs is not None and {*inputs} != {*taken}:
+        raise NotTakenError(
+            f"The network takes the columns {', '.join(taken)}: name these with `inputs` "
+            f"(--inputs), or none. Received: inputs={list(inputs)}"
         )
 
 

@@ -21,6 +21,8 @@ class Task:
         is_audited: whether an audit finds leaks and label errors of such data.
         is_folded: whether a cross-validation measures it.
         best_epoch: how a page calls the epoch with the best validation measure.
+        takes: names of the options of `predict` and `evaluate` that have an effect, of those
+            that not all tasks take.
     """
 
     name = ""
@@ -32,6 +34,7 @@ class Task:
     is_audited = False
     is_folded = False
     is_calibrated = True
+    takes: frozenset = frozenset()
 
     def counted(self, names):
         """The number of outputs in words."""

@@ -18,16 +18,17 @@ def verdict(run):
     """
     split = run.measured
     if split is None:
-        note = (f"No validation or test images: {run.task.quality} not known.", "alarm")
+        note = (f"No validation or test {run.things}: {run.task.quality} not known.", "alarm")
         return {"share": None, "words": "", "parts": [], "cautions": [note]}
     found = run.task.verdict(run, run.metrics[split])
     return {**found, "cautions": [_chosen(run, split), *_leaks(run), *found["cautions"]]}
 
 
-def too_few(rates, noun, nouns):
+def too_few(run, rates, noun, nouns):
     """A caution about the classes, or labels, that few images measure; none if there are none.
 
     Args:
+        run: the `Run`.
         rates: dict of name to measures with `images`.
         noun: what a name is.
         nouns: the same for several.
@@ -36,7 +37,7 @@ def too_few(rates, noun, nouns):
     if few:
         named = ", ".join(few[:3]) + (f" and {len(few) - 3} more" if len(few) > 3 else "")
         which = f"{noun} has" if len(few) == 1 else f"{nouns} have"
-        yield f"{len(few)} {which} fewer than {_FEW} images here: {named}.", "warning"
+        yield f"{len(few)} {which} fewer than {_FEW} {run.things} here: {named}.", "warning"
 
 
 def kept_epoch(metrics):
@@ -47,7 +48,7 @@ def kept_epoch(metrics):
 def _chosen(run, split):
     """What was chosen on the images that the model was measured on."""
     if split == "test":
-        return "Nothing was chosen on the test images.", "good"
+        return f"Nothing was chosen on the test {run.things}.", "good"
     chosen = ["epoch"]
     for name in ("temperature", "temperatures"):
         if run.course.get(name):
@@ -55,8 +56,8 @@ def _chosen(run, split):
     chosen += [name for name in ("threshold", "thresholds") if name in run.metrics]
     was = "was" if chosen == ["epoch"] else "were"
     text = (
-        f"The {' and the '.join(chosen)} {was} chosen on these images, so {run.task.quality} "
-        "optimistic: a test set gives an unbiased estimate."
+        f"The {' and the '.join(chosen)} {was} chosen on these {run.things}, so "
+        f"{run.task.quality} optimistic: a test set gives an unbiased estimate."
     )
     return text, "warning"
 

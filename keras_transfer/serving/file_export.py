@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import pathlib
+import textwrap
 import uuid
 import warnings
 from collections.abc import Sequence
@@ -166,8 +167,13 @@ def _convert(signatures, inputs, path):
         raise
     except Exception as error:  # the converters raise many kinds
         raise RuntimeError(
-            f"The model cannot be converted to '{path.suffix}': {error}"
+            f"The model cannot be converted to '{path.suffix}': {_begin(error)}"
         ) from error
+
+
+def _begin(error):
+    """The beginning of a message; that of a converter may hold the whole graph."""
+    return textwrap.shorten(str(error), 300, placeholder=" ...")
 
 
 def _run(path, inputs):
@@ -176,7 +182,7 @@ def _run(path, inputs):
     except Exception as error:  # so do the runtimes
         raise RuntimeError(
             f"The model was converted to '{path.suffix}', but its runtime cannot run it. "
-            f"Nothing was exported. {error}"
+            f"Nothing was exported. {_begin(error)}"
         ) from error
 
 

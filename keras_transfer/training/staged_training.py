@@ -248,7 +248,7 @@ class StagedTraining:
             )
         if self._verbose and data.wait is not None:
             share = float(data.wait.seconds) / (time.perf_counter() - started)
-            print(f"{share:.0%} of the time waiting for images.")
+            print(f"{share:.0%} of the time waiting for data.")
 
     def _note_epoch(self, epoch, logs):
         self._passes.note()

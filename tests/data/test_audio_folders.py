@@ -81,7 +81,9 @@ def test_broken_file_is_named(sounds, contents, message):
         soundfile.write(path, np.zeros((0, 1)), RATE)
     else:
         path.write_bytes(contents)
-    with pytest.raises(ValueError, match=f"broken.wav.*{message}") as error:
+    (sounds / "high" / "other.ogg").write_bytes(b"none")
+    every = f"other.ogg.*broken.wav.*{message}.*Repair or remove them"
+    with pytest.raises(ValueError, match=every) as error:
         data.audio_folder(sounds)
     assert "\n" not in str(error.value)
 

@@ -190,7 +190,6 @@ SPACED = ["haze primary", "haze", "primary water", "water", "haze water", "haze 
         (["Smith, J.", "Miller, A."], "classes"),
         (SPACED, "labels"),
         (["light upper", "light lower", "dark upper", "dark lower"], None),
-        (["12,5", "13,1"], None),
     ],
 )
 def test_the_cells_decide_what_they_are(texts, task):

@@ -9,6 +9,7 @@ from keras_transfer.data.sources import kind_of, read_source
     ("files", "kind"),
     [
         (["a/1.wav", "b/2.WAV"], "sounds"),
+        (["a/1.m4a", "b/2.aac"], "sounds"),
         (["a/1.txt", "b/2.txt"], "texts"),
         (["train/a/1.txt", "train/b/2.txt"], "texts"),
         (["a/1.png", "b/2.png", "a/notes.txt"], "images"),
@@ -44,7 +45,18 @@ def test_columns_and_cells_decide_what_a_table_holds(tmp_path, lines, given, kin
     assert kind_of(tmp_path / "data.csv", given) == kind
 
 
+def test_files_of_sounds_in_a_table_are_told(tmp_path):
+    for header in ("path", "recording"):
+        (tmp_path / "data.csv").write_text(f"{header},label\n1.wav,a\n2.wav,b")
+        with pytest.raises(
+            ValueError, match=r"names files of sounds, such as '1.wav'"
+        ):
+            kind_of(tmp_path / "data.csv", {})
+
+
 def test_sounds_without_class_folders_are_told(tmp_path):
     (tmp_path / "1.wav").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"Found 1 \.wav files in .*, and no class"):
         read_source(tmp_path, 16)
+    with pytest.raises(ValueError, match=r"Found 1 \.wav files in .*, and no class"):
+        kind_of(tmp_path, {"labels": "labels.csv"})

@@ -368,9 +368,9 @@ def test_summary_is_printed(model, tmp_path, capsys):
     cache.extract(model, plain(), verbose=1)
     cache.extract(model, plain(), verbose=1)
     computed, read = capsys.readouterr().out.splitlines()
-    assert computed.startswith("Features at head_pooling: 150 images, computed in ")
-    assert "(tensorflow, " in computed and "of the time waiting for images)." in computed
-    assert read == "Features at head_pooling: 150 images, read from the cache."
+    assert computed.startswith("Features at head_pooling: 150 examples, computed in ")
+    assert "(tensorflow, " in computed and "of the time waiting for data)." in computed
+    assert read == "Features at head_pooling: 150 examples, read from the cache."
 
 
 class OtherNumbers(OpenVINOEngine):

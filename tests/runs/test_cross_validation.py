@@ -62,7 +62,7 @@ def test_the_command_prints_the_folds(data, tmp_path, monkeypatch, capsys):
     assert main(list(map(str, arguments))) == 0
     printed = capsys.readouterr()
     assert "fold  images  accuracy" in printed.out
-    assert "in 2 folds. Each image was tested once" in printed.out
+    assert "in 2 folds. Each example was tested once" in printed.out
     assert "1 epoch in 1 phase:" in printed.out
     assert f"The run of each fold is in {tmp_path / 'run'}." in printed.out
     assert main(["predict", str(tmp_path / "run"), "a.png"]) == 1

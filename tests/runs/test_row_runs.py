@@ -80,11 +80,12 @@ def test_image_and_row_go_into_the_export_and_a_label_comes_out(run, photos):
 
 def test_predictions_for_a_file_list_images_that_are_missing(run, photos, tmp_path, capsys):
     rows = photos.with_name("more.csv")
-    rows.write_text("path,site,age\n1.png,east,60\nabsent.png,east,20\n")
+    rows.write_text("path,site,age\n1.png,east,60\nabsent.png,east,20\n,east,20\n")
     assert main(["predict", str(run.path), str(rows), "--json"]) == 1
     told = capsys.readouterr()
     assert json.loads(told.out)["classes"][0]["label"] == "yes"
     assert "absent.png: names no file" in told.err
+    assert f"Row 4 of '{rows}': names no file in its column 'path'" in told.err
     rows.write_text("path,site\n1.png,east\n")
     with pytest.raises(ValueError, match=r"no columns \['age'\]"):
         run.predict(rows)
@@ -145,6 +146,11 @@ def test_a_table_is_trained_from_scratch_and_compared(source, people, capsys):
     assert source.evaluate(people / "few.csv")["images"] == 40
 
 
+def test_rows_of_one_class_are_measured(source, tmp_path):
+    (tmp_path / "old.csv").write_text("age,town,income\n60,x,high\n61,y,high\n")
+    assert np.sum(source.evaluate(tmp_path / "old.csv")["confusion"], axis=1).tolist() == [2, 0]
+
+
 def test_an_earlier_run_is_the_backbone_of_a_table(source, people, tmp_path):
     run = runs.fit(
         people / "few.csv", source.path, tmp_path / "run", targets="income", cache=False,
@@ -152,6 +158,44 @@ def test_an_earlier_run_is_the_backbone_of_a_table(source, people, tmp_path):
     )  # fmt: skip
     assert [phase.learning_rate for phase in run.plan.phases] == [1e-4]
     assert "the source as it is" in run.course["references"]["accuracies"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("fit FEW --targets income --backbone RUN --inputs age", "takes the columns age, town"),
+        ("fit FEW --targets income --backbone RUN --truncate-at hidden_1", "model continues"),
+        ("fit FEW --targets income --augmentation standard", "`augmentation` (--augmentation)"),
+        ("fit FEW --target income", "`targets` (--targets) names the column with the class"),
+        (
+            "fit FEW --targets income --vec a.txt --show",
+            "`show` (--show), `vectors` (--vectors)",
+        ),
+        ("fit FEW --targets income --plan auto", "Probes (--plan auto) measure"),
+        ("evaluate RUN FEW --on-unreadable skip", "`on_unreadable` (--on-unreadable)"),
+        ("evaluate RUN FEW --masks FEW", "`masks` (--masks)"),
+        ("predict RUN FEW --output a.csv --top 2 --json", "`json` (--json), `top` (--top)"),
+        *[
+            (f"{command} FEW --targets income --output a{more}", "and the data are rows")
+            for command, more in (
+                ("audit", ""), ("recommend", ""), ("probe", ""), ("find-lr", ""),
+                ("rank", " --backbones VGG16"),
+            )
+        ],
+    ],
+)  # fmt: skip
+def test_options_without_effect_end_with_2(
+    source, people, tmp_path, monkeypatch, words, message, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("")
+    given = {"FEW": str(people / "few.csv"), "RUN": str(source.path)}
+    words = [given.get(word, word) for word in words.split()]
+    more = ["--output", "run", "--no-cache"] if words[0] == "fit" else []
+    assert main([*words, *more]) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert message in told
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_an_earlier_run_of_other_examples_is_told(run, people, tmp_path):
@@ -170,10 +214,11 @@ def test_an_earlier_run_is_the_backbone_of_images(run, photos, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"targets": None, "target": "income"}, "is named with `targets`"),
+        ({"targets": None, "target": "income"}, r"`targets` \(--targets\) names the column"),
         ({"targets": None}, "Name the column with the class"),
         ({"backbone": "ResNet50"}, "is no run on a table"),
-        ({"vectors": "glove.txt"}, "are for texts"),
+        ({"vectors": "glove.txt"}, r"rows: `vectors` \(--vectors\) would have no effect"),
+        ({"exclude": "audit.json", "alpha": 0.5}, "`alpha` .*, `exclude` .* Leave them out"),
     ],
 )
 def test_wrong_arguments_of_a_table_are_told(people, tmp_path, arguments, message):
@@ -192,7 +237,10 @@ def test_numbers_of_a_table_are_predicted(people, tmp_path, capsys):
         ("town", "income"), "categories"
     )
     assert run.evaluate(people / "few.csv")["images"] == 40
-    assert "age" in (place / "report.html").read_text("utf-8")
+    page = (place / "report.html").read_text("utf-8")
+    words = re.sub(r"<(script|style).*?</\1>|<svg.*?</svg>|<[^>]+>", " ", page, flags=re.DOTALL)
+    assert "age" in words and "for one row" in words
+    assert not re.search(r"\b(image|picture)s?\b", words, re.IGNORECASE)
 
 
 def test_a_kind_that_is_none_is_corrupt(source, tmp_path):
@@ -232,6 +280,8 @@ def test_sounds_are_learned_and_predicted_by_groups(recordings, tmp_path, capsys
     assert len(set(divided)) == 6
     with pytest.warns(UserWarning, match="not trained"):
         assert run.evaluate(recordings)["images"] % 4 == 0  # whole groups
+    file = run.export(tmp_path / "model.tflite")
+    assert file.stat().st_size
     wrong = recordings.parent / "wrong.wav"
     wrong.write_bytes(b"RIFF")
     command = ["predict", str(run.path), str(recordings / "low"), str(wrong)]

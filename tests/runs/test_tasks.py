@@ -161,8 +161,11 @@ def test_predict_writes_numbers(root, capsys):
     assert 900 < float(rows[0]["price"]) < 3500 and rows[-1]["error"] and not rows[-1]["price"]
     assert main(["predict", str(root / "numbers"), str(photos / "00.png")]) == 0
     assert "00.png\tprice " in capsys.readouterr().out
-    assert main(["predict", str(root / "numbers"), str(photos), "--threshold", "0.5"]) == 1
-    assert "numbers, which have no threshold: leave --threshold" in capsys.readouterr().err
+    assert main(["predict", str(root / "numbers"), str(photos), "--threshold", "0.5"]) == 2
+    assert (
+        "predicts numbers: `threshold` (--threshold) would have no effect"
+        in capsys.readouterr().err
+    )
 
 
 def test_the_export_names_its_outputs(run):

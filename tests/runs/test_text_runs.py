@@ -69,6 +69,24 @@ def test_command_line_predicts_texts(run, capsys, tmp_path):
     assert json.loads(line)["classes"][0]["label"] == "good"
 
 
+def test_texts_are_predicted_from_files(run, tmp_path, capsys):
+    (tmp_path / "more.csv").write_text("text,other\nthe good film,1\nbad,2\n")
+    (tmp_path / "folder" / "in").mkdir(parents=True)
+    (tmp_path / "folder" / "in" / "1.txt").write_text("a bad book")
+    found = run.predict([tmp_path / "more.csv", tmp_path / "folder", "good"])
+    assert found.labels == ["good", "bad", "bad", "good"]
+    assert found.paths == [
+        "the good film", "bad", str(tmp_path / "folder" / "in" / "1.txt"), "good"
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="has no text"):
+        run.predict("")
+    (tmp_path / "more.csv").write_text("review\ngood\n")
+    with pytest.raises(ValueError, match="no column 'text' or 'sentence'"):
+        run.predict(tmp_path / "more.csv")
+    assert main(["predict", str(run.path), "good", "--output", str(tmp_path / "a.csv")]) == 0
+    assert "1 text in" in capsys.readouterr().out
+
+
 def test_networks_and_data_must_fit(table, tmp_path):
     with pytest.raises(ValueError, match="takes images, and the data are texts"):
         runs.fit(table, residual_backbone(), tmp_path / "run", plan=PLAN, verbose=0)

@@ -60,4 +60,4 @@ def test_training_on_pictures_says_how_long_it_waited(capsys):
     plan = Plan([Phase(FreezeNone(), 2, 1e-3)])
     fine_tune(model, slow(0.2), plan=plan, cache=False, verbose=2)
     printed = capsys.readouterr().out
-    assert "of the time waiting for images" in printed
+    assert "of the time waiting for data" in printed

@@ -133,7 +133,7 @@ def test_plan_is_described_before_it_starts(capsys):
     head = dataclasses.replace(short.phases[0], epochs=1)
     fine_tune(model(), dataset(), plan=Plan([head], short.reasons), verbose=2)
     printed = capsys.readouterr().out
-    assert "12 images, 3 steps per epoch" in printed
+    assert "12 examples, 3 steps per epoch" in printed
     # The head: 8 features times 3 classes, and 3 biases.
     assert "head: FreezeAll(batch_norm='frozen'), 1 epoch at 0.001, 27 parameters" in printed
     assert "- With 4 images per class" in printed

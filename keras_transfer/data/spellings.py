@@ -1,0 +1,93 @@
+"""What the cells of a column look like to a reader who knows more than numbers and words."""
+
+import re
+
+import numpy as np
+
+# The square of a larger number is infinite in float32, and that of a smaller one is 0.
+MOST, LEAST = 1e18, 1e-18
+MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
+IDS = "names or ids, nearly all different"
+# Of the cells that look alike; so many say what a column holds.
+_NEARLY_ALL = 0.9
+# Fewer different cells are categories, whatever they look like.
+_MOST_CATEGORIES = 20
+# Of the deviation of a column; that much may get lost in float32.
+_LOST = 0.01
+_DATES = re.compile(
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"
+    r"|\d{1,2}\.? ?[A-Za-z]{3,9},? ?\d{4}|[A-Za-z]{3,9}\.? \d{1,2},? \d{4})([T ]\d{1,2}:.*)?"
+    r"|\d{1,2}:\d{2}(:\d{2}.*)?"
+)
+_NUMBER = re.compile(r"\d+(\.\d+)?|\d+,\d+|\d{1,3}([,.' ]\d{3})+([,.]\d+)?")
+_CODE = re.compile(r"[-+]?0\d+")
+
+
+def is_number(text):
+    """Whether Python reads it as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def misread(cells):
+    """What a column that is not read as numbers looks like, and a cell; None for categories.
+
+    Args:
+        cells: texts, none of them empty.
+    """
+    different, enough = set(cells), _NEARLY_ALL * len(cells)
+    if not cells or all(map(is_number, different)):
+        return None
+    if sum(map(is_number, cells)) >= enough:
+        return "numbers and words", next(cell for cell in cells if not is_number(cell))
+    if all(map(_DATES.fullmatch, different)):
+        return "dates or times", cells[0]
+    if _are_spelled_numbers(cells):
+        written = next(cell for cell in cells if not is_number(cell))
+        return "numbers with commas, signs or units", written
+    if len(different) > max(_MOST_CATEGORIES, enough):
+        return IDS, cells[0]
+    return None
+
+
+def _are_spelled_numbers(cells):
+    """Whether all are numbers with separators, or between the same signs, such as $ and kg."""
+    parts = [re.fullmatch(r"(\D*)(.*?)(\D*)", cell, re.DOTALL).groups() for cell in cells]
+    middles = [middle for _, middle, _ in parts]
+    around = {(before.strip(" -+"), after.strip()) for before, _, after in parts} - {("", "")}
+    if len(around) > 1 or not all(map(_NUMBER.fullmatch, middles)):
+        return False
+    if any(map(_CODE.fullmatch, middles)):
+        return False
+    has_words = any(re.search(r"[^\W\d_]", "".join(pair)) for pair in around)
+    return not has_words or len(set(middles)) > _MOST_CATEGORIES
+
+
+def misread_numbers(cells):
+    """What else a column may be that is read as numbers, and a cell; None for nothing."""
+    code = next(filter(_CODE.fullmatch, cells), None)
+    if code is not None:
+        return "codes", code
+    wrong = out_of_range(np.array(cells, float))
+    return None if wrong is None else (f"they {wrong}", cells[0])
+
+
+def out_of_range(values):
+    """What is wrong with numbers that a network computes in float32, or None.
+
+    Args:
+        values: an array of float64, finite.
+    """
+    if not len(values):
+        return None
+    if np.abs(values).max() > MOST:
+        return f"lie beyond {MOST:g}, divide them"
+    spread = values.std()
+    if 0 < spread < LEAST:
+        return f"differ by less than {LEAST:g}, multiply them"
+    if np.abs(values - values.astype("float32")).max() > _LOST * spread > 0:
+        return f"differ by too little for 32 bits, subtract {values.min():.10g} from each"
+    return None
