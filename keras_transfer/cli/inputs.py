@@ -80,7 +80,7 @@ def read_inputs(options, **arguments):
     ready = kind.ready_network(choice)
     if ready is not None:
         kind.check_network(ready)
-        check_ready(kind, ready, options.given, None)
+        check_ready(kind, ready, options.given, options.image_size, None)
     size, channels = kind.image_shape(options.data, choice, ready, options.image_size)
     backbone = ready or kind.network(choice, None, (*size, channels))
     return backbone, read_images(options, size, **kind.reading(ready, channels), **arguments)

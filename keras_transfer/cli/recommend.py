@@ -10,7 +10,7 @@ from keras_transfer.cli.inputs import (
     show_findings,
     weights_of,
 )
-from keras_transfer.runs.fitting import augmented
+from keras_transfer.runs.job import augmented
 
 
 def run(options):

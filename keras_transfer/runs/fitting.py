@@ -1,12 +1,11 @@
 """The main job: from a folder of images to a calibrated, measured and exported model."""
 
 import inspect
-import json
 import os
-import pathlib
 import re
 import sys
 import time
+import types
 from collections.abc import Sequence
 
 import keras
@@ -17,40 +16,22 @@ from keras_transfer._figures import save_figure
 from keras_transfer._preemption import Preemption
 from keras_transfer._text import tell_unreadable
 from keras_transfer.backbones import Backbone
-from keras_transfer.data import augmentation as augmentations
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.sheet import show as show_images
-from keras_transfer.data.sources import kind_of, read_source
 from keras_transfer.distribution.workers import has_workers, is_chief
 from keras_transfer.features import FeatureCache
-from keras_transfer.plans import Plan, recommend
-from keras_transfer.plans.chooser import check_unfreeze, with_changes
-from keras_transfer.plans.domain_plan import with_objectives
+from keras_transfer.plans import Plan
 from keras_transfer.relations import Hierarchy
 from keras_transfer.relations.hierarchies import read_hierarchy
 from keras_transfer.runs.finishing import finish, finished_run
 from keras_transfer.runs.folder import RunFolder
-from keras_transfer.runs.kinds import kind_named
-from keras_transfer.runs.networks import NetworkChoice, dtype_policy
-from keras_transfer.runs.other_domains import OtherDomains, read_domains
+from keras_transfer.runs.job import augmented, built, domains_of, job_of, read_data
 from keras_transfer.runs.output_folder import check_output
 from keras_transfer.runs.run import Run
 from keras_transfer.runs.run_course import PhaseClock
-from keras_transfer.runs.run_settings import (
-    absolute,
-    check_asked,
-    check_plan,
-    check_ready,
-    checked_changes,
-    description_of,
-    setting_of_hierarchy,
-    settings_of_data,
-    settings_of_network,
-)
+from keras_transfer.runs.run_settings import description_of
 from keras_transfer.runs.tasks import task_of
-from keras_transfer.training.fine_tuning import as_cache, as_plan, fine_tune_in
-
-_DROPOUT = 0.2
+from keras_transfer.training.fine_tuning import as_cache, fine_tune_in
 
 
 # Where nothing watches more closely it ends at once: the same call does that part again.
@@ -213,99 +194,24 @@ def fit(
     >>> run.metrics["validation"]["images"]
     18
     """
-    given = _given(locals())
+    asked = types.SimpleNamespace(**locals())
     started = time.monotonic()
     # First: workers and a TPU are found before TensorFlow does anything else.
     placement = distribution.get_strategy(strategy)
     folder = RunFolder(output, writes=is_chief(placement))
-    if isinstance(plan, str) and plan != "auto":
-        plan = pathlib.Path(plan)  # whatever its ending
-    plan = as_plan(plan, time_budget)
-    changes = checked_changes(unfreeze, epochs, learning_rate, time_budget)
-    reading = {
-        "labels": labels, "images": images, "targets": targets, "task": task,
-        "metadata": metadata, "group": group, "inputs": inputs, "text": text, "masks": masks,
-        "classes": classes, "ignore_class": ignore_class, "boxes": boxes,
-        "box_format": box_format,
-    }  # fmt: skip
-    kind = kind_named(kind_of(data, reading))
-    choice = NetworkChoice(backbone, weights, alpha, vectors, sequence_length)
-    choice = kind.named(choice)
-    check_asked(kind, choice, plan, given)
-    with placement.scope(), dtype_policy(precision, placement):
-        ready = kind.ready_network(choice)
-    if ready is not None:
-        kind.check_network(ready)
-        check_ready(kind, ready, given, inputs)
-    size, channels = kind.image_shape(data, choice, ready, image_size)
-    augmentation = augmentation if kind.is_augmented else None
-    if batch_size is None:
-        batch_size = 32 if masks is None and boxes is None else 8
-    settings = {
-        **settings_of_network(choice), "truncate_at": truncate_at,
-        "image_size": size and list(size), "channels": channels, "kind": kind.name,
-        **settings_of_data(data, reading), "value_range": value_range,
-        "exclude": absolute(exclude), "hierarchy": setting_of_hierarchy(hierarchy),
-        "fold": fold and list(fold), "augmentation": augmentation or "none",
-        "batch_size": batch_size, "precision": precision, "balance": balance,
-        # As JSON gives it back.
-        "plan": json.loads(json.dumps(plan.to_json())) if isinstance(plan, Plan) else plan,
-        "time_budget": time_budget, "changes": changes, "seed": seed,
-        **{
-            name: absolute(place)
-            for name, place in {"target": target, "keep": keep}.items()
-            if place is not None
-        },
-    }  # fmt: skip
-    if folder.lacks_page(settings):  # it was killed there
+    job = job_of(asked, _given(vars(asked)), placement)
+    if folder.lacks_page(job.settings):  # it was killed there
         return finished_run(folder)
-    folder.check_free(settings)
+    folder.check_free(job.settings)
     check_output(output, None if isinstance(data, ImageSplits) else data)
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    splits = data if isinstance(data, ImageSplits) else read_source(
-        data, size, kind.name, **{**reading, **kind.reading(ready, channels)}, seed=seed,
-        batch_size=batch_size, on_unreadable=on_unreadable, exclude=exclude,
-        value_range=value_range, fold=fold,
-    )  # fmt: skip
-    for what, is_asked in (
-        ("A plan that probes choose (--plan auto)", plan == "auto"),
-        ("A weight for each class (--balance)", balance),
-        ("A hierarchy of classes (--hierarchy)", hierarchy is not None),
-    ):
-        if is_asked:
-            splits.check_classes(what)
+    splits = read_data(asked, job)
     tree = None if hierarchy is None else read_hierarchy(hierarchy, (*splits.class_names,))
-    predicted = task_of(splits.task)
-    if fold is not None and not predicted.is_folded:
-        raise ValueError(
-            "Cross-validation (--folds) is for classes, labels and numbers: leave it out. "
-            f"Received: images with {splits.task}"
-        )
-    with placement.scope(), dtype_policy(precision, placement):
-        network = ready or kind.network(choice, splits, (*(size or ()), channels))
-    kind.check_network(network)
     feature_cache = as_cache(cache)
-    domains = _domains(target, keep, splits, size, channels, batch_size, {
-        "seed": seed, "on_unreadable": on_unreadable, "value_range": value_range,
-    })  # fmt: skip
-    if plan == "auto":
-        found = _auto_plan(folder, settings, splits, network, feature_cache, changes)
-        plan = with_objectives(found, target is not None, keep is not None)
-        changes = {}
-    elif plan is None and time_budget is None:
-        plan = kind.plan(choice, splits, batch_size)
-    if isinstance(plan, Plan):
-        truncate_at = truncate_at or plan.truncate_at
-    with placement.scope(), dtype_policy(precision, placement):
-        head = kind.head(predicted, splits, _DROPOUT, choice)
-        model = kind.model(network, head, truncate_at, choice, splits)
-        model.class_names = splits.class_names
-        if jit_compile != "auto":
-            model.compile(jit_compile=jit_compile)
-    check_plan(plan, model, feature_cache)
-    check_unfreeze(changes.get("unfreeze"), len(model.backbone.stages))
+    domains = domains_of(asked, job, splits)
+    model, plan, changes = built(asked, job, splits, folder, placement, feature_cache)
     if feature_cache is not None:
         feature_cache.folder.make()
     if verbose is None:
@@ -314,19 +220,20 @@ def fit(
     verbose = verbose if folder.writes else 0
     if verbose:
         tell_unreadable(splits)
-        if folder.is_unfinished(settings):
+        if folder.is_unfinished(job.settings):
             print(f"Resuming the unfinished run in {folder.path}.")
     # Only now: a wrong argument should not leave an empty folder behind.
-    with folder.begun(settings):
+    with folder.begun(job.settings):
         folder.agree("classes", {"class names": list(splits.class_names)})
         if folder.writes:
             # Before the training, so that the model of an interrupted run can be used.
-            folder.describe({**settings, **description_of(splits, data, labels, tree)})
+            folder.describe({**job.settings, **description_of(splits, data, labels, tree)})
+        predicted = task_of(splits.task)
         if verbose:
             counts = ", ".join(f"{count} {name}" for name, count in splits.num_images.items())
-            print(f"{predicted.counted(splits.class_names)}; {kind.things}: {counts}.")
-        train = augmented(splits.train, augmentation, seed, predicted)
-        domains = domains.augmented(lambda images: augmented(images, augmentation, seed))
+            print(f"{predicted.counted(splits.class_names)}; {job.kind.things}: {counts}.")
+        train = augmented(splits.train, job.augmentation, seed, predicted)
+        domains = domains.augmented(lambda images: augmented(images, job.augmentation, seed))
         if show and folder.writes:
             _draw_sheet(train, folder.path / "images.png", verbose)
         before, clock = model.backbone.copy(), PhaseClock()
@@ -338,7 +245,7 @@ def fit(
         )  # fmt: skip
         return finish(
             folder, model, history, splits, feature_cache, before, clock, started, domains,
-            choice,
+            job.choice,
         )  # fmt: skip
 
 
@@ -352,38 +259,10 @@ def _given(arguments):
     }
 
 
-def _domains(target, keep, splits, size, channels, batch_size, reading):
-    """The `OtherDomains` of a run that predicts classes of images."""
-    if target is None and keep is None:
-        return OtherDomains()
-    splits.check_classes("A target or an earlier task (--target, --keep)")
-    color_mode = "grayscale" if channels == 1 else "rgb"
-    return read_domains(target, keep, size, batch_size, color_mode=color_mode, **reading)
-
-
 def _draw_sheet(train, path, verbose):
     save_figure(show_images(train), path)
     if verbose:
         print(f"Some training images: {path}")
-
-
-def _auto_plan(folder, settings, splits, backbone, cache, changes):
-    """The plan of the run that is resumed, of the folder's recommend.json, or a new one."""
-    begun = folder.plan()
-    if begun is not None:
-        return begun
-    if settings["truncate_at"]:
-        backbone = backbone.truncated(settings["truncate_at"])
-    plan = folder.recommended_plan(settings)
-    if plan is None:
-        train = augmented(splits.train, settings["augmentation"], settings["seed"])
-        found = recommend(train, backbone, cache or False, settings["batch_size"])
-        plan = found.plan.with_exact_head() if settings["truncate_at"] else found.plan
-    if cache is None:
-        plan = plan.without_exact_solution()
-    kept = backbone.truncated(plan.truncate_at) if plan.truncate_at else backbone
-    size = splits.num_images["train"], settings["batch_size"]
-    return with_changes(plan, len(kept.stages), size, **changes)
 
 
 def _train(folder, model, *arguments, **changes):
@@ -406,11 +285,3 @@ def _worker_failure(error, strategy):
         "workers again with the same command: they resume from the last checkpoint. TensorFlow "
         f"says: {error.message.splitlines()[0]}"
     )
-
-
-def augmented(train, augmentation, seed, task=None):
-    """A training set with an augmentation by name, as it suits a task."""
-    if augmentation in (None, "none"):
-        return train
-    found = getattr(augmentations, augmentation)(seed=seed)
-    return (found if task is None else task.augmentation(found))(train)

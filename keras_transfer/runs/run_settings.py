@@ -3,6 +3,7 @@
 import math
 import os
 
+from keras_transfer.data.decoding import check_image_size
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.mask_folders import place_of_masks
 from keras_transfer.data.sources import division_of
@@ -97,19 +98,23 @@ def check_asked(kind, choice, plan, given):
         )
 
 
-def check_ready(kind, ready, given, inputs):
+def check_ready(kind, ready, given, image_size, inputs):
     """Raises `ValueError` if arguments would have no effect on a network that exists already.
 
     Args:
         kind: of the data.
         ready: the `Backbone`.
         given: as in `check_asked`.
+        image_size: as in `fit`.
         inputs: the columns that a user named, or None.
     """
-    refuse(
-        f"The network '{ready.name}' has its weights and the size of its inputs",
-        {*given} & {"image_size", "weights", "alpha"},
-    )
+    wrong = {*given} & {"weights", "alpha"}
+    own_size = ready.input_shape[1:3] if ready.takes_images else None
+    if image_size is not None and (
+        own_size is None or check_image_size(image_size) != own_size
+    ):
+        wrong.add("image_size")
+    refuse(f"The network '{ready.name}' has its weights and the size of its inputs", wrong)
     taken = kind.reading(ready).get("inputs")
     if taken and inputs is not None and {*inputs} != {*taken}:
         raise NotTakenError(

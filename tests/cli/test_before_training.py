@@ -154,7 +154,7 @@ def test_the_recommendation_in_the_folder_is_followed(photos, tmp_path, monkeypa
     network = ["--alpha", "0.35", "--weights", "none", *SMALL]
     assert main(["recommend", str(photos), "--output", str(run), *network]) == 0
     recommended = Plan.load(run / "recommend.json")
-    monkeypatch.setattr("keras_transfer.runs.fitting.recommend", None)  # it is not repeated
+    monkeypatch.setattr("keras_transfer.runs.job.recommend", None)  # it is not repeated
     assert main(fit_arguments(photos, run)) == 0
     plan = Plan.load(run / "plan.json")
     assert [phase.name for phase in plan.phases] == [p.name for p in recommended.phases]
@@ -171,7 +171,7 @@ def test_the_recommendation_for_another_network_is_not_followed(photos, tmp_path
         asked.append(arguments)
         raise ValueError("measured anew")
 
-    monkeypatch.setattr("keras_transfer.runs.fitting.recommend", recommend)
+    monkeypatch.setattr("keras_transfer.runs.job.recommend", recommend)
     assert main(fit_arguments(photos, run)) == 1
     assert len(asked) == 1
 
@@ -186,7 +186,7 @@ def test_an_interrupted_automatic_plan_is_resumed(photos, tmp_path, monkeypatch,
         patch.setattr("keras_transfer.runs.fitting.finish", interrupt)
         assert main(resumed) == 130
     plan = Plan.load(run / "plan.json")
-    monkeypatch.setattr("keras_transfer.runs.fitting.recommend", None)
+    monkeypatch.setattr("keras_transfer.runs.job.recommend", None)
     assert main(resumed) == 0
     assert Plan.load(run / "plan.json") == plan
     assert "Resuming the unfinished run" in capsys.readouterr().out

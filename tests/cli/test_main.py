@@ -284,9 +284,9 @@ def test_sigterm_in_any_part_ends_with_its_own_code(run, plan, tmp_path, monkeyp
         os.kill(os.getpid(), signal.SIGTERM)
 
     # Each command resumes what the one before has left.
-    for part in ("read_source", "_train", "finish"):
+    for part in ("job.read_source", "fitting._train", "fitting.finish"):
         with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
-            patch.setattr(f"keras_transfer.runs.fitting.{part}", terminated)
+            patch.setattr(f"keras_transfer.runs.{part}", terminated)
             main(command)
         assert ended.value.code == 75
     assert main(command) == 0

@@ -43,7 +43,7 @@ def audit_content():
 
 
 def contents():
-    likeness = Likeness(100, 2, 0.5, 0.9, (0.85, 0.95), 0.6, (0.2, 0.4), None, 0.5)
+    likeness = Likeness(100, 2, 0.5, 0.9, (0.85, 0.95), 0.6, (0.2, 0.4))
     rates = tuple(float(rate) for rate in np.geomspace(1e-6, 1, 30))
     losses = tuple(float(loss) for loss in np.linspace(2, 1, 30))
     return {
