@@ -3,6 +3,10 @@
 The files may come from elsewhere: what the commands would not write is left out.
 """
 
+import os
+
+from keras_transfer.data.sources import is_table
+
 
 def own_findings(run, command):
     """What a command found in the images of the run; an empty dict for other images."""
@@ -11,11 +15,22 @@ def own_findings(run, command):
 
 
 def copies(run):
-    """The pairs of copies that an audit found, as dicts; None without an audit."""
+    """The pairs of copies that an audit found, as dicts; None without an audit.
+
+    Pairs of which an image was left out are no longer any. The splits are those of the run: the
+    audit may have divided the images in another way.
+    """
     duplicates = own_findings(run, "audit").get("duplicates")
     if not isinstance(duplicates, dict):
         return None
-    return [pair for pair in listed(duplicates.get("pairs")) if _is_pair(pair)]
+    left_out = _left_out(run)
+    measured = {path: split for split, one in run.predictions.items() for path in one.paths}
+    return [
+        {**pair, "splits": [measured.get(name, "train") for name in pair["names"]]}
+        if measured else pair
+        for pair in listed(duplicates.get("pairs"))
+        if _is_pair(pair) and not left_out & {*pair["names"]}
+    ]  # fmt: skip
 
 
 def num_copies(run):
@@ -25,8 +40,12 @@ def num_copies(run):
 
 def label_errors(run):
     """The labels that an audit suspects, as dicts."""
-    labels = mapping(own_findings(run, "audit").get("labels"))
-    return [error for error in listed(labels.get("errors")) if _is_error(error)]
+    labels, left_out = mapping(own_findings(run, "audit").get("labels")), _left_out(run)
+    return [
+        error
+        for error in listed(labels.get("errors"))
+        if _is_error(error) and error["name"] not in left_out
+    ]
 
 
 def probe_accuracy(run):
@@ -56,6 +75,15 @@ def mapping(value):
 def listed(value):
     """The value if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
+
+
+def _left_out(run):
+    """The paths of the images that the run left out."""
+    data, excluded = run.settings.get("data"), listed(run.settings.get("excluded"))
+    if not isinstance(data, str):
+        return set()
+    folder = os.path.dirname(data) if is_table(data) else data
+    return {os.path.join(folder, name) for name in excluded if isinstance(name, str)}
 
 
 def _is_pair(pair):

@@ -1,4 +1,5 @@
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -55,14 +56,23 @@ def test_nothing_was_chosen_on_a_test_set(run):
     assert verdict(runs.Run(run))["cautions"][0][1] == "good"
 
 
-def test_leaks_are_counted_as_the_audit_counted_them(run):
-    found = with_audit(
-        run, [pair(["train", "validation"])] * 8 + [pair(["train", "train"], [0, 1])]
-    )
+def test_leaks_are_counted_by_the_splits_of_the_run(run):
+    measured = runs.Run(run).predictions["validation"].paths
+    # The audit had another split of its own.
+    leak = {**pair(["train", "train"]), "names": [measured[0], "/absent/b.png"]}
+    found = with_audit(run, [leak] * 8 + [pair(["train", "validation"], [0, 1])])
     assert ("8 pairs of copies lie in two splits: the accuracy is too high.", "alarm") in (
         found["cautions"]
     )
     assert ("1 pair of copies has different labels.", "warning") in found["cautions"]
+
+
+def test_images_that_were_left_out_leak_nothing(run):
+    settings = json.loads((run / "run.json").read_text())
+    found = {**pair(["train", "train"]), "names": runs.Run(run).predictions["validation"].paths}
+    found["names"] = [found["names"][0], str(pathlib.Path(settings["data"], "left/out.png"))]
+    (run / "run.json").write_text(json.dumps({**settings, "excluded": ["left/out.png"]}))
+    assert "No copies in two splits." in said(with_audit(run, [found]))
 
 
 def test_without_an_audit_leaks_are_not_denied(run):
