@@ -146,6 +146,20 @@ def test_a_table_is_trained_from_scratch_and_compared(source, people, capsys):
     assert source.evaluate(people / "few.csv")["images"] == 40
 
 
+@pytest.mark.parametrize("shape", [(2, 1), (2,)])
+@pytest.mark.parametrize("make", [np.array, tf.constant, lambda cells: np.array(cells, object)])
+def test_the_model_takes_the_columns_that_the_page_names(source, shape, make):
+    age, town = np.array([30.0, 60.0]).reshape(shape), np.array(["x", "y"]).reshape(shape)
+    found = source.model.predict({"town": make(town.tolist()), "age": age}, verbose=0)
+    served = tf.saved_model.load(str(source.path / "serving" / "1")).signatures
+    expected = served["serving_default"](
+        age=tf.constant([[30.0], [60.0]]), town=tf.constant([["x"], ["y"]])
+    )
+    np.testing.assert_allclose(found, expected["probabilities"], atol=1e-6)
+    with pytest.raises(ValueError, match="the inputs 'age', 'town'. Received: 'age', 'size'"):
+        source.model.predict({"age": age, "size": age}, verbose=0)
+
+
 def test_rows_of_one_class_are_measured(source, tmp_path):
     (tmp_path / "old.csv").write_text("age,town,income\n60,x,high\n61,y,high\n")
     assert np.sum(source.evaluate(tmp_path / "old.csv")["confusion"], axis=1).tolist() == [2, 0]
