@@ -76,7 +76,8 @@ class PerBox:
         return (
             f"AP50 of {self.ap50:.1%} and AP of {self.ap:.1%} over "
             f"{counted(len(known), 'class', 'classes')} and "
-            f"{counted(self.images, 'image')}; weakest class: {weakest} with an AP50 of {lowest:.1%}."
+            f"{counted(self.images, 'image')}; weakest class: {weakest} with an AP50 of "
+            f"{lowest:.1%}."
         )
 
     def to_json(self):

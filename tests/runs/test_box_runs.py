@@ -81,7 +81,7 @@ def test_boxes_of_some_classes_measure_a_model():
     splits = types.SimpleNamespace(task="boxes", class_names=("b",), labels={"train": boxes})
     found = BoxTask().aligned(splits, "train", ("a", "b"))
     assert found[..., -1].tolist() == [[1.0], [-1.0]]
-    with pytest.raises(ValueError, match="knows the classes 'a', 'c' of boxes. Received"):
+    with pytest.raises(ValueError, match=r"knows the classes 'a', 'c' of boxes. Received"):
         BoxTask().aligned(splits, "train", ("a", "c"))
 
 

@@ -156,7 +156,7 @@ def test_the_model_takes_the_columns_that_the_page_names(source, shape, make):
         age=tf.constant([[30.0], [60.0]]), town=tf.constant([["x"], ["y"]])
     )
     np.testing.assert_allclose(found, expected["probabilities"], atol=1e-6)
-    with pytest.raises(ValueError, match="the inputs 'age', 'town'. Received: 'age', 'size'"):
+    with pytest.raises(ValueError, match=r"the inputs 'age', 'town'. Received: 'age', 'size'"):
         source.model.predict({"age": age, "size": age}, verbose=0)
 
 
