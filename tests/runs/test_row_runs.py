@@ -13,6 +13,7 @@ from keras_transfer import backbones, data, freezing, plans, runs
 from keras_transfer.cli.main import main
 from keras_transfer.data.sources import read_source
 from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.networks import build_vectors
 
 PLAN = plans.Plan([plans.Phase(freezing.FreezeAll(), 40, 3e-2)], [])
 
@@ -185,6 +186,7 @@ def test_an_earlier_run_is_the_backbone_of_a_table(source, people, tmp_path):
             "fit FEW --targets income --vec a.txt --show",
             "`show` (--show), `vectors` (--vectors)",
         ),
+        ("fit FEW --targets income --time-budget 5s", "`time_budget` (--time-budget)"),
         ("fit FEW --targets income --plan auto", "Probes (--plan auto) measure"),
         ("evaluate RUN FEW --on-unreadable skip", "`on_unreadable` (--on-unreadable)"),
         ("evaluate RUN FEW --masks FEW", "`masks` (--masks)"),
@@ -323,6 +325,17 @@ def test_word_vectors_take_the_place_of_a_network(tmp_path):
     assert [phase.name for phase in run.plan.phases] == ["head", "fine-tuning"]
     assert run.settings["backbone"] == "vectors.txt"
     assert run.predict("good").labels == ["good"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of gensim
+def test_vectors_of_other_words_are_told(tmp_path):
+    pytest.importorskip("gensim")
+    for name, word in (("few", "good"), ("none", "gut")):
+        (tmp_path / f"{name}.txt").write_text(f"{word} 1.0 0.0\nxx 0.0 1.0\n")
+    with pytest.raises(ValueError, match="None of the words of the texts has a vector"):
+        build_vectors(tmp_path / "none.txt", ["a good film"])
+    with pytest.warns(UserWarning, match="Only 33% of the words of the texts have a vector"):
+        build_vectors(tmp_path / "few.txt", ["a good film"])
 
 
 def test_texts_in_folders_have_groups(tmp_path):
