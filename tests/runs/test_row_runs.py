@@ -79,6 +79,15 @@ def test_image_and_row_go_into_the_export_and_a_label_comes_out(run, photos):
     assert answer["label"].numpy().tolist() == [b"no", b"yes", b"yes"]
 
 
+def test_a_network_without_positions_has_a_page_without_maps(photos, tmp_path):
+    layers = keras.layers.Conv2D(4, 3, strides=4), keras.layers.GlobalAveragePooling2D()
+    flat = backbones.Backbone.from_model(keras.Sequential([keras.Input((16, 16, 3)), *layers]))
+    plan = plans.Plan([plans.Phase(freezing.FreezeAll(), 1, 1e-3)], [])
+    found = runs.fit(photos, flat, tmp_path / "run", targets="ill", plan=plan, verbose=0)
+    page = (found.path / "report.html").read_text("utf-8")
+    assert "Worst mistakes" in page and "Grad-CAM" not in page
+
+
 def test_predictions_for_a_file_list_images_that_are_missing(run, photos, tmp_path, capsys):
     rows = photos.with_name("more.csv")
     rows.write_text("path,site,age\n1.png,east,60\nabsent.png,east,20\n,east,20\n")
