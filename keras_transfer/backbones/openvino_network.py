@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 import tempfile
+import textwrap
 import types
 from collections.abc import Sequence
 from typing import Any
@@ -106,7 +107,8 @@ def read_openvino(path: str | os.PathLike, output: str | None = None) -> keras.M
         network = core.read_model(os.fspath(path))
     except Exception as error:  # OpenVINO raises exceptions of many undocumented types
         raise ValueError(
-            f"OpenVINO cannot read '{path}', an ONNX file or a SavedModel: {reason_of(error)}"
+            f"OpenVINO cannot read '{path}': name an ONNX file or the folder of a SavedModel. "
+            f"It says: {textwrap.shorten(reason_of(error), 250, placeholder=' ...')}"
         ) from error
     network = _with_one_output(network, output, path)
     shape = _input_shape(network, path)

@@ -58,11 +58,14 @@ def read_vectors(
             no_header=not is_binary and not _has_header(path),
             limit=most_words,
         )
-    except (ValueError, EOFError, UnicodeDecodeError, IndexError) as error:
+        words, vectors = list(found.index_to_key), np.asarray(found.vectors, "float32")
+        if not vectors.size or len(set(words)) < len(vectors):
+            raise ValueError(f"{len(vectors)} lines, {len(set(words))} different words")
+    except (ValueError, TypeError, EOFError, IndexError) as error:
         raise ValueError(
             f"'{path}' holds no word vectors, a word and its numbers in each line: {error}"
         ) from error
-    return list(found.index_to_key), np.asarray(found.vectors, "float32")
+    return words, vectors
 
 
 def _has_header(path):

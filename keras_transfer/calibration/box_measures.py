@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_transfer._text import counted
+
 # pycocotools sorts boxes by their area in pixels; all sizes count here.
 _SIDE = 1000.0
 _THRESHOLDS = np.round(np.arange(0.05, 0.96, 0.05), 2)
@@ -72,8 +74,10 @@ class PerBox:
         known = [(one.ap50, one.name) for one in self.classes if one.ap50 is not None]
         lowest, weakest = min(known)
         return (
-            f"AP50 of {self.ap50:.1%} and AP of {self.ap:.1%} over {len(known)} classes and "
-            f"{self.images} images; weakest class: {weakest} with an AP50 of {lowest:.1%}."
+            f"AP50 of {self.ap50:.1%} and AP of {self.ap:.1%} over "
+            f"{counted(len(known), 'class', 'classes')} and "
+            f"{counted(self.images, 'image')}; weakest class: {weakest} with an AP50 of "
+            f"{lowest:.1%}."
         )
 
     def to_json(self):

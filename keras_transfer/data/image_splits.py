@@ -105,7 +105,7 @@ class ImageSplits:
         """Number of images of each class, or with each label, in each split; of pixels of
         masks, and of boxes."""
         if self.task == "numbers":
-            raise ValueError("There are no classes: the images have numbers.")
+            raise ValueError(f"There are no classes: the {self.kind} have numbers.")
         return {
             split: count_classes(labels, self.class_names)
             for split, labels in self.labels.items()
@@ -123,10 +123,11 @@ class ImageSplits:
         }
 
     def check_classes(self, what: str) -> None:
-        """Raises `ValueError` unless each image has one class, which `what` needs."""
+        """Raises `ValueError` unless each example has one class, which `what` needs."""
         if self.task != "classes":
             raise ValueError(
-                f"{what} needs one class for each image. Received: images with {self.task}: "
+                f"{what} needs one class for each example. Received: {self.kind} with "
+                f"{self.task}: "
                 f"{', '.join(map(repr, self.class_names[:3]))}"
             )
 

@@ -16,6 +16,8 @@ _MINUS = ("-1", "-1.0")
 _SEPARATORS = (";", "|", ",", " ")
 # With more different values, integers are measurements.
 _MOST_CLASSES = 20
+# With fewer, integers are classes, whatever they are.
+_FEW_CLASSES = 5
 # Of the cells. If so many hold numbers, the others are errors.
 _MOST = 0.9
 
@@ -68,7 +70,22 @@ def read_targets(cells, columns, task, file, names=None):
             "they are classes."
         )
         return dataclasses.replace(found, messages=(*found.messages, message))
+    if task is None and decided == "classes" and _may_be_measured(_filled(cells)):
+        message = (
+            f"The whole numbers of '{columns[0]}' are taken as classes, since there are only "
+            f"{len({*_filled(cells)})} different ones: pass `task='numbers'` (--task numbers) "
+            "if they are measurements."
+        )
+        return dataclasses.replace(found, messages=(*found.messages, message))
     return found
+
+
+def _may_be_measured(filled):
+    """Whether classes are whole numbers that do not just count up, as codes of classes do."""
+    if not all(map(_is_whole, filled)):
+        return False
+    values = sorted({int(float(cell)) for cell in filled})
+    return len(values) > _FEW_CLASSES and values[-1] - values[0] >= len(values)
 
 
 def are_marks(cells):

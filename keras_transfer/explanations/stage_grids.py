@@ -34,6 +34,11 @@ def stage_operation(model, stage=None):
     return name
 
 
+def has_grid(backbone):
+    """Whether a stage of a backbone has positions that a map can show."""
+    return any(_is_grid(stage.output_shape) for stage in backbone.stages)
+
+
 def _output_shape(model, name, stages):
     operations = [operation.name for operation in graph.forward_operations(model)]
     if name not in operations:

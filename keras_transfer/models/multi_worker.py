@@ -43,6 +43,13 @@ class MultiWorkerSteps(ObjectiveSteps):
         return super().predict(self._by_rows(x), *arguments, **keyword_arguments)
 
     def _by_rows(self, data):
+        if isinstance(data, dict):
+            self._check_names(data)
+            columns = {one.name for one in self.inputs if tuple(one.shape[1:]) == (1,)}
+            data = {
+                name: _with_texts(_as_column(values) if name in columns else values)
+                for name, values in data.items()
+            }
         data = _with_texts(data)
         if not (isinstance(data, tf.data.Dataset) and runs_on_workers(self)):
             return data
@@ -52,6 +59,15 @@ class MultiWorkerSteps(ObjectiveSteps):
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = policy.DATA
         return data.with_options(options)
+
+    def _check_names(self, data):
+        """Raises `ValueError` if a dict lacks an input, or has another one."""
+        names = [one.name for one in self.inputs]
+        if names[1:] and {*names} != {*data}:
+            raise ValueError(
+                f"The model takes a dict of the inputs {', '.join(map(repr, names))}. "
+                f"Received: {', '.join(map(repr, data))}"
+            )
 
     def train_step(self, data):
         return self._as_vectors(super().train_step(data))
@@ -75,8 +91,19 @@ def _with_texts(data):
     """The data, with texts as tensors: Keras does not take NumPy's strings."""
     if isinstance(data, list) and data and all(isinstance(text, str) for text in data):
         return tf.constant(data)
-    is_text = isinstance(data, np.ndarray) and data.dtype.kind == "U"
-    return tf.constant(data) if is_text else data
+    if isinstance(data, np.ndarray) and data.dtype.kind in "OU":
+        # An array of objects may also hold numbers.
+        return tf.constant(data.tolist()) if _holds_texts(data) else data
+    return data
+
+
+def _as_column(values):
+    """Values of one axis, such as a column of pandas, as an array of shape `(n, 1)`."""
+    return np.asarray(values).reshape(-1, 1) if getattr(values, "ndim", 2) == 1 else values
+
+
+def _holds_texts(array):
+    return all(isinstance(text, (str, bytes)) for text in array.flat)
 
 
 def runs_on_workers(model):

@@ -349,7 +349,10 @@ class TransferModel(DividedModel, CheckedTraining, FrozenModeOfClones):
     def predict_step(self, data):
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         several = self.distribute_strategy.num_replicas_in_sync > 1
-        if several or self.run_eagerly or not all(map(tf.is_tensor, tf.nest.flatten(images))):
+        tensors = tf.nest.flatten(images)
+        # After batches of several ranks Keras does not know the rank of the next one.
+        is_known = all(tf.is_tensor(one) and one.shape.rank is not None for one in tensors)
+        if several or self.run_eagerly or not is_known:
             return super().predict_step(data)
         # Keras traces the network for each size of a batch, the last one included.
         spec = tf.nest.map_structure(

@@ -342,7 +342,7 @@ def _affordable(wanted, epochs, num_images, batch_size, costs, time_budget):
 
 _HEAD_REASON = (
     "The head starts from random weights, and its first gradients would distort the pretrained "
-    "features: it is trained alone first (Kumar et al., ICLR 2022). It sees the images without "
+    "features: it is trained alone first (Kumar et al., ICLR 2022). It sees the data without "
     "augmentation, because it has too few weights to overfit."
 )
 _HARM_REASON = (
@@ -356,13 +356,13 @@ DECAY_REASON = (
 )
 _FINE_TUNING_REASON = (
     "Fine-tuning takes {epochs} epochs; the average of the weights over the last steps is "
-    "kept. BatchNormalization stays frozen: its statistics come from more images than there "
-    "are here."
+    "kept. BatchNormalization stays frozen: its statistics come from more examples than "
+    "there are here."
 )
 
 
 def _reason(strategy, stages, images_per_class, likeness):
-    images = f"With {images_per_class:.0f} images per class or output"
+    images = f"With {images_per_class:.0f} examples per class or output"
     if strategy == "use as is":
         return (
             f"A linear probe on the frozen features is at least {PERFECT:.0%} accurate: the "
@@ -373,12 +373,13 @@ def _reason(strategy, stages, images_per_class, likeness):
     if strategy == "train from scratch":
         return (
             "Pretrained features are significantly worse than random ones, and "
-            f"{images_per_class:.0f} images per class are enough to train from random weights."
+            f"{images_per_class:.0f} examples per class are enough to train from random "
+            "weights."
         )
     if strategy == "train everything" and likeness is not None and likeness.skill < UNLIKE:
         return (
             f"The probe's skill of {likeness.skill:.2f} (0 is chance, 1 is perfect) shows that "
-            "the images are unlike those of the source: all stages are fine-tuned."
+            "the data are unlike those of the source: all stages are fine-tuned."
         )
     if strategy == "train everything":
         return f"{images}, the backbone can be fine-tuned; it has too few stages to divide it."

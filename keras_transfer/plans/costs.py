@@ -90,6 +90,12 @@ def measure_costs(
     >>> costs = plans.measure_costs(model, train)
     >>> plan = plans.choose_plan(3000, 10, costs=costs, time_budget=120)
     """
+    inputs = model.backbone.inputs
+    if inputs[1:] or "float" not in inputs[0].dtype:
+        raise ValueError(
+            "A time budget needs a network of images or of sounds, whose parts it measures: "
+            f"leave it out. Received: the inputs {[one.name for one in inputs]}"
+        )
     images, read = _read(train)
     parts = _parts(model.backbone)
     typical = parts[-2:][0]  # most plans train it
@@ -115,7 +121,7 @@ def _read(train):
     read = sum(len(batch) for batch in itertools.islice(batches, 2))
     seconds = time.perf_counter() - started
     repeats = -(-_MANY // len(images))
-    images = np.tile(images.numpy(), (repeats, 1, 1, 1))[:_MANY]
+    images = np.concatenate([images.numpy()] * repeats)[:_MANY]
     return tf.constant(images, "float32"), seconds / read if read else 0.0
 
 

@@ -65,8 +65,9 @@ class Likeness:
     def sentences(self):
         """The figures in sentences."""
         found = [
-            f"{self.num_images} images, {self.images_per_class:.0f} per class. A linear probe "
-            f"on the pretrained features has a cross-validated accuracy of {self.accuracy:.1%} "
+            f"{self.num_images} examples, {self.images_per_class:.0f} per class. A linear "
+            "probe on the pretrained features has a cross-validated accuracy of "
+            f"{self.accuracy:.1%} "
             f"(95% CI {self.interval[0]:.1%} to {self.interval[1]:.1%}); on random weights "
             f"{self.random_accuracy:.1%}, chance is {self.chance:.1%}."
         ]

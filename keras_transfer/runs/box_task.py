@@ -73,8 +73,13 @@ class BoxTask(Task):
         return per_box(outputs, labels, names, chosen.get("thresholds", 0.3)).to_json()
 
     def aligned(self, splits, split, names):
-        self.check_classes(splits, names)
-        return self.labels(splits.labels[split])
+        if splits.task != self.name or not {*splits.class_names} <= {*names}:
+            self.check_classes(splits, names)
+        found = self.labels(splits.labels[split])
+        # The last column is the class, or -1.
+        places = np.array([*map(names.index, splits.class_names), -1])
+        found[..., -1] = places[found[..., -1].astype(int)]
+        return found
 
     def predicted(self, paths, outputs, unreadable, run):
         return PredictedBoxes(paths, outputs, run.class_names, unreadable, run.box_thresholds)

@@ -23,6 +23,12 @@ def read_to_evaluate(run, data, batch_size, on_unreadable, labels, masks, boxes)
     if run.task.name == "masks":
         arguments |= _mask_arguments(run, masks)
     if run.task.name == "boxes":
+        of_training = run.settings.get("boxes")
+        if boxes is None and of_training not in (None, run.settings.get("data")):
+            raise ValueError(
+                "The run was trained on the boxes of a file: name one with `boxes` (--boxes "
+                "FILE). Received: boxes=None"
+            )
         arguments |= {
             "boxes": data if boxes is None else boxes,
             "box_format": run.settings.get("box_format"),

@@ -7,6 +7,7 @@ import numpy as np
 from keras_transfer.calibration.measures import confused_classes, worst_mistakes
 from keras_transfer.data.image_files import read_images
 from keras_transfer.explanations.grad_cams import grad_cam
+from keras_transfer.explanations.stage_grids import has_grid
 from keras_transfer.runs import blocks
 from keras_transfer.runs.recorded_findings import label_errors
 
@@ -80,7 +81,8 @@ class Gallery:
             return
         entries = list(map(self._entry, shown))
         note = f"The {len(shown)} with the lowest probability of the true class."
-        if not self._run.columns:  # a map needs the image alone
+        # A map needs the image alone.
+        if not self._run.columns and has_grid(self._run.model.backbone):
             entries = self._with_maps(shown)
             note = (
                 f"The {len(entries)} with the lowest probability of the true class. The map "

@@ -36,7 +36,7 @@ class ImageKind(Kind):
     takes = OF_CSV | OF_FOLDERS | {
         "image_size", "weights", "alpha", "truncate_at", "augmentation", "show", "labels",
         "images", "inputs", "exclude", "value_range", "on_unreadable", "masks", "classes",
-        "ignore_class", "boxes", "box_format", "target", "keep",
+        "ignore_class", "boxes", "box_format", "target", "keep", "time_budget",
     }  # fmt: skip
 
     def ready_network(self, choice):
@@ -116,7 +116,7 @@ class ImageRowKind(ImageKind):
     word = "FILE.csv"
     takes = ImageKind.takes - {
         "metadata", "masks", "classes", "ignore_class", "boxes", "box_format", "target", "keep",
-        "show",
+        "show", "time_budget",
     }  # fmt: skip
 
     def head(self, task, splits, dropout, choice):

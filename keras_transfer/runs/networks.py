@@ -5,8 +5,11 @@ import dataclasses
 import functools
 import os
 import pathlib
+import warnings
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from keras_transfer import _progress
 from keras_transfer._applications import APPLICATIONS
@@ -20,6 +23,8 @@ from keras_transfer.distribution.precision import mixed_precision_policy
 # More words of a file of vectors take memory, and hardly ever occur.
 _MOST_WORDS = 200_000
 _LONGEST, _COVERED = 256, 0.99
+# Texts whose words are looked up, and a share of these that is suspicious.
+_MOST_CHECKED, _FEW_KNOWN = 2000, 0.5
 # The name of a network that the data make, with random weights.
 NEW = "new network"
 
@@ -119,7 +124,26 @@ def build_vectors(path, texts, sequence_length=None):
     if sequence_length is None:
         lengths = sorted(len(text.split()) for text in texts)
         sequence_length = min(max(lengths[int(_COVERED * (len(lengths) - 1))], 1), _LONGEST)
-    return Backbone.from_vectors(words, vectors, sequence_length)
+    found = Backbone.from_vectors(words, vectors, sequence_length)
+    _check_words(found, texts[:_MOST_CHECKED], path)
+    return found
+
+
+def _check_words(backbone, texts, path):
+    """Raises or warns if few words of texts have a vector."""
+    ids = np.asarray(backbone.get_layer("preprocessing")(tf.constant(texts)))
+    known = np.mean(ids[ids > 0] > 1)  # 1 is that of unknown words
+    if not known > 0:
+        raise ValueError(
+            f"None of the words of the texts has a vector in '{path}': name vectors of their "
+            f"language. Received: vectors={os.fspath(path)!r}"
+        )
+    if known < _FEW_KNOWN:
+        warnings.warn(
+            f"Only {known:.0%} of the words of the texts have a vector in '{path}': the others "
+            "say nothing to the network.",
+            stacklevel=2,
+        )
 
 
 @contextlib.contextmanager

@@ -154,7 +154,7 @@ class SoundKind(Kind):
     """Sounds."""
 
     name = "sounds"
-    takes = OF_FOLDERS | {"truncate_at"}
+    takes = OF_FOLDERS | {"truncate_at", "time_budget"}
     thing, word, taken = "sound", "SOUND", "sounds"
     wanted = "For sounds name a network of sounds (--backbone speech.onnx)."
 

@@ -42,9 +42,10 @@ def test_formats_are_read(tmp_path, kind):
 def test_files_without_vectors_are_told(tmp_path):
     with pytest.raises(FileNotFoundError, match="No such file"):
         read_vectors(tmp_path / "none.txt")
-    (tmp_path / "text.txt").write_text("this is no vector\nnor is this\n")
-    with pytest.raises(ValueError, match="holds no word vectors"):
-        read_vectors(tmp_path / "text.txt")
+    for text in ("this is no vector\nnor is this\n", "", "age,town\n1,x\n1,x\n"):
+        (tmp_path / "text.txt").write_text(text)
+        with pytest.raises(ValueError, match="holds no word vectors"):
+            read_vectors(tmp_path / "text.txt")
 
 
 @pytest.fixture(scope="module")

@@ -63,13 +63,13 @@ def test_answers_are_many_where_the_model_is_good():
     random = np.random.default_rng(2)
     probabilities, labels = draw_predictions(random, 2000)
     found = fit_conformal(probabilities, labels, 0.15)
-    # At t = .7 the error is 15%, and a quarter of the images lies below.
+    # At t = .7 the error is 15%, and a quarter of the examples lies below.
     assert 0.6 < found.answered < 0.75 and found.wrong < 0.15
     is_answered = found.is_answered(probabilities)
     assert is_answered.mean() == found.answered
     wrong = probabilities.argmax(axis=1) != labels
     assert wrong[is_answered].mean() == found.wrong
-    assert f"({found.answered:.0%} of the images)" in found.conclusion
+    assert f"({found.answered:.0%} of the examples)" in found.conclusion
 
 
 @pytest.mark.parametrize(("size", "answered"), [(58, 0.0), (59, 1.0)])

@@ -161,7 +161,7 @@ def test_numbers_are_divided_by_size(folder):
     assert [int(value // 9.99) for value in first] == [n for n in range(5) for _ in range(2)]
     with pytest.raises(ValueError, match="There are no classes: the images have numbers"):
         splits.class_counts  # noqa: B018
-    with pytest.raises(ValueError, match=r"--balance\) needs one class for each image"):
+    with pytest.raises(ValueError, match=r"--balance\) needs one class for each example"):
         splits.balanced_class_weight  # noqa: B018
     folds = [
         data.image_table(root / "labels.csv", 8, targets="age", fold=(index, 5)).labels["test"]

@@ -94,6 +94,15 @@ def test_few_dates_are_classes_and_a_missing_list_has_no_label():
     assert targets(["a;b", "nan", "a"]).rows == ((1.0, 1.0), (0.0, 0.0), (1.0, 0.0))
 
 
+def test_whole_numbers_that_do_not_count_up_may_be_measurements():
+    cells = [str(3 * number) for number in range(12)] * 3
+    found = targets(cells)
+    assert found.task == "classes" and "pass `task='numbers'`" in found.messages[0]
+    assert not targets(cells, "classes").messages
+    for codes in (range(10), (1, 2, 4), [7, 8, 9, 10, 11, 12]):
+        assert not targets([*map(str, codes)] * 3).messages
+
+
 def test_targets_that_measure_a_model_need_not_vary():
     assert targets(["3.5", "3.5"], "numbers", ("it",)).rows == ((3.5,), (3.5,))
     assert targets(["a", "a"], "labels", ("a", "b")).names == ("a", "b")

@@ -82,7 +82,7 @@ def test_likeness_decides_the_phases_and_stands_before_the_reasons():
 def test_few_pictures_train_the_head_alone():
     plan = choose_plan(num_images=100, num_classes=10)
     assert [phase.freeze_policy for phase in plan.phases] == [FreezeAll()]
-    assert "10 images per class" in plan.reasons[-1]
+    assert "10 examples per class" in plan.reasons[-1]
 
 
 def test_many_pictures_train_the_last_stages_after_the_head():
@@ -90,7 +90,7 @@ def test_many_pictures_train_the_last_stages_after_the_head():
     assert plan.phases[0].freeze_policy == FreezeAll()
     assert isinstance(plan.phases[1].freeze_policy, UnfreezeLast)
     assert plan.phases[1].layerwise_decay < 1
-    assert any("300 images per class" in reason for reason in plan.reasons)
+    assert any("300 examples per class" in reason for reason in plan.reasons)
 
 
 def test_network_of_two_stages_is_trained_whole():

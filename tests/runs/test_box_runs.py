@@ -1,6 +1,7 @@
 """Runs that predict boxes around objects."""
 
 import json
+import types
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from keras_transfer.backbones import Backbone
 from keras_transfer.calibration import per_box
 from keras_transfer.calibration.box_measures import count_thresholds
 from keras_transfer.cli.main import main
+from keras_transfer.data.box_sets import ImageBoxes
 from keras_transfer.freezing import FreezeAll, FreezeNone
 from keras_transfer.plans import Phase, Plan
+from keras_transfer.runs.box_task import BoxTask
 from tests.networks import small_application
 
 SIZE = (64, 64)
@@ -66,6 +69,20 @@ def test_the_run_is_evaluated_again_with_its_file(run, cells):
     assert found["classes"]["cell"] == pytest.approx(
         run.metrics["validation"]["classes"]["cell"]
     )
+
+
+def test_the_file_of_the_boxes_is_named_for_an_evaluation(run, cells):
+    with pytest.raises(ValueError, match=r"boxes of a file: name one with `boxes` \(--boxes"):
+        run.evaluate(cells)
+
+
+def test_boxes_of_some_classes_measure_a_model():
+    boxes = (ImageBoxes(((0.1, 0.1, 0.5, 0.5, 0),)), ImageBoxes(()))
+    splits = types.SimpleNamespace(task="boxes", class_names=("b",), labels={"train": boxes})
+    found = BoxTask().aligned(splits, "train", ("a", "b"))
+    assert found[..., -1].tolist() == [[1.0], [-1.0]]
+    with pytest.raises(ValueError, match=r"knows the classes 'a', 'c' of boxes. Received"):
+        BoxTask().aligned(splits, "train", ("a", "c"))
 
 
 def test_predict_writes_a_coco_file(run, cells, tmp_path, capsys):

@@ -13,6 +13,7 @@ from keras_transfer import backbones, data, freezing, plans, runs
 from keras_transfer.cli.main import main
 from keras_transfer.data.sources import read_source
 from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.networks import build_vectors
 
 PLAN = plans.Plan([plans.Phase(freezing.FreezeAll(), 40, 3e-2)], [])
 
@@ -76,6 +77,15 @@ def test_image_and_row_go_into_the_export_and_a_label_comes_out(run, photos):
         site=tf.constant([["east"], ["east"], ["south"]]),
     )
     assert answer["label"].numpy().tolist() == [b"no", b"yes", b"yes"]
+
+
+def test_a_network_without_positions_has_a_page_without_maps(photos, tmp_path):
+    layers = keras.layers.Conv2D(4, 3, strides=4), keras.layers.GlobalAveragePooling2D()
+    flat = backbones.Backbone.from_model(keras.Sequential([keras.Input((16, 16, 3)), *layers]))
+    plan = plans.Plan([plans.Phase(freezing.FreezeAll(), 1, 1e-3)], [])
+    found = runs.fit(photos, flat, tmp_path / "run", targets="ill", plan=plan, verbose=0)
+    page = (found.path / "report.html").read_text("utf-8")
+    assert "Worst mistakes" in page and "Grad-CAM" not in page
 
 
 def test_predictions_for_a_file_list_images_that_are_missing(run, photos, tmp_path, capsys):
@@ -146,6 +156,20 @@ def test_a_table_is_trained_from_scratch_and_compared(source, people, capsys):
     assert source.evaluate(people / "few.csv")["images"] == 40
 
 
+@pytest.mark.parametrize("shape", [(2, 1), (2,)])
+@pytest.mark.parametrize("make", [np.array, tf.constant, lambda cells: np.array(cells, object)])
+def test_the_model_takes_the_columns_that_the_page_names(source, shape, make):
+    age, town = np.array([30.0, 60.0]).reshape(shape), np.array(["x", "y"]).reshape(shape)
+    found = source.model.predict({"town": make(town.tolist()), "age": age}, verbose=0)
+    served = tf.saved_model.load(str(source.path / "serving" / "1")).signatures
+    expected = served["serving_default"](
+        age=tf.constant([[30.0], [60.0]]), town=tf.constant([["x"], ["y"]])
+    )
+    np.testing.assert_allclose(found, expected["probabilities"], atol=1e-6)
+    with pytest.raises(ValueError, match=r"the inputs 'age', 'town'. Received: 'age', 'size'"):
+        source.model.predict({"age": age, "size": age}, verbose=0)
+
+
 def test_rows_of_one_class_are_measured(source, tmp_path):
     (tmp_path / "old.csv").write_text("age,town,income\n60,x,high\n61,y,high\n")
     assert np.sum(source.evaluate(tmp_path / "old.csv")["confusion"], axis=1).tolist() == [2, 0]
@@ -171,6 +195,7 @@ def test_an_earlier_run_is_the_backbone_of_a_table(source, people, tmp_path):
             "fit FEW --targets income --vec a.txt --show",
             "`show` (--show), `vectors` (--vectors)",
         ),
+        ("fit FEW --targets income --time-budget 5s", "`time_budget` (--time-budget)"),
         ("fit FEW --targets income --plan auto", "Probes (--plan auto) measure"),
         ("evaluate RUN FEW --on-unreadable skip", "`on_unreadable` (--on-unreadable)"),
         ("evaluate RUN FEW --masks FEW", "`masks` (--masks)"),
@@ -309,6 +334,17 @@ def test_word_vectors_take_the_place_of_a_network(tmp_path):
     assert [phase.name for phase in run.plan.phases] == ["head", "fine-tuning"]
     assert run.settings["backbone"] == "vectors.txt"
     assert run.predict("good").labels == ["good"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of gensim
+def test_vectors_of_other_words_are_told(tmp_path):
+    pytest.importorskip("gensim")
+    for name, word in (("few", "good"), ("none", "gut")):
+        (tmp_path / f"{name}.txt").write_text(f"{word} 1.0 0.0\nxx 0.0 1.0\n")
+    with pytest.raises(ValueError, match="None of the words of the texts has a vector"):
+        build_vectors(tmp_path / "none.txt", ["a good film"])
+    with pytest.warns(UserWarning, match="Only 33% of the words of the texts have a vector"):
+        build_vectors(tmp_path / "few.txt", ["a good film"])
 
 
 def test_texts_in_folders_have_groups(tmp_path):

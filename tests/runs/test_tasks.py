@@ -204,7 +204,9 @@ def test_what_needs_classes_is_refused_in_a_line(root, tmp_path, capsys):
         words = [command, root / "photos", "--output", tmp_path / "run", *shared, *more]
         assert main(list(map(str, words))) == 1
         error = capsys.readouterr().err.splitlines()[-1]
-        assert "needs one class for each image. Received: images with numbers: 'price'" in error
+        assert (
+            "needs one class for each example. Received: images with numbers: 'price'" in error
+        )
     assert not (tmp_path / "run").exists()
 
 

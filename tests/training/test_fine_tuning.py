@@ -136,7 +136,7 @@ def test_plan_is_described_before_it_starts(capsys):
     assert "12 examples, 3 steps per epoch" in printed
     # The head: 8 features times 3 classes, and 3 biases.
     assert "head: FreezeAll(batch_norm='frozen'), 1 epoch at 0.001, 27 parameters" in printed
-    assert "- With 4 images per class" in printed
+    assert "- With 4 examples per class" in printed
 
 
 def test_plan_is_read_from_a_file(tmp_path):
