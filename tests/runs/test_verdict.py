@@ -108,6 +108,13 @@ def test_a_linear_probe_is_named_only_where_one_was_measured(run, command, conte
     assert part == "a linear classifier on the network's features: 86.7%, cross-validated"
 
 
+def test_a_probe_that_knew_no_groups_is_not_compared(run):
+    settings = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**settings, "group": "patient"}))
+    (run / "recommend.json").write_text(json.dumps({"likeness": {"accuracy": 0.867}}))
+    assert not any("linear" in part for part in verdict(runs.Run(run))["parts"])
+
+
 def test_the_head_alone_is_that_of_the_first_phase(run):
     # The history has 0.6 in each epoch, and `val_accuracy` is that of these images.
     assert "without fine-tuning of the network: 60.0%" in verdict(runs.Run(run))["parts"]
