@@ -39,6 +39,8 @@ def test_formats_are_read(tmp_path, kind):
     assert len(read_vectors(path, most_words=2)[0]) == 2
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of gensim, as the next one
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_files_without_vectors_are_told(tmp_path):
     with pytest.raises(FileNotFoundError, match="No such file"):
         read_vectors(tmp_path / "none.txt")

@@ -337,6 +337,7 @@ def test_word_vectors_take_the_place_of_a_network(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of gensim
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_vectors_of_other_words_are_told(tmp_path):
     pytest.importorskip("gensim")
     for name, word in (("few", "good"), ("none", "gut")):
