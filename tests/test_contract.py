@@ -37,6 +37,7 @@ from keras_transfer.heads.segmentation_measures import (
 )
 from keras_transfer.heads.text_conv_head import WithoutPadding
 from keras_transfer.heads.upsampling import UpsampleTo
+from keras_transfer.optimizers.warmup_cosine import WarmupCosine
 
 PACKAGE = pathlib.Path(keras_transfer.__file__).parent
 SUBPACKAGES = [name for name in keras_transfer.__all__ if not name.startswith("_")]
@@ -120,6 +121,7 @@ ROUND_TRIPS = [
     Preprocessing("torch"),
     Preprocessing(mean=(1.0, 2.0, 3.0), std=2.0, scale=0.5, channel_order="bgr"),
     optimizers.LearningRateMultiplier("sgd", {"a/.*": 0.5, ".*": 1.0}),
+    WarmupCosine(0.0, 10, warmup_target=0.1, warmup_steps=2),
     pretraining.VICReg(invariance=10.0),
     pretraining.SimCLR(temperature=0.5),
     data.Augmentation(flip="horizontal", rotation=0.1, mixup=0.2, seed=3),

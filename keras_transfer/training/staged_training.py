@@ -14,6 +14,7 @@ from keras_transfer.adaptation.label_free_scores import score
 from keras_transfer.callbacks import BestWeights, FiniteLoss
 from keras_transfer.distribution.workers import all_agree, has_workers
 from keras_transfer.heads import SoftmaxHead
+from keras_transfer.optimizers.warmup_cosine import WarmupCosine
 from keras_transfer.training import training_state
 from keras_transfer.training.checkpointing import Checkpointing
 from keras_transfer.training.exact_head import solve_head
@@ -316,7 +317,7 @@ class StagedTraining:
     def _compile(self, phase, steps):
         model, total = self._model, phase.epochs * steps
         warmup = math.ceil(phase.warmup * total)
-        schedule = keras.optimizers.schedules.CosineDecay(
+        schedule = WarmupCosine(
             initial_learning_rate=0.0 if warmup else phase.learning_rate,
             decay_steps=max(total - warmup, 1),
             warmup_target=phase.learning_rate if warmup else None,
