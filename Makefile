@@ -6,7 +6,7 @@ PIP := -qq --progress-bar off --disable-pip-version-check
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope
 
-.PHONY: demo test test-fast test-slow test-exhaustive lint docs clean
+.PHONY: demo test test-fast test-slow test-checks test-exhaustive lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/keras-transfer demo
@@ -25,6 +25,10 @@ test-fast: $(VENV)/test-installed
 test-slow: $(VENV)/test-installed
 	$(PYTEST) --dist worksteal -m slow
 
+# `test` and `test-slow` in one session, which starts and collects once and has one end.
+test-checks: $(VENV)/test-installed
+	$(PYTEST) --dist worksteal -m "not exhaustive"
+
 # Before a release: all networks, all kills, real training. An hour, and 16 GiB of memory.
 test-exhaustive: $(VENV)/test-installed
 	$(BIN)/python -m pytest -m exhaustive
@@ -34,7 +38,7 @@ lint: $(VENV)/test-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/docs-installed
+docs: $(VENV)/test-installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 # Stamps: it is installed anew when the metadata change.
@@ -43,12 +47,9 @@ $(VENV)/installed: setup.cfg setup.py pyproject.toml
 	$(BIN)/python -m pip install $(PIP) --editable .
 	touch $@
 
-$(VENV)/test-installed: $(VENV)/installed
-	$(BIN)/python -m pip install $(PIP) --editable ".[test]"
-	touch $@
-
-$(VENV)/docs-installed: $(VENV)/installed
-	$(BIN)/python -m pip install $(PIP) --editable ".[docs]"
+$(VENV)/test-installed: setup.cfg setup.py pyproject.toml
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP) --editable ".[test,docs]"
 	touch $@
 
 clean:
