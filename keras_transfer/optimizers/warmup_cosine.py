@@ -3,6 +3,7 @@
 import math
 
 import keras
+import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable(package="keras_transfer")
@@ -17,9 +18,8 @@ class WarmupCosine(keras.optimizers.schedules.CosineDecay):
         if self.warmup_target is None:
             return super().__call__(step)
         start, target = self.initial_learning_rate, self.warmup_target
-        step = keras.ops.cast(step, "float32")
+        step = tf.cast(step, "float32")
         warm = (target - start) * (step / self.warmup_steps) + start
-        done = keras.ops.minimum((step - self.warmup_steps) / self.decay_steps, 1.0)
-        cosine = 0.5 * (1.0 + keras.ops.cos(math.pi * done))
-        decayed = target * ((1 - self.alpha) * cosine + self.alpha)
-        return keras.ops.where(step < self.warmup_steps, warm, decayed)
+        done = tf.minimum((step - self.warmup_steps) / self.decay_steps, 1.0)
+        decayed = target * (1 - (1 - self.alpha) / 2 * (1.0 - tf.cos(math.pi * done)))
+        return tf.where(step < self.warmup_steps, warm, decayed)

@@ -59,10 +59,14 @@ STAGES = [
                        "conv4_block6_out", "conv5_block3_out"]),
     ("VGG16", 64, ["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3",
                    "block5_pool"]),
-    ("EfficientNetB0", 224, ["block1a_project_bn", "block2b_add", "block3b_add",
-                             "block5c_add", "top_activation"]),
-    ("DenseNet121", 64, ["conv1_relu", "conv2_block6_concat", "conv3_block12_concat",
-                         "conv4_block24_concat", "relu"]),
+    pytest.param(
+        "EfficientNetB0", 224, ["block1a_project_bn", "block2b_add", "block3b_add",
+                                "block5c_add", "top_activation"], marks=pytest.mark.exhaustive,
+    ),
+    pytest.param(
+        "DenseNet121", 64, ["conv1_relu", "conv2_block6_concat", "conv3_block12_concat",
+                            "conv4_block24_concat", "relu"], marks=pytest.mark.exhaustive,
+    ),
     ("InceptionV3", 75, ["activation_2", "activation_4", "mixed2", "mixed7", "mixed10"]),
 ]  # fmt: skip
 

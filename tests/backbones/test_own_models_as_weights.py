@@ -1,5 +1,7 @@
 """An earlier model of one's own, in any format, as the weights of a backbone."""
 
+import functools
+
 import h5py
 import keras
 import numpy as np
@@ -13,7 +15,9 @@ IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float3
 ALPHA = {"MobileNetV2": 0.35, "MobileNet": 0.25}
 
 
+@functools.cache
 def network(name="MobileNetV2"):
+    """A network that no test changes."""
     model = getattr(keras.applications, name)(
         include_top=False, weights=None, input_shape=(32, 32, 3), alpha=ALPHA[name]
     )

@@ -50,9 +50,12 @@ def plan(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, plan):
-    """A run folder: `(folder, data)`."""
+    """A run folder, in which an earlier run had saved nothing: `(folder, data)`."""
     folder = tmp_path_factory.mktemp("cli")
     data = colour_folder(folder / "data")
+    with RunFolder(folder / "run").begun({"seed": 7}):
+        pass
+    (folder / "run" / "plan.json").write_text("{}")
     assert main(fit_arguments(data, folder / "run", plan)) == 0
     return folder / "run", data
 
@@ -307,14 +310,10 @@ def test_sigterm_while_tensorflow_is_imported_ends_with_the_same_code(
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_run_that_saved_nothing_is_no_obstacle(run, plan, tmp_path, capsys):
-    folder = tmp_path / "run"
-    with RunFolder(folder).begun({"seed": 7}):
-        pass
-    (folder / "plan.json").write_text("{}")
-    assert main(fit_arguments(run[1], folder, plan)) == 0
-    assert (folder / "metrics.json").is_file()
-    assert Plan.load(folder / "plan.json") == Plan.load(plan)
+def test_run_that_saved_nothing_is_no_obstacle(run, plan):
+    settings = json.loads((run[0] / "run.json").read_text())
+    assert settings["seed"] == 0
+    assert Plan.load(run[0] / "plan.json") == Plan.load(plan)
 
 
 def test_run_that_was_killed_before_its_page_gets_it(run, plan, tmp_path, capsys):

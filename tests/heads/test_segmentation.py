@@ -160,16 +160,13 @@ def test_fine_tune_trains_the_head_on_cached_stages_and_then_the_last_one(scenes
                                   model.predict(scenes[0], verbose=0))  # fmt: skip
 
 
-@pytest.mark.parametrize(("label", "fits"), [(1, True), (9, True), (2, False)])
-def test_a_label_out_of_range_is_found_before_it_trains(backbone, label, fits):
+def test_a_label_out_of_range_is_found_before_it_trains(backbone):
     model = TransferModel(backbone.copy(), heads.SegmentationHead(2, width=4, ignore_class=9))
     model.compile()
-    data = np.zeros((2, 32, 32, 3)), np.full((2, 32, 32), label)
-    if fits:
-        model.fit(*data, verbose=0)
-        return
+    for label in (1, 9):
+        model.fit(np.zeros((2, 32, 32, 3)), np.full((2, 32, 32), label), verbose=0)
     with pytest.raises(ValueError, match=r"from 0 to 1.*leaves out 9.*Received: labels from 2"):
-        model.fit(*data, verbose=0)
+        model.fit(np.zeros((2, 32, 32, 3)), np.full((2, 32, 32), 2), verbose=0)
 
 
 def test_the_model_of_keras_alone_computes_the_same(backbone):

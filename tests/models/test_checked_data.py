@@ -26,10 +26,14 @@ def make(head, loss=None):
     return model
 
 
-@functools.cache
+built = functools.cache(make)
+
+
 def shared(head):
-    """A model that no test trains, since all are refused before."""
-    return make(head)
+    """A model that no test trains, since all are refused before; compiled anew."""
+    model = built(head)
+    model.compile()
+    return model
 
 
 def dataset(labels, images=IMAGES):
@@ -73,7 +77,7 @@ WRONG = [
 @pytest.mark.parametrize(("head", "labels", "told"), WRONG)
 def test_labels_that_do_not_fit_end_in_one_line(tmp_path, entrance, head, labels, told):
     with pytest.raises(ValueError, match=told) as raised:
-        ENTRANCES[entrance](make(head), IMAGES, np.asarray(labels), tmp_path)
+        ENTRANCES[entrance](shared(head), IMAGES, np.asarray(labels), tmp_path)
     message = str(raised.value)
     assert "\n" not in message
     assert f"`{type(head).__name__}({head.units})`" in message
@@ -82,7 +86,7 @@ def test_labels_that_do_not_fit_end_in_one_line(tmp_path, entrance, head, labels
 @pytest.mark.parametrize("entrance", list(ENTRANCES))
 def test_images_with_nan_end_in_one_line(tmp_path, entrance):
     with pytest.raises(ValueError, match=r"images must be finite: .*[^\n]$"):
-        ENTRANCES[entrance](make(SOFTMAX), WITH_NAN, LABELS, tmp_path)
+        ENTRANCES[entrance](shared(SOFTMAX), WITH_NAN, LABELS, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -162,10 +166,11 @@ def test_each_of_several_heads_has_its_labels():
     ],
 )
 def test_class_weights_that_do_not_fit_end_in_one_line(head, weights, told):
+    model = make(head)
     with pytest.raises(ValueError, match=told):
-        make(head).fit(dataset(LABELS), class_weight=weights, verbose=0)
+        model.fit(dataset(LABELS), class_weight=weights, verbose=0)
     with pytest.raises(ValueError, match=told):
-        training.fine_tune(make(head), dataset(LABELS), class_weight=weights, cache=False)
+        training.fine_tune(model, dataset(LABELS), class_weight=weights, cache=False)
 
 
 def unknown_size(data):

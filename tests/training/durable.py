@@ -95,7 +95,15 @@ OBJECTIVES = (
 
 
 def train(
-    pictures, directory, *, cached=True, unfreezes=False, objectives=(), stop=None, every=None
+    pictures,
+    directory,
+    *,
+    cached=True,
+    phases=slice(3),
+    unfreezes=False,
+    objectives=(),
+    stop=None,
+    every=None,
 ):
     """Trains, or resumes; returns all that is equal in two trainings that are the same.
 
@@ -103,6 +111,7 @@ def train(
         pictures: a folder of class folders.
         directory: for the training and the features.
         cached: whether to train on features where that is possible.
+        phases: which phases of `PLAN`.
         unfreezes: whether to unfreeze by a callback.
         objectives: those of the phase that trains the last stage; it is then the only one.
         stop: a `Stop`, `Snapshots`, or None.
@@ -119,7 +128,7 @@ def train(
         own.append(callbacks.GradualUnfreezing(policies))
     if stop is not None:
         own.append(stop)
-    plan, others = plans.Plan(PLAN.phases[:1]) if unfreezes else PLAN, {}
+    plan, others = plans.Plan(PLAN.phases[phases]), {}
     if objectives:
         plan = plans.Plan([dataclasses.replace(PLAN.phases[1], objectives=objectives)])
         others = {"target": splits.train.unlabelled, "memory": splits.test}

@@ -14,8 +14,9 @@ from tests.training.durable import OBJECTIVES, Killed, Snapshots, Stop, kill, tr
 IN_THE_HEAD, IN_THE_LAST_STAGE, IN_ALL = 5, 14, 26
 WAYS = {
     "on features": {"cached": True},
-    "on pictures": {"cached": False},
-    "unfreezing": {"cached": False, "unfreezes": True},
+    "head and last stage": {"phases": slice(2)},
+    "on pictures": {"cached": False, "phases": slice(1, 2)},
+    "unfreezing": {"cached": False, "phases": slice(1), "unfreezes": True},
     "objectives on features": {"objectives": OBJECTIVES},
     "objectives on pictures": {"objectives": OBJECTIVES, "cached": False},
 }
@@ -39,9 +40,9 @@ class Recorded:
 
 # How a training runs, how often it saves within an epoch, and the batches that it is killed at.
 TRAININGS = {
-    ("on features", None): [IN_THE_HEAD],
+    ("head and last stage", None): [IN_THE_HEAD],
     ("on features", 1): [IN_THE_LAST_STAGE, IN_ALL],
-    ("on pictures", 1): [IN_THE_LAST_STAGE],
+    ("on pictures", 1): [5],
     ("unfreezing", 2): [5],
     ("unfreezing", None): [8],
     ("objectives on features", 1): [5],
