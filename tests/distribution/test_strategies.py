@@ -225,8 +225,8 @@ def test_wrong_scaling_is_told(arguments):
 SCRIPT = """
 import sys
 import tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tests.distribution.devices import divide_cpu
+divide_cpu(2)
 import numpy as np
 from keras_transfer import freezing, heads, models
 from tests.networks import residual_backbone

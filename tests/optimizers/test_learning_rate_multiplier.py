@@ -522,8 +522,8 @@ def test_update_step_alone_is_refused():
 
 MIRRORED = """
 import tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tests.distribution.devices import divide_cpu
+divide_cpu(2)
 import keras
 import numpy as np
 from keras_transfer.optimizers import LearningRateMultiplier

@@ -227,8 +227,8 @@ def test_wrong_objectives_are_named():
 
 REPLICAS = """
 import tensorflow as tf
-(cpu,) = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tests.distribution.devices import divide_cpu
+divide_cpu(2)
 import numpy as np
 from keras_transfer import heads, models, training
 from tests.networks import residual_backbone
