@@ -10,7 +10,8 @@ import tensorflow as tf
 from keras_transfer.data.scanning import fingerprint_of, forget
 
 _MESSAGE = "This file changed after it was scanned:"
-_FOUND = re.compile(re.escape(_MESSAGE) + r".*\[([\w-]+)\]", re.DOTALL)
+# TensorFlow may add the names of operations in brackets.
+_FOUND = re.compile(re.escape(_MESSAGE) + r".*\[base64:([\w-]+)\]", re.DOTALL)
 
 
 def unchanged(contents, path, fingerprint):
@@ -20,7 +21,7 @@ def unchanged(contents, path, fingerprint):
     """
     is_same = fingerprint_of(contents) == fingerprint
     # The name as it is for the reader, and encoded, since TensorFlow escapes it.
-    names = [_MESSAGE, path, tf.io.encode_base64(path)]
+    names = [_MESSAGE, path, "base64:" + tf.io.encode_base64(path)]
     with tf.control_dependencies([tf.debugging.Assert(is_same, names)]):
         return tf.identity(contents)
 

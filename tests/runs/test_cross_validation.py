@@ -94,7 +94,7 @@ def test_wrong_numbers_are_refused(tmp_path, folds):
             "labels",
             ["dark;red", "red", "dark", "dark"],
             "mean average precision",
-            marks=pytest.mark.slow,
+            marks=pytest.mark.exhaustive,
         ),
         ("numbers", ["0.5", "1.5", "2.5", "3.5"], "mean absolute error of 'value'"),
     ],

@@ -229,8 +229,9 @@ def test_an_earlier_run_of_other_examples_is_told(run, people, tmp_path):
 
 
 def test_an_earlier_run_is_the_backbone_of_images(run, photos, tmp_path):
+    plan = plans.Plan([plans.Phase(freezing.FreezeAll(), 1, 3e-2)])
     found = runs.fit(
-        photos, run.path, tmp_path / "run", targets="ill", plan=PLAN, cache=False, verbose=0
+        photos, run.path, tmp_path / "run", targets="ill", plan=plan, cache=False, verbose=0
     )
     assert found.image_size == (16, 16) and found.kind.name == "images"
     assert found.settings["weights"] == "of the preset"
