@@ -6,13 +6,13 @@ PIP := -qq --progress-bar off --disable-pip-version-check
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope
 
-.PHONY: demo test test-fast test-exhaustive lint docs clean
+.PHONY: demo test test-fast test-slow test-exhaustive lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/keras-transfer demo
 
 test: $(VENV)/test-installed
-	$(PYTEST) --dist worksteal -m "not exhaustive"
+	$(PYTEST)
 
 # The packages whose tests are quick; another one: make test-fast FAST=tests/data
 FAST ?= tests/_statistics tests/auditing tests/calibration tests/callbacks tests/freezing \
@@ -20,6 +20,11 @@ FAST ?= tests/_statistics tests/auditing tests/calibration tests/callbacks tests
     tests/test_contract.py
 test-fast: $(VENV)/test-installed
 	$(PYTEST) $(FAST)
+
+# Several workers, kills, and the browser: one of each kind. Each test is long and alone. In one
+# session with the others the two processes would need 20 GiB.
+test-slow: $(VENV)/test-installed
+	$(PYTEST) --dist worksteal -m slow
 
 # Before a release: all networks, all kills, real training. An hour, and 16 GiB of memory.
 test-exhaustive: $(VENV)/test-installed
