@@ -351,7 +351,7 @@ def columns_of(settings, kind):
     names = {
         "images": ("images", "targets", "task"),
         "images and rows": ("images", "targets", "task", "columns"),
-        "texts": ("text", "targets"),
+        "texts": ("text", "targets", "task"),
         "rows": ("targets", "task", "columns"),
     }.get(kind, ())
     return {"inputs" if name == "columns" else name: settings.get(name) for name in names}
