@@ -57,11 +57,11 @@ def kind_of(data, reading):
         return "images and rows" if "inputs" in given else "images"
     if not is_table(data):
         return _kind_of_folder(data)
-    kind = _kind_of_table(data)
+    kind = _kind_of_table(data, "inputs" in given)
     return "images and rows" if kind == "images" and "inputs" in given else kind
 
 
-def _kind_of_table(file):
+def _kind_of_table(file, has_inputs):
     """A table names images, holds texts, or its rows are the examples."""
     columns = column_names(file)
     names = {name.lower() for name in columns}
@@ -70,11 +70,13 @@ def _kind_of_table(file):
         return "texts"
     name = cell(first_row(file), next(iter(known or columns), None))
     found = _KINDS.get(pathlib.PurePath(name).suffix.lower())
+    if found is not None and has_inputs:  # measures of each file
+        return "rows"
     if found is not None:
         raise ValueError(
-            f"'{file}' names files of {found}, such as '{name}', and a CSV file names images "
-            f"alone. For {found} name a folder with a subfolder for each class. "
-            f"Received: '{file}'"
+            f"A CSV file can name images, but not {found}: name a folder with a subfolder for "
+            "each class, or with `inputs` (--inputs) the columns of measures. "
+            f"Received: '{name}' in '{file}'"
         )
     # The suffix of a file may be left out.
     place = pathlib.Path(file).parent / glob.escape(name)

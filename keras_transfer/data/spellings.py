@@ -21,6 +21,7 @@ _DATES = re.compile(
 )
 _NUMBER = re.compile(r"\d+(\.\d+)?|\d+,\d+|\d{1,3}([,.' ]\d{3})+([,.]\d+)?")
 _CODE = re.compile(r"[-+]?0\d+")
+_WORDS = re.compile(r"[^\W\d_]")
 
 
 def is_number(text):
@@ -62,8 +63,10 @@ def _are_spelled_numbers(cells):
         return False
     if any(map(_CODE.fullmatch, middles)):
         return False
-    has_words = any(re.search(r"[^\W\d_]", "".join(pair)) for pair in around)
-    return not has_words or len(set(middles)) > _MOST_CATEGORIES
+    before, after = next(iter(around), ("", ""))
+    if _WORDS.search(before):  # "EUR 5.50", and not "class 5"
+        return not all(map(str.isdigit, middles))
+    return not _WORDS.search(after) or len(set(middles)) > _MOST_CATEGORIES
 
 
 def misread_numbers(cells):

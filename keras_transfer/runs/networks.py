@@ -132,8 +132,8 @@ def build_vectors(path, texts, sequence_length=None):
 def _check_words(backbone, texts, path):
     """Raises or warns if few words of texts have a vector."""
     ids = np.asarray(backbone.get_layer("preprocessing")(tf.constant(texts)))
-    known = np.mean(ids[ids > 0] > 1)  # 1 is that of unknown words
-    if not known > 0:
+    known = np.sum(ids > 1) / max(np.sum(ids > 0), 1)  # 1 is that of unknown words
+    if not known:
         raise ValueError(
             f"None of the words of the texts has a vector in '{path}': name vectors of their "
             f"language. Received: vectors={os.fspath(path)!r}"

@@ -116,6 +116,7 @@ def check_ready(kind, ready, given, image_size, inputs):
         wrong.add("image_size")
     refuse(f"The network '{ready.name}' has its weights and the size of its inputs", wrong)
     taken = kind.reading(ready).get("inputs")
+    inputs = [inputs] if isinstance(inputs, str) else inputs
     if taken and inputs is not None and {*inputs} != {*taken}:
         raise NotTakenError(
             f"The network takes the columns {', '.join(taken)}: name these with `inputs` "

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_transfer import backbones, data, freezing, plans, runs
 from keras_transfer.cli.main import main
+from keras_transfer.cli.parser import build_parser
 from keras_transfer.data.sources import read_source
 from keras_transfer.runs.folder import RunFolder
 from keras_transfer.runs.networks import build_vectors
@@ -221,6 +222,11 @@ def test_options_without_effect_end_with_2(
     (told,) = capsys.readouterr().err.splitlines()
     assert message in told
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_options_that_ask_for_nothing_are_accepted():
+    words = ["fit", "FEW", "--weights", "none", "--augmentation=none", "--seed", "3"]
+    assert build_parser().parse_args(words).given == {"seed"}
 
 
 def test_an_earlier_run_of_other_examples_is_told(run, people, tmp_path):
