@@ -26,7 +26,7 @@ _SHARED = ("batch_size", "validation_split", "seed", "shuffle", "fold", "class_n
 _LOOKED_AT, _LOOKED_AT_OF_CLASS = 1000, 50
 _KINDS = {
     ".txt": "texts",
-    # Not all of these can be read, but they are no images.
+    # Some of these cannot be read, but none of them is an image.
     **dict.fromkeys((*SOUND_SUFFIXES, ".m4a", ".aac", ".wma", ".opus", ".aiff"), "sounds"),
 }
 

@@ -1,4 +1,4 @@
-"""What the cells of a column look like to a reader who knows more than numbers and words."""
+"""Columns that may hold something else than numbers or categories: dates, codes, ids."""
 
 import re
 
@@ -8,11 +8,11 @@ import numpy as np
 MOST, LEAST = 1e18, 1e-18
 MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
 IDS = "names or ids, nearly all different"
-# Of the cells that look alike; so many say what a column holds.
+# The share of the cells that decides what a column holds.
 _NEARLY_ALL = 0.9
 # Fewer different cells are categories, whatever they look like.
 _MOST_CATEGORIES = 20
-# Of the deviation of a column; that much may get lost in float32.
+# The share of a column's standard deviation that may be lost in float32.
 _LOST = 0.01
 _DATES = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"

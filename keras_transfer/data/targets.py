@@ -16,7 +16,7 @@ _MINUS = ("-1", "-1.0")
 _SEPARATORS = (";", "|", ",", " ")
 # With more different values, integers are measurements.
 _MOST_CLASSES = 20
-# With fewer, integers are classes, whatever they are.
+# Up to so many different integers are classes without a warning.
 _FEW_CLASSES = 5
 # Of the cells. If so many hold numbers, the others are errors.
 _MOST = 0.9
@@ -182,7 +182,7 @@ def _classes(cells, columns, file, task):
 
 
 def check_classes(cells, column, file, task=None):
-    """Messages about cells with one class each, which may also mean a missing one.
+    """Warnings about classes such as "NA", which may also mean that the class is missing.
 
     Args:
         cells: the text of each row.

@@ -17,8 +17,8 @@ def own_findings(run, command):
 def copies(run):
     """The pairs of copies that an audit found, as dicts; None without an audit.
 
-    Pairs of which an image was left out are no longer any. The splits are those of the run: the
-    audit may have divided the images in another way.
+    A pair is left out if the run left out one of its images. The splits are those of the run:
+    the audit may have divided the images in another way.
     """
     duplicates = own_findings(run, "audit").get("duplicates")
     if not isinstance(duplicates, dict):
