@@ -112,9 +112,7 @@ def check_ready(kind, ready, given, image_size, inputs):
     shape = ready.inputs[0].shape[1:]
     if image_size is not None and check_image_size(image_size) != shape[:2]:
         wrong.add("image_size")
-    refuse(
-        f"The network '{ready.name}' has its weights, and inputs of the shape {shape}", wrong
-    )
+    refuse(f"The network '{ready.name}' has its weights and the input shape {shape}", wrong)
     taken = kind.reading(ready).get("inputs")
     inputs = [inputs] if isinstance(inputs, str) else inputs
     if taken and inputs is not None and {*inputs} != {*taken}:
