@@ -105,9 +105,9 @@ def _task_of(cells, columns, file):
     looks, example = misread(filled) or (None, None)
     if looks not in (None, IDS) and (len(different) > _MOST_CLASSES or "," in example):
         raise ValueError(
-            f"The column {columns[0]!r} of '{file}' may hold {looks}: write plain numbers, "
-            "such as 1234.5, or say what it holds, pass `task='classes'` or `task='labels'` "
-            f"(--task). Received: {example!r}"
+            f"The column {columns[0]!r} of '{file}' may hold {looks}: write numbers as 1234.5, "
+            "or pass `task='classes'` or `task='labels'` (--task) if it holds none. "
+            f"Received: {example!r}"
         )
     if any(re.fullmatch(r"\[.*\]", cell) for cell in different):
         return "labels"
