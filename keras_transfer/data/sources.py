@@ -270,8 +270,6 @@ def _read_texts(data, image_size, reading, arguments):
         reading.refuse_others(of_folders, "A folder of texts has", "subfolders are the classes")
         return text_folder(data, reading.groups(), **shared)
     text, group, task = reading.take("text", "group", "task")
-    if task in ("labels", "numbers"):
-        raise ValueError(f"A text has one class. Received: task={task!r}")
     of_tables = ("targets", "group", "text", "task")
     reading.refuse_others(
         of_tables, "A CSV file of texts has", "it has the texts and their classes"

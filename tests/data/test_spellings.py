@@ -128,6 +128,8 @@ def test_a_missing_class_of_a_text_is_an_error_unless_it_is_one(tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]))
     with pytest.raises(ValueError, match=r"has no class in its column 'label'.*--task classes"):
         data.text_table(tmp_path / "t.csv")
+    with pytest.raises(ValueError, match="A text has one class. Received: task='labels'"):
+        data.text_table(tmp_path / "t.csv", task="labels")
     with pytest.warns(data.DataWarning, match="'NA' in the column 'label' is a class"):
         assert data.text_table(tmp_path / "t.csv", task="classes").class_names == ("NA", "ZA")
     columns = columns_of({"task": "classes", "targets": None}, "texts")  # of a finished run
