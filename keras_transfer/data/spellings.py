@@ -64,9 +64,9 @@ def _are_spelled_numbers(cells):
     if any(map(_CODE.fullmatch, middles)):
         return False
     before, after = next(iter(around), ("", ""))
-    if _WORDS.search(before):  # "EUR 5.50", and not "class 5"
-        return not all(map(str.isdigit, middles))
-    return not _WORDS.search(after) or len(set(middles)) > _MOST_CATEGORIES
+    if _WORDS.search(before) and all(map(str.isdigit, middles)):  # "class 5"
+        return False
+    return not _WORDS.search(before + after) or len(set(middles)) > _MOST_CATEGORIES
 
 
 def misread_numbers(cells):

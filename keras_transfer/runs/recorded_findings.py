@@ -33,11 +33,6 @@ def copies(run):
     ]  # fmt: skip
 
 
-def num_copies(run):
-    """The number of copies as the audit counted it, or None."""
-    return mapping(own_findings(run, "audit").get("duplicates")).get("num_copies")
-
-
 def label_errors(run):
     """The labels that an audit suspects, as dicts."""
     labels, left_out = mapping(own_findings(run, "audit").get("labels")), _left_out(run)
