@@ -1,4 +1,4 @@
-"""What the columns of a table say about each image: a class, several labels, or numbers."""
+"""What the columns of a table say about each example: a class, several labels, or numbers."""
 
 import collections
 import dataclasses
@@ -62,6 +62,8 @@ def read_targets(cells, columns, task, file, names=None):
         found = _labels(cells, columns, file, names)
     else:
         found = _numbers(cells, columns, file, names)
+    if names is not None:  # the training raised the warnings
+        return dataclasses.replace(found, messages=())
     if task is None and decided == "numbers" and all(map(_is_whole, _filled(cells))):
         named = ", ".join(columns)
         message = (
@@ -237,18 +239,18 @@ def _listed_labels(cells, column, file, known=None):
     messages = list(_rare(rows, names))
     if empty:
         messages.append(
-            f"An empty cell means that an image has none of the labels: {len(empty)} in the "
-            f"column {column!r}, the first in row {empty[0]}."
+            f"An empty cell means none of the labels: {len(empty)} in the column {column!r}, "
+            f"the first in row {empty[0]}."
         )
     return Targets("labels", names, rows, tuple(messages))
 
 
 def _rare(rows, names):
-    """Messages about labels that one image has, as a typing error makes them."""
+    """Messages about labels of one row, as a typing error makes them."""
     for index, name in enumerate(names):
         found = [number for number, row in enumerate(rows, 2) if row[index]]
         if len(found) == 1:
-            yield f"Only one image has the label '{name}': that of row {found[0]}."
+            yield f"Only row {found[0]} has the label '{name}'."
 
 
 def _numbers(cells, columns, file, known=None):

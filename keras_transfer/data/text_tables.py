@@ -98,7 +98,7 @@ def text_table(
                 f"{name}:{number}",
             )
         )
-    return options.splits(found, messages=messages)
+    return options.splits(found, messages=messages if class_names is None else ())
 
 
 def check_text(text: str, where: str) -> str:
