@@ -160,7 +160,9 @@ def test_a_table_is_trained_from_scratch_and_compared(source, people, capsys):
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (2,)])
-@pytest.mark.parametrize("make", [np.array, tf.constant, lambda cells: np.array(cells, object)])
+@pytest.mark.parametrize(
+    "make", [np.array, tf.constant, list, lambda cells: np.array(cells, object)]
+)
 def test_the_model_takes_the_columns_that_the_page_names(source, shape, make):
     age, town = np.array([30.0, 60.0]).reshape(shape), np.array(["x", "y"]).reshape(shape)
     found = source.model.predict({"town": make(town.tolist()), "age": age}, verbose=0)
