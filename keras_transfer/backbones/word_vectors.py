@@ -58,9 +58,11 @@ def read_vectors(
             no_header=not is_binary and not _has_header(path),
             limit=most_words,
         )
-        words, vectors = list(found.index_to_key), np.asarray(found.vectors, "float32")
-        if not vectors.size or len(set(words)) < len(vectors):
-            raise ValueError(f"{len(vectors)} lines, {len(set(words))} different words")
+        # gensim leaves None at the end for words that are there twice.
+        words = [word for word in found.index_to_key if word is not None]
+        vectors = np.asarray(found.vectors[: len(words)], "float32")
+        if not vectors.size:
+            raise ValueError(f"{len(words)} words, {vectors.shape[1]} numbers")
     except (ValueError, TypeError, EOFError, IndexError) as error:
         raise ValueError(
             f"'{path}' holds no word vectors, a word and its numbers in each line: {error}"

@@ -18,7 +18,8 @@ class Parser(argparse.ArgumentParser):
 class CommandParser(Parser):
     """The parser of a command, which names the closest option for one that does not exist.
 
-    `given` of what it returns is the set of the options' names on the command line.
+    `given` of what it returns is the set of the options' names on the command line; an option
+    that is 'none' asks for nothing.
     """
 
     def parse_known_args(self, args=None, namespace=None):
@@ -37,7 +38,7 @@ class CommandParser(Parser):
                 self.error(f"there is no option {name}{meant}")
             given.add(known[name if name in known else begun[0]].dest)
         found, others = super().parse_known_args(args, namespace)
-        found.given = given
+        found.given = {name for name in given if getattr(found, name, None) != "none"}
         return found, others
 
 

@@ -6,13 +6,14 @@ import sys
 from keras_transfer import runs
 from keras_transfer._text import print_table
 from keras_transfer.cli.arguments import reading_of
-from keras_transfer.cli.inputs import cache_of, checked_kind, weights_of
+from keras_transfer.cli.inputs import cache_of, kind_asked, weights_of
+from keras_transfer.runs.kinds import check_taken
 from keras_transfer.serving.warmup import can_write_warmup
 
 
 def run(options):
     """Trains on data, and prints the results."""
-    checked_kind(options)
+    check_taken(kind_asked(options), options.given)
     train = runs.fit
     if options.folds is not None:
         train = functools.partial(runs.cross_validate, folds=options.folds)

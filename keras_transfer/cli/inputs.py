@@ -57,13 +57,10 @@ def next_command(options, **more):
     return f"Next: {one_line(shlex.join(words))}"
 
 
-def checked_kind(options):
-    """The `Kind` of `DATA`; raises `NotTakenError` if an option would have no effect on it."""
-    reading = {**reading_of(options), "masks": getattr(options, "masks", None)}
-    reading |= {name: getattr(options, name, None) for name in ("boxes", "inputs")}
-    kind = kind_named(kind_of(options.data, reading))
-    check_taken(kind, options.given)
-    return kind
+def kind_asked(options):
+    """The `Kind` of `DATA`, read as the options say."""
+    of_fit = {name: getattr(options, name, None) for name in ("masks", "boxes", "inputs")}
+    return kind_named(kind_of(options.data, {**reading_of(options), **of_fit}))
 
 
 def read_inputs(options, **arguments):
@@ -96,9 +93,9 @@ def read_images(options, size, **arguments):
 
 
 def check_images(options):
-    """The `Kind` of images; raises `ValueError` if `DATA` or an option is of no use for it."""
+    """The `Kind` of images; raises `ValueError` for other data, or an option without effect."""
     check_output(options.output, options.data)
-    kind = kind_named(kind_of(options.data, reading_of(options)))
+    kind = kind_asked(options)
     if kind.name != "images":
         raise NotTakenError(
             f"`keras-transfer {options.command}` examines images, and the data are "

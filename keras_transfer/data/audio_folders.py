@@ -140,5 +140,5 @@ def read_sound(path, sample_rate):
             f"'{path}' is not a readable sound ({error.error_string.rstrip('.')})."
         ) from error
     if not len(samples) or not np.isfinite(samples).all():
-        raise ValueError(f"'{path}' holds no samples, or some that are no numbers.")
+        raise ValueError(f"'{path}' has no samples, or samples that are NaN or infinite.")
     return soxr.resample(samples.mean(axis=1), rate, sample_rate).astype("float32")

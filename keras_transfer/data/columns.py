@@ -85,7 +85,7 @@ def column_messages(rows, kinds, columns):
     Args:
         rows: dicts of name to text.
         kinds: what `kinds_of` returned.
-        columns: what it was given; of a column that the user has decided nothing is said.
+        columns: what it was given; a dict decides what the columns hold, without a warning.
     """
     if isinstance(columns, collections.abc.Mapping):
         return []
@@ -104,9 +104,10 @@ def column_messages(rows, kinds, columns):
     if not listed:
         return []
     return [
-        f"Check these columns, which are taken: {', '.join(listed)}. Write numbers and dates "
-        "as plain numbers, such as 1234.5; leave columns of names and ids out: name those that "
-        "go in with `columns` or `inputs` (--inputs)."
+        f"Check how these columns are read: {', '.join(listed)}. Write numbers and dates as "
+        "plain numbers, such as 1234.5. To leave out names and ids, name the other columns "
+        "with `columns` or `inputs` (--inputs). In Python a dict, such as {'zip': "
+        "'categories'}, decides."
     ]
 
 

@@ -26,7 +26,7 @@ _SHARED = ("batch_size", "validation_split", "seed", "shuffle", "fold", "class_n
 _LOOKED_AT, _LOOKED_AT_OF_CLASS = 1000, 50
 _KINDS = {
     ".txt": "texts",
-    # Not all of these can be read, but they are no images.
+    # Some of these cannot be read, but none of them is an image.
     **dict.fromkeys((*SOUND_SUFFIXES, ".m4a", ".aac", ".wma", ".opus", ".aiff"), "sounds"),
 }
 
@@ -57,11 +57,11 @@ def kind_of(data, reading):
         return "images and rows" if "inputs" in given else "images"
     if not is_table(data):
         return _kind_of_folder(data)
-    kind = _kind_of_table(data)
+    kind = _kind_of_table(data, "inputs" in given)
     return "images and rows" if kind == "images" and "inputs" in given else kind
 
 
-def _kind_of_table(file):
+def _kind_of_table(file, has_inputs):
     """A table names images, holds texts, or its rows are the examples."""
     columns = column_names(file)
     names = {name.lower() for name in columns}
@@ -70,11 +70,13 @@ def _kind_of_table(file):
         return "texts"
     name = cell(first_row(file), next(iter(known or columns), None))
     found = _KINDS.get(pathlib.PurePath(name).suffix.lower())
+    if found is not None and has_inputs:  # measures of each file
+        return "rows"
     if found is not None:
         raise ValueError(
-            f"'{file}' names files of {found}, such as '{name}', and a CSV file names images "
-            f"alone. For {found} name a folder with a subfolder for each class. "
-            f"Received: '{file}'"
+            f"A CSV file can name images, but not {found}: name a folder with a subfolder for "
+            "each class, or with `inputs` (--inputs) the columns of measures. "
+            f"Received: '{name}' in '{file}'"
         )
     # The suffix of a file may be left out.
     place = pathlib.Path(file).parent / glob.escape(name)
@@ -268,8 +270,6 @@ def _read_texts(data, image_size, reading, arguments):
         reading.refuse_others(of_folders, "A folder of texts has", "subfolders are the classes")
         return text_folder(data, reading.groups(), **shared)
     text, group, task = reading.take("text", "group", "task")
-    if task in ("labels", "numbers"):
-        raise ValueError(f"A text has one class. Received: task={task!r}")
     of_tables = ("targets", "group", "text", "task")
     reading.refuse_others(
         of_tables, "A CSV file of texts has", "it has the texts and their classes"
@@ -351,7 +351,7 @@ def columns_of(settings, kind):
     names = {
         "images": ("images", "targets", "task"),
         "images and rows": ("images", "targets", "task", "columns"),
-        "texts": ("text", "targets"),
+        "texts": ("text", "targets", "task"),
         "rows": ("targets", "task", "columns"),
     }.get(kind, ())
     return {"inputs" if name == "columns" else name: settings.get(name) for name in names}

@@ -1,4 +1,4 @@
-"""What the cells of a column look like to a reader who knows more than numbers and words."""
+"""Columns that may hold something else than numbers or categories: dates, codes, ids."""
 
 import re
 
@@ -8,11 +8,11 @@ import numpy as np
 MOST, LEAST = 1e18, 1e-18
 MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
 IDS = "names or ids, nearly all different"
-# Of the cells that look alike; so many say what a column holds.
+# The share of the cells that decides what a column holds.
 _NEARLY_ALL = 0.9
 # Fewer different cells are categories, whatever they look like.
 _MOST_CATEGORIES = 20
-# Of the deviation of a column; that much may get lost in float32.
+# The share of a column's standard deviation that may be lost in float32.
 _LOST = 0.01
 _DATES = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"
@@ -21,6 +21,7 @@ _DATES = re.compile(
 )
 _NUMBER = re.compile(r"\d+(\.\d+)?|\d+,\d+|\d{1,3}([,.' ]\d{3})+([,.]\d+)?")
 _CODE = re.compile(r"[-+]?0\d+")
+_WORDS = re.compile(r"[^\W\d_]")
 
 
 def is_number(text):
@@ -62,8 +63,10 @@ def _are_spelled_numbers(cells):
         return False
     if any(map(_CODE.fullmatch, middles)):
         return False
-    has_words = any(re.search(r"[^\W\d_]", "".join(pair)) for pair in around)
-    return not has_words or len(set(middles)) > _MOST_CATEGORIES
+    before, after = next(iter(around), ("", ""))
+    if _WORDS.search(before) and all(map(str.isdigit, middles)):  # "class 5"
+        return False
+    return not _WORDS.search(before + after) or len(set(middles)) > _MOST_CATEGORIES
 
 
 def misread_numbers(cells):

@@ -1,4 +1,4 @@
-"""What the columns of a table say about each image: a class, several labels, or numbers."""
+"""What the columns of a table say about each example: a class, several labels, or numbers."""
 
 import collections
 import dataclasses
@@ -16,7 +16,7 @@ _MINUS = ("-1", "-1.0")
 _SEPARATORS = (";", "|", ",", " ")
 # With more different values, integers are measurements.
 _MOST_CLASSES = 20
-# With fewer, integers are classes, whatever they are.
+# Up to so many different integers are classes without a warning.
 _FEW_CLASSES = 5
 # Of the cells. If so many hold numbers, the others are errors.
 _MOST = 0.9
@@ -62,6 +62,8 @@ def read_targets(cells, columns, task, file, names=None):
         found = _labels(cells, columns, file, names)
     else:
         found = _numbers(cells, columns, file, names)
+    if names is not None:  # the training raised the warnings
+        return dataclasses.replace(found, messages=())
     if task is None and decided == "numbers" and all(map(_is_whole, _filled(cells))):
         named = ", ".join(columns)
         message = (
@@ -105,9 +107,9 @@ def _task_of(cells, columns, file):
     looks, example = misread(filled) or (None, None)
     if looks not in (None, IDS) and (len(different) > _MOST_CLASSES or "," in example):
         raise ValueError(
-            f"The column {columns[0]!r} of '{file}' may hold {looks}: write plain numbers, "
-            "such as 1234.5, or say what it holds, pass `task='classes'` or `task='labels'` "
-            f"(--task). Received: {example!r}"
+            f"The column {columns[0]!r} of '{file}' may hold {looks}: write numbers as 1234.5, "
+            "or pass `task='classes'` or `task='labels'` (--task) if it holds none. "
+            f"Received: {example!r}"
         )
     if any(re.fullmatch(r"\[.*\]", cell) for cell in different):
         return "labels"
@@ -182,7 +184,7 @@ def _classes(cells, columns, file, task):
 
 
 def check_classes(cells, column, file, task=None):
-    """Messages about cells with one class each, which may also mean a missing one.
+    """Warnings about classes such as "NA", which may also mean that the class is missing.
 
     Args:
         cells: the text of each row.
@@ -237,18 +239,18 @@ def _listed_labels(cells, column, file, known=None):
     messages = list(_rare(rows, names))
     if empty:
         messages.append(
-            f"An empty cell means that an image has none of the labels: {len(empty)} in the "
-            f"column {column!r}, the first in row {empty[0]}."
+            f"An empty cell means none of the labels: {len(empty)} in the column {column!r}, "
+            f"the first in row {empty[0]}."
         )
     return Targets("labels", names, rows, tuple(messages))
 
 
 def _rare(rows, names):
-    """Messages about labels that one image has, as a typing error makes them."""
+    """Messages about labels of one row, as a typing error makes them."""
     for index, name in enumerate(names):
         found = [number for number, row in enumerate(rows, 2) if row[index]]
         if len(found) == 1:
-            yield f"Only one image has the label '{name}': that of row {found[0]}."
+            yield f"Only row {found[0]} has the label '{name}'."
 
 
 def _numbers(cells, columns, file, known=None):

@@ -74,6 +74,8 @@ def text_table(
     options = RowOptions(
         received, batch_size, validation_split, seed, shuffle, fold, class_names
     )
+    if task not in (None, "classes"):
+        raise ValueError(f"A text has one class. Received: task={task!r}")
     named = {"text": text, "label": label, "split": split, "group": group}
     rows = csv_rows(file, {name: column for name, column in named.items() if column})
     if not rows:
@@ -96,7 +98,7 @@ def text_table(
                 f"{name}:{number}",
             )
         )
-    return options.splits(found, messages=messages)
+    return options.splits(found, messages=messages if class_names is None else ())
 
 
 def check_text(text: str, where: str) -> str:

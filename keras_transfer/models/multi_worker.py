@@ -98,7 +98,8 @@ def _with_texts(data):
 
 
 def _as_column(values):
-    """Values of one axis, such as a column of pandas, as an array of shape `(n, 1)`."""
+    """Values of one axis, such as a list or a column of pandas, in the shape `(n, 1)`."""
+    values = np.asarray(values) if isinstance(values, list) else values
     return np.asarray(values).reshape(-1, 1) if getattr(values, "ndim", 2) == 1 else values
 
 

@@ -88,6 +88,7 @@ class Objective:
         needs: the data that it reads beside the source: of "target" and "memory".
         reads_memory: whether it reads the memory, if there is one.
         needs_classes: whether it reads the probabilities of a `SoftmaxHead`.
+        changes_inputs: whether `changed` changes what a step trains on.
 
     Example:
 
@@ -108,6 +109,7 @@ class Objective:
     needs: tuple[str, ...] = ()
     needs_classes = False
     reads_memory = False
+    changes_inputs = False
 
     def __init__(self, weight: float = 1.0):
         if not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
@@ -135,10 +137,8 @@ class Objective:
         """
         raise NotImplementedError
 
-    changes_inputs = False
-
     def changed(self, domain, features):
-        """The features at the frozen boundary that a step uses; asked if `changes_inputs`.
+        """The features at the frozen boundary that a step uses; called if `changes_inputs`.
 
         Args:
             domain: "source", "target" or "memory".

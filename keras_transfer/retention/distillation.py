@@ -64,7 +64,7 @@ class Distillation(Objective):
         )
 
     def changed(self, domain, features):
-        # A padding mask is no number that can be mixed.
+        # A padding mask cannot be mixed.
         can_mix = all(tensor.dtype.is_floating for tensor in features.values())
         if domain != "memory" or not can_mix:
             return features

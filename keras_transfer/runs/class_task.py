@@ -9,6 +9,7 @@ from keras_transfer.calibration.temperature_scaling import (
     LOWEST,
     temperature_of_logits,
 )
+from keras_transfer.data.image_splits import check_known
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.runs import class_page
 from keras_transfer.runs.predicted_images import PredictedImages
@@ -61,13 +62,8 @@ class ClassTask(Task):
         return {"confusion_matrix.png": confusion_figure(measured["confusion"], names)}
 
     def aligned(self, splits, split, names):
+        check_known(splits.class_names, names)
         number = {name: index for index, name in enumerate(names)}
-        unknown = [name for name in splits.class_names if name not in number]
-        if unknown:
-            raise ValueError(
-                f"The model does not know the classes {', '.join(map(repr, unknown))}. "
-                f"It knows {', '.join(map(repr, names))}."
-            )
         return [number[splits.class_names[label]] for label in splits.labels[split]]
 
     def predicted(self, paths, outputs, unreadable, run):

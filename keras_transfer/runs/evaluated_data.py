@@ -23,16 +23,7 @@ def read_to_evaluate(run, data, batch_size, on_unreadable, labels, masks, boxes)
     if run.task.name == "masks":
         arguments |= _mask_arguments(run, masks)
     if run.task.name == "boxes":
-        of_training = run.settings.get("boxes")
-        if boxes is None and of_training not in (None, run.settings.get("data")):
-            raise ValueError(
-                "The run was trained on the boxes of a file: name one with `boxes` (--boxes "
-                "FILE). Received: boxes=None"
-            )
-        arguments |= {
-            "boxes": data if boxes is None else boxes,
-            "box_format": run.settings.get("box_format"),
-        }
+        arguments |= _box_arguments(run, data, boxes)
     used = run.settings.get("data"), run.settings.get("labels")
     named = os.path.abspath(data), None if labels is None else os.path.abspath(labels)
     if named[0] == used[0] and used[1] is not None and labels is None:
@@ -61,6 +52,20 @@ def read_to_evaluate(run, data, batch_size, on_unreadable, labels, masks, boxes)
         data, run.image_size, kind.name, labels=labels, **columns, validation_split=None,
         **arguments,
     )  # fmt: skip
+
+
+def _box_arguments(run, data, boxes):
+    """Where the boxes are, and in which format."""
+    of_training = run.settings.get("boxes")
+    if boxes is None and of_training not in (None, run.settings.get("data")):
+        raise ValueError(
+            "The run was trained on the boxes of a file: name one with `boxes` (--boxes FILE). "
+            "Received: boxes=None"
+        )
+    return {
+        "boxes": data if boxes is None else boxes,
+        "box_format": run.settings.get("box_format"),
+    }
 
 
 def _mask_arguments(run, masks):

@@ -8,7 +8,6 @@ from keras_transfer.runs.recorded_findings import (
     label_errors,
     listed,
     mapping,
-    num_copies,
 )
 
 _TITLES = {
@@ -85,7 +84,7 @@ def _copies(run, images):
                     "mark": "in two splits" if len(splits) > 1 else None,
                 }
             )
-    return _folded("Copies", num_copies(run), entries)
+    return _folded("Pairs of copies", len(pairs), entries)
 
 
 def _labels(run, images):
@@ -108,8 +107,7 @@ def _labels(run, images):
 def _folded(title, number, entries):
     if not entries:
         return None
-    known = f": {number}, {len(entries)} shown" if number is not None else ""
-    return blocks.folded(f"{title}{known}", [blocks.gallery(entries)])
+    return blocks.folded(f"{title}: {number}, {len(entries)} shown", [blocks.gallery(entries)])
 
 
 def _picture(images, path):

@@ -89,12 +89,12 @@ def fit(
 
     Images have one class each, several labels, numbers, a mask or boxes: the model gets a
     `SoftmaxHead`, a `SigmoidHead`, a `DenseHead`, a `SegmentationHead` or a `CenterHead`. With
-    `inputs`, columns of a CSV file go in beside each image. Texts, rows and sounds have one
-    class each. `fit`
-    does what `keras-transfer fit` does: it reads and checks the images, trains by a plan
-    (`training.fine_tune`), calibrates probabilities by temperature scaling on the validation
-    set, measures the model on the validation and the test set, exports it for TensorFlow
-    Serving, and writes `report.html`. If it is killed, the same call resumes.
+    `inputs`, columns of a CSV file go in beside each image. Texts and sounds have one class
+    each; rows have a class, labels or numbers. `fit` does what `keras-transfer fit` does: it
+    reads and checks the data, trains by a plan (`training.fine_tune`), calibrates probabilities
+    by temperature scaling on the validation set, measures the model on the validation and the
+    test set, exports it for TensorFlow Serving, and writes `report.html`. If it is killed, the
+    same call resumes.
 
     Args:
         data: a folder with a subfolder of images for each class, or with the folders `train`,

@@ -23,7 +23,7 @@ from keras_transfer.distribution.precision import mixed_precision_policy
 # More words of a file of vectors take memory, and hardly ever occur.
 _MOST_WORDS = 200_000
 _LONGEST, _COVERED = 256, 0.99
-# Texts whose words are looked up, and a share of these that is suspicious.
+# Texts whose words are looked up; a smaller share of known words raises a warning.
 _MOST_CHECKED, _FEW_KNOWN = 2000, 0.5
 # The name of a network that the data make, with random weights.
 NEW = "new network"
@@ -132,16 +132,16 @@ def build_vectors(path, texts, sequence_length=None):
 def _check_words(backbone, texts, path):
     """Raises or warns if few words of texts have a vector."""
     ids = np.asarray(backbone.get_layer("preprocessing")(tf.constant(texts)))
-    known = np.mean(ids[ids > 0] > 1)  # 1 is that of unknown words
-    if not known > 0:
+    known = np.sum(ids > 1) / max(np.sum(ids > 0), 1)  # 1 is that of unknown words
+    if not known:
         raise ValueError(
             f"None of the words of the texts has a vector in '{path}': name vectors of their "
             f"language. Received: vectors={os.fspath(path)!r}"
         )
     if known < _FEW_KNOWN:
         warnings.warn(
-            f"Only {known:.0%} of the words of the texts have a vector in '{path}': the others "
-            "say nothing to the network.",
+            f"Only {known:.0%} of the words of the texts have a vector in '{path}': the "
+            "network ignores the others.",
             stacklevel=2,
         )
 

@@ -17,8 +17,8 @@ def own_findings(run, command):
 def copies(run):
     """The pairs of copies that an audit found, as dicts; None without an audit.
 
-    Pairs of which an image was left out are no longer any. The splits are those of the run: the
-    audit may have divided the images in another way.
+    A pair is left out if the run left out one of its images. The splits are those of the run:
+    the audit may have divided the images in another way.
     """
     duplicates = own_findings(run, "audit").get("duplicates")
     if not isinstance(duplicates, dict):
@@ -31,11 +31,6 @@ def copies(run):
         for pair in listed(duplicates.get("pairs"))
         if _is_pair(pair) and not left_out & {*pair["names"]}
     ]  # fmt: skip
-
-
-def num_copies(run):
-    """The number of copies as the audit counted it, or None."""
-    return mapping(own_findings(run, "audit").get("duplicates")).get("num_copies")
 
 
 def label_errors(run):

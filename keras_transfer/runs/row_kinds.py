@@ -220,10 +220,12 @@ def _texts_in(given, run):
             (row.get(column) or "", f"Row {n} of '{given}'") for n, row in enumerate(rows, 2)
         ]
         return [(check_text(text, where),) * 2 for text, where in cells]
-    path = pathlib.Path(given)
-    files = sorted(path.rglob("*.txt")) if given and path.is_dir() else [path]
-    if files and all(file.suffix.lower() == ".txt" and file.is_file() for file in files):
-        return [(os.fspath(file), read_text(file)) for file in files]
+    # `os.path`, because `pathlib` raises an error about names that are too long.
+    files = [given] if given.lower().endswith(".txt") and os.path.isfile(given) else []
+    if os.path.isdir(given):
+        files = sorted(map(os.fspath, pathlib.Path(given).rglob("*.txt")))
+    if files:
+        return [(file, read_text(pathlib.Path(file))) for file in files]
     return [(given, check_text(given, "What to predict"))]
 
 

@@ -108,14 +108,13 @@ def check_ready(kind, ready, given, image_size, inputs):
         image_size: as in `fit`.
         inputs: the columns that a user named, or None.
     """
-    wrong = {*given} & {"weights", "alpha"}
-    own_size = ready.input_shape[1:3] if ready.takes_images else None
-    if image_size is not None and (
-        own_size is None or check_image_size(image_size) != own_size
-    ):
+    wrong = given & {"weights", "alpha"}
+    shape = ready.inputs[0].shape[1:]
+    if image_size is not None and check_image_size(image_size) != shape[:2]:
         wrong.add("image_size")
-    refuse(f"The network '{ready.name}' has its weights and the size of its inputs", wrong)
+    refuse(f"The network '{ready.name}' has its weights and the input shape {shape}", wrong)
     taken = kind.reading(ready).get("inputs")
+    inputs = [inputs] if isinstance(inputs, str) else inputs
     if taken and inputs is not None and {*inputs} != {*taken}:
         raise NotTakenError(
             f"The network takes the columns {', '.join(taken)}: name these with `inputs` "

@@ -50,6 +50,14 @@ def test_files_without_vectors_are_told(tmp_path):
             read_vectors(tmp_path / "text.txt")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_first_vector_of_a_word_counts(tmp_path):
+    (tmp_path / "twice.txt").write_text(lines() + "the 1 2 3\ngood 4 5 6\n")
+    words, vectors = read_vectors(tmp_path / "twice.txt")
+    assert words == WORDS
+    np.testing.assert_allclose(vectors, VECTORS, rtol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def backbone():
     return Backbone.from_vectors(WORDS, VECTORS, sequence_length=5)

@@ -48,8 +48,9 @@ def test_columns_and_cells_decide_what_a_table_holds(tmp_path, lines, given, kin
 def test_files_of_sounds_in_a_table_are_told(tmp_path):
     for header in ("path", "recording"):
         (tmp_path / "data.csv").write_text(f"{header},label\n1.wav,a\n2.wav,b")
-        with pytest.raises(ValueError, match=r"names files of sounds, such as '1.wav'"):
+        with pytest.raises(ValueError, match=r"images, but not sounds.*Received: '1.wav' in"):
             kind_of(tmp_path / "data.csv", {})
+        assert kind_of(tmp_path / "data.csv", {"inputs": ["tempo"]}) == "rows"
 
 
 def test_sounds_without_class_folders_are_told(tmp_path):

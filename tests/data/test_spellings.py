@@ -5,6 +5,7 @@ import pytest
 
 from keras_transfer import data
 from keras_transfer.data.columns import column_messages, kinds_of
+from keras_transfer.data.sources import columns_of, read_source
 from keras_transfer.data.spellings import out_of_range
 from keras_transfer.data.targets import read_targets
 
@@ -34,7 +35,9 @@ DATES = [f"19{50 + number}-03-{number % 28 + 1:02}" for number in range(30)]
         ),
         ([f"{number}e-30" for number in range(30)], "they differ by less than 1e-18"),
         (["cook", "nurse", "", "NA"], None),
+        ([f"EUR {number}.50" for number in range(30)] * 2, "categories (numbers with commas"),
         (["room 1", "room 2"], None),
+        ([f"room {number}" for number in range(30)] * 2, None),
         (["A12", "B7"], None),
         (["1", "2.5", "-3e4", "?"], None),
         ([], None),
@@ -94,6 +97,11 @@ def test_few_dates_are_classes_and_a_missing_list_has_no_label():
     assert targets(["a;b", "nan", "a"]).rows == ((1.0, 1.0), (0.0, 0.0), (1.0, 0.0))
 
 
+@pytest.mark.parametrize("name", ["s{}", "class {}", "id10{}"])
+def test_names_with_numbers_are_classes(name):
+    assert targets([name.format(number) for number in range(100, 140)] * 3).task == "classes"
+
+
 def test_whole_numbers_that_do_not_count_up_may_be_measurements():
     cells = [str(3 * number) for number in range(12)] * 3
     found = targets(cells)
@@ -105,7 +113,8 @@ def test_whole_numbers_that_do_not_count_up_may_be_measurements():
 
 def test_targets_that_measure_a_model_need_not_vary():
     assert targets(["3.5", "3.5"], "numbers", ("it",)).rows == ((3.5,), (3.5,))
-    assert targets(["a", "a"], "labels", ("a", "b")).names == ("a", "b")
+    found = targets(["a", ""], "labels", ("a", "b"))
+    assert found.names == ("a", "b") and not found.messages
 
 
 @pytest.mark.filterwarnings("error")
@@ -120,5 +129,10 @@ def test_a_missing_class_of_a_text_is_an_error_unless_it_is_one(tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]))
     with pytest.raises(ValueError, match=r"has no class in its column 'label'.*--task classes"):
         data.text_table(tmp_path / "t.csv")
+    with pytest.raises(ValueError, match=r"A text has one class. Received: task='labels'"):
+        data.text_table(tmp_path / "t.csv", task="labels")
     with pytest.warns(data.DataWarning, match="'NA' in the column 'label' is a class"):
         assert data.text_table(tmp_path / "t.csv", task="classes").class_names == ("NA", "ZA")
+    columns = columns_of({"task": "classes", "targets": None}, "texts")  # of a finished run
+    splits = read_source(tmp_path / "t.csv", class_names=("NA", "ZA"), **columns)
+    assert splits.class_names == ("NA", "ZA") and not splits.warnings

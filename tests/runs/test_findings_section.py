@@ -112,13 +112,13 @@ def test_copies_and_suspected_labels_are_shown_and_marked(run):
         "suggested_probability": 0.97,
     }  # fmt: skip
     audit = {
-        "duplicates": {"pairs": [pair], "num_copies": 1},
+        "duplicates": {"pairs": [pair], "num_copies": 6},  # five were left out
         "labels": {"errors": [error]},
     }
     (run / "audit.json").write_text(json.dumps(audit))
     page = Page(page_of(run))
     copy.unlink()
-    assert "Copies: 1, 1 shown" in page.text["findings"]
+    assert "Pairs of copies: 1, 1 shown" in page.text["findings"]
     assert "in two splits" in page.text["findings"]
     assert "Labels that are likely wrong: 1, 1 shown" in page.text["findings"]
     assert "the audit suggests rose 97%" in page.text["findings"]

@@ -11,9 +11,12 @@ import tensorflow as tf
 
 from keras_transfer import backbones, data, freezing, plans, runs
 from keras_transfer.cli.main import main
+from keras_transfer.cli.parser import build_parser
 from keras_transfer.data.sources import read_source
 from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.kinds import kind_named
 from keras_transfer.runs.networks import build_vectors
+from keras_transfer.runs.run_settings import check_ready
 
 PLAN = plans.Plan([plans.Phase(freezing.FreezeAll(), 40, 3e-2)], [])
 
@@ -157,7 +160,9 @@ def test_a_table_is_trained_from_scratch_and_compared(source, people, capsys):
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (2,)])
-@pytest.mark.parametrize("make", [np.array, tf.constant, lambda cells: np.array(cells, object)])
+@pytest.mark.parametrize(
+    "make", [np.array, tf.constant, list, lambda cells: np.array(cells, object)]
+)
 def test_the_model_takes_the_columns_that_the_page_names(source, shape, make):
     age, town = np.array([30.0, 60.0]).reshape(shape), np.array(["x", "y"]).reshape(shape)
     found = source.model.predict({"town": make(town.tolist()), "age": age}, verbose=0)
@@ -221,6 +226,26 @@ def test_options_without_effect_end_with_2(
     (told,) = capsys.readouterr().err.splitlines()
     assert message in told
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_options_that_ask_for_nothing_are_accepted():
+    words = ["fit", "FEW", "--weights", "none", "--augmentation=none", "--output", "run"]
+    assert build_parser().parse_args(words).given == {"output"}
+
+
+def test_the_columns_of_a_network_may_be_named(source):
+    backbone = source.model.backbone
+    check_ready(source.kind, backbone, set(), None, ["town", "age"])
+    with pytest.raises(ValueError, match=r"takes the columns age, town.*inputs=\['age'\]"):
+        check_ready(source.kind, backbone, set(), None, "age")
+
+
+def test_the_size_of_a_network_may_be_named():
+    layers = [keras.Input((16, 8, 3)), keras.layers.Conv2D(2, 3)]
+    network = backbones.Backbone.from_model(keras.Sequential(layers))
+    check_ready(kind_named("images"), network, set(), (16, 8), None)
+    with pytest.raises(ValueError, match=r"shape \(16, 8, 3\): `image_size` \(--image-size\)"):
+        check_ready(kind_named("images"), network, set(), 16, None)
 
 
 def test_an_earlier_run_of_other_examples_is_told(run, people, tmp_path):

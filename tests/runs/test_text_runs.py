@@ -78,6 +78,8 @@ def test_texts_are_predicted_from_files(run, tmp_path, capsys):
     assert found.paths == [
         "the good film", "bad", str(tmp_path / "folder" / "in" / "1.txt"), "good"
     ]  # fmt: skip
+    long = "bad " * 100  # longer than a file name may be
+    assert run.predict([long, f"{long}.txt"]).labels == ["bad", "bad"]
     with pytest.raises(ValueError, match="has no text"):
         run.predict("")
     (tmp_path / "more.csv").write_text("review\ngood\n")
