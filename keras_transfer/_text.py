@@ -38,6 +38,13 @@ def counted(number, thing, things=None):
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
+def some_of(texts, most):
+    """The first texts with commas, and how many more there are."""
+    texts = list(texts)
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
+
+
 def no_run_message(path):
     """The message about a folder that `keras-transfer fit` did not write."""
     return (

@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 
-from keras_transfer._text import markdown_table
+from keras_transfer._text import markdown_table, some_of
 from keras_transfer.data.image_splits import STRONG_IMBALANCE
 
 SEVERITIES = ("alarm", "warning", "note")
@@ -170,10 +170,8 @@ def _groups(audit):
 
 def _unreadable(audit):
     if audit.unreadable:
-        files = audit.unreadable
-        names = ", ".join(f"'{os.path.basename(path)}'" for path, _ in files[:_MOST_NAMED])
-        more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
-        text = f"Files that cannot be read were left out: {names}{more}."
+        files = (f"'{os.path.basename(path)}'" for path, _ in audit.unreadable)
+        text = f"Files that cannot be read were left out: {some_of(files, _MOST_NAMED)}."
         yield Finding("unreadable", "warning", text)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_transfer._text import counted
+from keras_transfer._text import counted, some_of
 from keras_transfer.backbones import graph, port_checks
 from keras_transfer.backbones.checkpoints import modules_of, parts_of, read_checkpoint
 
@@ -297,5 +297,4 @@ def _plain(name):
 
 
 def _listed(names):
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(f"'{name}'" for name in list(names)[:_SHOWN]) + more
+    return some_of((f"'{name}'" for name in names), _SHOWN)

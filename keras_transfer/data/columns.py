@@ -89,18 +89,12 @@ def column_messages(rows, kinds, columns):
     """
     if isinstance(columns, collections.abc.Mapping):
         return []
-    filled = {
-        name: [cell_of(row, name) for row in rows if cell_of(row, name)] for name in kinds
-    }
-    found = {
-        name: (misread_numbers if kind == NUMBERS else misread)(filled[name])
-        for name, kind in kinds.items()
-    }
-    listed = [
-        f"{name!r} as {kinds[name]} ({looks[0]}: {looks[1][:_SHOWN]!r})"
-        for name, looks in found.items()
-        if looks
-    ]
+    listed = []
+    for name, kind in kinds.items():
+        cells = [text for row in rows if (text := cell_of(row, name))]
+        looks = misread_numbers(cells) if kind == NUMBERS else misread(cells)
+        if looks:
+            listed.append(f"{name!r} as {kind} ({looks[0]}: {looks[1][:_SHOWN]!r})")
     if not listed:
         return []
     return [

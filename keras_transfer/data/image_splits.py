@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 
+from keras_transfer._text import some_of
 from keras_transfer.data.labeled_dataset import LabeledDataset
 
 # What images may have.
@@ -246,9 +247,7 @@ def _listed(names):
 
 
 def _pairs(pairs):
-    text = ", ".join(f"'{first}' = '{second}'" for first, second in pairs[:_MOST_PAIRS])
-    more = len(pairs) - _MOST_PAIRS
-    return f"{text} and {more} more" if more > 0 else text
+    return some_of((f"'{first}' = '{second}'" for first, second in pairs), _MOST_PAIRS)
 
 
 def common_folder(paths):

@@ -8,7 +8,7 @@ from keras_transfer.data.columns import arrays_of, cell_of, column_messages, kin
 from keras_transfer.data.file_splits import SPLITS, ByClass, ByRow, FileOptions
 from keras_transfer.data.image_folders import split_of
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.labeled_dataset import IMAGES
+from keras_transfer.data.labeled_dataset import IMAGE_BYTES, IMAGES
 from keras_transfer.data.metadata import cell, csv_rows
 from keras_transfer.data.pipeline import ReadingOptions
 from keras_transfer.data.scanning import find_images, is_image
@@ -18,9 +18,6 @@ _SPLIT = "split"
 # How tables name the column with the files, and the one with the targets.
 IMAGE_COLUMNS = ("path", "image", "file", "filename", "file_name", "image_path", "image_id")
 _TARGETS = ("label", "labels", "class", "target", "targets", "tags")
-
-# The names of the images in a dataset, and of their bytes in an export.
-_TAKEN = {IMAGES, "image_bytes"}
 
 
 def image_table(
@@ -166,7 +163,7 @@ def image_table(
                 "A column is the image, a target or an input, and not two of these: leave it "
                 f"out of `inputs` (--inputs). Received: {shared}"
             )
-        taken = sorted({*inputs} & _TAKEN)
+        taken = sorted({*inputs} & {IMAGES, IMAGE_BYTES})
         if taken:
             raise ValueError(
                 "The images themselves go in under this name: rename the column. "

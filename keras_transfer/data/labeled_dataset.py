@@ -11,7 +11,7 @@ if typing.TYPE_CHECKING:
     from keras_transfer.data.augmentation import Augmentation
 
 # The name of the images among several inputs.
-IMAGES = "images"
+IMAGES, IMAGE_BYTES = "images", "image_bytes"
 # These change neither the images nor their order.
 _KEEP_SOURCE = ("cache", "prefetch", "with_options")
 # These change the order or the images, but not their number.

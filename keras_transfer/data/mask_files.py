@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer import _progress
+from keras_transfer._text import some_of
 from keras_transfer.data.changed_files import unchanged
 from keras_transfer.data.opened_files import open_file, upright_size
 from keras_transfer.data.scanning import fingerprint_of
@@ -157,9 +158,8 @@ class MaskReader:
         codes, places = np.unique(_code(pixels), return_inverse=True)
         unknown = [code for code in codes.tolist() if code not in self._codes]
         if unknown:
-            listed = ", ".join(str(_color(code)) for code in unknown[:_SHOWN])
-            more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
-            raise ValueError(f"colours that no class has: {listed}{more}")
+            listed = some_of((str(_color(code)) for code in unknown), _SHOWN)
+            raise ValueError(f"colours that no class has: {listed}")
         table = np.array([self._codes[code] for code in codes.tolist()], "uint8")
         return table[places].reshape(pixels.shape[:2])
 

@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 
+from keras_transfer._text import some_of
 from keras_transfer.data.class_tables import read_classes
 from keras_transfer.data.file_splits import SPLITS, FileOptions, Labelled
 from keras_transfer.data.image_folders import existing_folder, split_of
@@ -291,5 +292,4 @@ def _by_stem(folder, place):
 
 
 def _listed(names):
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(map(repr, sorted(names)[:_SHOWN])) + more
+    return some_of(map(repr, sorted(names)), _SHOWN)

@@ -64,22 +64,25 @@ def read_targets(cells, columns, task, file, names=None):
         found = _numbers(cells, columns, file, names)
     if names is not None:  # the training raised the warnings
         return dataclasses.replace(found, messages=())
-    if task is None and decided == "numbers" and all(map(_is_whole, _filled(cells))):
+    doubts = () if task else _doubts(decided, columns, _filled(cells))
+    return dataclasses.replace(found, messages=(*found.messages, *doubts))
+
+
+def _doubts(decided, columns, filled):
+    """A message about whole numbers, which may be measurements or classes."""
+    if decided == "numbers" and all(map(_is_whole, filled)):
         named = ", ".join(columns)
-        message = (
+        yield (
             f"The whole numbers of '{named}' are taken as measurements, since there are more "
             f"than {_MOST_CLASSES} different ones: pass `task='classes'` (--task classes) if "
             "they are classes."
         )
-        return dataclasses.replace(found, messages=(*found.messages, message))
-    if task is None and decided == "classes" and _may_be_measured(_filled(cells)):
-        message = (
+    if decided == "classes" and _may_be_measured(filled):
+        yield (
             f"The whole numbers of '{columns[0]}' are taken as classes, since there are only "
-            f"{len({*_filled(cells)})} different ones: pass `task='numbers'` (--task numbers) "
-            "if they are measurements."
+            f"{len({*filled})} different ones: pass `task='numbers'` (--task numbers) if they "
+            "are measurements."
         )
-        return dataclasses.replace(found, messages=(*found.messages, message))
-    return found
 
 
 def _may_be_measured(filled):

@@ -14,10 +14,10 @@ import functools
 import inspect
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_transfer.distribution.workers import has_workers
+from keras_transfer.models.input_arrays import as_inputs
 from keras_transfer.models.objective_steps import ObjectiveSteps
 
 
@@ -43,14 +43,7 @@ class MultiWorkerSteps(ObjectiveSteps):
         return super().predict(self._by_rows(x), *arguments, **keyword_arguments)
 
     def _by_rows(self, data):
-        if isinstance(data, dict):
-            self._check_names(data)
-            columns = {one.name for one in self.inputs if tuple(one.shape[1:]) == (1,)}
-            data = {
-                name: _with_texts(_as_column(values) if name in columns else values)
-                for name, values in data.items()
-            }
-        data = _with_texts(data)
+        data = as_inputs(data, self.inputs)
         if not (isinstance(data, tf.data.Dataset) and runs_on_workers(self)):
             return data
         policy = tf.data.experimental.AutoShardPolicy
@@ -59,15 +52,6 @@ class MultiWorkerSteps(ObjectiveSteps):
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = policy.DATA
         return data.with_options(options)
-
-    def _check_names(self, data):
-        """Raises `ValueError` if a dict lacks an input, or has another one."""
-        names = [one.name for one in self.inputs]
-        if names[1:] and {*names} != {*data}:
-            raise ValueError(
-                f"The model takes a dict of the inputs {', '.join(map(repr, names))}. "
-                f"Received: {', '.join(map(repr, data))}"
-            )
 
     def train_step(self, data):
         return self._as_vectors(super().train_step(data))
@@ -85,26 +69,6 @@ class MultiWorkerSteps(ObjectiveSteps):
         if not (runs_on_workers(self) and _averages_logs_along_an_axis()):
             return logs
         return tf.nest.map_structure(lambda value: tf.reshape(value, (1,)), logs)
-
-
-def _with_texts(data):
-    """The data, with texts as tensors: Keras does not take NumPy's strings."""
-    if isinstance(data, list) and data and all(isinstance(text, str) for text in data):
-        return tf.constant(data)
-    if isinstance(data, np.ndarray) and data.dtype.kind in "OU":
-        # An array of objects may also hold numbers.
-        return tf.constant(data.tolist()) if _holds_texts(data) else data
-    return data
-
-
-def _as_column(values):
-    """Values of one axis, such as a list or a column of pandas, in the shape `(n, 1)`."""
-    values = np.asarray(values) if isinstance(values, list) else values
-    return np.asarray(values).reshape(-1, 1) if getattr(values, "ndim", 2) == 1 else values
-
-
-def _holds_texts(array):
-    return all(isinstance(text, (str, bytes)) for text in array.flat)
 
 
 def runs_on_workers(model):

@@ -97,11 +97,9 @@ class Distillation(Objective):
 
 def _mixed(features):
     """Each row mixed with the one before it, in shares evenly between 0 and 1."""
-    shares = (tf.range(tf.shape(features)[0], dtype="float32") + 0.5) / tf.cast(
-        tf.shape(features)[0], "float32"
-    )
+    number = tf.cast(tf.shape(features)[0], "float32")
+    shares = tf.cast((tf.range(number) + 0.5) / number, features.dtype)
     shares = tf.reshape(shares, (-1,) + (1,) * (features.shape.rank - 1))
-    shares = tf.cast(shares, features.dtype)
     return shares * features + (1 - shares) * tf.roll(features, 1, axis=0)
 
 

@@ -207,11 +207,11 @@ def fit(
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    splits = read_data(asked, job)
+    splits = read_data(job)
     tree = None if hierarchy is None else read_hierarchy(hierarchy, (*splits.class_names,))
     feature_cache = as_cache(cache)
-    domains = domains_of(asked, job, splits)
-    model, plan, changes = built(asked, job, splits, folder, placement, feature_cache)
+    domains = domains_of(job, splits)
+    model, plan, changes = built(job, splits, folder, placement, feature_cache)
     if feature_cache is not None:
         feature_cache.folder.make()
     if verbose is None:

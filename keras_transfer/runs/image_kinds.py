@@ -13,7 +13,7 @@ from keras_transfer.data.decoding import check_image_size, decode_image
 from keras_transfer.data.image_files import read_images
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.image_tables import unlabelled_rows
-from keras_transfer.data.labeled_dataset import IMAGES
+from keras_transfer.data.labeled_dataset import IMAGE_BYTES, IMAGES
 from keras_transfer.data.scanning import find_images
 from keras_transfer.data.sources import is_table
 from keras_transfer.heads import JoinedHead
@@ -21,7 +21,6 @@ from keras_transfer.models import TransferModel
 from keras_transfer.runs.kind import OF_CSV, OF_FOLDERS, Kind, listed
 from keras_transfer.runs.networks import build_backbone, build_preset
 from keras_transfer.runs.references import references_of_row
-from keras_transfer.serving.signatures import IMAGE_BYTES
 
 _EXPORT_CANDIDATES = 12
 

@@ -1,8 +1,10 @@
 """What the arguments of `fit` decide before the training: the data, the model and the plan."""
 
 import dataclasses
+import functools
 import json
 import pathlib
+import types
 import typing
 
 from keras_transfer.backbones import Backbone
@@ -41,19 +43,20 @@ class Job:
     """What the arguments of `fit` decide before the data are read.
 
     Attributes:
+        asked: a namespace of all arguments.
         kind: the `Kind` of the data.
         choice: the `NetworkChoice`.
         ready: the `Backbone`, if it does not depend on the data.
         size: height and width of images, or None.
         channels: of images, or None.
-        reading: arguments of `read_source`.
+        reading: the arguments about what is read.
         batch_size: examples in a batch.
         augmentation: its name, or None.
         plan: as `as_plan` returns it.
         changes: what the user decides in the plan.
-        settings: all that makes another run of it, as JSON values.
     """
 
+    asked: types.SimpleNamespace
     kind: typing.Any
     choice: NetworkChoice
     ready: Backbone | None
@@ -64,7 +67,29 @@ class Job:
     augmentation: str | None
     plan: Plan | str | None
     changes: dict
-    settings: dict
+
+    @functools.cached_property
+    def settings(self):
+        """What makes another run, as JSON values: all but where it runs and what it prints."""
+        asked, plan = self.asked, self.plan
+        return {
+            **settings_of_network(self.choice), "truncate_at": asked.truncate_at,
+            "image_size": self.size and list(self.size), "channels": self.channels,
+            "kind": self.kind.name, **settings_of_data(asked.data, self.reading),
+            "value_range": asked.value_range, "exclude": absolute(asked.exclude),
+            "hierarchy": setting_of_hierarchy(asked.hierarchy),
+            "fold": asked.fold and list(asked.fold),
+            "augmentation": self.augmentation or "none", "batch_size": self.batch_size,
+            "precision": asked.precision, "balance": asked.balance,
+            # As JSON gives it back.
+            "plan": json.loads(json.dumps(plan.to_json())) if isinstance(plan, Plan) else plan,
+            "time_budget": asked.time_budget, "changes": self.changes, "seed": asked.seed,
+            **{
+                name: absolute(place)
+                for name, place in {"target": asked.target, "keep": asked.keep}.items()
+                if place is not None
+            },
+        }  # fmt: skip
 
 
 def job_of(asked, given, placement):
@@ -97,39 +122,18 @@ def job_of(asked, given, placement):
     batch_size = asked.batch_size
     if batch_size is None:
         batch_size = 32 if asked.masks is None and asked.boxes is None else 8
-    job = Job(
-        kind, choice, ready, size, channels, {**reading, **kind.reading(ready, channels)},
-        batch_size, asked.augmentation if kind.is_augmented else None, plan, changes, {},
+    augmentation = asked.augmentation if kind.is_augmented else None
+    return Job(
+        asked, kind, choice, ready, size, channels, reading, batch_size, augmentation, plan,
+        changes,
     )  # fmt: skip
-    return dataclasses.replace(job, settings=_settings(asked, job, reading))
 
 
-def _settings(asked, job, reading):
-    """What makes another run: all but where it runs and what it prints."""
-    return {
-        **settings_of_network(job.choice), "truncate_at": asked.truncate_at,
-        "image_size": job.size and list(job.size), "channels": job.channels,
-        "kind": job.kind.name, **settings_of_data(asked.data, reading),
-        "value_range": asked.value_range, "exclude": absolute(asked.exclude),
-        "hierarchy": setting_of_hierarchy(asked.hierarchy),
-        "fold": asked.fold and list(asked.fold), "augmentation": job.augmentation or "none",
-        "batch_size": job.batch_size, "precision": asked.precision, "balance": asked.balance,
-        # As JSON gives it back.
-        "plan": json.loads(json.dumps(job.plan.to_json()))
-        if isinstance(job.plan, Plan) else job.plan,
-        "time_budget": asked.time_budget, "changes": job.changes, "seed": asked.seed,
-        **{
-            name: absolute(place)
-            for name, place in {"target": asked.target, "keep": asked.keep}.items()
-            if place is not None
-        },
-    }  # fmt: skip
-
-
-def read_data(asked, job):
+def read_data(job):
     """The `ImageSplits`; raises `ValueError` if it lacks what the arguments need."""
+    asked, reading = job.asked, {**job.reading, **job.kind.reading(job.ready, job.channels)}
     splits = asked.data if isinstance(asked.data, ImageSplits) else read_source(
-        asked.data, job.size, job.kind.name, **job.reading, seed=asked.seed,
+        asked.data, job.size, job.kind.name, **reading, seed=asked.seed,
         batch_size=job.batch_size, on_unreadable=asked.on_unreadable, exclude=asked.exclude,
         value_range=asked.value_range, fold=asked.fold,
     )  # fmt: skip
@@ -148,8 +152,9 @@ def read_data(asked, job):
     return splits
 
 
-def built(asked, job, splits, folder, placement, cache):
+def built(job, splits, folder, placement, cache):
     """The `TransferModel`, the plan of its training, and the changes that are left to it."""
+    asked = job.asked
     with placement.scope(), dtype_policy(asked.precision, placement):
         shape = (*(job.size or ()), job.channels)
         network = job.ready or job.kind.network(job.choice, splits, shape)
@@ -174,8 +179,9 @@ def built(asked, job, splits, folder, placement, cache):
     return model, plan, changes
 
 
-def domains_of(asked, job, splits):
+def domains_of(job, splits):
     """The `OtherDomains` of a run that predicts classes of images."""
+    asked = job.asked
     if asked.target is None and asked.keep is None:
         return OtherDomains()
     splits.check_classes("A target or an earlier task (--target, --keep)")

@@ -1,5 +1,6 @@
 """What a reader must know first: how good the model is, and what to be cautious about."""
 
+from keras_transfer._text import some_of
 from keras_transfer.runs.recorded_findings import (
     conclusions,
     copies,
@@ -35,9 +36,9 @@ def too_few(run, rates, noun, nouns):
     """
     few = [name for name, one in rates.items() if one["images"] < _FEW]
     if few:
-        named = ", ".join(few[:3]) + (f" and {len(few) - 3} more" if len(few) > 3 else "")
         which = f"{noun} has" if len(few) == 1 else f"{nouns} have"
-        yield f"{len(few)} {which} fewer than {_FEW} {run.things} here: {named}.", "warning"
+        text = f"{len(few)} {which} fewer than {_FEW} {run.things} here: {some_of(few, 3)}."
+        yield text, "warning"
 
 
 def kept_epoch(metrics):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.data.decoding import decode_image
-from keras_transfer.serving.signatures import IMAGE_BYTES, IMAGES
+from keras_transfer.data.labeled_dataset import IMAGE_BYTES, IMAGES
 
 # One batch for the model; TensorFlow Serving refuses more than 1000 warm-up requests.
 MAX_EXAMPLES = 32

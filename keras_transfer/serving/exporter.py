@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from keras_transfer.backbones.inference_function import constant_function
+from keras_transfer.data.labeled_dataset import IMAGES
 from keras_transfer.models import TransferModel
 from keras_transfer.serving.examples import example_inputs
 from keras_transfer.serving.parity import check_parity
-from keras_transfer.serving.signatures import IMAGES, Signatures, check_exportable
+from keras_transfer.serving.signatures import Signatures, check_exportable
 from keras_transfer.serving.warmup import write_warmup
 
 _TABLES = (

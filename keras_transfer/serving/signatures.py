@@ -8,9 +8,8 @@ import tensorflow as tf
 
 from keras_transfer.data.decoding import check_image_size, decode_and_resize
 from keras_transfer.data.decoding_limits import map_images
+from keras_transfer.data.labeled_dataset import IMAGE_BYTES, IMAGES
 from keras_transfer.models import TransferModel
-
-IMAGES, IMAGE_BYTES = "images", "image_bytes"
 
 
 def check_exportable(model):
