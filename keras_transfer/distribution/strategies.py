@@ -73,7 +73,10 @@ def _choose():
     return "one_device", "one GPU was found" if gpus else "no GPU was found"
 
 
+@functools.cache
 def _mirrored():
+    # The sums of a second object have the keys of the first one's: TensorFlow would end a
+    # training with "Shape mismatch in the collective instance".
     return tf.distribute.MirroredStrategy()
 
 

@@ -20,13 +20,14 @@ from keras_transfer.distribution.cluster import tpu_address
 @pytest.fixture(autouse=True)
 def bare_machine(monkeypatch):
     """No cluster, no TPU, and nothing made before."""
+    makers = (strategies._mirrored, strategies._multi_worker, strategies._tpu)
     for name in list(os.environ):
         if name == "TF_CONFIG" or name.startswith(("SLURM_", "TPU_", "KUBE_GOOGLE_CLOUD_TPU")):
             monkeypatch.delenv(name)
-    for maker in (strategies._multi_worker, strategies._tpu):
+    for maker in makers:
         maker.cache_clear()
     yield
-    for maker in (strategies._multi_worker, strategies._tpu):
+    for maker in makers:
         maker.cache_clear()
 
 
@@ -54,6 +55,11 @@ def test_one_device_is_the_current_strategy(caplog):
 def test_strategy_object_is_taken_as_it_is():
     strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
     assert get_strategy(strategy) is strategy
+
+
+def test_several_gpus_share_one_strategy_for_all_models_of_a_process(monkeypatch):
+    see_gpus(monkeypatch, 2)
+    assert get_strategy("mirrored") is get_strategy("auto")
 
 
 @pytest.mark.parametrize(
