@@ -208,7 +208,7 @@ def add_masks(command):
 def add_labels(command):
     """Adds the CSV file about a folder of images."""
     command.add_argument(
-        "--labels", metavar="FILE", help="a CSV file about the images in the folder DATA"
+        "--labels", metavar="FILE", help="a CSV file about the files in the folder DATA"
     )
 
 

@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import pathlib
 
 from keras_transfer._applications import APPLICATIONS, hint
 from keras_transfer._text import no_run_message
 
 # The options of a command that name a file which it writes at its end.
 _WRITTEN_FILES = {"predict": ("output",), "report": ("output",), "export": ("file",)}
+# Those that name a folder, which it makes.
+_WRITTEN_FOLDERS = {"export": ("output",), "demo": ("output",), "cache": ("directory",)}
 _FORMATS = (".tflite", ".onnx", ".keras")
 
 
@@ -17,6 +20,7 @@ def check(options):
     Raises:
         FileNotFoundError: if a file or folder does not exist.
         IsADirectoryError: if a file is to be written in the place of a folder.
+        NotADirectoryError: if a folder is to be made in the place of a file.
         ValueError: if there is no network of a name, or no format of a file's ending.
     """
     for name in (getattr(options, "backbone", None), *getattr(options, "backbones", ())):
@@ -31,7 +35,15 @@ def check(options):
     for name in _WRITTEN_FILES.get(options.command, ()):
         path = getattr(options, name)
         if path is not None:
-            _check_written(path, may_be_folder=_predicts_masks(options))
+            if _predicts_masks(options):
+                _check_folder(path, name)
+            else:
+                _check_written(path)
+    for name in _WRITTEN_FOLDERS.get(options.command, ()):
+        path = getattr(options, name)
+        # `Run.export` writes a path with an ending as a file.
+        if path is not None and os.path.splitext(path)[1] not in _FORMATS:
+            _check_folder(path, name)
     if options.command == "export" and options.file is not None:
         _check_format(options.file)
     run = getattr(options, "run", None)
@@ -74,13 +86,24 @@ def _predicts_masks(options):
     return False
 
 
-def _check_written(path, may_be_folder=False):
+def _check_folder(path, name):
+    """Raises `NotADirectoryError` if a file is in the place of a folder or of one above it."""
+    path = pathlib.Path(path)
+    place = next((one for one in (path, *path.parents) if os.path.lexists(one)), path)
+    if os.path.lexists(place) and not place.is_dir():
+        raise NotADirectoryError(
+            f"'{place}' is a file, and --{name} names a folder; nothing was overwritten. Name "
+            f"another one. Received: --{name} '{path}'"
+        )
+
+
+def _check_written(path):
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise FileNotFoundError(
             f"No such folder: '{folder}'. Make it first, to write '{path}'."
         )
-    if os.path.isdir(path) and not may_be_folder:
+    if os.path.isdir(path):
         raise IsADirectoryError(f"'{path}' is a folder: name a file in it.")
 
 

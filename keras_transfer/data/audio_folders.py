@@ -2,17 +2,14 @@
 
 import collections.abc
 import os
-import pathlib
 
 import numpy as np
 
-from keras_transfer.data.image_folders import find_splits
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.row_splits import Row, RowOptions, files_of_classes
-from keras_transfer.data.splitting import groups_of
+from keras_transfer.data.labelled_files import labelled_files
+from keras_transfer.data.row_splits import RowOptions
 
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-_MOST_LISTED = 10
 _MOST_BYTES = 8 * 2**30
 
 
@@ -20,7 +17,7 @@ def audio_folder(
     directory: str | os.PathLike,
     seconds: float = 1.0,
     sample_rate: int = 16_000,
-    group: collections.abc.Callable | collections.abc.Mapping | None = None,
+    group: collections.abc.Callable | collections.abc.Mapping | str | None = None,
     *,
     batch_size: int = 32,
     validation_split: float | None = 0.2,
@@ -28,6 +25,11 @@ def audio_folder(
     shuffle: bool = True,
     fold: tuple[int, int] | None = None,
     class_names: collections.abc.Sequence[str] | None = None,
+    on_unreadable: str = "raise",
+    labels: str | os.PathLike | None = None,
+    images: str | None = None,
+    targets: str | None = None,
+    task: str | None = None,
 ) -> ImageSplits:
     """Reads the sounds of a folder that has a subfolder for each class.
 
@@ -53,6 +55,14 @@ def audio_folder(
         shuffle: whether the order changes in each epoch.
         fold: `(index, number)` for cross-validation.
         class_names: as in `image_folder`.
+        on_unreadable: "raise" for an error that lists files that cannot be read; "skip" leaves
+            them out.
+        labels: a CSV file that names the files, relative to the folder, and their classes; the
+            subfolders are then no classes, and `group` is a column. A column "split" divides
+            the files, as in `image_table`. Defaults to None.
+        images: its column with the files. Defaults to None, as in `image_table`.
+        targets: its column with the classes. Defaults to None, as in `image_table`.
+        task: as in `text_table`.
 
     Returns:
         An `ImageSplits`, whose examples are sounds.
@@ -77,7 +87,7 @@ def audio_folder(
     """
     received = f"directory={os.fspath(directory)!r}"
     options = RowOptions(
-        received, batch_size, validation_split, seed, shuffle, fold, class_names
+        received, batch_size, validation_split, seed, shuffle, fold, class_names, on_unreadable
     )
     num_samples = round(seconds * sample_rate)
     if num_samples < 1:
@@ -85,36 +95,31 @@ def audio_folder(
             "`seconds` and `sample_rate` must be positive. "
             f"Received: seconds={seconds!r}, sample_rate={sample_rate!r}"
         )
-    splits, _ = find_splits(pathlib.Path(directory))
-    files = files_of_classes(splits, SOUND_SUFFIXES, received)
+    files, groups, noted = labelled_files(
+        directory, SOUND_SUFFIXES, received, group, labels, images, targets, task
+    )
     if len(files) * num_samples * 4 > _MOST_BYTES:
         raise ValueError(
             f"{len(files)} sounds of {seconds} s take more than 8 GiB of memory: pass fewer "
             f"`seconds`, or fewer files. Received: {received}"
         )
-    groups = groups_of([os.fspath(path) for *_, path in files], group, directory)
-    num_cut = 0
-    rows, wrong = [], []
-    for (split, name, path), its_group in zip(files, groups, strict=True):
-        try:
-            sound = read_sound(path, sample_rate)
-        except ValueError as error:
-            wrong.append(str(error))
-            continue
-        num_cut += len(sound) > num_samples
-        sound = padded(sound, num_samples)
-        rows.append(Row(sound, name, split, its_group, os.path.relpath(path, directory)))
-    if wrong:
-        more = f" (and {len(wrong) - _MOST_LISTED} more)" if len(wrong) > _MOST_LISTED else ""
-        raise ValueError(
-            f"{' '.join(wrong[:_MOST_LISTED])}{more} Repair or remove "
-            f"{'it' if len(wrong) == 1 else 'them'}. Received: {received}"
+    cut = []
+
+    def read(path):
+        sound = read_sound(path, sample_rate)
+        if len(sound) > num_samples:
+            cut.append(path)
+        return padded(sound, num_samples)
+
+    rows, unreadable, messages = options.contents(files, groups, read, "sounds", directory)
+    messages += noted
+    if cut:
+        messages.append(
+            f"{len(cut)} of {len(rows)} sounds are longer than {seconds} s, as the network "
+            "takes them: their end is cut off. `data.audio_folder(seconds=...)` reads longer "
+            "ones."
         )
-    cut = (
-        f"{num_cut} of {len(rows)} sounds are longer than {seconds} s, as the network takes "
-        "them: their end is cut off. `data.audio_folder(seconds=...)` reads longer ones."
-    )
-    return options.splits(rows, np.stack, "sound", [cut] if num_cut else [], directory)
+    return options.splits(rows, np.stack, "sound", messages, directory, unreadable=unreadable)
 
 
 def padded(sound, num_samples):
@@ -136,9 +141,7 @@ def read_sound(path, sample_rate):
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise ValueError(
-            f"'{path}' is not a readable sound ({error.error_string.rstrip('.')})."
-        ) from error
+        raise ValueError(f"not a readable sound ({error.error_string.rstrip('.')})") from error
     if not len(samples) or not np.isfinite(samples).all():
-        raise ValueError(f"'{path}' has no samples, or samples that are NaN or infinite.")
+        raise ValueError("no samples, or samples that are NaN or infinite")
     return soxr.resample(samples.mean(axis=1), rate, sample_rate).astype("float32")

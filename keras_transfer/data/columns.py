@@ -23,6 +23,56 @@ def kinds_of(rows, columns, file):
     Raises:
         ValueError: if there is no column of a name, or a cell is no number.
     """
+    names = _checked_names(rows, columns, file)
+    given = columns if isinstance(columns, collections.abc.Mapping) else {}
+    wrong = {name: kind for name, kind in given.items() if kind not in KINDS}
+    if wrong:
+        raise ValueError(f"A column holds one of {KINDS}. Received: {wrong}")
+    found = {}
+    for name in names:
+        cells = [cell_of(row, name) for row in rows]
+        kind = given.get(name) or (NUMBERS if _are_numbers(cells) else CATEGORIES)
+        if kind == NUMBERS:
+            reason = next(filter(None, map(_wrong_number, cells)), None)
+            if reason is not None:
+                raise ValueError(f"The column {name!r} of '{file}' {reason}")
+        found[name] = kind
+    return found
+
+
+def cells_to_predict(rows, kinds, file):
+    """The rows of a table that a network can take, and what is wrong with the others.
+
+    Args:
+        rows: dicts of name to text.
+        kinds: what `kinds_of` returned for the training.
+        file: the path of the table.
+
+    Returns:
+        A list of `(number, cells)`, the number as a spreadsheet counts, and a list of
+        `(place, reason)`.
+
+    Raises:
+        ValueError: if there is no column of a name.
+    """
+    names = _checked_names(rows, kinds, file)
+    found, wrong = [], []
+    for number, row in enumerate(rows, 2):
+        cells = [cell_of(row, name) for name in names]
+        reasons = [
+            f"the column {name!r} {reason}"
+            for name, text in zip(names, cells, strict=True)
+            if kinds[name] == NUMBERS and (reason := _wrong_number(text))
+        ]
+        if reasons:
+            wrong.append((f"Row {number} of '{file}'", reasons[0]))
+        else:
+            found.append((number, cells))
+    return found, wrong
+
+
+def _checked_names(rows, columns, file):
+    """The names of columns; raises `ValueError` if the rows do not have each of them."""
     names = [columns] if isinstance(columns, str) else list(columns)
     if not rows:
         raise ValueError(f"'{file}' has no row below its header. Received: {names}")
@@ -38,18 +88,7 @@ def kinds_of(rows, columns, file):
     slashed = [name for name in names if "/" in name]
     if slashed:  # Keras takes no such name of an input
         raise ValueError(f"The name of a column has no '/'. Received: {slashed} in '{file}'")
-    given = columns if isinstance(columns, collections.abc.Mapping) else {}
-    wrong = {name: kind for name, kind in given.items() if kind not in KINDS}
-    if wrong:
-        raise ValueError(f"A column holds one of {KINDS}. Received: {wrong}")
-    found = {}
-    for name in names:
-        cells = [cell_of(row, name) for row in rows]
-        kind = given.get(name) or (NUMBERS if _are_numbers(cells) else CATEGORIES)
-        if kind == NUMBERS:
-            _check_numbers(cells, name, file)
-        found[name] = kind
-    return found
+    return names
 
 
 def arrays_of(cells, kinds):
@@ -110,13 +149,15 @@ def _are_numbers(cells):
     return any(cells) and all(map(is_number, filter(None, cells)))
 
 
-def _check_numbers(cells, name, file):
-    wrong = next((text for text in cells if text and not is_number(text)), None)
-    if wrong is not None:
-        raise ValueError(f"The column {name!r} of '{file}' holds numbers. Received: {wrong!r}")
-    large = next((text for text in cells if text and not abs(float(text)) <= MOST), None)
-    if large is not None:
-        raise ValueError(
-            f"The column {name!r} of '{file}' has a number beyond {MOST:g}: leave the cell "
-            f"empty if it is missing, else divide the column. Received: {large!r}"
+def _wrong_number(text):
+    """What is wrong with a cell of a column of numbers; None for nothing."""
+    if not text:
+        return None
+    if not is_number(text):
+        return f"holds numbers. Received: {text!r}"
+    if not abs(float(text)) <= MOST:
+        return (
+            f"has a number beyond {MOST:g}: leave the cell empty if it is missing, else divide "
+            f"the column. Received: {text!r}"
         )
+    return None

@@ -128,11 +128,7 @@ class FileOptions:
     class_names: collections.abc.Sequence[str] | None = None
 
     def __post_init__(self):
-        if self.on_unreadable not in ("raise", "skip"):
-            raise ValueError(
-                "`on_unreadable` must be 'raise' or 'skip'. "
-                f"Received: on_unreadable={self.on_unreadable!r}"
-            )
+        check_on_unreadable(self.on_unreadable)
         if self.fold is not None and not 0 <= self.fold[0] < self.fold[1] != 1:
             raise ValueError(
                 "`fold` must be the index of a fold and the number of folds, at least 2. "
@@ -234,12 +230,10 @@ class FileOptions:
             ValueError: if none may be left out.
         """
         if unreadable and self.on_unreadable == "raise":
-            text = _list_unreadable(unreadable, num_files, directory, self.place, what)
-            raise ValueError(text)
-        message = (
-            f"Skipped {len(unreadable)} of {num_files} images {of}; `unreadable` lists them."
-        )
-        return [message] if unreadable else []
+            raise ValueError(
+                list_unreadable(unreadable, num_files, directory, self.place, what)
+            )
+        return skipped_messages(unreadable, num_files, "images", of)
 
     def _with_fold(self, rows, groups, seed, task):
         """All rows but those of the test set, with one fold of them as test set."""
@@ -269,7 +263,23 @@ class FileOptions:
         return {**found, **{split: rows[split] for split in rows if split != "train"}}
 
 
-def _list_unreadable(unreadable, num_files, directory, place, things):
+def check_on_unreadable(on_unreadable):
+    """Raises `ValueError` for another word than "raise" and "skip"."""
+    if on_unreadable not in ("raise", "skip"):
+        raise ValueError(
+            "`on_unreadable` must be 'raise' or 'skip'. "
+            f"Received: on_unreadable={on_unreadable!r}"
+        )
+
+
+def skipped_messages(unreadable, num_files, things, of="that cannot be read"):
+    """A message about files that are left out, as a list that is empty if there are none."""
+    if not unreadable:
+        return []
+    return [f"Skipped {len(unreadable)} of {num_files} {things} {of}; `unreadable` lists them."]
+
+
+def list_unreadable(unreadable, num_files, directory, place, things):
     """The message about files that cannot be used, with the reason for each."""
     lines = [
         f"  {os.path.relpath(path, directory)}: {reason}"
@@ -277,7 +287,7 @@ def _list_unreadable(unreadable, num_files, directory, place, things):
     ]
     if len(unreadable) > _MOST_LISTED:
         lines.append(f"  and {len(unreadable) - _MOST_LISTED} more")
-    verb = "read" if things == "images" else "used"
+    verb = "read" if things in ("images", "sounds", "texts") else "used"
     return (
         f"{len(unreadable)} of {num_files} {things} cannot be {verb}:\n"
         + "\n".join(lines)

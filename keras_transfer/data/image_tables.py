@@ -4,7 +4,13 @@ import collections.abc
 import os
 import pathlib
 
-from keras_transfer.data.columns import arrays_of, cell_of, column_messages, kinds_of
+from keras_transfer.data.columns import (
+    arrays_of,
+    cell_of,
+    cells_to_predict,
+    column_messages,
+    kinds_of,
+)
 from keras_transfer.data.file_splits import SPLITS, ByClass, ByRow, FileOptions
 from keras_transfer.data.image_folders import split_of
 from keras_transfer.data.image_splits import ImageSplits
@@ -132,19 +138,19 @@ def image_table(
     rows = csv_rows(file, {name: column for name, column in wanted.items() if column})
     if not rows:
         raise ValueError(f"'{file}' has no row below its header. Received: {files.place}")
-    images = images or _column_of_images(rows[0])
+    images = images or column_of_images(rows[0])
     split = split or (_SPLIT if _SPLIT in rows[0] else None)
-    folder = _Folder(file.parent if directory is None else pathlib.Path(directory).absolute())
+    folder = Folder(file.parent if directory is None else pathlib.Path(directory).absolute())
     if folder.find(images)[0]:
         raise ValueError(
             f"'{file}' has no header: add a first line with the names of the columns, such as "
             f"path,label. Received: a first line that names the file {images!r}"
         )
     others = {images, split, group, *(inputs or ())}
-    columns = given or _columns_of_targets(rows, others, files.place)
+    columns = given or columns_of_targets(rows, others, files.place)
     if len(set(columns)) < len(columns):
         raise ValueError(f"`targets` names a column twice. Received: targets={columns}")
-    places, where = _places(rows, images, split, folder, file)
+    places, where = places_of(rows, images, split, folder, file)
     cells = [[cell(row, column) for column in columns] for row in rows]
     found = read_targets(cells, columns, task, file, class_names)
     messages = list(found.messages)
@@ -198,28 +204,29 @@ def unlabelled_rows(file, columns, images=None):
         A list of `(path, cells)`, and a list of `(name, reason)` for the other rows.
     """
     rows = csv_rows(file, {"images": [images] if images else []})
-    kinds_of(rows, columns, file)
-    images = images or _column_of_images(rows[0])
-    folder, found, missing = _Folder(pathlib.Path(file).absolute().parent), [], []
-    for number, row in enumerate(rows, 2):
-        name = cell(row, images)
+    taken, missing = cells_to_predict(rows, columns, file)
+    images = images or column_of_images(rows[0])
+    folder, found = Folder(pathlib.Path(file).absolute().parent), []
+    for number, cells in taken:
+        name = cell(rows[number - 2], images)
         where = f"Row {number} of '{file}'"
         if not name:
             missing.append((where, f"names no file in its column {images!r}"))
             continue
         place, reason = folder.find(name)
         if reason is None:
-            found.append((place, [cell_of(row, column) for column in columns]))
+            found.append((place, cells))
         else:
             missing.append((name, reason))
     return found, missing
 
 
-def _column_of_images(row):
+def column_of_images(row):
+    """The name of the column with the files of a table, of which this is a row."""
     return next((name for name in row if str(name).lower() in IMAGE_COLUMNS), next(iter(row)))
 
 
-def _columns_of_targets(rows, others, place):
+def columns_of_targets(rows, others, place):
     """The columns with targets, if the header leaves no doubt."""
     columns = [name for name in rows[0] if name is not None and name not in others]
     known = [name for name in columns if name.lower() in _TARGETS]
@@ -234,7 +241,7 @@ def _columns_of_targets(rows, others, place):
     )
 
 
-def _places(rows, images, split, folder, file):
+def places_of(rows, images, split, folder, file):
     """The absolute path and the split of each row."""
     numbers, where = {}, []
     for number, row in enumerate(rows, 2):  # as a spreadsheet counts them
@@ -258,7 +265,7 @@ def _places(rows, images, split, folder, file):
     return list(numbers), where
 
 
-class _Folder:
+class Folder:
     """The folder that the files of a table are relative to."""
 
     def __init__(self, path):

@@ -11,7 +11,12 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.data.file_splits import SPLITS
+from keras_transfer.data.file_splits import (
+    SPLITS,
+    check_on_unreadable,
+    list_unreadable,
+    skipped_messages,
+)
 from keras_transfer.data.image_splits import (
     DataWarning,
     ImageSplits,
@@ -122,8 +127,10 @@ class RowOptions:
     shuffle: bool
     fold: tuple[int, int] | None
     class_names: collections.abc.Sequence[str] | None = None
+    on_unreadable: str = "raise"
 
     def __post_init__(self):
+        check_on_unreadable(self.on_unreadable)
         if not isinstance(self.batch_size, int) or self.batch_size < 1:
             raise ValueError(
                 "`batch_size` must be a positive integer. "
@@ -143,6 +150,7 @@ class RowOptions:
         messages: collections.abc.Sequence[str] = (),
         directory: str | os.PathLike | None = None,
         task: RowTask = RowTask(),
+        unreadable: collections.abc.Sequence[tuple[str, str]] = (),
     ) -> ImageSplits:
         """The datasets of rows, after it has raised the warnings about them.
 
@@ -155,6 +163,7 @@ class RowOptions:
             directory: the folder in which each example is a file, at its place. Defaults to
                 None: the examples are no files.
             task: what the rows have. Defaults to classes.
+            unreadable: pairs of a path and a reason, for files that were left out.
         """
         by_split = {
             name: [row for row in rows if row.split == name]
@@ -207,12 +216,40 @@ class RowOptions:
             },
             kind=f"{thing}s",
             task=task.name,
+            unreadable=tuple(unreadable),
             columns={
                 split: tensors([row.content for row in found])
                 for split, found in by_split.items()
                 if thing == "row"
             },
         )
+
+    def contents(self, files, groups, read, things, directory):
+        """The rows of files, the files that cannot be read, and messages.
+
+        Args:
+            files: what `files_of_classes` returned.
+            groups: of these.
+            read: a function from a path to the content, which raises `ValueError`.
+            things: what the files are, for messages.
+            directory: that the places of the rows are relative to.
+
+        Raises:
+            ValueError: if a file cannot be read, and none may be left out.
+        """
+        rows, unreadable = [], []
+        for (split, name, path), group in zip(files, groups, strict=True):
+            try:
+                content = read(path)
+            except (OSError, ValueError) as error:
+                unreadable.append((os.fspath(path), str(error)))
+            else:
+                rows.append(Row(content, name, split, group, os.path.relpath(path, directory)))
+        if unreadable and self.on_unreadable == "raise":
+            raise ValueError(
+                list_unreadable(unreadable, len(files), directory, self.received, things)
+            )
+        return rows, unreadable, skipped_messages(unreadable, len(files), things)
 
     def _described(self, row):
         """What stands for an example on a page."""

@@ -22,6 +22,7 @@ _TABLES = (".csv", ".tsv")
 _CLASSES, _SPLIT = ("label", "class", "target"), "split"
 # What readers of examples in memory take of the arguments of `image_folder`.
 _SHARED = ("batch_size", "validation_split", "seed", "shuffle", "fold", "class_names")
+_OF_FILES = (*_SHARED, "on_unreadable")
 # Files that are looked at to see what a folder holds.
 _LOOKED_AT, _LOOKED_AT_OF_CLASS = 1000, 50
 _KINDS = {
@@ -51,8 +52,8 @@ def kind_of(data, reading):
         return "images"
     if "text" in given:
         return "texts"
-    if "labels" in given and not is_table(data) and _loose_kinds(data):
-        _check_class_folders(data)
+    if "labels" in given and not is_table(data) and "inputs" not in given:
+        return _kind_of_folder(data, has_labels=True)
     if "labels" in given or (is_table(data) and "images" in given):
         return "images and rows" if "inputs" in given else "images"
     if not is_table(data):
@@ -74,8 +75,9 @@ def _kind_of_table(file, has_inputs):
         return "rows"
     if found is not None:
         raise ValueError(
-            f"A CSV file can name images, but not {found}: name a folder with a subfolder for "
-            "each class, or with `inputs` (--inputs) the columns of measures. "
+            f"A CSV file can name images, but not {found}: name their folder, and the CSV file "
+            "with `labels` (--labels FILE); or with `inputs` (--inputs) the columns of "
+            "measures. "
             f"Received: '{name}' in '{file}'"
         )
     # The suffix of a file may be left out.
@@ -84,16 +86,21 @@ def _kind_of_table(file, has_inputs):
     return "images" if known or is_file or is_image(name) else "rows"
 
 
-def _kind_of_folder(data):
-    """What most files in the subfolders of a folder are; images where none is known."""
+def _kind_of_folder(data, has_labels=False):
+    """What most files in the subfolders of a folder are; images where none is known.
+
+    With a CSV file of labels, the files in the folder itself count too.
+    """
     folders = [path for path in sorted(pathlib.Path(data).glob("*")) if path.is_dir()]
     files = (file for folder in folders for file in _files_of_class(folder))
+    if has_labels:
+        files = itertools.chain(files, pathlib.Path(data).glob("*.*"))
     counts = collections.Counter(
         _KINDS.get(file.suffix.lower(), "images" if is_image(file) else None)
         for file in itertools.islice(files, _LOOKED_AT)
     )
     del counts[None]
-    if not counts:
+    if not counts and not has_labels:
         _check_class_folders(data)
     # Of equal numbers images count.
     return max(counts, key=lambda kind: (counts[kind], kind == "images"), default="images")
@@ -187,6 +194,17 @@ class _Reading:
             )
         return group if metadata is None else read_groups(metadata, group, self.data)
 
+    def of_files(self, what):
+        """The groups of a folder of texts or sounds, and the arguments about its CSV file."""
+        labels, images, group, task = self.take("labels", "images", "group", "task")
+        if labels is None:
+            self.refuse_others(("metadata", "group"), what, "the subfolders are the classes")
+            return self.groups(), {}
+        taken = ("labels", "images", "targets", "group", "task")
+        self.refuse_others(taken, what, "the CSV file gives the classes")
+        columns = {"images": images, "targets": self.column()}
+        return group, {"labels": labels, "task": task, **columns}
+
     def column(self, names=None):
         """The column of the class: the target, or one of these names."""
         (targets,) = self.take("targets")
@@ -264,11 +282,10 @@ def _read_images(data, image_size, reading, arguments):
 
 
 def _read_texts(data, image_size, reading, arguments):
-    shared = {name: arguments[name] for name in _SHARED if name in arguments}
+    shared = {name: arguments[name] for name in _OF_FILES if name in arguments}
     if not is_table(data):
-        of_folders = ("metadata", "group")
-        reading.refuse_others(of_folders, "A folder of texts has", "subfolders are the classes")
-        return text_folder(data, reading.groups(), **shared)
+        group, columns = reading.of_files("A folder of texts has")
+        return text_folder(data, group, **columns, **shared)
     text, group, task = reading.take("text", "group", "task")
     of_tables = ("targets", "group", "text", "task")
     reading.refuse_others(
@@ -292,12 +309,10 @@ def _read_rows(data, image_size, reading, arguments):
 
 
 def _read_sounds(data, image_size, reading, arguments):
-    reading.refuse_others(
-        ("metadata", "group"), "A folder of sounds has", "the subfolders are the classes"
-    )
-    names = (*_SHARED, "seconds", "sample_rate")
+    group, columns = reading.of_files("A folder of sounds has")
+    names = (*_OF_FILES, "seconds", "sample_rate")
     shared = {name: arguments[name] for name in names if name in arguments}
-    return audio_folder(data, group=reading.groups(), **shared)
+    return audio_folder(data, group=group, **columns, **shared)
 
 
 def division_of(splits, data, labels=None):
@@ -351,7 +366,8 @@ def columns_of(settings, kind):
     names = {
         "images": ("images", "targets", "task"),
         "images and rows": ("images", "targets", "task", "columns"),
-        "texts": ("text", "targets", "task"),
+        "texts": ("text", "images", "targets", "task"),
+        "sounds": ("images", "targets", "task"),
         "rows": ("targets", "task", "columns"),
     }.get(kind, ())
     return {"inputs" if name == "columns" else name: settings.get(name) for name in names}
@@ -362,7 +378,7 @@ def _read_folder(data, image_size, kind, groups, arguments):
     sounds = arguments.pop("sounds", None) or {}
     if kind == "images":
         return image_folder(data, image_size, group=groups, **arguments)
-    shared = {name: arguments[name] for name in _SHARED if name in arguments}
+    shared = {name: arguments[name] for name in _OF_FILES if name in arguments}
     if kind == "texts":
         return text_folder(data, groups, **shared)
     return audio_folder(data, group=groups, **sounds, **shared)

@@ -8,8 +8,11 @@ import numpy as np
 MOST, LEAST = 1e18, 1e-18
 MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
 IDS = "names or ids, nearly all different"
+NUMBERED = "ids, a different whole number in each row"
 # The share of the cells that decides what a column holds.
 _NEARLY_ALL = 0.9
+# Fewer whole numbers may all be different by chance.
+_FEWEST_IDS = 50
 # Fewer different cells are categories, whatever they look like.
 _MOST_CATEGORIES = 20
 # The share of a column's standard deviation that may be lost in float32.
@@ -74,8 +77,19 @@ def misread_numbers(cells):
     code = next(filter(_CODE.fullmatch, cells), None)
     if code is not None:
         return "codes", code
-    wrong = out_of_range(np.array(cells, float))
-    return None if wrong is None else (f"they {wrong}", cells[0])
+    values = np.array(cells, float)
+    wrong = out_of_range(values)
+    if wrong is not None:
+        return f"they {wrong}", cells[0]
+    return (NUMBERED, cells[0]) if are_ids(values) else None
+
+
+def are_ids(values):
+    """Whether numbers are whole, all different, and rise, fall, or have no gaps."""
+    if len(values) < _FEWEST_IDS or (values % 1).any():
+        return False
+    steps, gaps = np.diff(values), np.diff(np.sort(values))
+    return bool((steps > 0).all() or (steps < 0).all() or (gaps == 1).all())
 
 
 def out_of_range(values):

@@ -2,13 +2,10 @@
 
 import collections.abc
 import os
-import pathlib
 
-from keras_transfer.data.image_folders import find_splits
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.row_splits import Row, RowOptions, files_of_classes
-from keras_transfer.data.splitting import groups_of
-from keras_transfer.data.text_tables import check_text
+from keras_transfer.data.labelled_files import labelled_files
+from keras_transfer.data.row_splits import RowOptions
 
 _SUFFIX = ".txt"
 # A text of a network has a few hundred words; this much is a mistake.
@@ -17,7 +14,7 @@ _MOST_BYTES = 10 * 2**20
 
 def text_folder(
     directory: str | os.PathLike,
-    group: collections.abc.Callable | collections.abc.Mapping | None = None,
+    group: collections.abc.Callable | collections.abc.Mapping | str | None = None,
     *,
     batch_size: int = 32,
     validation_split: float | None = 0.2,
@@ -25,6 +22,11 @@ def text_folder(
     shuffle: bool = True,
     fold: tuple[int, int] | None = None,
     class_names: collections.abc.Sequence[str] | None = None,
+    on_unreadable: str = "raise",
+    labels: str | os.PathLike | None = None,
+    images: str | None = None,
+    targets: str | None = None,
+    task: str | None = None,
 ) -> ImageSplits:
     """Reads the `.txt` files of a folder that has a subfolder for each class.
 
@@ -39,6 +41,11 @@ def text_folder(
         shuffle: whether the order changes in each epoch.
         fold: `(index, number)` for cross-validation.
         class_names: as in `image_folder`.
+        on_unreadable: as in `audio_folder`.
+        labels: as in `audio_folder`, as the next two.
+        images: the column with the files.
+        targets: the column with the classes.
+        task: as in `text_table`.
 
     Returns:
         An `ImageSplits`, whose examples are texts.
@@ -58,25 +65,24 @@ def text_folder(
     """
     received = f"directory={os.fspath(directory)!r}"
     options = RowOptions(
-        received, batch_size, validation_split, seed, shuffle, fold, class_names
+        received, batch_size, validation_split, seed, shuffle, fold, class_names, on_unreadable
     )
-    splits, _ = find_splits(pathlib.Path(directory))
-    files = files_of_classes(splits, (_SUFFIX,), received)
-    groups = groups_of([os.fspath(path) for *_, path in files], group, directory)
-    return options.splits(
-        [
-            Row(read_text(path), name, split, one, os.path.relpath(path, directory))
-            for (split, name, path), one in zip(files, groups, strict=True)
-        ],
-        directory=directory,
+    files, groups, noted = labelled_files(
+        directory, (_SUFFIX,), received, group, labels, images, targets, task
     )
+    rows, unreadable, messages = options.contents(files, groups, read_text, "texts", directory)
+    messages += noted
+    return options.splits(rows, messages=messages, directory=directory, unreadable=unreadable)
 
 
 def read_text(path):
     """The text in a file; raises `ValueError` if it is none."""
     if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-        raise ValueError(f"'{path}' is no file, or one of more than 10 MB.")
+        raise ValueError("no file, or one of more than 10 MB")
     try:
-        return check_text(path.read_text(encoding="utf-8-sig"), f"'{path}'")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"'{path}' is not a text in UTF-8: {error}") from error
+        raise ValueError(f"not a text in UTF-8: {error}") from error
+    if not text.strip():
+        raise ValueError("has no text")
+    return text

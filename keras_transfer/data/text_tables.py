@@ -4,6 +4,7 @@ import collections.abc
 import os
 import pathlib
 
+from keras_transfer.data.file_splits import skipped_messages
 from keras_transfer.data.image_folders import split_of
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.metadata import cell, csv_rows
@@ -28,6 +29,7 @@ def text_table(
     shuffle: bool = True,
     fold: tuple[int, int] | None = None,
     class_names: collections.abc.Sequence[str] | None = None,
+    on_unreadable: str = "raise",
 ) -> ImageSplits:
     """Reads texts, each with its class, from a CSV file.
 
@@ -52,6 +54,7 @@ def text_table(
         shuffle: whether the order changes in each epoch. Defaults to True.
         fold: `(index, number)`: the texts of one fold become the test set. Defaults to None.
         class_names: as in `image_folder`.
+        on_unreadable: "raise" for an error about a row without a text; "skip" leaves it out.
 
     Returns:
         An `ImageSplits`, whose examples are texts.
@@ -72,7 +75,7 @@ def text_table(
     """
     received = f"file={os.fspath(file)!r}"
     options = RowOptions(
-        received, batch_size, validation_split, seed, shuffle, fold, class_names
+        received, batch_size, validation_split, seed, shuffle, fold, class_names, on_unreadable
     )
     if task not in (None, "classes"):
         raise ValueError(f"A text has one class. Received: task={task!r}")
@@ -86,9 +89,12 @@ def text_table(
     name = pathlib.Path(file).name
     labels = [cell(row, label) for row in rows]
     messages = check_classes(labels, label, file, task)
-    found = []
+    found, unreadable = [], []
     for number, row in enumerate(rows, 2):  # as a spreadsheet counts them
         where = f"Row {number} of '{file}'"
+        if on_unreadable == "skip" and not (row.get(text) or "").strip():
+            unreadable.append((where, "has no text"))
+            continue
         found.append(
             Row(
                 check_text(row.get(text) or "", where),
@@ -98,13 +104,20 @@ def text_table(
                 f"{name}:{number}",
             )
         )
-    return options.splits(found, messages=messages if class_names is None else ())
+    messages = [
+        *(messages if class_names is None else ()),
+        *skipped_messages(unreadable, len(rows), "texts", "without a word"),
+    ]
+    return options.splits(found, messages=messages, unreadable=unreadable)
 
 
 def check_text(text: str, where: str) -> str:
     """The text of a row; raises `ValueError` if there is none."""
     if not text.strip():
-        raise ValueError(f"{where} has no text. Received: {text!r}")
+        raise ValueError(
+            f"{where} has no text. Remove it, or pass `on_unreadable='skip'` "
+            f"(--on-unreadable skip) to leave it out. Received: {text!r}"
+        )
     return text
 
 

@@ -33,6 +33,7 @@ class CheckedData:
             name: label_rule(head, by_head.get(name), len(outputs[name].shape))
             for name, head in several.items()
         }
+        self.inputs = model.inputs
         self._image_rank = len(model.inputs[0].shape)
         self._error = None
 
@@ -167,6 +168,8 @@ class CheckedData:
             rule.fits(tf.convert_to_tensor(part)) for rule, part in self._by_rule(element[1])
         ]
         for images in tf.nest.flatten(element[0]):
+            if tuple(images.shape[1:]) == (1,):  # a column, in which a cell may be missing
+                continue
             if isinstance(images, np.ndarray):  # it may be large: no copy
                 fits.append(bool(np.isfinite(np.sum(images, dtype="float64"))))
             elif images.dtype.is_floating:

@@ -1,11 +1,14 @@
-"""Inputs as users have them: texts, lists, and columns of NumPy and pandas."""
+"""Inputs as users have them: texts, lists, and columns and tables of NumPy and pandas."""
 
 import numpy as np
 import tensorflow as tf
 
+# How a missing value of Python, NumPy or pandas prints.
+_MISSING = ("None", "nan", "<NA>", "NaT")
+
 
 def as_inputs(data, inputs):
-    """The data as Keras takes them; anything but texts and dicts stays as it is.
+    """The data as Keras takes them; anything but texts, dicts and tables stays as it is.
 
     Args:
         data: what `fit`, `evaluate` or `predict` got.
@@ -14,6 +17,9 @@ def as_inputs(data, inputs):
     Raises:
         ValueError: if a dict lacks an input, or has another one.
     """
+    columns = {one.name: one.dtype for one in inputs if tuple(one.shape[1:]) == (1,)}
+    if len(columns) == len(inputs) and _is_table(data):
+        data = {name: data[name] for name in data.columns}
     if not isinstance(data, dict):
         return _with_texts(data)
     names = [one.name for one in inputs]
@@ -22,11 +28,22 @@ def as_inputs(data, inputs):
             f"The model takes a dict of the inputs {', '.join(map(repr, names))}. "
             f"Received: {', '.join(map(repr, data))}"
         )
-    columns = {one.name for one in inputs if tuple(one.shape[1:]) == (1,)}
     return {
-        name: _with_texts(_as_column(values) if name in columns else values)
+        name: _as_column(values, columns[name]) if name in columns else _with_texts(values)
         for name, values in data.items()
     }
+
+
+def pair_as_inputs(data, inputs):
+    """The same for a tuple of inputs, labels and weights; other data stay as they are."""
+    if not isinstance(data, (tuple, list)) or not data:
+        return data
+    return (as_inputs(data[0], inputs), *data[1:])
+
+
+def _is_table(data):
+    """Whether the data are a table of pandas, or another one with names of columns."""
+    return hasattr(data, "columns") and hasattr(data, "__getitem__")
 
 
 def _with_texts(data):
@@ -40,8 +57,20 @@ def _with_texts(data):
     return data
 
 
-def _as_column(values):
-    """Values of one axis, such as a list or a column of pandas, in the shape `(n, 1)`."""
-    if isinstance(values, list):
-        values = np.asarray(values)
-    return np.asarray(values).reshape(-1, 1) if getattr(values, "ndim", 2) == 1 else values
+def _as_column(values, dtype):
+    """Values of one axis, such as a list or a column of pandas, in the shape `(n, 1)`.
+
+    A missing one becomes "" among texts, and NaN among numbers, as `data.table` reads it.
+    """
+    if isinstance(values, tf.Tensor):
+        return tf.reshape(values, (-1, 1)) if values.shape.rank == 1 else values
+    values = np.asarray(values)
+    missing = "" if dtype == "string" else np.nan
+    if values.dtype.kind == "O":
+        cells = [missing if _is_missing(cell) else cell for cell in values.flat]
+        values = np.array(cells, object if dtype == "string" else dtype).reshape(values.shape)
+    return _with_texts(values.reshape(-1, 1) if values.ndim == 1 else values)
+
+
+def _is_missing(cell):
+    return not isinstance(cell, (str, bytes)) and str(cell) in _MISSING

@@ -18,8 +18,10 @@ def find_directory(directory=None):
         if all((folder / name).is_file() for name in ("data.noun", "index.noun")):
             return folder
     raise FileNotFoundError(
-        "WordNet 3.0 is not installed: `apt install wordnet-base`, or pass `directory`, a "
-        f"folder with its files data.noun and index.noun. Received: directory={directory!r}"
+        f"WordNet 3.0 is not here: no data.noun and index.noun in {' or '.join(folders)}. "
+        "Install it with `apt install wordnet-base` or `nltk.download('wordnet')`, or write a "
+        "hierarchy of your own: --hierarchy FILE. In Python, `Hierarchy.from_wordnet` takes "
+        f"`directory`, another folder. Received: directory={directory!r}"
     )
 
 

@@ -56,16 +56,29 @@ def read_to_evaluate(run, data, batch_size, on_unreadable, labels, masks, boxes)
 
 def _box_arguments(run, data, boxes):
     """Where the boxes are, and in which format."""
-    of_training = run.settings.get("boxes")
-    if boxes is None and of_training not in (None, run.settings.get("data")):
-        raise ValueError(
-            "The run was trained on the boxes of a file: name one with `boxes` (--boxes FILE). "
-            "Received: boxes=None"
-        )
+    if boxes is None:
+        boxes = _boxes_beside(data, run.settings.get("boxes"), run.settings.get("data"))
     return {
-        "boxes": data if boxes is None else boxes,
+        "boxes": boxes,
         "box_format": run.settings.get("box_format"),
     }
+
+
+def _boxes_beside(data, of_training, images_of_training):
+    """The boxes in the folder of the images, where those of the training lay in theirs.
+
+    The settings may come from elsewhere: no other file that they name is read.
+    """
+    if of_training is None or images_of_training is None:
+        return data
+    inside = os.path.relpath(of_training, images_of_training)
+    found = os.path.normpath(os.path.join(data, inside))
+    if inside.split(os.sep)[0] == os.pardir or not os.path.exists(found):
+        raise ValueError(
+            "Name the boxes of these images with `boxes` (--boxes FILE): those of the training "
+            f"were '{of_training}'. Received: boxes=None"
+        )
+    return found
 
 
 def _mask_arguments(run, masks):

@@ -118,7 +118,7 @@ def fit(
         batch_size: images in a batch. Defaults to None: 8 with masks or boxes, else 32.
         on_unreadable: "raise" for an error that lists unreadable images; "skip" leaves them
             out. As all up to `value_range`, it has no effect on an `ImageSplits`.
-        labels: the CSV file about the images in the folder `data`, which needs no class
+        labels: the CSV file about the files in the folder `data`, which needs no class
             folders. Defaults to None.
         images: as in `data.image_table`, for a CSV file; as the next two.
         targets: the column or the columns with the class, the labels or the numbers.

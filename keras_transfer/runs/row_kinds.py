@@ -8,11 +8,11 @@ import numpy as np
 
 from keras_transfer.backbones import Backbone, MelSpectrogram
 from keras_transfer.data.audio_folders import SOUND_SUFFIXES, padded, read_sound
-from keras_transfer.data.columns import arrays_of, cell_of, kinds_of
+from keras_transfer.data.columns import arrays_of, cells_to_predict
 from keras_transfer.data.metadata import csv_rows
 from keras_transfer.data.sources import is_table
 from keras_transfer.data.text_folders import read_text
-from keras_transfer.data.text_tables import check_text, text_column
+from keras_transfer.data.text_tables import text_column
 from keras_transfer.freezing import FreezeAll, FreezeNone
 from keras_transfer.heads import TextConvHead
 from keras_transfer.plans import Phase, Plan
@@ -34,7 +34,10 @@ class TextKind(Kind):
     """Texts."""
 
     name = "texts"
-    takes = OF_CSV | OF_FOLDERS | {"text", "vectors", "sequence_length", "truncate_at"}
+    takes = OF_CSV | OF_FOLDERS | {
+        "text", "vectors", "sequence_length", "truncate_at", "on_unreadable", "labels",
+        "images",
+    }  # fmt: skip
     thing, word, taken = "text", "TEXT", "texts"
     wanted = (
         "For texts name a preset of KerasHub or a directory of Hugging Face (--backbone "
@@ -61,9 +64,15 @@ class TextKind(Kind):
         return None if choice.vectors is None else _plan_of_words()
 
     def predict(self, run, given):
-        found = [pair for one in listed(given) for pair in _texts_in(str(one), run)]
+        found, unreadable = [], []
+        for number, one in enumerate(listed(given), 1):
+            for name, text, reason in _texts_in(str(one), f"Text {number}", run):
+                if reason is None:
+                    found.append((name, text))
+                else:
+                    unreadable.append((name, reason))
         texts = np.array([text for _, text in found], object)
-        return predicted(run, [name for name, _ in found], texts)
+        return predicted(run, [name for name, _ in found], texts, unreadable)
 
 
 class RowKind(Kind):
@@ -134,13 +143,13 @@ class RowKind(Kind):
 
     def predict(self, run, given):
         files = listed(given)
-        names, cells = [], []
+        names, cells, unreadable = [], [], []
         for file in files:
-            rows = csv_rows(file, {})
-            kinds_of(rows, run.columns, file)
-            cells += [[cell_of(row, name) for name in run.columns] for row in rows]
-            names += [f"{os.path.basename(file)}:{number + 2}" for number in range(len(rows))]
-        return predicted(run, names, arrays_of(cells, run.columns))
+            rows, wrong = cells_to_predict(csv_rows(file, {}), run.columns, file)
+            cells += [row for _, row in rows]
+            names += [f"{os.path.basename(file)}:{number}" for number, _ in rows]
+            unreadable += wrong
+        return predicted(run, names, arrays_of(cells, run.columns), unreadable)
 
     def described(self, run):
         return f"rows of {len(run.columns)} columns"
@@ -154,7 +163,9 @@ class SoundKind(Kind):
     """Sounds."""
 
     name = "sounds"
-    takes = OF_FOLDERS | {"truncate_at", "time_budget"}
+    takes = OF_FOLDERS | {
+        "truncate_at", "time_budget", "on_unreadable", "labels", "images", "targets", "task",
+    }  # fmt: skip
     thing, word, taken = "sound", "SOUND", "sounds"
     wanted = "For sounds name a network of sounds (--backbone speech.onnx)."
 
@@ -210,23 +221,33 @@ def _seconds(backbone):
     return _SECONDS if num_samples is None else num_samples / _SAMPLE_RATE
 
 
-def _texts_in(given, run):
-    """Pairs of a name and a text: the text itself, or those of a file or a folder."""
+def _texts_in(given, place, run):
+    """A text, or those of a file or a folder: triples of a name, a text, and why it is none."""
     if is_table(given) and os.path.isfile(given):
         column = run.settings.get("text")
         rows = csv_rows(given, {"text": [column] if column else []})
         column = column or text_column(rows, given)
-        cells = [
-            (row.get(column) or "", f"Row {n} of '{given}'") for n, row in enumerate(rows, 2)
-        ]
-        return [(check_text(text, where),) * 2 for text, where in cells]
+        texts = [row.get(column) or "" for row in rows]
+        return [_named(text, f"Row {n} of '{given}'") for n, text in enumerate(texts, 2)]
     # `os.path`, because `pathlib` raises an error about names that are too long.
     files = [given] if given.lower().endswith(".txt") and os.path.isfile(given) else []
     if os.path.isdir(given):
         files = sorted(map(os.fspath, pathlib.Path(given).rglob("*.txt")))
-    if files:
-        return [(file, read_text(pathlib.Path(file))) for file in files]
-    return [(given, check_text(given, "What to predict"))]
+        if not files:
+            raise ValueError(f"There are no .txt files in the folder '{given}'.")
+    return [_read(file) for file in files] or [_named(given, place)]
+
+
+def _named(text, place):
+    """A text, which names itself; one without a word is named by its place."""
+    return (text, text, None) if text.strip() else (place, text, "has no text")
+
+
+def _read(file):
+    try:
+        return file, read_text(pathlib.Path(file)), None
+    except (OSError, ValueError) as error:
+        return file, "", str(error)
 
 
 def _sounds_in(given):

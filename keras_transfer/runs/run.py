@@ -276,7 +276,8 @@ class Run:
             labels: the CSV file about a folder of images, as in `fit`. Defaults to None.
             masks: the folder of the masks, as in `fit`. Defaults to None: subfolders of the
                 name that those of the training have.
-            boxes: the file or folder with the boxes, as in `fit`. Defaults to None: the data.
+            boxes: the file or folder with the boxes, as in `fit`. Defaults to None: where
+                they lay in the data of the training.
 
         Returns:
             A dict: the number of `images`; for classes, `accuracy`, `accuracy_interval` (95%

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_transfer.data.labeled_dataset import without_autotuning
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models.checked_data import empty_message, endless_message
+from keras_transfer.models.input_arrays import pair_as_inputs
 from keras_transfer.models.objective import without_labels
 from keras_transfer.plans.plan import Plan
 
@@ -45,7 +46,7 @@ def as_dataset(data, name, checked, steps=None, shuffle=False, batch_size=32):
             data = map(data.__getitem__, itertools.count())
         data = _of_generator(data, name, steps, checked)
     else:
-        data = _of_arrays(data, shuffle, batch_size)
+        data = _of_arrays(pair_as_inputs(data, checked.inputs), shuffle, batch_size)
     return checked.of(data, name=name)
 
 

@@ -186,6 +186,30 @@ def test_place_that_cannot_be_written_is_told_before_the_work(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("export RUN --output file", "output"),
+        ("export RUN --output file/serving", "output"),
+        ("demo --output file", "output"),
+        ("cache --directory file", "directory"),
+        ("predict MASKS a.png --output file", "output"),
+    ],
+)
+def test_a_file_in_the_place_of_a_folder_is_told(
+    run, tmp_path, monkeypatch, capsys, words, option
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "run.json").write_text('{"task": "masks"}')
+    given = {"RUN": str(run[0]), "MASKS": "masks"}
+    assert main([given.get(word, word) for word in words.split()]) == 1
+    told = one_line_error(capsys)
+    assert f"'file' is a file, and --{option} names a folder; nothing was overwritten" in told
+    assert (tmp_path / "file").read_text() == "kept"
+
+
 def test_export_writes_the_next_version(run, tmp_path, capsys):
     folder, _ = run
     for version in ("1", "2"):

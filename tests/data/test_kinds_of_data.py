@@ -1,5 +1,6 @@
 """What the examples of a folder or of a CSV file are."""
 
+import numpy as np
 import pytest
 
 from keras_transfer.data.sources import kind_of, read_source
@@ -57,5 +58,49 @@ def test_sounds_without_class_folders_are_told(tmp_path):
     (tmp_path / "1.wav").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"Found 1 \.wav files in .*, and no class"):
         read_source(tmp_path, 16)
-    with pytest.raises(ValueError, match=r"Found 1 \.wav files in .*, and no class"):
-        kind_of(tmp_path, {"labels": "labels.csv"})
+    (tmp_path / "2.txt").write_bytes(b"x")
+    (tmp_path / "2.wav").write_bytes(b"x")
+    assert kind_of(tmp_path, {"labels": "labels.csv"}) == "sounds"
+    (tmp_path / "photos").mkdir()
+    for number in range(3):
+        (tmp_path / "photos" / f"{number}.png").write_bytes(b"x")
+    assert kind_of(tmp_path, {"labels": "labels.csv"}) == "images"
+
+
+@pytest.mark.parametrize("kind", ["texts", "sounds"])
+def test_a_csv_file_gives_the_classes_of_a_folder(tmp_path, kind):
+    (tmp_path / "all").mkdir()
+    lines, suffix = ["file,class,person,split"], {"texts": "txt", "sounds": "wav"}[kind]
+    for number in range(12):
+        name = f"{number}.{suffix}"
+        split = ("train", "train", "test")[number % 3]
+        lines.append(f"{name},{('a', 'b')[number % 2]},p{number},{split}")
+        if kind == "texts":
+            (tmp_path / "all" / name).write_text(f"text {number}")
+        else:
+            soundfile = pytest.importorskip("soundfile")
+            soundfile.write(tmp_path / "all" / name, np.full(800, (number + 1) / 20), 8000)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(lines))
+    given = {"labels": labels, "targets": "class", "validation_split": None}
+    splits = read_source(tmp_path / "all", group="person", **given)
+    assert splits.kind == kind and splits.num_images == {"train": 8, "test": 4}
+    assert splits.class_names == ("a", "b")
+    assert splits.groups["test"] == ("p2", "p5", "p8", "p11")
+    with pytest.raises(ValueError, match="no `metadata`: the CSV file gives the classes"):
+        read_source(tmp_path / "all", metadata=labels, group="person", **given)
+    with pytest.raises(ValueError, match=r"has one class\. Received: task='numbers'"):
+        read_source(tmp_path / "all", task="numbers", **given)
+    labels.write_text("\n".join(lines).replace(",b,", ",NA,"))
+    with pytest.raises(ValueError, match="--task classes"):
+        read_source(tmp_path / "all", **given)
+    with pytest.warns(UserWarning, match="'NA' in the column 'class' is a class"):
+        splits = read_source(tmp_path / "all", task="classes", **given)
+    assert splits.class_names == ("NA", "a")
+    (tmp_path / "all" / "notes.md").write_text("x")
+    labels.write_text("\n".join([*lines, "notes.md,a,p1,train"]))
+    with pytest.raises(ValueError, match=rf"none of .*\.{suffix}.*Received.*notes.md"):
+        read_source(tmp_path / "all", **given)
+    labels.write_text("\n".join([*lines, "absent.wav,a,p1,train"]))
+    with pytest.raises(ValueError, match=r"Row 14 .* names no file in"):
+        read_source(tmp_path / "all", **given)

@@ -34,6 +34,13 @@ DATES = [f"19{50 + number}-03-{number % 28 + 1:02}" for number in range(30)]
             "(they differ by too little for",
         ),
         ([f"{number}e-30" for number in range(30)], "they differ by less than 1e-18"),
+        ([*map(str, range(1, 61))], "numbers (ids, a different whole number in each row: '1')"),
+        ([str(7 * n % 61) for n in range(61)], "numbers (ids, a different whole number"),
+        ([str(9000 - 7 * n) for n in range(60)], "numbers (ids, a different whole number"),
+        ([str(n) for n in range(30)], None),  # few
+        ([str(1000 + n * n * 37 % 1009) for n in range(60)], None),  # no order, and gaps
+        ([str(n // 2) for n in range(60)], None),
+        ([f"{n}.5" for n in range(60)], None),
         (["cook", "nurse", "", "NA"], None),
         ([f"EUR {number}.50" for number in range(30)] * 2, "categories (numbers with commas"),
         (["room 1", "room 2"], None),

@@ -174,7 +174,7 @@ def test_other_data_than_columns_are_told():
     ],
 )
 def test_rows_have_classes_labels_or_numbers(tmp_path, label, task, expected):
-    rows = [f"{n},{n % 9 + 0.5},{n % 2},{n % 3 // 2}" for n in range(90)]
+    rows = [f"{n / 2},{n % 9 + 0.5},{n % 2},{n % 3 // 2}" for n in range(90)]
     (tmp_path / "wines.csv").write_text("\n".join(["age,grade,red,dry", *rows]))
     splits = data.table(tmp_path / "wines.csv", label, ["age"], task=task)
     names = tuple(sorted(expected[1])) if expected[0] == "classes" else expected[1]

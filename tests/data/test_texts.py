@@ -99,8 +99,20 @@ def test_folder_of_texts(tmp_path):
     assert splits.num_images == {"train": 20, "test": 20}
     assert splits.texts["test"][0] == "bad text number 0 test ü"
     (tmp_path / "train" / "bad" / "0.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(ValueError, match="is not a text in UTF-8"):
+    with pytest.raises(ValueError, match="not a text in UTF-8"):
         data.text_folder(tmp_path)
+    (tmp_path / "train" / "bad" / "1.txt").write_text(" ")
+    with pytest.warns(data.DataWarning, match="Skipped 2 of 40 texts that cannot be read"):
+        splits = data.text_folder(tmp_path, validation_split=None, on_unreadable="skip")
+    assert splits.num_images == {"train": 18, "test": 20} and len(splits.unreadable) == 2
+
+
+def test_a_row_without_a_text_is_left_out_on_request(tmp_path):
+    path = write(tmp_path / "t.csv", ("text", "label"), [*ROWS, (" ", "bad")])
+    with pytest.warns(data.DataWarning, match="Skipped 1 of 21 texts without a word"):
+        splits = data.text_table(path, on_unreadable="skip")
+    assert sum(splits.num_images.values()) == 20
+    assert splits.unreadable == ((f"Row 22 of '{path}'", "has no text"),)
 
 
 def test_empty_folder_is_told(tmp_path):

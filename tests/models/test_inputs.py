@@ -256,3 +256,35 @@ def test_a_model_that_trains_from_its_input_has_an_empty_stem():
     plan = plans.Plan([plans.Phase(freezing.FreezeNone(), 1, 1e-2, name="all")], [])
     history = training.fine_tune(model, train, plan=plan, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
+
+
+class Frame(dict):
+    """What is used of a table of pandas."""
+
+    columns = property(list)
+    shape, dtype = (4, 2), object
+
+
+AGES, TOWNS = [30.0, np.nan, 50.0, 60.0], ["x", None, "y", "y"]
+
+
+def pandas_frame(columns):
+    return pytest.importorskip("pandas").DataFrame(columns)
+
+
+@pytest.mark.parametrize("make", [Frame, pandas_frame, dict])
+def test_a_table_is_taken_where_a_dict_of_columns_is(make):
+    columns = {"age": np.array([[30.0], [60.0]]), "town": np.array([["x"], ["y"]], object)}
+    model = TransferModel(Backbone.from_table(columns, (4,)), heads.SoftmaxHead(2))
+    model.compile()
+    frame, labels = make({"town": TOWNS, "age": AGES}), np.array([0, 0, 1, 1])
+    expected = model.predict(
+        {"age": np.array(AGES)[:, None], "town": tf.constant([["x"], [""], ["y"], ["y"]])},
+        verbose=0,
+    )
+    np.testing.assert_allclose(model.predict(frame, verbose=0), expected)
+    model.evaluate(frame, labels, verbose=0)
+    model.fit(frame, labels, validation_data=(frame, labels), verbose=0)
+    plan = plans.Plan([plans.Phase(freezing.FreezeAll(), 1, 1e-2)], [])
+    given = frame, labels
+    assert training.fine_tune(model, given, given, plan, verbose=0, cache=False)

@@ -88,7 +88,9 @@ def test_a_name_that_is_no_noun_is_explained_or_given(nouns):
 
 
 def test_without_wordnet_the_error_says_what_to_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"apt install wordnet-base.*directory"):
+    with pytest.raises(
+        FileNotFoundError, match=r"apt install wordnet-base.*--hierarchy FILE.*directory"
+    ):
         Hierarchy.from_wordnet(["ant"], tmp_path)
 
 

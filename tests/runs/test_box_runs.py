@@ -17,6 +17,7 @@ from keras_transfer.data.box_sets import ImageBoxes
 from keras_transfer.freezing import FreezeAll, FreezeNone
 from keras_transfer.plans import Phase, Plan
 from keras_transfer.runs.box_task import BoxTask
+from keras_transfer.runs.evaluated_data import _boxes_beside
 from tests.networks import small_application
 
 SIZE = (64, 64)
@@ -71,9 +72,16 @@ def test_the_run_is_evaluated_again_with_its_file(run, cells):
     )
 
 
-def test_the_file_of_the_boxes_is_named_for_an_evaluation(run, cells):
-    with pytest.raises(ValueError, match=r"boxes of a file: name one with `boxes` \(--boxes"):
-        run.evaluate(cells)
+def test_boxes_are_found_in_the_folder_of_the_images_or_asked_for(run, cells, tmp_path):
+    with pytest.warns(UserWarning, match="only the images that were not trained on"):
+        found = run.evaluate(cells)
+    assert found["images"] == run.metrics["validation"]["images"]
+    with pytest.raises(ValueError, match=r"\(--boxes FILE\): those of.*/boxes.json'.*=None"):
+        run.evaluate(tmp_path)
+    outside = tmp_path / "boxes.json"
+    outside.write_text("{}")
+    with pytest.raises(ValueError, match=r"\(--boxes FILE\)"):
+        _boxes_beside(cells, str(outside), str(cells))
 
 
 def test_boxes_of_some_classes_measure_a_model():

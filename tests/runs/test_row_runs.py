@@ -180,6 +180,15 @@ def test_rows_of_one_class_are_measured(source, tmp_path):
     assert np.sum(source.evaluate(tmp_path / "old.csv")["confusion"], axis=1).tolist() == [2, 0]
 
 
+def test_a_row_that_cannot_be_read_is_reported(source, tmp_path, capsys):
+    (tmp_path / "new.csv").write_text("age,town\n60,x\nold,y\n1e30,y\n,x\n")
+    assert main(["predict", str(source.path), str(tmp_path / "new.csv")]) == 1
+    told = capsys.readouterr()
+    assert re.findall(r"new.csv:(\d)\t", told.out) == ["2", "5"]
+    assert "new.csv': the column 'age' holds numbers. Received: 'old'" in told.err
+    assert "Row 4 of" in told.err and "beyond 1e+18" in told.err
+
+
 def test_an_earlier_run_is_the_backbone_of_a_table(source, people, tmp_path):
     run = runs.fit(
         people / "few.csv", source.path, tmp_path / "run", targets="income", cache=False,
@@ -326,6 +335,14 @@ def test_sounds_are_learned_and_predicted_by_groups(recordings, tmp_path, capsys
         recordings, network, tmp_path / "run", plan=PLAN, cache=False, verbose=0,
         metadata=recordings.parent / "speakers.csv", group="speaker",
     )  # fmt: skip
+    broken = recordings / "low" / "broken.wav"
+    broken.write_bytes(b"RIFF")
+    command = ["evaluate", str(run.path), str(recordings)]
+    assert main(command) == 1
+    assert "(--on-unreadable skip)" in capsys.readouterr().err
+    assert main([*command, "--on-unreadable", "skip"]) == 0
+    broken.unlink()
+    capsys.readouterr()
     assert run.things == "sounds" and run.described_inputs == "sounds of 0.5 s"
     divided = [name for name in run.settings["groups"].values()]
     assert len(set(divided)) == 6

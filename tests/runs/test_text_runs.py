@@ -1,5 +1,6 @@
 """A run on texts: from a CSV file to the page and the export."""
 
+import csv
 import json
 
 import numpy as np
@@ -80,13 +81,32 @@ def test_texts_are_predicted_from_files(run, tmp_path, capsys):
     ]  # fmt: skip
     long = "bad " * 100  # longer than a file name may be
     assert run.predict([long, f"{long}.txt"]).labels == ["bad", "bad"]
-    with pytest.raises(ValueError, match="has no text"):
-        run.predict("")
     (tmp_path / "more.csv").write_text("review\ngood\n")
     with pytest.raises(ValueError, match="no column 'text' or 'sentence'"):
         run.predict(tmp_path / "more.csv")
     assert main(["predict", str(run.path), "good", "--output", str(tmp_path / "a.csv")]) == 0
     assert "1 text in" in capsys.readouterr().out
+
+
+def test_an_empty_text_is_reported_and_the_others_are_predicted(run, tmp_path, capsys):
+    table, folder = tmp_path / "more.csv", tmp_path / "folder"
+    table.write_text("text,other\nthe good film,1\n  ,2\nbad,3\n")
+    folder.mkdir()
+    with pytest.raises(ValueError, match=r"no \.txt files in the folder"):
+        run.predict(folder)
+    (folder / "1.txt").write_text("")
+    (folder / "2.txt").write_bytes(b"\xff\xfe\xff")
+    output = tmp_path / "predictions.csv"
+    words = ["predict", str(run.path), str(table), " ", str(folder), "--output", str(output)]
+    assert main(words) == 1
+    told = capsys.readouterr()
+    assert "2 texts in" in told.out and "error: Text 2: has no text" in told.err
+    with open(output, newline="", encoding="utf-8") as file:
+        rows = {row["image"]: row for row in csv.DictReader(file)}
+    assert rows["the good film"]["label"] == "good" and rows["bad"]["label"] == "bad"
+    assert rows[f"Row 3 of '{table}'"]["error"] == "has no text"
+    assert "no text" in rows[str(folder / "1.txt")]["error"]
+    assert "UTF-8" in rows[str(folder / "2.txt")]["error"]
 
 
 def test_networks_and_data_must_fit(table, tmp_path):
@@ -95,3 +115,23 @@ def test_networks_and_data_must_fit(table, tmp_path):
     with pytest.raises(ValueError, match="texts has no `metadata`"):
         runs.fit(table, backbone(), tmp_path / "run", metadata=table, plan=PLAN, verbose=0)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_texts_is_labelled_by_a_csv_file(tmp_path, capsys):
+    (tmp_path / "texts").mkdir()
+    lines = ["path,label"]
+    for number, row in enumerate([*rows("good", 6), *rows("bad", 6)]):
+        text, label = row.split(";")
+        (tmp_path / "texts" / f"{number}.txt").write_text(text)
+        lines.append(f"{number}.txt,{label}")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(lines))
+    found = runs.fit(
+        tmp_path / "texts", backbone(), tmp_path / "run", labels=labels, plan=PLAN, verbose=0,
+        cache=False,
+    )  # fmt: skip
+    command = ["evaluate", str(found.path), str(tmp_path / "texts")]
+    assert main(command) == 1
+    assert "name one with `labels` (--labels FILE)" in capsys.readouterr().err
+    assert main([*command, "--labels", str(labels)]) == 0
+    assert f"n = {found.metrics['validation']['images']})" in capsys.readouterr().out
