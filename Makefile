@@ -26,8 +26,8 @@ test-fast: $(VENV)/test-installed
 test-slow: $(VENV)/test-installed
 	$(PYTEST) --dist worksteal -m slow
 
-# Before a release: all networks, all kills, real training. Over an hour, and more than 24 GiB of
-# memory: ConvNeXtXLarge does not fit into these.
+# Before a release: all networks, all kills, real training. Over an hour, and 13 GiB of memory for
+# ConvNeXtXLarge.
 test-exhaustive: $(VENV)/test-installed
 	$(BIN)/python -m pytest -m exhaustive
 

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_transfer.models.checked_data import CheckedData, empty_message
-from keras_transfer.models.input_arrays import as_inputs, pair_as_inputs
+from keras_transfer.models.input_arrays import as_inputs, as_labels, pair_as_inputs
 from keras_transfer.models.label_rules import check_class_weight
 from keras_transfer.models.objective import ObjectiveData
 from keras_transfer.models.regression import (
@@ -31,6 +31,7 @@ class CheckedTraining(FollowsTrainedSet):
         call = inspect.signature(keras.Model.fit).bind(self, *arguments, **keyword_arguments)
         given = {name: value for name, value in call.arguments.items() if name != "self"}
         given["x"] = as_inputs(given.get("x"), self.inputs)
+        given["y"] = as_labels(given.get("y"))
         if "validation_data" in given:
             given["validation_data"] = pair_as_inputs(given["validation_data"], self.inputs)
         check_class_weight(self.heads, given.get("class_weight"))
@@ -130,6 +131,7 @@ class CheckedTraining(FollowsTrainedSet):
         given = {name: value for name, value in call.arguments.items() if name != "self"}
         given |= given.pop("kwargs", {})
         given["x"] = as_inputs(given.get("x"), self.inputs)
+        given["y"] = as_labels(given.get("y"))
         if isinstance(given.get("x"), tf.data.Dataset) and _has_no_batch(given["x"]):
             raise ValueError(empty_message("dataset"))
         with CheckedData(self, self.compiled_losses) as checked:

@@ -38,7 +38,16 @@ def pair_as_inputs(data, inputs):
     """The same for a tuple of inputs, labels and weights; other data stay as they are."""
     if not isinstance(data, (tuple, list)) or not data:
         return data
-    return (as_inputs(data[0], inputs), *data[1:])
+    return (as_inputs(data[0], inputs), *map(as_labels, data[1:]))
+
+
+def as_labels(labels):
+    """A column of pandas as an array; other labels stay as they are.
+
+    Keras gives a column two axes, and then fails on labels with one: "Cannot take the length of
+    shape with unknown rank".
+    """
+    return np.asarray(labels) if hasattr(labels, "to_numpy") and labels.ndim == 1 else labels
 
 
 def _is_table(data):

@@ -288,3 +288,15 @@ def test_a_table_is_taken_where_a_dict_of_columns_is(make):
     plan = plans.Plan([plans.Phase(freezing.FreezeAll(), 1, 1e-2)], [])
     given = frame, labels
     assert training.fine_tune(model, given, given, plan, verbose=0, cache=False)
+
+
+def test_labels_may_be_a_column_of_pandas_and_then_an_array():
+    pandas = pytest.importorskip("pandas")
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model = TransferModel(Backbone.from_model(network), heads.SoftmaxHead(2))
+    model.compile()
+    features, labels = np.ones((4, 4)), np.array([0, 1, 0, 1])
+    column = pandas.Series(labels)
+    model.fit(features, column, validation_data=(features, column), verbose=0)
+    assert model.evaluate(features, labels, verbose=0)
+    model.fit(features, labels, verbose=0)
