@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := -qq --progress-bar off --disable-pip-version-check
+# Python compiles what is imported; all files of TensorFlow would take half a minute.
+PIP := -qq --progress-bar off --disable-pip-version-check --no-compile
+export PYTHONDONTWRITEBYTECODE :=
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope
 

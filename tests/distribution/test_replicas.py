@@ -7,8 +7,14 @@ import sys
 import pytest
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["masks", "boxes", "pairs"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("masks", marks=pytest.mark.exhaustive),
+        pytest.param("boxes", marks=pytest.mark.slow),
+        pytest.param("pairs", marks=pytest.mark.slow),
+    ],
+)
 def test_two_replicas_end_with_the_same_weights(kind):
     done = subprocess.run(
         [sys.executable, "-m", "tests.distribution.replica_training", kind],

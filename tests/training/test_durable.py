@@ -49,6 +49,13 @@ TRAININGS = {
     ("objectives on pictures", 1): [5],
 }
 
+MARKS = {
+    ("on pictures", 1): pytest.mark.slow,
+    ("unfreezing", None): pytest.mark.exhaustive,
+    ("objectives on features", 1): pytest.mark.exhaustive,
+    ("objectives on pictures", 1): pytest.mark.slow,
+}
+
 
 @pytest.fixture(scope="module")
 def recorded(pictures, tmp_path_factory):
@@ -80,7 +87,7 @@ def checkpoints(directory):
 @pytest.mark.parametrize(
     ("way", "every", "batch"),
     [
-        pytest.param(*training, batch, marks=pytest.mark.slow if "obj" in training[0] else ())
+        pytest.param(*training, batch, marks=MARKS.get(training, ()))
         for training, batches in TRAININGS.items()
         for batch in batches
     ],

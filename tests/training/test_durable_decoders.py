@@ -65,8 +65,13 @@ def train(kind, scenes, directory, cache, callbacks=()):
     return model.get_weights()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["masks", "boxes"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("masks", marks=pytest.mark.exhaustive),
+        pytest.param("boxes", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_training_of_a_decoder_ends_with_the_same_weights(kind, scenes, tmp_path):
     cache = tmp_path / "cache"
     # As a kill in each of the two phases leaves the folder.

@@ -75,9 +75,14 @@ def test_every_objective_trains_under_plain_fit(objective):
     assert len(model.variables) == number  # what it learns is no part of the model
 
 
-@pytest.mark.slow
 @every_objective
-@pytest.mark.parametrize("cache", [None, False], ids=["features", "images"])
+@pytest.mark.parametrize(
+    "cache",
+    [
+        pytest.param(None, marks=pytest.mark.slow, id="features"),
+        pytest.param(False, marks=pytest.mark.exhaustive, id="images"),
+    ],
+)
 def test_every_objective_trains_by_a_plan(objective, cache):
     history = fine_tune(make(), objective, cache=cache).history
     assert np.isfinite(history[objective.name]).all()
@@ -234,8 +239,9 @@ from keras_transfer import heads, models, training
 from tests.networks import residual_backbone
 from tests.training.test_objectives import EVERY, MEMORY, OTHER, SOURCE, plan_of
 
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 for objective in EVERY:
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    with strategy.scope():
         model = models.TransferModel(residual_backbone("tf"), heads.SoftmaxHead(3))
     history = training.fine_tune(
         model, SOURCE, SOURCE, plan_of(objective, epochs=1), target=OTHER,
