@@ -10,6 +10,7 @@ from keras_transfer.backbones import Backbone, Source, graph
 from keras_transfer.backbones.frozen_mode import (
     FrozenModeOfClones,
     follow_trainable,
+    one_line_for_unknown_classes,
     set_trainable_flags,
     trainable_flags,
 )
@@ -406,11 +407,16 @@ class TransferModel(DividedModel, CheckedTraining, FrozenModeOfClones):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        plain = keras.Model.from_config(dict(config["graph"]), custom_objects=custom_objects)
-        heads, policy = (
-            keras.saving.deserialize_keras_object(config[key], custom_objects=custom_objects)
-            for key in ("heads", "freeze_policy")
-        )
+        with one_line_for_unknown_classes(config["name"]):
+            plain = keras.Model.from_config(
+                dict(config["graph"]), custom_objects=custom_objects
+            )
+            heads, policy = (
+                keras.saving.deserialize_keras_object(
+                    config[key], custom_objects=custom_objects
+                )
+                for key in ("heads", "freeze_policy")
+            )
         model = cls.__new__(cls)
         super(TransferModel, model).__init__(
             inputs=plain.input, outputs=plain._outputs_struct, name=config["name"]
