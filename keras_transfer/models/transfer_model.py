@@ -70,10 +70,11 @@ class TransferModel(DividedModel, CheckedTraining, FrozenModeOfClones):
 
     Args:
         backbone: a `Backbone`, the name of a network in `keras.applications` (with its ImageNet
-            weights), or any functional `keras.Model`. A `keras.Model` is copied, a `Backbone`
-            is not: models made from one `Backbone` share its weights and which of its layers
-            are frozen, unless each gets a `backbone.copy()`. `fit` warns if the policy of
-            another model changed them.
+            weights), or any functional `keras.Model`, without preprocessing: see
+            `Backbone.from_model`. A `keras.Model` is copied, a `Backbone` is not: models made
+            from one `Backbone` share its weights and which of its layers are frozen, unless
+            each gets a `backbone.copy()`. `fit` warns if the policy of another model changed
+            them.
         heads: a head, or a dict from name to head for several tasks; the outputs, labels and
             losses are then dicts with these names.
         freeze_policy: a `FreezePolicy`. Defaults to None, `FreezeAll()`.
