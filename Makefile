@@ -28,7 +28,7 @@ test-fast: $(VENV)/test-installed
 test-slow: $(VENV)/test-installed
 	$(PYTEST) --dist worksteal -m slow
 
-# Before a release: all networks, all kills, real training. Over an hour, and 13 GiB of memory for
+# Before a release: all networks, all kills, real training. Half an hour, and 13 GiB of memory for
 # ConvNeXtXLarge.
 test-exhaustive: $(VENV)/test-installed
 	$(BIN)/python -m pytest -m exhaustive

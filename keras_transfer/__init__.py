@@ -37,12 +37,15 @@ __all__ = [
 
 
 def _is_command_line():
-    """Whether this process is `keras-transfer` or `python -m keras_transfer.cli`."""
+    """Whether this process is `keras-transfer` or `python -m keras_transfer`."""
     program = os.path.basename(sys.argv[0]) if sys.argv else ""
     if program != "-m":
         return program in ("keras-transfer", "keras-transfer.exe")
     # `python -m` is still looking for its module, whose name only the original line has.
-    return sys.orig_argv[1] == "-m" and sys.orig_argv[2].startswith("keras_transfer.cli")
+    return sys.orig_argv[1] == "-m" and sys.orig_argv[2] in (
+        "keras_transfer",
+        "keras_transfer.cli",
+    )
 
 
 # `keras.saving.load_model` finds our classes only if they are registered, so importing the

@@ -21,6 +21,7 @@ from keras_transfer.backbones.darknet_networks import read_darknet
 from keras_transfer.backbones.frozen_mode import (
     FrozenModeOfClones,
     follow_trainable,
+    one_line_for_unknown_classes,
     set_trainable_flags,
     trainable_flags,
 )
@@ -126,8 +127,8 @@ class Backbone(FrozenModeOfClones):
             A `Backbone`.
 
         Raises:
-            ValueError: if `model` is subclassed, or has several outputs, or if other inputs
-                than images have a `preprocessing`.
+            ValueError: if `model` is subclassed, has several outputs, or is a `TransferModel`,
+                or if other inputs than images have a `preprocessing`.
 
         Example:
             >>> tokens = keras.Input((12,), dtype="int32", name="tokens")
@@ -140,6 +141,11 @@ class Backbone(FrozenModeOfClones):
             copy = model.copy()
             copy.source = source or copy.source
             return copy
+        if hasattr(model, "backbone") and hasattr(model, "heads"):
+            raise ValueError(
+                "A backbone is a network without its head: pass `model.backbone.copy()`. "
+                f"Received: '{model.name}' (of type {type(model).__name__})"
+            )
         network = _with_one_output(graph.as_functional(copyable_network(model)))
         backbone = cls.__new__(cls)
         application = application or model.name
@@ -454,7 +460,7 @@ class Backbone(FrozenModeOfClones):
     def _constants(self):
         """What the layer `preprocessing` computes, as keys of `Source`; empty if nothing."""
         found = [one.constants for one in self.layers if isinstance(one, Preprocessing)]
-        return found[0] if found and found[0] != Preprocessing().constants else {}
+        return next((one for one in found if one != Preprocessing().constants), {})
 
     @functools.cached_property
     def boundaries(self) -> tuple[str, ...]:
@@ -472,7 +478,10 @@ class Backbone(FrozenModeOfClones):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        plain = keras.Model.from_config(dict(config["graph"]), custom_objects=custom_objects)
+        with one_line_for_unknown_classes(config["name"]):
+            plain = keras.Model.from_config(
+                dict(config["graph"]), custom_objects=custom_objects
+            )
         source = Source.from_json(config.get("source"))
         backbone = cls.from_tensors(
             plain.input, plain.outputs[0], config["application"], config["name"], source

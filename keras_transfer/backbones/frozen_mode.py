@@ -1,5 +1,6 @@
 """Frozen layers run in inference mode for every value of `training`."""
 
+import contextlib
 import functools
 
 import keras
@@ -53,6 +54,13 @@ class FrozenModeOfClones(keras.Model):
     Keras makes the layers of a clone from their configs, and the clone is a plain model.
     """
 
+    def __setattr__(self, name, value):
+        if name == "trainable":
+            # Keras skips a value that it has: `trainable = True` would leave layers frozen.
+            type(self).trainable.fset(self, value)
+        else:
+            super().__setattr__(name, value)
+
     def _run_through_graph(self, inputs, operation_fn=lambda layer: layer, call_fn=None):
         clones = []
 
@@ -68,6 +76,19 @@ class FrozenModeOfClones(keras.Model):
             if type(clone) is type(original):
                 set_trainable_flags([clone], trainable_flags([original]))
         return outputs
+
+
+@contextlib.contextmanager
+def one_line_for_unknown_classes(name):
+    """Reports a class that Keras does not find without the config of the whole model."""
+    try:
+        yield
+    except TypeError as error:
+        cause = str(error).split("Exception encountered: ")[-1]
+        raise ValueError(
+            f"Cannot load '{name}'. {cause.split(' Full object config:')[0]} Or pass "
+            "`custom_objects` to `keras.saving.load_model`."
+        ) from error
 
 
 def every_layer(layers):

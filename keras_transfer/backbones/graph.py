@@ -254,15 +254,15 @@ def leaf_operations(model):
     return list(dict.fromkeys(found))
 
 
-def stable_names(operations):
+def stable_names(operations, taken=()):
     """Names of operations that do not depend on the models built before, by their id.
 
     Keras counts its automatic names through the whole process (`conv2d`, then `conv2d_94` in
     the second model). These get new numbers in the order of the graph; names that a user chose
-    stay, unless two operations share one.
+    stay, unless two operations share one, or it is among the names `taken`.
     """
     chosen, automatic = {}, {}
-    taken = set()
+    taken = set(taken)
     for operation in operations:
         if _is_automatic(operation):
             automatic[id(operation)] = snake_case(type(operation).__name__)
@@ -304,7 +304,7 @@ def flat_copy(model, inputs, change_config=None):
     operation to copy.
     """
     originals = leaf_operations(model)
-    names = stable_names(originals)
+    names = stable_names(originals, _names_before(inputs))
     copies = {}
 
     def clone(operation):
@@ -317,6 +317,19 @@ def flat_copy(model, inputs, change_config=None):
         if isinstance(original, keras.Layer) and _same_shapes(original, copy):
             copy_state(original, copy)
     return output, copies
+
+
+def _names_before(tensors):
+    """The names of the operations that lead to tensors, those of the inputs included."""
+    names, waiting, seen = set(), tree.flatten(tensors), set()
+    while waiting:
+        operation, index, _ = waiting.pop()._keras_history
+        node = operation._inbound_nodes[index]
+        names.add(operation.name)
+        if not node.is_input and id(node) not in seen:
+            waiting.extend(node.input_tensors)
+        seen.add(id(node))
+    return names
 
 
 def copy_state(original, copy):

@@ -15,6 +15,10 @@ class GradualUnfreezing(keras.callbacks.Callback):
     and Adam's bias correction does not cover their first steps; use
     `optimizers.layerwise_decay` or a small learning rate.
 
+    With `keras.callbacks.BackupAndRestore`, a resumed `fit` continues with the weights and the
+    policy, and an empty optimizer, of which Keras warns; `training.fine_tune` with a folder
+    (`directory=`) keeps its state too.
+
     Args:
         schedule: a dict of epoch (from 0) to freeze policy. A resumed `fit` applies the latest
             policy that is due.

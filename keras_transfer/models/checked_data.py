@@ -2,6 +2,7 @@
 
 import collections.abc
 import functools
+import warnings
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 from keras_transfer.models.label_rules import label_rule
 
 _MOST_BATCHES = 100_000
+_FEW = 32  # images that show whether all are in [0, 255]
 _PLAIN = tf.autograph.experimental.do_not_convert
 
 
@@ -35,6 +37,7 @@ class CheckedData:
         }
         self.inputs = model.inputs
         self._image_rank = len(model.inputs[0].shape)
+        self._takes_raw_images = model.backbone.takes_raw_images and self._image_rank == 4
         self._error = None
 
     def __enter__(self):
@@ -100,8 +103,30 @@ class CheckedData:
             return tf.numpy_function(report, [is_too_long, *labels], tf.bool)
 
         checked = tf.cond(fits & ~is_too_long, lambda: True, report)
-        with tf.control_dependencies([checked]):
+        with tf.control_dependencies([checked, self._warn_of_preprocessed(element[0])]):
             return tf.nest.map_structure(tf.identity, element)
+
+    def _warn_of_preprocessed(self, images):
+        """Warns once of images that were preprocessed before; a bool tensor."""
+        if not self._takes_raw_images or isinstance(images, dict):  # a dict: of features
+            return tf.constant(False)
+        # Every fourth pixel of every fourth row: all would take as long as a step on a GPU.
+        images = tf.nest.flatten(images)[0][:_FEW, ::4, ::4]
+        low, high = tf.reduce_min(images), tf.reduce_max(images)
+        is_scaled = ((low < 0) | (high <= 1)) & (low < high)
+        warn = _PLAIN(lambda: tf.numpy_function(self._warn, [low, high], tf.bool))
+        return tf.cond(is_scaled, warn, lambda: tf.constant(False))
+
+    def _warn(self, low, high):
+        if self._takes_raw_images:
+            self._takes_raw_images = False  # once
+            warnings.warn(
+                f"The images of a batch lie between {low:.3g} and {high:.3g}. The model takes "
+                "images in [0, 255], and its backbone holds the preprocessing: do not rescale "
+                "or preprocess them before.",
+                stacklevel=2,
+            )
+        return True
 
     def _of_py_dataset(self, dataset, is_finite, name):
         if dataset.num_batches is None and not is_finite:
@@ -132,6 +157,7 @@ class CheckedData:
             self._check_spec(tf.nest.map_structure(_spec_of, arrays), name)
             if not self._fits(arrays):
                 self._report(name, False, *tf.nest.flatten(arrays[1]))
+            self._warn_of_preprocessed(arrays[0])
         except ValueError as error:
             self._error = error
             raise

@@ -10,6 +10,7 @@ from keras_transfer.backbones import Backbone, Source, graph
 from keras_transfer.backbones.frozen_mode import (
     FrozenModeOfClones,
     follow_trainable,
+    one_line_for_unknown_classes,
     set_trainable_flags,
     trainable_flags,
 )
@@ -69,10 +70,11 @@ class TransferModel(DividedModel, CheckedTraining, FrozenModeOfClones):
 
     Args:
         backbone: a `Backbone`, the name of a network in `keras.applications` (with its ImageNet
-            weights), or any functional `keras.Model`. A `keras.Model` is copied, a `Backbone`
-            is not: models made from one `Backbone` share its weights and which of its layers
-            are frozen, unless each gets a `backbone.copy()`. `fit` warns if the policy of
-            another model changed them.
+            weights), or any functional `keras.Model`, without preprocessing: see
+            `Backbone.from_model`. A `keras.Model` is copied, a `Backbone` is not: models made
+            from one `Backbone` share its weights and which of its layers are frozen, unless
+            each gets a `backbone.copy()`. `fit` warns if the policy of another model changed
+            them.
         heads: a head, or a dict from name to head for several tasks; the outputs, labels and
             losses are then dicts with these names.
         freeze_policy: a `FreezePolicy`. Defaults to None, `FreezeAll()`.
@@ -406,11 +408,16 @@ class TransferModel(DividedModel, CheckedTraining, FrozenModeOfClones):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        plain = keras.Model.from_config(dict(config["graph"]), custom_objects=custom_objects)
-        heads, policy = (
-            keras.saving.deserialize_keras_object(config[key], custom_objects=custom_objects)
-            for key in ("heads", "freeze_policy")
-        )
+        with one_line_for_unknown_classes(config["name"]):
+            plain = keras.Model.from_config(
+                dict(config["graph"]), custom_objects=custom_objects
+            )
+            heads, policy = (
+                keras.saving.deserialize_keras_object(
+                    config[key], custom_objects=custom_objects
+                )
+                for key in ("heads", "freeze_policy")
+            )
         model = cls.__new__(cls)
         super(TransferModel, model).__init__(
             inputs=plain.input, outputs=plain._outputs_struct, name=config["name"]

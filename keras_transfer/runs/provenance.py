@@ -66,7 +66,7 @@ def folder_of(splits):
 def _command():
     """The line that was typed, or the function that a program called."""
     program = pathlib.Path(sys.argv[0] if sys.argv else "")
-    is_module = program.parts[-3:] == ("keras_transfer", "cli", "__main__.py")
+    is_module = program.name == "__main__.py" and "keras_transfer" in program.parts[-3:]
     if program.stem == "keras-transfer" or is_module:
         return shlex.join(["keras-transfer", *sys.argv[1:]])
     return "keras_transfer.runs.fit, called from Python"

@@ -200,7 +200,7 @@ def _train(
     time_budget, checkpoint_every, changes, others,
 ):  # fmt: skip
     """Trains on data sets of batches."""
-    steps, num_images, batch_size = count(train, model)
+    steps, num_images, batch_size = count(train)
     if int(train.cardinality()) != steps:  # Keras would warn that the data ran out
         train = train.apply(tf.data.experimental.assert_cardinality(steps))
     model.remember(train)

@@ -2,7 +2,6 @@
 
 import collections.abc
 import itertools
-import warnings
 
 import keras
 import numpy as np
@@ -220,14 +219,14 @@ def _of_arrays(data, shuffle, batch_size):
     return without_autotuning(dataset.batch(batch_size).prefetch(2))
 
 
-def count(dataset, model):
+def count(dataset):
     """Steps per epoch, images per epoch, and images per step, of a finite dataset."""
     steps = int(dataset.cardinality())
     if steps == tf.data.UNKNOWN_CARDINALITY:
         steps = sum(1 for _ in dataset)
     if steps == 0:
         raise ValueError(empty_message("train"))
-    batch_size = _batch_size(dataset, model)
+    batch_size = _batch_size(dataset)
     return steps, int(_num_images(dataset) or steps * batch_size), batch_size
 
 
@@ -245,25 +244,9 @@ def _num_images(dataset):
     return getattr(dataset, "num_images", None)
 
 
-def _batch_size(dataset, model=None):
-    """The size of a batch; checks the images of a training set that others made."""
+def _batch_size(dataset):
     # Reading one batch of a shuffled dataset would fill its whole buffer.
     source = getattr(dataset, "source", None)
     if source is not None:
         return source.batch_size
-    images = keras.tree.flatten(next(iter(dataset)))[0]
-    if model is not None and model.backbone.takes_raw_images and len(images.shape) == 4:
-        _warn_of_preprocessed(images)
-    return len(images)
-
-
-def _warn_of_preprocessed(images):
-    low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))
-    is_scaled = low < 0 or high <= 1
-    if is_scaled and low < high:
-        warnings.warn(
-            f"The images of the first batch lie between {low:.3g} and {high:.3g}. The model "
-            "takes images in [0, 255], and its backbone holds the preprocessing: do not "
-            "rescale or preprocess them before.",
-            stacklevel=4,
-        )
+    return len(keras.tree.flatten(next(iter(dataset)))[0])

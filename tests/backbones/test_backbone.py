@@ -293,3 +293,24 @@ def test_stem_and_tail_compose_to_the_model(at):
     assert {id(v) for v in stem.variables + tail.variables} == {
         id(v) for v in backbone.variables
     }
+
+
+def test_layers_with_the_names_of_the_librarys_own_are_renamed():
+    inputs = keras.Input((32, 32, 3))
+    x = keras.layers.Rescaling(1 / 255, name="preprocessing")(inputs)
+    x = keras.layers.Conv2D(4, 3, strides=2, name="images_1")(x)
+    network = keras.Model(inputs, keras.layers.Conv2D(4, 3, name="images")(x))
+    backbone = Backbone.from_model(network)
+    names = ["images", "preprocessing", "preprocessing_1", "images_1", "images_2"]
+    assert [layer.name for layer in backbone.layers] == names
+    images = pictures(32)
+    np.testing.assert_array_equal(backbone(images), network(images))
+
+
+def test_features_of_a_backbone_with_preprocessing_are_a_backbone_of_raw_images():
+    inner = Backbone.from_model(residual_network(), "tf")
+    features = keras.Model(inner.input, inner.output)
+    outer = Backbone.from_model(features)
+    assert outer.takes_raw_images
+    images = pictures(16)
+    np.testing.assert_array_equal(outer(images), inner(images))

@@ -645,6 +645,22 @@ def test_help_needs_no_tensorflow():
     assert "predict" in done.stdout
 
 
+@pytest.mark.parametrize("module", ["keras_transfer", "keras_transfer.cli"])
+def test_python_m_is_the_command_and_needs_no_tensorflow_for_help(module):
+    root = str(pathlib.Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": root, "PYTHONPROFILEIMPORTTIME": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: keras-transfer ")
+    assert "keras_transfer.cli.main" in done.stderr
+    assert "tensorflow" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

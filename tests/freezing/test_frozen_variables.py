@@ -243,3 +243,19 @@ def test_copies_keep_what_was_set_by_hand(kind):
     model.get_layer("conv").bias.trainable = True
     assert flags(COPIES[kind](model)) == flags(model)
     assert flags(COPIES[kind](model.backbone)) == flags(model.backbone)
+
+
+@pytest.mark.parametrize("part", ["model", "backbone"])
+def test_trainable_of_a_whole_model_reaches_each_of_its_layers(part):
+    model = TransferModel(Backbone.from_model(network()), SoftmaxHead(3), FreezeAll())
+    whole = model if part == "model" else model.backbone
+    assert not any(weight.trainable for weight in model.get_layer("conv").weights)
+    whole.trainable = True  # as it was: Keras would skip it
+    assert all(weight.trainable for weight in model.get_layer("conv").weights)
+    whole.trainable = False
+    assert not any(weight.trainable for weight in model.get_layer("conv").weights)
+    model.freeze_policy = FreezeAll()
+    assert [one.path for one in model.trainable_variables] == [
+        "head_output/kernel",
+        "head_output/bias",
+    ]

@@ -1,6 +1,7 @@
 """Labels and images that do not fit end in one line, in `fit`, `evaluate` and `fine_tune`."""
 
 import functools
+import warnings
 
 import keras
 import numpy as np
@@ -218,3 +219,60 @@ def test_a_dataset_of_unknown_size_is_not_read_for_ever(monkeypatch):
     with pytest.raises(ValueError, match="more than 5 batches"):
         training.fine_tune(make(SOFTMAX), endless, plan=PLAN, cache=False, verbose=0)
     make(SOFTMAX).fit(unknown_size(dataset(LABELS)), verbose=0)
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, images):
+        super().__init__()
+        self.images = images
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        part = slice(4 * index, 4 * index + 4)
+        return self.images[part], LABELS[part]
+
+
+def in_turn(images):
+    while True:
+        yield images[:4], LABELS[:4]
+
+
+GIVEN = {
+    "arrays": lambda model, x: model.fit(x, LABELS, verbose=0),
+    "dataset": lambda model, x: model.fit(dataset(LABELS, x), epochs=2, verbose=0),
+    "endless": lambda model, x: model.fit(
+        dataset(LABELS, x).repeat(), steps_per_epoch=2, verbose=0
+    ),
+    "PyDataset": lambda model, x: model.fit(Batches(x), verbose=0),
+    "generator": lambda model, x: model.fit(in_turn(x), steps_per_epoch=2, verbose=0),
+    "evaluate": lambda model, x: model.evaluate(dataset(LABELS, x), verbose=0),
+    "fine_tune": lambda model, x: training.fine_tune(
+        model, (x, LABELS), plan=PLAN, cache=False, verbose=0
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("images", "warns"),
+    [(IMAGES, False), (IMAGES / 255, True), (IMAGES / 127.5 - 1, True), (0 * IMAGES, False)],
+    ids=["raw", "in [0, 1]", "in [-1, 1]", "black"],
+)
+@pytest.mark.parametrize("given", GIVEN.values(), ids=GIVEN)
+def test_images_that_were_preprocessed_before_the_backbone_does_it_warn_once(
+    given, images, warns
+):
+    model = models.TransferModel(residual_backbone("tf"), SOFTMAX)
+    model.compile()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        given(model, images)
+    found = [one for one in caught if "takes images in [0, 255]" in str(one.message)]
+    assert len(found) == warns
+
+
+def test_images_of_a_network_of_unknown_preprocessing_do_not_warn():
+    model = models.TransferModel(residual_backbone("none"), SOFTMAX)
+    model.compile()
+    model.fit(dataset(LABELS, IMAGES / 255), verbose=0)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_transfer.backbones import Backbone
 from keras_transfer.freezing import UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
@@ -69,3 +70,51 @@ def test_copied_model_predicts_the_same_and_trains_on(model, copied):
     twin.fit(IMAGES, LABELS, verbose=0)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_model_as_a_backbone_is_refused_with_what_to_pass(model):
+    with pytest.raises(ValueError, match=r"pass `model.backbone.copy\(\)`.*TransferModel"):
+        TransferModel(model, SoftmaxHead(5))
+
+
+class Unregistered(keras.layers.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+
+
+class UnregisteredHead(SoftmaxHead):
+    pass
+
+
+class UnregisteredPolicy(UnfreezeLast):
+    pass
+
+
+def of_unregistered(part):
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(4, 3, strides=2, name="conv")(inputs)
+    x = Unregistered(name="own")(x) if part is Unregistered else x
+    head = UnregisteredHead(3) if part is UnregisteredHead else SoftmaxHead(3)
+    policy = UnregisteredPolicy(1) if part is UnregisteredPolicy else UnfreezeLast(1)
+    return TransferModel(keras.Model(inputs, x), head, policy)
+
+
+@pytest.mark.parametrize("part", [Unregistered, UnregisteredHead, UnregisteredPolicy])
+def test_unknown_class_in_a_file_is_named_in_one_line(part, tmp_path):
+    model = of_unregistered(part)
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match=f"Cannot load .*'{part.__name__}'") as raised:
+        keras.saving.load_model(tmp_path / "model.keras")
+    message = str(raised.value)
+    assert "register_keras_serializable" in message and "custom_objects" in message
+    assert "\n" not in message and len(message) < 500
+    loaded = keras.saving.load_model(
+        tmp_path / "model.keras", custom_objects={part.__name__: part}
+    )
+    np.testing.assert_array_equal(loaded(IMAGES), model(IMAGES))
+
+
+def test_unknown_class_in_a_backbone_is_named_in_one_line():
+    config = of_unregistered(Unregistered).backbone.get_config()
+    with pytest.raises(ValueError, match=r"Cannot load .*'Unregistered'"):
+        Backbone.from_config(config)

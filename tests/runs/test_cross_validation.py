@@ -61,7 +61,7 @@ def test_the_command_prints_the_folds(data, tmp_path, monkeypatch, capsys):
                  "--weights", "none", "--unfreeze", 0, "--epochs", 1, "--folds", 2]  # fmt: skip
     assert main(list(map(str, arguments))) == 0
     printed = capsys.readouterr()
-    assert "fold  images  accuracy" in printed.out
+    assert "fold  examples  accuracy" in printed.out
     assert "in 2 folds. Each example was tested once" in printed.out
     assert "1 epoch in 1 phase:" in printed.out
     assert f"The run of each fold is in {tmp_path / 'run'}." in printed.out
