@@ -1,9 +1,11 @@
 """The base of all freeze policies."""
 
 import abc
+import difflib
 
 import keras
 
+from keras_transfer.backbones import graph
 from keras_transfer.backbones.frozen_mode import every_layer
 
 
@@ -38,9 +40,13 @@ class FreezePolicy(abc.ABC):
 
         Args:
             backbone: a `Backbone`, or a model that has one.
+
+        Raises:
+            ValueError: if `unfrozen_operations` names one that the backbone does not have.
         """
         backbone = getattr(backbone, "backbone", backbone)
         unfrozen = set(self.unfrozen_operations(backbone))
+        self._check_names(unfrozen, backbone)
         return [
             layer.name
             for layer in backbone.layers
@@ -76,6 +82,17 @@ class FreezePolicy(abc.ABC):
         trained = _trained_variables(every_layer(backbone.layers)) | affine
         for variable in backbone.variables:
             variable.trainable = id(variable) in trained
+
+    def _check_names(self, unfrozen, backbone):
+        names = {one.name for one in (*backbone.layers, *graph.forward_operations(backbone))}
+        unknown = next(iter(sorted(unfrozen - names)), None)
+        if unknown is not None:
+            close = difflib.get_close_matches(unknown, names, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            raise ValueError(
+                f"`{type(self).__name__}.unfrozen_operations` names what '{backbone.name}' "
+                f"does not have.{hint} Received: {unknown!r}"
+            )
 
     def _keeps_frozen(self, layer):
         return _is_batch_norm(layer) and self.batch_norm == "frozen"

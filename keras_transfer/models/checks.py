@@ -53,6 +53,21 @@ def check_number_of_classes(heads, dataset):
     warnings.warn(f"{message}, some of whose outputs have no images", stacklevel=4)
 
 
+def warn_of_classifier(backbone):
+    """Warns of a backbone that ends in the probabilities of its own classes."""
+    last = backbone.outputs[0]._keras_history.operation
+    is_softmax = getattr(last, "activation", None) is keras.activations.softmax
+    if is_softmax or isinstance(last, keras.layers.Softmax):
+        boundaries = [name for name in backbone.boundaries if name != last.name]
+        names = f", for example {boundaries[-1]!r}" if boundaries else ""
+        warnings.warn(
+            f"'{backbone.name}' ends in the probabilities of its own classes, '{last.name}', "
+            "of which a head sees little. End it before: `TransferModel(..., truncate_at=)` "
+            f"takes the name of a boundary{names}.",
+            stacklevel=3,
+        )
+
+
 def check_policy(policy):
     """Raises a `ValueError` unless `policy` is a `FreezePolicy`."""
     if not isinstance(policy, FreezePolicy):

@@ -24,6 +24,7 @@ from keras_transfer.models.checks import (
     check_multipliers,
     check_number_of_classes,
     check_policy,
+    warn_of_classifier,
 )
 from keras_transfer.models.divided_model import DividedModel
 from keras_transfer.models.objective import check_objectives
@@ -114,6 +115,7 @@ class TransferModel(DividedModel, CheckedTraining, FrozenModeOfClones):
         backbone = as_backbone(backbone)
         if truncate_at is not None:
             backbone = backbone.truncated(truncate_at)
+        warn_of_classifier(backbone)
         freeze_policy = FreezeAll() if freeze_policy is None else freeze_policy
         check_heads(heads)
         check_policy(freeze_policy)

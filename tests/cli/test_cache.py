@@ -166,7 +166,7 @@ def test_folder_that_is_not_there_is_not_made(tmp_path, capsys, option):
 def test_file_in_place_of_a_folder_is_left_alone(tmp_path, capsys, option):
     (tmp_path / "file").write_text("mine")
     assert run(tmp_path / "file", *option) == 1
-    assert "No such folder" in capsys.readouterr().err
+    assert f"'{tmp_path / 'file'}' is a file" in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
 
 

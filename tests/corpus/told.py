@@ -60,6 +60,8 @@ def writing_only_in(folder):
     paths = [os.fsdecode(path) for path in written if not isinstance(path, int)]
     # A path below a folder's descriptor is a bare name; that of the folder was looked at.
     paths = [os.path.abspath(path) for path in paths if os.path.dirname(path)]
+    # A module that is imported for the first time leaves its compiled code beside it.
+    paths = [path for path in paths if "__pycache__" not in path]
     outside = [path for path in paths if not _is_below(path, [*allowed, temporary])]
     assert not outside
 

@@ -220,3 +220,14 @@ def test_what_matches_nothing_raises_with_the_closest_names(policy, message):
 def test_policy_is_abstract():
     with pytest.raises(TypeError, match="abstract"):
         FreezePolicy()
+
+
+def test_a_policy_of_ones_own_that_names_an_unknown_layer_is_told_the_closest():
+    class Own(FreezePolicy):
+        def unfrozen_operations(self, backbone):
+            return [f"{backbone.layers[-1].name}x"]
+
+    backbone = residual_backbone()
+    last = backbone.layers[-1].name
+    with pytest.raises(ValueError, match=f"Did you mean '{last}'.* Received: '{last}x'"):
+        Own().apply(backbone)

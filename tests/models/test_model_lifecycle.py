@@ -118,3 +118,13 @@ def test_unknown_class_in_a_backbone_is_named_in_one_line():
     config = of_unregistered(Unregistered).backbone.get_config()
     with pytest.raises(ValueError, match=r"Cannot load .*'Unregistered'"):
         Backbone.from_config(config)
+
+
+def test_a_backbone_with_its_own_classifier_warns_unless_it_is_cut_off():
+    inputs = keras.Input((8,))
+    x = keras.layers.Dense(6, name="features")(inputs)
+    x = keras.layers.Dense(5, name="before")(x)
+    network = keras.Model(inputs, keras.layers.Dense(4, "softmax", name="classes")(x))
+    with pytest.warns(UserWarning, match="'classes', of which .* for example 'before'"):
+        TransferModel(network, SoftmaxHead(3))
+    TransferModel(network, SoftmaxHead(3), truncate_at="before")
