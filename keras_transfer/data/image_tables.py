@@ -276,7 +276,10 @@ class Folder:
         directory = os.path.normpath(self.path)
         place = os.path.normpath(os.path.join(directory, name))
         if not pathlib.Path(place).is_relative_to(directory):
-            return None, f"names a file outside '{directory}'"
+            return None, (
+                f"names a file outside '{directory}': give the folder that holds all files as "
+                "the data, and the CSV file with `labels` (--labels FILE)"
+            )
         if not os.path.isfile(place):
             stem = os.path.basename(place)
             found = self._by_stem(os.path.dirname(place)).get(stem, [])

@@ -1,11 +1,13 @@
 import pathlib
+import statistics
 
 import pytest
 
 from benchmarks import jobs, table
 
 ROOT = pathlib.Path(__file__).parents[2]
-
+_WAYS = ("frozen", "fine_tuned")
+_ROWS = ("transferred", "source as it is", "from scratch", "logistic regression")
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXT = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
@@ -76,6 +78,32 @@ def test_guide_says_what_leaving_dead_stages_out_does():
         f"{whole['final_accuracy']:.1%}, in {cut['model_megabytes']:.1f} MB instead of "
         f"{whole['model_megabytes']:.1f}"
     ) in words("docs/guides/which-network.md")
+
+
+def test_page_shows_what_transfer_is_worth_for_other_data_than_images():
+    found = {}
+    for one in measured("inputs")["measurements"]:
+        for row in one["rows"]:
+            for name, value in row["values"].items():
+                key = (one["job"]["group"]["data"], row["row"], name)
+                found.setdefault(key, []).append(value)
+    of = {key: statistics.median(values) for key, values in found.items()}
+    reviews = {name: of["reviews", "transferred", f"{name}_accuracy"] for name in _WAYS}
+    random = {name: of["reviews", "random vectors", f"{name}_accuracy"] for name in _WAYS}
+    auc = {name: of["adult", name, "auc"] for name in _ROWS}
+    digits = (of["spoken digits", "transferred", name] for name in ("accuracy", "lowest"))
+    for line in (
+        "| {:.1%} | {:.1%} by the head alone |".format(
+            *(of["TREC", "transferred", f"{name}_accuracy"] for name in ("final", "head"))
+        ),
+        "| {:.1%} | {:.1%} for the speaker it hears worst |".format(*digits),
+        *(f"| {reviews[one]:.1%} | {random[one]:.1%} by random vectors |" for one in _WAYS),
+        "| {:.3f} | {:.3f} by the source as it is, {:.3f} from scratch, {:.3f} by ".format(
+            *auc.values()
+        ),
+        f"| {of['ImageNet sample', 'lite0', 'accuracy']:.1%} | |",
+    ):
+        assert line in TEXT["docs/benchmarks.md"]
 
 
 def test_a_group_without_the_guide_is_left_out():

@@ -75,7 +75,7 @@ def test_a_column_has_the_groups(table):
     [
         (3, "images/none.jpg,ant", "Row 5 of .* names no file in .*'images/none.jpg'"),
         (0, "../labels.csv,ant", "Row 2 of .* names a file outside .*'../labels.csv'"),
-        (0, "/etc/hostname,ant", "Row 2 of .* names a file outside"),
+        (0, "/etc/hostname,ant", "Row 2 of .* names a file outside .* the folder that holds"),
         (11, ",ant", "Row 13 of .* names no file in its column 'path'"),
         (2, "images/002.jpg,", "Row 4 of .* has no class in its column 'kind'"),
         (2, "images/002.jpg", "Row 4 of .* has no class in its column 'kind'"),
