@@ -56,8 +56,9 @@ class FrozenModeOfClones(keras.Model):
 
     def __setattr__(self, name, value):
         if name == "trainable":
-            # Keras skips a value that it has: `trainable = True` would leave layers frozen.
-            type(self).trainable.fset(self, value)
+            # Keras skips a value that a layer has: those inside of it would keep theirs.
+            for layer in every_layer([self]):
+                type(layer).trainable.fset(layer, value)
         else:
             super().__setattr__(name, value)
 
@@ -84,6 +85,8 @@ def one_line_for_unknown_classes(name):
     try:
         yield
     except TypeError as error:
+        if "Could not locate" not in str(error):
+            raise
         cause = str(error).split("Exception encountered: ")[-1]
         raise ValueError(
             f"Cannot load '{name}'. {cause.split(' Full object config:')[0]} Or pass "

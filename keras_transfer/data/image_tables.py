@@ -253,8 +253,8 @@ def places_of(rows, images, split, folder, file):
             raise wrong_row(file, number, reason, name)
         if place in numbers:
             what = (
-                f"names the same file as row {numbers[place]}; several labels of an image "
-                "stand in one row, separated by ';'"
+                f"names the same file as row {numbers[place]}: a file has one row (several "
+                "labels of an image are separated by ';')"
             )
             raise wrong_row(file, number, what, name)
         numbers[place] = number

@@ -44,7 +44,13 @@ def labelled_files(directory, suffixes, received, group, labels, images, targets
     images = images or column_of_images(rows[0])
     split = "split" if "split" in rows[0] else None
     place = f"labels='{labels}'"
-    targets = targets or columns_of_targets(rows, {images, split, group}, place)[0]
+    found = [targets] if targets else columns_of_targets(rows, {images, split, group}, place)
+    if found[1:]:
+        raise ValueError(
+            "A text or a sound has one class: name its column with `targets` (--targets "
+            f"COLUMN). Received: {place} with the columns {found}"
+        )
+    (targets,) = found
     paths, where = places_of(
         rows, images, split, Folder(pathlib.Path(directory).absolute()), labels
     )

@@ -245,11 +245,15 @@ class RowOptions:
                 unreadable.append((os.fspath(path), str(error)))
             else:
                 rows.append(Row(content, name, split, group, os.path.relpath(path, directory)))
-        if unreadable and self.on_unreadable == "raise":
+        if unreadable and (self.on_unreadable == "raise" or not rows):
             raise ValueError(
                 list_unreadable(unreadable, len(files), directory, self.received, things)
             )
-        return rows, unreadable, skipped_messages(unreadable, len(files), things)
+        messages = skipped_messages(unreadable, len(files), things)
+        gone = sorted({name for _, name, _ in files} - {row.label for row in rows})
+        if gone:
+            messages.append(f"Left out, since none of their {things} can be read: {gone}.")
+        return rows, unreadable, messages
 
     def _described(self, row):
         """What stands for an example on a page."""

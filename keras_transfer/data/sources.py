@@ -10,7 +10,7 @@ from keras_transfer.data.audio_folders import SOUND_SUFFIXES, audio_folder
 from keras_transfer.data.box_sets import boxes as read_boxes
 from keras_transfer.data.image_folders import image_folder
 from keras_transfer.data.image_splits import ImageSplits
-from keras_transfer.data.image_tables import IMAGE_COLUMNS, image_table
+from keras_transfer.data.image_tables import IMAGE_COLUMNS, column_of_images, image_table
 from keras_transfer.data.mask_folders import mask_folder
 from keras_transfer.data.metadata import cell, column_names, first_row, read_groups
 from keras_transfer.data.scanning import is_image
@@ -53,7 +53,7 @@ def kind_of(data, reading):
     if "text" in given:
         return "texts"
     if "labels" in given and not is_table(data) and "inputs" not in given:
-        return _kind_of_folder(data, has_labels=True)
+        return _kind_of_named(reading["labels"], reading.get("images"))
     if "labels" in given or (is_table(data) and "images" in given):
         return "images and rows" if "inputs" in given else "images"
     if not is_table(data):
@@ -86,21 +86,23 @@ def _kind_of_table(file, has_inputs):
     return "images" if known or is_file or is_image(name) else "rows"
 
 
-def _kind_of_folder(data, has_labels=False):
-    """What most files in the subfolders of a folder are; images where none is known.
+def _kind_of_named(file, images):
+    """What the files are that a table names; the suffix of an image may be left out."""
+    row = first_row(file)
+    name = cell(row, images or column_of_images(row)) if row else ""
+    return _KINDS.get(pathlib.PurePath(name).suffix.lower(), "images")
 
-    With a CSV file of labels, the files in the folder itself count too.
-    """
+
+def _kind_of_folder(data):
+    """What most files in the subfolders of a folder are; images where none is known."""
     folders = [path for path in sorted(pathlib.Path(data).glob("*")) if path.is_dir()]
     files = (file for folder in folders for file in _files_of_class(folder))
-    if has_labels:
-        files = itertools.chain(files, pathlib.Path(data).glob("*.*"))
     counts = collections.Counter(
         _KINDS.get(file.suffix.lower(), "images" if is_image(file) else None)
         for file in itertools.islice(files, _LOOKED_AT)
     )
     del counts[None]
-    if not counts and not has_labels:
+    if not counts:
         _check_class_folders(data)
     # Of equal numbers images count.
     return max(counts, key=lambda kind: (counts[kind], kind == "images"), default="images")

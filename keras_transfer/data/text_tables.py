@@ -104,6 +104,8 @@ def text_table(
                 f"{name}:{number}",
             )
         )
+    if not found:
+        raise ValueError(f"No row of '{file}' has a text. Received: text={text!r}")
     messages = [
         *(messages if class_names is None else ()),
         *skipped_messages(unreadable, len(rows), "texts", "without a word"),

@@ -110,8 +110,11 @@ class CheckedData:
         """Warns once of images that were preprocessed before; a bool tensor."""
         if not self._takes_raw_images or isinstance(images, dict):  # a dict: of features
             return tf.constant(False)
+        images = tf.nest.flatten(images)[0]
+        if not tf.as_dtype(images.dtype).is_floating:  # whole numbers were not preprocessed
+            return tf.constant(False)
         # Every fourth pixel of every fourth row: all would take as long as a step on a GPU.
-        images = tf.nest.flatten(images)[0][:_FEW, ::4, ::4]
+        images = images[:_FEW, ::4, ::4]
         low, high = tf.reduce_min(images), tf.reduce_max(images)
         is_scaled = ((low < 0) | (high <= 1)) & (low < high)
         warn = _PLAIN(lambda: tf.numpy_function(self._warn, [low, high], tf.bool))
@@ -194,10 +197,16 @@ class CheckedData:
             rule.fits(tf.convert_to_tensor(part)) for rule, part in self._by_rule(element[1])
         ]
         for images in tf.nest.flatten(element[0]):
-            if tuple(images.shape[1:]) == (1,):  # a column, in which a cell may be missing
-                continue
-            if isinstance(images, np.ndarray):  # it may be large: no copy
-                fits.append(bool(np.isfinite(np.sum(images, dtype="float64"))))
+            is_column = tuple(images.shape[1:]) == (1,)  # in which a cell may be missing
+            if isinstance(images, np.ndarray):
+                if images.dtype.kind in "OUS":
+                    continue
+                if is_column:
+                    fits.append(not np.isinf(images).any())
+                else:  # it may be large: no copy
+                    fits.append(bool(np.isfinite(np.sum(images, dtype="float64"))))
+            elif images.dtype.is_floating and is_column:
+                fits.append(~tf.reduce_any(tf.math.is_inf(images)))
             elif images.dtype.is_floating:
                 fits.append(tf.math.is_finite(tf.reduce_sum(tf.cast(images, "float32"))))
         return tf.reduce_all(tf.stack(fits)) if fits else tf.constant(True)

@@ -31,7 +31,8 @@ class CheckedTraining(FollowsTrainedSet):
         call = inspect.signature(keras.Model.fit).bind(self, *arguments, **keyword_arguments)
         given = {name: value for name, value in call.arguments.items() if name != "self"}
         given["x"] = as_inputs(given.get("x"), self.inputs)
-        given["y"] = as_labels(given.get("y"))
+        for name in {"y", "sample_weight"} & given.keys():
+            given[name] = as_labels(given[name])
         if "validation_data" in given:
             given["validation_data"] = pair_as_inputs(given["validation_data"], self.inputs)
         check_class_weight(self.heads, given.get("class_weight"))
@@ -131,7 +132,8 @@ class CheckedTraining(FollowsTrainedSet):
         given = {name: value for name, value in call.arguments.items() if name != "self"}
         given |= given.pop("kwargs", {})
         given["x"] = as_inputs(given.get("x"), self.inputs)
-        given["y"] = as_labels(given.get("y"))
+        for name in {"y", "sample_weight"} & given.keys():
+            given[name] = as_labels(given[name])
         if isinstance(given.get("x"), tf.data.Dataset) and _has_no_batch(given["x"]):
             raise ValueError(empty_message("dataset"))
         with CheckedData(self, self.compiled_losses) as checked:

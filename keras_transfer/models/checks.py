@@ -61,9 +61,9 @@ def warn_of_classifier(backbone):
         boundaries = [name for name in backbone.boundaries if name != last.name]
         names = f", for example {boundaries[-1]!r}" if boundaries else ""
         warnings.warn(
-            f"'{backbone.name}' ends in the probabilities of its own classes, '{last.name}', "
-            "of which a head sees little. End it before: `TransferModel(..., truncate_at=)` "
-            f"takes the name of a boundary{names}.",
+            f"The last layer of '{backbone.name}', '{last.name}', gives the probabilities of "
+            "its own classes: a new head learns little from these. Cut it off: "
+            f"`TransferModel(..., truncate_at=)` takes the name of a boundary{names}.",
             stacklevel=3,
         )
 

@@ -47,6 +47,8 @@ def as_labels(labels):
     Keras gives a column two axes, and then fails on labels with one: "Cannot take the length of
     shape with unknown rank".
     """
+    if isinstance(labels, dict):
+        return {name: as_labels(one) for name, one in labels.items()}
     return np.asarray(labels) if hasattr(labels, "to_numpy") and labels.ndim == 1 else labels
 
 

@@ -66,7 +66,10 @@ def folder_of(splits):
 def _command():
     """The line that was typed, or the function that a program called."""
     program = pathlib.Path(sys.argv[0] if sys.argv else "")
-    is_module = program.name == "__main__.py" and "keras_transfer" in program.parts[-3:]
+    places = ("keras_transfer",), ("keras_transfer", "cli")
+    is_module = program.name == "__main__.py" and (
+        program.parts[-2:-1] in places or program.parts[-3:-1] in places
+    )
     if program.stem == "keras-transfer" or is_module:
         return shlex.join(["keras-transfer", *sys.argv[1:]])
     return "keras_transfer.runs.fit, called from Python"

@@ -58,13 +58,38 @@ def test_sounds_without_class_folders_are_told(tmp_path):
     (tmp_path / "1.wav").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"Found 1 \.wav files in .*, and no class"):
         read_source(tmp_path, 16)
-    (tmp_path / "2.txt").write_bytes(b"x")
-    (tmp_path / "2.wav").write_bytes(b"x")
-    assert kind_of(tmp_path, {"labels": "labels.csv"}) == "sounds"
-    (tmp_path / "photos").mkdir()
-    for number in range(3):
-        (tmp_path / "photos" / f"{number}.png").write_bytes(b"x")
-    assert kind_of(tmp_path, {"labels": "labels.csv"}) == "images"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("1.wav", "sounds"), ("1.txt", "texts"), ("1.png", "images"), ("1", "images")],
+)
+def test_a_table_of_labels_says_what_the_files_are(tmp_path, name, kind):
+    (tmp_path / "README.txt").write_text("of the folder")
+    (tmp_path / "labels.csv").write_text(f"path,class\n{name},a\n")
+    assert kind_of(tmp_path, {"labels": tmp_path / "labels.csv"}) == kind
+
+
+def test_two_columns_of_classes_of_texts_are_told(tmp_path):
+    rows = [f"{number}.txt,{number % 2},{number // 2 % 2}" for number in range(8)]
+    for number in range(8):
+        (tmp_path / f"{number}.txt").write_text("word")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(["path,spam,urgent", *rows]))
+    with pytest.raises(ValueError, match=r"one class: name its column .*'spam', 'urgent'"):
+        read_source(tmp_path, labels=labels)
+
+
+def test_texts_none_of_which_can_be_read_are_an_error_with_skip_too(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.txt").write_text(" ")
+    (tmp_path / "b" / "2.txt").write_text("word")
+    with pytest.warns(UserWarning, match=r"none of their texts can be read: \['a'\]"):
+        read_source(tmp_path, on_unreadable="skip", validation_split=None)
+    (tmp_path / "b" / "2.txt").unlink()
+    with pytest.raises(ValueError, match=r"1\.txt"):
+        read_source(tmp_path, on_unreadable="skip", class_names=["a", "b"])
 
 
 @pytest.mark.parametrize("kind", ["texts", "sounds"])

@@ -259,3 +259,11 @@ def test_trainable_of_a_whole_model_reaches_each_of_its_layers(part):
         "head_output/kernel",
         "head_output/bias",
     ]
+
+
+def test_trainable_of_a_whole_model_undoes_what_was_set_by_hand():
+    model = TransferModel(Backbone.from_model(network()), SoftmaxHead(3))
+    model.backbone.trainable = True
+    model.get_layer("conv").bias.trainable = False
+    model.backbone.trainable = True
+    assert model.get_layer("conv").bias.trainable

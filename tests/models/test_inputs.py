@@ -300,3 +300,12 @@ def test_labels_may_be_a_column_of_pandas_and_then_an_array():
     model.fit(features, column, validation_data=(features, column), verbose=0)
     assert model.evaluate(features, labels, verbose=0)
     model.fit(features, labels, verbose=0)
+
+
+def test_infinity_in_a_column_is_told_and_a_missing_cell_is_not():
+    columns = {"age": np.array([[30.0], [60.0]])}
+    model = TransferModel(Backbone.from_table(columns, (4,)), heads.SoftmaxHead(2))
+    model.compile()
+    model.fit({"age": [30.0, np.nan]}, np.array([0, 1]), verbose=0)
+    with pytest.raises(ValueError, match="must be finite"):
+        model.fit({"age": [30.0, np.inf]}, np.array([0, 1]), verbose=0)

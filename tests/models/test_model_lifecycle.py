@@ -125,6 +125,6 @@ def test_a_backbone_with_its_own_classifier_warns_unless_it_is_cut_off():
     x = keras.layers.Dense(6, name="features")(inputs)
     x = keras.layers.Dense(5, name="before")(x)
     network = keras.Model(inputs, keras.layers.Dense(4, "softmax", name="classes")(x))
-    with pytest.warns(UserWarning, match="'classes', of which .* for example 'before'"):
+    with pytest.warns(UserWarning, match="'classes', gives the prob.* for example 'before'"):
         TransferModel(network, SoftmaxHead(3))
     TransferModel(network, SoftmaxHead(3), truncate_at="before")
