@@ -81,15 +81,17 @@ def test_two_columns_of_classes_of_texts_are_told(tmp_path):
 
 
 def test_texts_none_of_which_can_be_read_are_an_error_with_skip_too(tmp_path):
-    for name in "ab":
+    for name in "abc":
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.txt").write_text(" ")
-    (tmp_path / "b" / "2.txt").write_text("word")
+    for name in "bc":
+        (tmp_path / name / "2.txt").write_text("word")
     with pytest.warns(UserWarning, match=r"none of their texts can be read: \['a'\]"):
         read_source(tmp_path, on_unreadable="skip", validation_split=None)
-    (tmp_path / "b" / "2.txt").unlink()
+    for name in "bc":
+        (tmp_path / name / "2.txt").unlink()
     with pytest.raises(ValueError, match=r"1\.txt"):
-        read_source(tmp_path, on_unreadable="skip", class_names=["a", "b"])
+        read_source(tmp_path, on_unreadable="skip", class_names=["a", "b", "c"])
 
 
 @pytest.mark.parametrize("kind", ["texts", "sounds"])
