@@ -1,5 +1,6 @@
 """Text for terminals and Markdown."""
 
+import difflib
 import sys
 import unicodedata
 
@@ -43,6 +44,12 @@ def some_of(texts, most):
     texts = list(texts)
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more
+
+
+def did_you_mean(name, known):
+    """The names that are similar to a wrong one, as a question after a space; may be empty."""
+    close = difflib.get_close_matches(str(name), known, n=3)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 def no_run_message(path):

@@ -3,12 +3,13 @@
 Keras has no public view of the nodes of a model: only this file reads `_nodes_by_depth`.
 """
 
-import difflib
 import re
 import tempfile
 
 import keras
 from keras import tree
+
+from keras_transfer._text import did_you_mean
 
 
 def forward_nodes(model):
@@ -139,10 +140,9 @@ def cut(model, at):
         return found[at]
     names = [operation.name for operation in forward_operations(model)]
     if at not in names:
-        close = difflib.get_close_matches(str(at), names, n=3)
-        hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
         raise ValueError(
-            f"'{model.name}' has no layer or operation of this name.{hint} Received: at={at!r}"
+            f"'{model.name}' has no layer or operation of this name.{did_you_mean(at, names)} "
+            f"Received: at={at!r}"
         )
     here = names.index(at)
     before = next((name for name in reversed(names[:here]) if name in found), None)

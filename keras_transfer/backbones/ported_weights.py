@@ -1,7 +1,6 @@
 """Weights of PyTorch in a network of Keras."""
 
 import dataclasses
-import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_transfer._text import counted, some_of
+from keras_transfer._text import counted, did_you_mean, some_of
 from keras_transfer.backbones import graph, port_checks
 from keras_transfer.backbones.checkpoints import modules_of, parts_of, read_checkpoint
 
@@ -256,11 +255,9 @@ def _check_names(names, slots, modules):
             (module, list(modules), "module of the checkpoint"),
         ):
             if name not in known:
-                close = difflib.get_close_matches(str(name), known, n=3)
-                hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
                 raise ValueError(
-                    f"`names` has {name!r}, which is no {what} with weights. {hint}"
-                    f"Received: names[{layer!r}]={module!r}"
+                    f"`names` has {name!r}, which is no {what} with weights."
+                    f"{did_you_mean(name, known)} Received: names[{layer!r}]={module!r}"
                 )
 
 

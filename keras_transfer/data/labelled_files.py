@@ -57,7 +57,7 @@ def labelled_files(directory, suffixes, received, group, labels, images, targets
     wrong = next((path for path in paths if not path.lower().endswith(suffixes)), None)
     if wrong is not None:
         raise ValueError(
-            f"'{labels}' names a file that is none of {', '.join(suffixes)}. "
+            f"'{labels}' names a file whose suffix is none of {', '.join(suffixes)}. "
             f"Received: '{wrong}'"
         )
     classes = [cell(row, targets) for row in rows]

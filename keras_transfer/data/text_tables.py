@@ -92,12 +92,18 @@ def text_table(
     found, unreadable = [], []
     for number, row in enumerate(rows, 2):  # as a spreadsheet counts them
         where = f"Row {number} of '{file}'"
-        if on_unreadable == "skip" and not (row.get(text) or "").strip():
+        words = row.get(text) or ""
+        if not words.strip():
+            if on_unreadable == "raise":
+                raise ValueError(
+                    f"{where} has no text. Remove it, or pass `on_unreadable='skip'` "
+                    f"(--on-unreadable skip) to leave it out. Received: {words!r}"
+                )
             unreadable.append((where, "has no text"))
             continue
         found.append(
             Row(
-                check_text(row.get(text) or "", where),
+                words,
                 labels[number - 2],
                 "train" if split is None else split_named(row, split, where),
                 cell(row, group) or None,
@@ -111,16 +117,6 @@ def text_table(
         *skipped_messages(unreadable, len(rows), "texts", "without a word"),
     ]
     return options.splits(found, messages=messages, unreadable=unreadable)
-
-
-def check_text(text: str, where: str) -> str:
-    """The text of a row; raises `ValueError` if there is none."""
-    if not text.strip():
-        raise ValueError(
-            f"{where} has no text. Remove it, or pass `on_unreadable='skip'` "
-            f"(--on-unreadable skip) to leave it out. Received: {text!r}"
-        )
-    return text
 
 
 def text_column(rows, file):

@@ -1,10 +1,10 @@
 """The stage that is explained, and its features as a grid of positions."""
 
-import difflib
 import math
 
 import tensorflow as tf
 
+from keras_transfer._text import did_you_mean
 from keras_transfer.backbones import graph
 
 
@@ -42,8 +42,7 @@ def has_grid(backbone):
 def _output_shape(model, name, stages):
     operations = [operation.name for operation in graph.forward_operations(model)]
     if name not in operations:
-        close = difflib.get_close_matches(str(name), [*stages, *operations], n=3)
-        hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+        hint = did_you_mean(name, [*stages, *operations])
         raise ValueError(
             f"'{model.name}' has no stage, layer or operation of this name.{hint} "
             f"Received: stage={name!r}"

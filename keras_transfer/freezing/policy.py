@@ -1,10 +1,10 @@
 """The base of all freeze policies."""
 
 import abc
-import difflib
 
 import keras
 
+from keras_transfer._text import did_you_mean
 from keras_transfer.backbones import graph
 from keras_transfer.backbones.frozen_mode import every_layer
 
@@ -85,13 +85,11 @@ class FreezePolicy(abc.ABC):
 
     def _check_names(self, unfrozen, backbone):
         names = {one.name for one in (*backbone.layers, *graph.forward_operations(backbone))}
-        unknown = next(iter(sorted(unfrozen - names)), None)
+        unknown = min(unfrozen - names, default=None)
         if unknown is not None:
-            close = difflib.get_close_matches(unknown, names, n=1)
-            hint = f" Did you mean '{close[0]}'?" if close else ""
             raise ValueError(
                 f"`{type(self).__name__}.unfrozen_operations` names what '{backbone.name}' "
-                f"does not have.{hint} Received: {unknown!r}"
+                f"does not have.{did_you_mean(unknown, names)} Received: {unknown!r}"
             )
 
     def _keeps_frozen(self, layer):

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_transfer.models.checked_data import CheckedData, empty_message
-from keras_transfer.models.input_arrays import as_inputs, as_labels, pair_as_inputs
+from keras_transfer.models.input_arrays import arguments_as_inputs
 from keras_transfer.models.label_rules import check_class_weight
 from keras_transfer.models.objective import ObjectiveData
 from keras_transfer.models.regression import (
@@ -30,11 +30,7 @@ class CheckedTraining(FollowsTrainedSet):
     def fit(self, *arguments, **keyword_arguments):
         call = inspect.signature(keras.Model.fit).bind(self, *arguments, **keyword_arguments)
         given = {name: value for name, value in call.arguments.items() if name != "self"}
-        given["x"] = as_inputs(given.get("x"), self.inputs)
-        for name in {"y", "sample_weight"} & given.keys():
-            given[name] = as_labels(given[name])
-        if "validation_data" in given:
-            given["validation_data"] = pair_as_inputs(given["validation_data"], self.inputs)
+        given = arguments_as_inputs(given, self.inputs)
         check_class_weight(self.heads, given.get("class_weight"))
         if self.running.objectives:
             self.begin_objectives(_parts_of(given))
@@ -131,9 +127,7 @@ class CheckedTraining(FollowsTrainedSet):
         )
         given = {name: value for name, value in call.arguments.items() if name != "self"}
         given |= given.pop("kwargs", {})
-        given["x"] = as_inputs(given.get("x"), self.inputs)
-        for name in {"y", "sample_weight"} & given.keys():
-            given[name] = as_labels(given[name])
+        given = arguments_as_inputs(given, self.inputs)
         if isinstance(given.get("x"), tf.data.Dataset) and _has_no_batch(given["x"]):
             raise ValueError(empty_message("dataset"))
         with CheckedData(self, self.compiled_losses) as checked:

@@ -34,6 +34,16 @@ def as_inputs(data, inputs):
     }
 
 
+def arguments_as_inputs(given, inputs):
+    """The same for the arguments of `fit` and `evaluate`, a dict, with labels and weights."""
+    converted = {
+        name: as_labels(given[name]) for name in ("y", "sample_weight") if name in given
+    }
+    if "validation_data" in given:
+        converted["validation_data"] = pair_as_inputs(given["validation_data"], inputs)
+    return {**given, **converted, "x": as_inputs(given.get("x"), inputs)}
+
+
 def pair_as_inputs(data, inputs):
     """The same for a tuple of inputs, labels and weights; other data stay as they are."""
     if not isinstance(data, (tuple, list)) or not data:

@@ -275,4 +275,7 @@ def test_images_that_were_preprocessed_before_the_backbone_does_it_warn_once(
 def test_images_of_a_network_of_unknown_preprocessing_do_not_warn():
     model = models.TransferModel(residual_backbone("none"), SOFTMAX)
     model.compile()
-    model.fit(dataset(LABELS, IMAGES / 255), verbose=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(dataset(LABELS, IMAGES / 255), verbose=0)
+    assert not caught
