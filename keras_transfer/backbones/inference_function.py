@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -40,17 +41,38 @@ def constant_function(network, specs=None):
         A function that takes the structure of tensors and returns a structure of tensors.
     """
 
+    values = _values_of(network)
+
     def cast(tensor, expected):
         return tensor if tensor.dtype == expected.dtype else tf.cast(tensor, expected.dtype)
 
     @tf.function(input_signature=[specs or input_specs(network)], autograph=False)
     def forward(inputs):
         inputs = tf.nest.map_structure(cast, inputs, inputs_of(network))
-        return network(inputs, training=False)
+        constants = [(weight, tf.constant(value)) for weight, value in values]
+        with keras.StatelessScope(constants):
+            return network(inputs, training=False)
 
     concrete = forward.get_concrete_function()
-    if not _can_be_constant(network, concrete):
+    placeholders = [
+        tensor for tensor, inner in concrete.graph.captures if inner.op.type != "Const"
+    ]
+    variables = {id(variable.handle) for variable in concrete.graph.variables}
+    resources = {id(tensor) for tensor in placeholders if tensor.dtype == tf.resource}
+    if not values or not placeholders or not resources <= variables:
         return concrete
+    return _without_variables(concrete)  # Keras does not know them
+
+
+def _values_of(network):
+    """The weights that become constants, each with its value now."""
+    sizes = (math.prod(w.shape) * tf.as_dtype(w.dtype).size for w in network.weights)
+    if sum(sizes) >= _LARGEST:
+        return []
+    return [(weight, keras.ops.convert_to_numpy(weight)) for weight in network.weights]
+
+
+def _without_variables(concrete):
     constant = convert_variables_to_constants_v2(concrete)
     structure = concrete.structured_outputs
 
@@ -60,12 +82,3 @@ def constant_function(network, specs=None):
 
     packed.graph = constant.graph
     return packed
-
-
-def _can_be_constant(network, concrete):
-    sizes = (math.prod(w.shape) * tf.as_dtype(w.dtype).size for w in network.weights)
-    variables = {id(variable.handle) for variable in concrete.graph.variables}
-    captured = {
-        id(tensor) for tensor, _ in concrete.graph.captures if tensor.dtype == tf.resource
-    }
-    return sum(sizes) < _LARGEST and captured <= variables

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer._graph_rewriting import graphs_rewritten
 from keras_transfer.backbones.inference_function import constant_function, input_specs
 from keras_transfer.backbones.openvino_network import OpenVINONetwork, openvino_core
 
@@ -98,7 +99,8 @@ class TensorFlowEngine(Engine):
             if dtypes not in functions:
                 specs = tf.nest.map_structure(_spec_of, input_specs(stem), batch)
                 functions[dtypes] = constant_function(stem, specs)
-            return functions[dtypes](batch)
+            with graphs_rewritten():
+                return functions[dtypes](batch)
 
         def run(batches):
             pending = None

@@ -7,6 +7,7 @@ import warnings
 
 from keras_transfer import _progress, serving
 from keras_transfer._figures import save_figure
+from keras_transfer._graph_rewriting import graphs_as_traced
 from keras_transfer._text import reason_of
 from keras_transfer.calibration.temperature_scaling import apply_temperature
 from keras_transfer.features import NoRoomError
@@ -23,6 +24,7 @@ from keras_transfer.training.phase_data import has_frozen_work
 _EXPORT_EXAMPLES = 4
 
 
+@graphs_as_traced()
 def finish(folder, model, history, splits, cache, before, clock, started, domains, choice):
     """Calibrates, measures and exports a model, and returns its `Run`; None for a worker."""
     kind = kind_named(splits.kind)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from keras_transfer._graph_rewriting import graphs_as_traced
 from keras_transfer.backbones.inference_function import constant_function
 from keras_transfer.data.labeled_dataset import IMAGES
 from keras_transfer.models import TransferModel
@@ -162,6 +163,7 @@ def _inferred(infer, inputs):
     return tf.nest.map_structure(lambda output: output[:count], infer(some))
 
 
+@graphs_as_traced()
 def _compare(signatures, path, examples):
     served = tf.saved_model.load(str(path)).signatures
     inputs = signatures.decoded(examples)

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer._applications import APPLICATIONS
+from keras_transfer._graph_rewriting import graphs_as_traced
 from keras_transfer.backbones import graph
 from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.distribution.workers import all_agree, is_chief
@@ -161,6 +162,7 @@ def fine_tune(
         )  # fmt: skip
 
 
+@graphs_as_traced()
 def fine_tune_in(
     folder, model, train, validation=None, plan=None, callbacks=(), class_weight=None,
     verbose=1, cache=None, time_budget=None, checkpoint_every=None, steps_per_epoch=None,
