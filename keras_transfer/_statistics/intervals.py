@@ -1,8 +1,12 @@
 """95% confidence intervals, `(low, high)`, for accuracies and their differences."""
 
+import statistics
+
 import numpy as np
 
 _LEVEL = 0.95
+# `scipy.stats` has it too, and takes 0.3 s to import.
+_NORMAL_QUANTILE = statistics.NormalDist().inv_cdf((1 + _LEVEL) / 2)
 # The accuracy that a cut may cost. With 244 images, dropping stages whose interval allowed a
 # loss of 9 points did cost 8.
 _MOST_LOSS = 0.03
@@ -18,14 +22,12 @@ def paired_interval(gains):
         Agresti and Min, Simple improved confidence intervals for comparing matched proportions,
         Statistics in Medicine 24, 2005.
     """
-    from scipy.stats import norm
-
     gains = np.asarray(gains, "float64")
     # Two pseudo-observations, half a gain and half a loss each: without them the interval is
     # too short for few differences and empty for none.
     number, squares = len(gains) + 2, np.sum(gains**2) + 1
     middle = gains.sum() / number
-    half = norm.ppf((1 + _LEVEL) / 2) * ((squares / number - middle**2) / number) ** 0.5
+    half = _NORMAL_QUANTILE * ((squares / number - middle**2) / number) ** 0.5
     return float(middle - half), float(middle + half)
 
 
@@ -80,7 +82,8 @@ def wilson_interval(hits, size):
     Reference:
         Wilson, Probable Inference, the Law of Succession, and Statistical Inference, JASA 1927.
     """
-    from scipy.stats import binomtest
-
-    interval = binomtest(int(hits), int(size)).proportion_ci(_LEVEL, method="wilson")
-    return float(interval.low), float(interval.high)
+    share, spread = int(hits) / int(size), _NORMAL_QUANTILE**2 / int(size)
+    middle = (share + spread / 2) / (1 + spread)
+    half = (spread * (share * (1 - share) + spread / 4)) ** 0.5 / (1 + spread)
+    # Rounding must not exclude a share of 0 or 1.
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))

@@ -151,7 +151,7 @@ def _quantile(scores, error_rate):
 
 
 def _answer_threshold(confidence, wrong, error_rate, level):
-    from scipy.stats import binom
+    from scipy.special import bdtr  # the binomial distribution; `scipy.stats` imports slowly
 
     size, falling = len(confidence), np.sort(confidence)[::-1]
     # With fewer, not even answers without an error show a rate this low.
@@ -162,7 +162,7 @@ def _answer_threshold(confidence, wrong, error_rate, level):
         is_above = confidence > threshold  # fewer than `rank` if confidences are equal
         if is_above.sum() < fewest:
             continue
-        if binom.cdf(wrong[is_above].sum(), is_above.sum(), error_rate) > level:
+        if bdtr(wrong[is_above].sum(), is_above.sum(), error_rate) > level:
             break
         passed = threshold
     return passed

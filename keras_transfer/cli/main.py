@@ -17,6 +17,8 @@ from keras_transfer.cli import early_checks
 from keras_transfer.cli.parser import build_parser
 
 FAILURE, INTERRUPTED = 1, 130
+# Keras imports these if they can be, for wrappers that no command uses: half a second.
+_WRAPPED_BY_KERAS = ("pandas", "sklearn")
 # Commands that compute features, which stay in the cache.
 _CACHING = ("audit", "find-lr", "probe", "rank", "recommend")
 
@@ -140,6 +142,18 @@ def _message(error):
 
 
 @contextlib.contextmanager
+def _hidden(names):
+    """Modules that cannot be imported here, as if they were not installed."""
+    hidden = dict.fromkeys(set(names) - set(sys.modules))
+    sys.modules.update(hidden)
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+@contextlib.contextmanager
 def _objects_kept():
     """Keeps the objects that are made here from Python's garbage collector.
 
@@ -163,6 +177,8 @@ def _import_tensorflow():
         sys.stderr.flush()
         os.dup2(log.fileno(), 2)
         try:
+            with _hidden(_WRAPPED_BY_KERAS):
+                import keras  # noqa: F401
             import tensorflow
 
             # It advises against new traces, which a new model needs.
