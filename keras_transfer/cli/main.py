@@ -44,7 +44,8 @@ def main(arguments=None):
             with preemption.deferred():  # an import is no place for an exception
                 early_checks.check(options)
                 run = _imported(options.command)
-            with warnings.catch_warnings(), _progress.shown():
+                from keras_transfer._graph_rewriting import graphs_as_traced
+            with graphs_as_traced(), warnings.catch_warnings(), _progress.shown():
                 warnings.simplefilter("default")
                 warnings.showwarning = _print_warning
                 code = run(options) or 0
