@@ -39,15 +39,16 @@ class ProbeResult:
     changed_accuracy: float | None = None
 
 
-def cross_validate(features, labels, num_folds=5, seed=0, changed=None):
+def cross_validate(features, labels, num_folds=5, seed=0, changed=None, groups=None):
     """Fits a multinomial logistic regression in each fold and predicts the validation part.
 
     The features are standardized here. `changed` are features of the first images, or of all,
-    after a change, which the same regressions predict too. Returns a `ProbeResult`.
+    after a change, which the same regressions predict too. `groups` are as in
+    `stratified_folds`. Returns a `ProbeResult`.
 
     Raises:
         ValueError: if the features are not a finite matrix, the labels do not match, there are
-            fewer than two classes, or no class has two images.
+            fewer than two classes or groups, or no class has two images.
     """
     from scipy.special import softmax
 
@@ -59,8 +60,10 @@ def cross_validate(features, labels, num_folds=5, seed=0, changed=None):
         )
     rows, mean, deviation = standardized(features)
     present, numbers = np.unique(labels, return_inverse=True)
-    folds = stratified_folds(labels, num_folds, seed)
-    penalty = _quick_penalty(rows, numbers, folds[0][0], seed)
+    folds = stratified_folds(labels, num_folds, seed, groups)
+    if not folds:
+        raise ValueError("Cross-validation needs two groups. Received: one group of all images")
+    penalty = _quick_penalty(rows, numbers, folds[0][0], seed, groups)
     probabilities = np.zeros((len(labels), labels.max() + 1), "float32")
     right = np.zeros(len(labels), bool)
     fitted = fit_regressions(rows, numbers, _fold_weights(folds, len(labels)), [penalty])
@@ -102,21 +105,39 @@ def check_features(features, labels):
     return features, labels
 
 
-def stratified_folds(labels, num_folds, seed=None):
+def stratified_folds(labels, num_folds, seed=None, groups=None):
     """Stratified folds, a list of `(train, validation)` indices; a seed shuffles the images.
 
-    There are no more folds than images in the largest class, and none if no class has two;
-    classes with fewer images than folds are missing in some of them.
-    """
-    from sklearn.model_selection import StratifiedKFold
+    There are no more folds than images in the largest class or than groups, and none if no
+    class has two images; classes with fewer images than folds are missing in some of them.
 
-    num_folds = min(num_folds, int(np.bincount(labels).max()))
+    Args:
+        labels: classes, an array of integers.
+        num_folds: the most folds.
+        seed: of the order. Defaults to None, the given order.
+        groups: for each image its group or None; images of a group are in one fold. Defaults to
+            None, no groups.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    units = groups and unit_numbers(groups)
+    num_folds = min(
+        num_folds, int(np.bincount(labels).max()), *([len({*units})] if units else [])
+    )
     if num_folds < 2:
         return []
-    splitter = StratifiedKFold(num_folds, shuffle=seed is not None, random_state=seed)
+    kind = StratifiedGroupKFold if units else StratifiedKFold
+    splitter = kind(num_folds, shuffle=seed is not None, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        return list(splitter.split(labels, labels))
+        return list(splitter.split(labels, labels, units))
+
+
+def unit_numbers(groups):
+    """A number for each group, and for each image without one."""
+    numbers = {}
+    keys = (row if group is None else (group,) for row, group in enumerate(groups))
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
 def standardized(features):
@@ -234,12 +255,13 @@ def _path_from(start, rows, labels, weights, penalties):
     return path
 
 
-def _quick_penalty(rows, labels, training, seed):
+def _quick_penalty(rows, labels, training, seed, groups):
     """The best of three penalties, on one fold of a part of the training images."""
     chosen = np.random.default_rng(seed).permutation(training)[:_MOST_TO_CHOOSE_ON]
     if len(np.unique(labels[chosen])) < len(np.unique(labels[training])):
         chosen = training
-    folds = stratified_folds(labels[chosen], 4, seed)[:1]
+    groups = groups and [groups[row] for row in chosen]
+    folds = stratified_folds(labels[chosen], 4, seed, groups)[:1]
     return best_penalty(rows[chosen], labels[chosen], _PENALTIES, folds)
 
 

@@ -124,7 +124,9 @@ def forgetting(
                 f"Received: elements with the structure {source_dataset.element_spec}"
             )
         hits = [
-            cross_validate(found.features, found.labels, num_folds, seed + repeat).correct
+            cross_validate(
+                found.features, found.labels, num_folds, seed + repeat, groups=found.groups
+            ).correct
             for repeat in range(num_repeats)
         ]
         labels.append(found.labels)

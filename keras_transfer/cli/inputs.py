@@ -121,6 +121,6 @@ def show_findings(options, rows, sentences, figure, values, text=None):
     if sentences:
         print("\n" + "\n".join(sentences))
     text = text or "\n\n".join([markdown_table(rows), *sentences])
-    values = {"data": os.path.abspath(options.data), **values}
+    values = {"data": os.path.abspath(options.data), "group": options.group, **values}
     paths = write_findings(options.output, options.command, values, text, figure)
     print("\n" + ", ".join(one_line(str(path)) for path in paths))

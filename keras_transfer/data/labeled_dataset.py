@@ -57,6 +57,7 @@ class ImageSource:
         is_reproducible: whether the fingerprint says what every pass gives, in other processes
             too. Defaults to True.
         in_random_order: whether the first images are a random sample of all. Defaults to False.
+        groups: the group of each example, None for one without. Defaults to None, no groups.
     """
 
     examples: collections.abc.Callable
@@ -70,6 +71,7 @@ class ImageSource:
     name: str = ""
     is_reproducible: bool = True
     in_random_order: bool = False
+    groups: tuple | None = None
 
     @property
     def can_be_found(self):
@@ -100,6 +102,7 @@ class ImageSource:
             self,
             examples=lambda start=0: made(start).take(max(number - start, 0)),
             num_images=min(number, self.num_images),
+            groups=self.groups and self.groups[:number],
             fingerprint=digest and f"{digest} first {number}",
         )
 

@@ -138,6 +138,9 @@ class ReadingOptions:
             if split not in labels:
                 return None
             is_mixed, size = bool(shuffle_buffer) and mixes, len(labels[split])
+            groups = files.get("groups", {}).get(split)
+            if groups and is_mixed:
+                groups = tuple(groups[index] for index in mixed_order(size))
 
             def loaded(start=0):
                 # One per core: more would only hold more images in memory.
@@ -154,6 +157,7 @@ class ReadingOptions:
                 seed=self.seed,
                 name=common_folder(files.get("paths", {}).get(split, ())),
                 in_random_order=bool(shuffle_buffer),  # mixed here, or by who wrote the records
+                groups=groups,
             )
             found = examples(split, is_mixed, 0)
             if shuffle_buffer:

@@ -187,13 +187,16 @@ class RowOptions:
             split: _fingerprint(found, labels[split]) for split, found in by_split.items()
         }
 
+        groups = self._groups(by_split)
+
         def dataset(split, shuffle=False):
             if split not in by_split:
                 return None
             given = tensors([row.content for row in by_split[split]])
             return self._dataset(
-                given, labels[split], class_names, fingerprints[split], shuffle
-            )
+                given, labels[split], class_names, fingerprints[split], groups.get(split),
+                shuffle,
+            )  # fmt: skip
 
         return ImageSplits(
             train=dataset("train", self.shuffle),
@@ -210,7 +213,7 @@ class RowOptions:
             },
             fingerprints=fingerprints,
             warnings=tuple(messages),
-            groups=self._groups(by_split),
+            groups=groups,
             texts={
                 split: tuple(map(self._described, found)) for split, found in by_split.items()
             },
@@ -278,12 +281,12 @@ class RowOptions:
             "train": [every[index] for index in kept], "test": [every[index] for index in moved]
         }  # fmt: skip
 
-    def _dataset(self, given, labels, class_names, fingerprint, shuffle):
+    def _dataset(self, given, labels, class_names, fingerprint, groups, shuffle):
         number = len(labels)
         slices = tf.data.Dataset.from_tensor_slices((given, label_array(labels)))
         source = ImageSource(
             lambda start=0: slices.skip(start), number, fingerprint, self.batch_size, shuffle,
-            self.seed, name=self.received.split("=", 1)[1].strip("'\""),
+            self.seed, name=self.received.split("=", 1)[1].strip("'\""), groups=groups,
         )  # fmt: skip
         found = slices
         if shuffle:

@@ -42,6 +42,7 @@ class CachedFeatures(tf.data.Dataset):
         arrays: all rows as tensors, if they are in memory already. Defaults to None.
         fingerprint: a string that changes when the features do. Defaults to None: the features
             cannot be found again.
+        groups: the group of each image, None for one without. Defaults to None, no groups.
 
     Attributes:
         boundary: the first of `names`.
@@ -72,6 +73,7 @@ class CachedFeatures(tf.data.Dataset):
         class_names: Sequence[str] | None = None,
         arrays: list[tf.Tensor] | None = None,
         fingerprint: str | None = None,
+        groups: tuple | None = None,
     ):
         self.readers, self.structure, self.names = tuple(readers), structure, tuple(names)
         self.boundary = self.names[0]
@@ -85,7 +87,7 @@ class CachedFeatures(tf.data.Dataset):
         # Nothing below gets a reference to `self`: the cycle would keep the arrays alive.
         examples = functools.partial(_examples, self.readers[0], structure)
         self.source = ImageSource(
-            examples, self.num_images, fingerprint, batch_size, shuffle, seed
+            examples, self.num_images, fingerprint, batch_size, shuffle, seed, groups=groups
         )
         self._arrays = (arrays or load(self.readers)) if self.in_memory else None
         self._dataset = self._batches(functools.partial(_packed, structure))
@@ -118,7 +120,7 @@ class CachedFeatures(tf.data.Dataset):
         shuffle = self.shuffle if shuffle is None else shuffle
         return CachedFeatures(
             self.readers, self.structure, self.names, batch_size, shuffle, self.seed,
-            self.class_names, self._arrays, self.fingerprint,
+            self.class_names, self._arrays, self.fingerprint, self.source.groups,
         )  # fmt: skip
 
     def as_inputs(self) -> tf.data.Dataset:

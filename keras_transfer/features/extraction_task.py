@@ -137,6 +137,7 @@ class ExtractionTask:
             self.source.seed,
             self.class_names,
             fingerprint=None if is_temporary(key) else key,
+            groups=self.source.groups,
         )
 
 

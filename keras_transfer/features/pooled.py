@@ -28,6 +28,7 @@ class PooledFeatures:
         boundary: the name of the boundary that was pooled.
         seconds: the duration of the extraction; 0 if it was read from the cache.
         num_computed: the number of images that went through the network.
+        groups: the group of each image, None for one without; None without groups.
     """
 
     features: np.ndarray
@@ -36,6 +37,7 @@ class PooledFeatures:
     boundary: str
     seconds: float = 0.0
     num_computed: int = 0
+    groups: tuple | None = None
 
     @property
     def num_classes(self):
@@ -136,7 +138,13 @@ def _extract(network, parts, dataset, cache, verbose):
     names, done = cached.class_names, cached.extraction
     return tuple(
         PooledFeatures(
-            np.ascontiguousarray(part), labels, names, boundary, done.seconds, done.num_images
+            np.ascontiguousarray(part),
+            labels,
+            names,
+            boundary,
+            done.seconds,
+            done.num_images,
+            cached.source.groups,
         )
         for part, (boundary, _) in zip(columns, parts, strict=True)
     )

@@ -132,13 +132,17 @@ def measure_likeness(
         raise ValueError("A recommendation needs labels. Received: a dataset without labels")
     some = _sampled(dataset)
     changed = _augmented_features(backbone, some, cache)
-    probe = cross_validate(pooled.features, pooled.labels, seed=seed, changed=changed)
+    probe = cross_validate(
+        pooled.features, pooled.labels, seed=seed, changed=changed, groups=pooled.groups
+    )
     twin = pooled_features(random_twin(backbone, seed), some, cache)
-    random = cross_validate(twin.features, twin.labels, seed=seed)
+    random = cross_validate(twin.features, twin.labels, seed=seed, groups=twin.groups)
     size = len(twin.labels)
     pretrained = (
         probe if some is dataset
-        else cross_validate(pooled.features[:size], pooled.labels[:size], seed=seed)
+        else cross_validate(
+            pooled.features[:size], pooled.labels[:size], seed=seed, groups=twin.groups
+        )
     )  # fmt: skip
     counts = np.unique(pooled.labels, return_counts=True)[1]
     return Likeness(

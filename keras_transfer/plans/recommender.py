@@ -137,7 +137,7 @@ def _boundary_to_keep(dataset, backbone, cache, seed):
     if found[0].labels is None:
         raise ValueError("A recommendation needs labels. Received: a dataset without labels")
     hits = [
-        cross_validate(stage.features, stage.labels, seed=seed).correct
+        cross_validate(stage.features, stage.labels, seed=seed, groups=stage.groups).correct
         for stage in _progress.each(found, "probing the stages")
     ]
     best = max(hits, key=lambda row: row.mean()).astype(int)

@@ -46,16 +46,22 @@ def label_errors(run):
 def probe_accuracy(run):
     """The accuracy of a linear probe on the training images, or None if none was fitted.
 
-    The commands know no groups: with images of a group on both sides of their folds, a probe is
-    more accurate than any model on new groups.
+    With other groups than those of the run, images of a group may be on both sides of a fold.
     """
-    if run.settings.get("group") is not None:
-        return None
-    accuracy = mapping(own_findings(run, "recommend").get("likeness")).get("accuracy")
-    stages = listed(own_findings(run, "probe").get("stages"))
-    if accuracy is None and stages:
-        accuracy = mapping(stages[-1]).get("accuracy")
-    return accuracy if isinstance(accuracy, float) else None
+    recommended, probed = (own_findings(run, command) for command in ("recommend", "probe"))
+    stages = listed(probed.get("stages"))
+    found = [
+        (recommended, mapping(recommended.get("likeness")).get("accuracy")),
+        (probed, mapping(stages[-1]).get("accuracy") if stages else None),
+    ]
+    return next(
+        (
+            accuracy
+            for content, accuracy in found
+            if isinstance(accuracy, float) and content.get("group") == run.settings.get("group")
+        ),
+        None,
+    )
 
 
 def conclusions(content):

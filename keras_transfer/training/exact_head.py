@@ -9,6 +9,7 @@ from keras_transfer._statistics.linear_models import (
     fit_regressions,
     standardized,
     stratified_folds,
+    unit_numbers,
 )
 from keras_transfer.features import CachedFeatures
 from keras_transfer.heads import SoftmaxHead
@@ -82,7 +83,7 @@ def solve_head(
             f"{len(classes)} classes and class_weight={class_weight!r}"
         )
     start = model.head_start and [part[..., classes] for part in model.head_start]
-    solution, constant, penalty = head_solution(x, labels, weights, start)
+    solution, constant, penalty = head_solution(x, labels, weights, start, _groups(features))
     # A class without an image keeps its start, or a probability of zero.
     kernel, bias = np.zeros(dense.kernel.shape), np.full(dense.bias.shape, -100.0)
     if model.head_start is not None:
@@ -92,7 +93,7 @@ def solve_head(
     return penalty
 
 
-def head_solution(features, labels, weights=1.0, start=None):
+def head_solution(features, labels, weights=1.0, start=None, groups=None):
     """The kernel and the bias of a softmax on features, and the penalty that folds chose.
 
     Args:
@@ -100,9 +101,10 @@ def head_solution(features, labels, weights=1.0, start=None):
         labels: classes from 0 without gaps.
         weights: of the images.
         start: the kernel and the bias that the solution is pulled to instead of zero, or None.
+        groups: as in `stratified_folds`.
     """
     rows, mean, deviation = standardized(features)
-    folds = stratified_folds(labels, _FOLDS)
+    folds = stratified_folds(labels, _FOLDS, groups=groups)
     if start is not None:
         kernel, bias = start
         start = kernel * deviation[:, None], bias + mean @ kernel
@@ -116,6 +118,14 @@ def head_solution(features, labels, weights=1.0, start=None):
     # The head takes the features as they are.
     kernel = kernel / deviation[:, None]
     return kernel, bias - mean @ kernel, penalty
+
+
+def _groups(features):
+    """The groups of all rows; the views of an image are in one."""
+    groups = features.source.groups
+    if features.views == 1:
+        return groups
+    return unit_numbers(groups or [None] * features.num_images) * features.views
 
 
 def can_solve(model, element_spec):

@@ -178,7 +178,8 @@ def probe_layers(
 
     Args:
         backbone: a `Backbone`.
-        dataset: a `tf.data.Dataset` of batches `(images, labels)`.
+        dataset: a `tf.data.Dataset` of batches `(images, labels)`. If its reader in `data` was
+            given groups, the images of a group are in one fold.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
         seed: of the folds, which are the same for all stages. Defaults to 0.
 
@@ -207,7 +208,7 @@ def probe_layers(
     stages = []
     rows = list(zip(backbone.stages, found, [*ckas, None], counts, strict=True))
     for stage, part, cka, count in _progress.each(rows, "probing the stages"):
-        probe = cross_validate(part.features, part.labels, seed=seed)
+        probe = cross_validate(part.features, part.labels, seed=seed, groups=part.groups)
         stages.append(
             StageProbe(
                 stage=stage.name,

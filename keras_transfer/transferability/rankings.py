@@ -164,7 +164,7 @@ def rank_backbones(
     Args:
         candidates: names of networks in `keras.applications` (with ImageNet weights, at the
             size of the images), `Backbone`s, or a dict from names to these or to models.
-        dataset: a `tf.data.Dataset` of batches `(images, labels)`.
+        dataset: a `tf.data.Dataset` of batches `(images, labels)`, as in `probe_layers`.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
         source_classifiers: a dict from the name of a candidate to the classifier that its
             weights come from, a functional `keras.Model` from images in [0, 255] to
@@ -249,7 +249,7 @@ def _score(name, backbone, pooled, predictions, rate, seed):
     if pooled.labels is None:
         raise ValueError("`rank_backbones` needs labels. Received: a dataset without labels")
     rows, labels = pooled.features, pooled.labels
-    probe = cross_validate(rows, labels, seed=seed)
+    probe = cross_validate(rows, labels, seed=seed, groups=pooled.groups)
     return CandidateScore(
         name=name,
         accuracy=probe.accuracy,

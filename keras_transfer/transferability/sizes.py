@@ -134,7 +134,13 @@ def probe_sizes(
     for size in sizes:
         rows, served = found[size].features, {}
         for other in sizes:
-            result = cross_validate(rows, labels, seed=seed, changed=found[other].features)
+            result = cross_validate(
+                rows,
+                labels,
+                seed=seed,
+                changed=found[other].features,
+                groups=found[size].groups,
+            )
             served[other] = result.changed_accuracy
         probes.append(SizeProbe(size, result.accuracy, result.interval, served, rates[size]))
     return SizeProbes(tuple(probes), len(labels))

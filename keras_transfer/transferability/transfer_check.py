@@ -111,8 +111,10 @@ def check_negative_transfer(
     if plan is not None and not isinstance(plan, Plan):
         raise ValueError(f"`plan` must be a `Plan` or None. Received: plan={plan!r}")
     started = time.perf_counter()
-    inputs, labels = _draw(dataset, num_images, num_folds, seed)
-    folds = stratified_folds(labels, num_folds, seed)
+    inputs, labels, groups = _draw(dataset, num_images, num_folds, seed)
+    folds = stratified_folds(labels, num_folds, seed, groups)
+    if not folds:
+        raise ValueError("The comparison needs two groups. Received: one group of all images")
     correct = {}
     for name, batch_norm in (("pretrained", "frozen"), ("random", "trainable")):
         chosen = plan or _default_plan(backbone, len(folds[0][0]), batch_norm)
@@ -137,7 +139,7 @@ def _mean(accuracies):
 
 
 def _draw(dataset, num_images, num_folds, seed):
-    """Images or rows from anywhere in the data set and their labels, as arrays."""
+    """Images or rows from anywhere in the data set, their labels, and their groups or None."""
     if not isinstance(num_folds, int) or num_folds < 2:
         raise ValueError(
             f"`num_folds` must be an integer of at least 2. Received: num_folds={num_folds!r}"
@@ -148,11 +150,12 @@ def _draw(dataset, num_images, num_folds, seed):
         )
     source = source_of(unaugmented(dataset))  # its order never changes
     chosen = np.random.default_rng(seed).permutation(source.num_images)[:num_images]
-    chosen, examples, labels = set(chosen.tolist()), [], []
+    chosen, examples, labels, groups = set(chosen.tolist()), [], [], []
     for number, (example, label, *_) in enumerate(source.examples()):
         if number in chosen:
             examples.append(example)
             labels.append(int(np.argmax(label) if np.size(label) > 1 else np.ravel(label)[0]))
+            groups.append(source.groups and source.groups[number])
     inputs = tf.nest.map_structure(lambda *parts: np.stack(parts), *examples)
     labels = np.array(labels)
     # The draw may leave too few images of a small class.
@@ -163,7 +166,8 @@ def _draw(dataset, num_images, num_folds, seed):
             f"Fewer than two classes have {num_folds} images among those that were drawn. "
             f"Received: num_folds={num_folds}, num_images={num_images}"
         )
-    return _rows(inputs, enough), labels
+    groups = source.groups and [groups[row] for row in np.flatnonzero(enough)]
+    return _rows(inputs, enough), labels, groups
 
 
 def _rows(inputs, chosen):

@@ -48,6 +48,31 @@ def test_probe_does_not_overfit_noise():
     assert probe.interval[0] < 0.5 < probe.interval[1]
 
 
+def test_a_group_is_in_one_fold():
+    # The features say which of 20 groups it is, and each group has a label by chance.
+    groups = np.repeat(np.arange(20), 10)
+    features, labels = np.eye(20)[groups] + RANDOM.normal(0, 0.1, (200, 20)), groups % 2
+    assert cross_validate(features, labels).accuracy > 0.95
+    assert cross_validate(features, labels, groups=groups.tolist()).accuracy < 0.6
+    folds = stratified_folds(labels, 5, seed=0, groups=groups.tolist())
+    assert len(folds) == 5
+    for train, validation in folds:
+        assert not set(groups[train]) & set(groups[validation])
+
+
+def test_images_without_a_group_are_divided():
+    labels = np.arange(40) % 2
+    folds = stratified_folds(labels, 4, seed=0, groups=["one"] * 10 + [None] * 30)
+    assert min(len(validation) for _, validation in folds) > 5
+
+
+def test_too_few_groups():
+    features, labels = gaussians(2.0)
+    assert len(stratified_folds(labels, 5, groups=["a"] * 100 + ["b"] * 100)) == 2
+    with pytest.raises(ValueError, match="needs two groups"):
+        cross_validate(features, labels, groups=["a"] * 200)
+
+
 def test_scale_of_a_feature_does_not_matter():
     features, labels = gaussians(2.0)
     scaled = features * np.geomspace(1e-3, 1e3, 10)

@@ -113,7 +113,7 @@ def test_stages_that_harm_are_left_out(tmp_path, monkeypatch):
     cut = backbone.stages[0].boundary
     shares, probe = iter([0.9, 0.5, 0.5]), dataclasses.make_dataclass("Probe", ["correct"])
 
-    def probed(features, labels, seed):
+    def probed(features, labels, seed, groups):
         return probe(np.arange(1000) < 1000 * next(shares))
 
     monkeypatch.setattr(recommender, "cross_validate", probed)

@@ -9,6 +9,7 @@ from keras_transfer._figures import svg_of
 from keras_transfer.backbones import Source
 from keras_transfer.runs.folder import RunFolder
 from keras_transfer.runs.predictions import Predictions
+from keras_transfer.runs.recorded_findings import probe_accuracy
 from keras_transfer.runs.run_course import PhaseClock, best_epoch
 from keras_transfer.runs.run_figures import confusion_figure
 from tests.runs.browser import find_browser, opened
@@ -89,6 +90,16 @@ def test_findings_from_before_are_shown(run):
     assert page.count("Because &lt;em&gt;so&lt;/em&gt;.") == 1, "the plan's own stands above"
     assert "Transfer helps, with <code>care</code>." in page
     assert "Corrupt, and left out: probe.json." in page
+
+
+@pytest.mark.parametrize("command", ["recommend", "probe"])
+def test_a_probe_is_shown_if_it_had_the_groups_of_the_run(run, command):
+    found = {"likeness": {"accuracy": 0.75}, "stages": [{"accuracy": 0.75}], "group": "patient"}
+    (run / f"{command}.json").write_text(json.dumps(found))
+    assert probe_accuracy(runs.Run(run)) is None
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "group": "patient"}))
+    assert probe_accuracy(runs.Run(run)) == 0.75
 
 
 @pytest.mark.parametrize("absent", ["predictions.npz", "course.json"])

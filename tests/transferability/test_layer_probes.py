@@ -1,10 +1,12 @@
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_transfer._statistics.linear_models import cross_validate
+from keras_transfer.data import image_folder
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import stage_features
 from keras_transfer.transferability import plot_probes, probe_layers
@@ -33,6 +35,29 @@ def test_each_stage_is_probed_from_one_pass(tmp_path):
     assert probes.stages[-1].num_parameters == backbone.count_params()
     assert probes.stages[-1].cka_to_next is None
     assert all(0 <= probe.cka_to_next <= 1 for probe in probes.stages[:-1])
+
+
+def test_a_probe_is_tested_on_other_groups(tmp_path):
+    noise = RANDOM.uniform(0, 255, IMAGES.shape)
+    for number, image in enumerate(noise):
+        path = tmp_path / "photos" / "ab"[LABELS[number]] / f"{number % 10}_{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        keras.utils.save_img(path, image, scale=False)
+
+    def person_of(path):
+        return path.rpartition("/")[-1].partition("_")[0]
+
+    splits = image_folder(tmp_path / "photos", 16, group=person_of)
+    backbone, cache = residual_backbone(), FeatureCache(tmp_path / "cache")
+    found = stage_features(backbone, splits.train, cache)[-1]
+    assert [int(person) % 2 for person in found.groups] == found.labels.tolist()
+    assert sorted(found.groups) == sorted(splits.groups["train"]) != [*found.groups]
+    probe = probe_layers(backbone, splits.train, cache).stages[-1]
+    rows = found.features, found.labels
+    np.testing.assert_array_equal(
+        probe.correct, cross_validate(*rows, groups=found.groups).correct
+    )
+    assert (probe.correct != cross_validate(*rows).correct).any()
 
 
 def test_what_a_cut_gains_is_measured(tmp_path):
