@@ -18,7 +18,7 @@ from keras_transfer.cli.parser import build_parser
 
 FAILURE, INTERRUPTED = 1, 130
 # Keras imports these if they can be, for wrappers that no command uses: half a second.
-_WRAPPED_BY_KERAS = ("pandas", "sklearn")
+_WRAPPED_BY_KERAS = ("matplotlib", "pandas", "sklearn")
 # Commands that compute features, which stay in the cache.
 _CACHING = ("audit", "find-lr", "probe", "rank", "recommend")
 
