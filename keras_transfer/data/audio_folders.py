@@ -40,6 +40,7 @@ def audio_folder(
     sounds are held in memory, 64 kB a second. Needs the extra `audio`.
 
     The folder may hold `train`, `validation` and `test`, each with the folders of the classes.
+    Subfolders of a class folder belong to the class.
 
     Args:
         directory: the folder, with `.wav`, `.flac`, `.ogg` or `.mp3` files.
@@ -96,7 +97,7 @@ def audio_folder(
             f"Received: seconds={seconds!r}, sample_rate={sample_rate!r}"
         )
     files, groups, noted = labelled_files(
-        directory, SOUND_SUFFIXES, received, group, labels, images, targets, task
+        directory, SOUND_SUFFIXES, options, group, labels, images, targets, task
     )
     if len(files) * num_samples * 4 > _MOST_BYTES:
         raise ValueError(

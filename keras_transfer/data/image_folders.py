@@ -8,7 +8,7 @@ import re
 from keras_transfer.data.file_splits import SPLITS, ByClass, FileOptions
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.pipeline import ReadingOptions
-from keras_transfer.data.scanning import find_images, is_image, is_shown_folder
+from keras_transfer.data.scanning import find_files, is_image, is_shown_folder
 
 # Words in the names of folders, such as `Training`, `seg_test` or `train2017`.
 _SPLIT_WORDS = {
@@ -127,16 +127,20 @@ def image_folder(
     return files.splits(ByClass(classes), directory, options, group, messages)
 
 
-def find_classes(folder):
-    """The images of each class folder, a dict from name to sorted paths, and messages.
+def find_classes(folder, is_wanted=is_image):
+    """The files of each class folder, a dict from name to sorted paths, and messages.
 
     Subfolders of a class folder belong to the class. A class folder may be empty.
+
+    Args:
+        folder: the folder of the class folders.
+        is_wanted: which files count, a function of a path. Defaults to images.
     """
-    classes = {_checked_name(path): find_images(path) for path in _subfolders(folder)}
-    loose = _loose_images(folder)
+    classes = {_checked_name(path): find_files(path, is_wanted) for path in _subfolders(folder)}
+    loose = _loose_files(folder, is_wanted)
     if loose and classes:
         return classes, [
-            f"Ignored, since they are not in a class folder: {len(loose)} images directly in "
+            f"Ignored, since they are not in a class folder: {len(loose)} files directly in "
             f"'{folder}'."
         ]
     return classes, []
@@ -165,7 +169,7 @@ def find_splits(directory):
     for folder in _subfolders(directory):
         split = split_of(folder.name)
         folder = _innermost(folder, split)
-        if split is None or not _subfolders(folder) or _loose_images(folder):
+        if split is None or not _subfolders(folder) or _loose_files(folder):
             others.append(folder.name)
         elif split in splits:
             raise ValueError(
@@ -213,7 +217,7 @@ def _check_classes_are_no_splits(directory):
     inside = [frozenset(found.name for found in _subfolders(folder)) for folder in folders]
     if len(folders) < 2 or len(set(inside)) > 1 or len(inside[0]) < 2:
         return
-    if any(map(_loose_images, folders)):
+    if any(map(_loose_files, folders)):
         return
     raise ValueError(
         f"Each of the folders {[folder.name for folder in folders]} holds the folders "
@@ -240,6 +244,6 @@ def _checked_name(folder):
     return folder.name
 
 
-def _loose_images(directory):
+def _loose_files(directory, is_wanted=is_image):
     with os.scandir(directory) as entries:
-        return [entry.name for entry in entries if entry.is_file() and is_image(entry.path)]
+        return [entry.name for entry in entries if entry.is_file() and is_wanted(entry.path)]

@@ -17,7 +17,7 @@ from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.labeled_dataset import IMAGE_BYTES, IMAGES
 from keras_transfer.data.metadata import cell, csv_rows
 from keras_transfer.data.pipeline import ReadingOptions
-from keras_transfer.data.scanning import find_images, is_image
+from keras_transfer.data.scanning import find_files, is_image
 from keras_transfer.data.targets import are_marks, read_targets, wrong_row
 
 _SPLIT = "split"
@@ -300,11 +300,12 @@ class Folder:
                         stems.setdefault(stem, []).append(entry.path)
         return self._stems[directory]
 
-    def unnamed(self, places, file):
-        """A message about the images of the folder that no row names."""
-        left = {os.path.normpath(path) for path in find_images(self.path)} - set(places)
+    def unnamed(self, places, file, is_wanted=is_image):
+        """A message about the files of the folder that no row names."""
+        found = find_files(self.path, is_wanted)
+        left = {os.path.normpath(path) for path in found} - set(places)
         if left:
             yield (
-                f"Left out, since no row of '{file}' names them: {len(left)} images, such as "
+                f"Left out, since no row of '{file}' names them: {len(left)} files, such as "
                 f"'{os.path.relpath(min(left), self.path)}'."
             )

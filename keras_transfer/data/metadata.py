@@ -1,5 +1,6 @@
 """CSV files about images."""
 
+import collections.abc
 import contextlib
 import csv
 import gzip
@@ -35,13 +36,24 @@ def csv_rows(file, columns, header=None):
                 f"commas in quotes. Received: {row[None]!r}"
             )
     for argument, given in columns.items():
-        for column in [given] if isinstance(given, str) else given:
+        for column in _names_in(given, argument, file):
             if column not in found:
                 raise ValueError(
                     f"'{file}' has no column {column!r}; its columns are {found}. "
                     f"Received: {argument}={given!r}"
                 )
     return rows
+
+
+def _names_in(given, argument, file):
+    """The names of columns in an argument, which is one name or several."""
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, collections.abc.Sequence):
+        raise ValueError(
+            f"`{argument}` must be the name of a column of '{file}'. "
+            f"Received: {argument}={given!r}"
+        )
+    return names
 
 
 def cell(row, column):

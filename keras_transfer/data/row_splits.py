@@ -228,7 +228,7 @@ class RowOptions:
         """The rows of files, the files that cannot be read, and messages.
 
         Args:
-            files: what `files_of_classes` returned.
+            files: what `labelled_files` returned.
             groups: of these.
             read: a function from a path to the content, which raises `ValueError`.
             things: what the files are, for messages.
@@ -295,27 +295,6 @@ class RowOptions:
         if all(row.group is None for rows in by_split.values() for row in rows):
             return {}
         return {split: tuple(row.group for row in rows) for split, rows in by_split.items()}
-
-
-def files_of_classes(splits, suffixes, received):
-    """The files in the folders of the classes: `(split, class, path)` in order.
-
-    Args:
-        splits: dict from split to its folder, from `find_splits`.
-        suffixes: in lower case.
-        received: the argument with the data, for errors.
-    """
-    found = [
-        (split, folder.name, path)
-        for split, root in splits.items()
-        for folder in sorted(path for path in root.iterdir() if path.is_dir())
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in suffixes and not path.name.startswith(".")
-    ]
-    if not found:
-        names = ", ".join(suffixes)
-        raise ValueError(f"There are no {names} files in the subfolders. Received: {received}")
-    return found
 
 
 def _units(rows):

@@ -358,7 +358,7 @@ def test_subfolders_and_links_belong_to_their_class(folder):
         ({"train/a": 3, "train/b": 3, "test/b": 1}, "No image in the test split for 'a'"),
         ({"train/a": 3, "train/b": 3, "extra/c": 1}, "Ignored.*'extra'"),
         ({"train/a": 3, "train/b": 3, "test": 3}, "Ignored.*'test'"),
-        ({"a": 2, "b": 2, ".": 3}, "Ignored.*3 images directly in"),
+        ({"a": 2, "b": 2, ".": 3}, "Ignored.*3 files directly in"),
     ],
 )
 def test_doubtful_folders_warn(folder, counts, sentence):
