@@ -146,15 +146,15 @@ def find_classes(folder, is_wanted=is_image):
     return classes, []
 
 
-def existing_folder(directory):
+def existing_folder(directory, argument="directory"):
     """The absolute path of a folder, or the error that says what it is instead."""
     path = pathlib.Path(directory).absolute()
     if not path.exists():
-        raise FileNotFoundError(f"No such folder. Received: directory={str(directory)!r}")
+        raise FileNotFoundError(f"No such folder. Received: {argument}={str(directory)!r}")
     if not path.is_dir():
         raise NotADirectoryError(
-            "`directory` must be a folder, but is a file. "
-            f"Received: directory={str(directory)!r}"
+            f"`{argument}` must be a folder, but is a file. "
+            f"Received: {argument}={str(directory)!r}"
         )
     return path
 

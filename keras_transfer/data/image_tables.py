@@ -301,11 +301,11 @@ class Folder:
         return self._stems[directory]
 
     def unnamed(self, places, file, is_wanted=is_image):
-        """A message about the files of the folder that no row names."""
+        """A message about the files of the folder that a file with labels does not name."""
         found = find_files(self.path, is_wanted)
         left = {os.path.normpath(path) for path in found} - set(places)
         if left:
             yield (
-                f"Left out, since no row of '{file}' names them: {len(left)} files, such as "
+                f"Left out, since '{file}' does not name them: {len(left)} files, such as "
                 f"'{os.path.relpath(min(left), self.path)}'."
             )

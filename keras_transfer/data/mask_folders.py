@@ -108,7 +108,7 @@ def mask_folder(
     if void is not None:
         ignore_class = VOID
     _check_ignored(ignore_class, names)
-    directory = existing_folder(images)
+    directory = existing_folder(images, "images")
     folders = _folders(directory, masks, place)
     pairs, messages = _paired(folders, directory, on_unreadable, place)
     reader = MaskReader(names, colors, void, ignore_class)

@@ -273,7 +273,7 @@ def test_a_table_names_files_of_another_folder_without_suffixes(table, tmp_path)
     root = table([]).parent
     rows = [f"{number:03d},{kind(number)}" for number in range(10)]
     file.write_text("\n".join(["id,kind", *rows]))
-    with pytest.warns(data.DataWarning, match=r"no row .* names them: 2 files, such as '010.j"):
+    with pytest.warns(data.DataWarning, match=r"does not name them: 2 files, such as '010.j"):
         splits = data.image_table(file, 8, directory=root / "images")
     assert splits.num_images == {"train": 8, "validation": 2}
     (root / "images" / "003.png").write_bytes((root / "images" / "003.jpg").read_bytes())

@@ -154,7 +154,7 @@ def test_files_that_no_row_names_are_told(tmp_path, named_files):
     (tmp_path / "all" / "notes.md").write_text("x")
     labels = tmp_path / "labels.csv"
     labels.write_text("\n".join(line for line in lines if not line.startswith(("3.", "5."))))
-    told = rf"no row of .*labels.csv' names them: 2 files, such as '3.{suffix}'"
+    told = rf"since .*labels.csv' does not name them: 2 files, such as '3.{suffix}'"
     with pytest.warns(data.DataWarning, match=told):
         FOLDERS[kind](tmp_path / "all", labels=labels, targets="class", validation_split=None)
 
