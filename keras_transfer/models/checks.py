@@ -23,6 +23,21 @@ def as_backbone(backbone):
     )
 
 
+def check_model(model, otherwise=""):
+    """Raises a `ValueError` unless a model is a `TransferModel`.
+
+    Args:
+        model: the model.
+        otherwise: what to do with another one, the end of a sentence. Defaults to nothing else.
+    """
+    if not hasattr(model, "freeze_policy"):
+        raise ValueError(
+            "`model` must be a `TransferModel`; make one with "
+            f"`models.TransferModel(backbone, heads)`{otherwise}. "
+            f"Received: model of type {type(model).__name__}"
+        )
+
+
 def check_heads(heads):
     """Raises a `ValueError` unless `heads` is a head or a dict of heads."""
     several = heads.values() if isinstance(heads, dict) else [heads]
