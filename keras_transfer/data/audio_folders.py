@@ -86,7 +86,7 @@ def audio_folder(
         >>> splits.class_names, splits.train.element_spec[0].shape
         (('high', 'low'), TensorShape([None, 16000]))
     """
-    received = f"directory={os.fspath(directory)!r}"
+    received = repr(os.fspath(directory))
     options = RowOptions(
         received, batch_size, validation_split, seed, shuffle, fold, class_names, on_unreadable
     )

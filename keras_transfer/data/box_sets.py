@@ -116,7 +116,7 @@ def boxes(
         image_size, batch_size, validation_split, seed, color_mode, reduced_decoding,
         value_range,
     )  # fmt: skip
-    place = f"path={os.fspath(path)!r}, format={format!r}"
+    place = f"{os.fspath(path)!r} in the format {format!r}"
     files = FileOptions(place, on_unreadable, shuffle, exclude, fold)
     if format not in READERS:
         raise ValueError(f"`format` must be one of {sorted(READERS)}. Received: {format!r}")
@@ -125,8 +125,8 @@ def boxes(
         raise FileNotFoundError(f"No such file or folder. Received: {place}")
     if path.is_dir() is (format == "coco"):
         kind = "a JSON file" if format == "coco" else "a folder"
-        raise ValueError(f"`path` must be {kind} for this format. Received: {place}")
-    images = None if images is None else existing_folder(images, "images")
+        raise ValueError(f"This format needs {kind}. Received: {place}")
+    images = None if images is None else existing_folder(images)
     try:
         found, names, messages = READERS[format](path, images)
     except (BoxFileError, UnicodeDecodeError) as error:

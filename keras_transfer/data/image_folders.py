@@ -111,7 +111,7 @@ def image_folder(
         reduced_decoding,
         value_range,
     )
-    place = f"directory={os.fspath(directory)!r}"
+    place = repr(os.fspath(directory))
     files = FileOptions(place, on_unreadable, shuffle, exclude, fold, class_names)
     directory = existing_folder(directory)
     folders, messages = find_splits(directory)
@@ -146,15 +146,14 @@ def find_classes(folder, is_wanted=is_image):
     return classes, []
 
 
-def existing_folder(directory, argument="directory"):
+def existing_folder(directory):
     """The absolute path of a folder, or the error that says what it is instead."""
     path = pathlib.Path(directory).absolute()
     if not path.exists():
-        raise FileNotFoundError(f"No such folder. Received: {argument}={str(directory)!r}")
+        raise FileNotFoundError(f"No such folder. Received: {str(directory)!r}")
     if not path.is_dir():
         raise NotADirectoryError(
-            f"`{argument}` must be a folder, but is a file. "
-            f"Received: {argument}={str(directory)!r}"
+            f"This must be a folder, but is a file. Received: {str(directory)!r}"
         )
     return path
 
@@ -174,7 +173,7 @@ def find_splits(directory):
         elif split in splits:
             raise ValueError(
                 f"Found two folders for the {split} split, '{splits[split].name}' and "
-                f"'{folder.name}': rename or remove one. Received: directory='{directory}'"
+                f"'{folder.name}': rename or remove one. Received: '{directory}'"
             )
         else:
             splits[split] = folder
@@ -182,7 +181,7 @@ def find_splits(directory):
         if splits and not others:
             raise ValueError(
                 f"Found {sorted(folder.name for folder in splits.values())}, but no 'train' "
-                f"folder beside them. Received: directory='{directory}'"
+                f"folder beside them. Received: '{directory}'"
             )
         _check_classes_are_no_splits(directory)
         return {"train": directory}, []
@@ -223,7 +222,7 @@ def _check_classes_are_no_splits(directory):
         f"Each of the folders {[folder.name for folder in folders]} holds the folders "
         f"{sorted(inside[0])}. If these are the classes, name the folders around them 'train', "
         "'validation' and 'test'; otherwise move the images out of them, into the folder of "
-        f"their class. Received: directory='{directory}'"
+        f"their class. Received: '{directory}'"
     )
 
 

@@ -129,7 +129,7 @@ def image_table(
         value_range,
     )
     files = FileOptions(
-        f"csv={os.fspath(csv)!r}", on_unreadable, shuffle, exclude, fold, class_names
+        repr(os.fspath(csv)), on_unreadable, shuffle, exclude, fold, class_names
     )
     file = pathlib.Path(csv).absolute()
     given = [targets] if isinstance(targets, str) else list(targets or ())

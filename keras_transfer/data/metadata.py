@@ -40,7 +40,7 @@ def csv_rows(file, columns, header=None):
             if column not in found:
                 raise ValueError(
                     f"'{file}' has no column {column!r}; its columns are {found}. "
-                    f"Received: {argument}={given!r}"
+                    f"Received: {given!r}"
                 )
     return rows
 
@@ -89,7 +89,7 @@ def _opened_table(file, header=None):
     except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile) as error:
         raise ValueError(
             f"'{file}' is not a CSV file in UTF-8: {error}. Save it as UTF-8. "
-            f"Received: file={os.fspath(file)!r}"
+            f"Received: {os.fspath(file)!r}"
         ) from error
 
 
@@ -115,7 +115,7 @@ def read_groups(file, column, directory=None):
             if found.setdefault(path, group) not in (None, group):
                 raise ValueError(
                     f"'{file}' names {row['path']!r} in two groups: {found[path]!r} and "
-                    f"{group!r}. Received: column={column!r}"
+                    f"{group!r}. Received: {column!r}"
                 )
             found[path] = group
     return {path: group for path, group in found.items() if group}

@@ -117,7 +117,7 @@ class RowTask:
 class RowOptions:
     """The arguments that the readers of texts and tables share; `text_table` explains each.
 
-    `received` is the argument with the data, for errors: its name and value.
+    `received` is the path of the data, for errors.
     """
 
     received: str
@@ -283,7 +283,7 @@ class RowOptions:
         slices = tf.data.Dataset.from_tensor_slices((given, label_array(labels)))
         source = ImageSource(
             lambda start=0: slices.skip(start), number, fingerprint, self.batch_size, shuffle,
-            self.seed, name=self.received.split("=", 1)[1].strip("'\""),
+            self.seed, name=self.received.strip("'\""),
         )  # fmt: skip
         found = slices
         if shuffle:

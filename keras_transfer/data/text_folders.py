@@ -64,7 +64,7 @@ def text_folder(
         >>> data.text_folder("reviews", validation_split=0.3).class_names
         ('bad', 'good')
     """
-    received = f"directory={os.fspath(directory)!r}"
+    received = repr(os.fspath(directory))
     options = RowOptions(
         received, batch_size, validation_split, seed, shuffle, fold, class_names, on_unreadable
     )

@@ -18,8 +18,8 @@ def as_backbone(backbone):
     if isinstance(backbone, keras.Model):
         return Backbone.from_model(backbone)
     raise ValueError(
-        "`backbone` must be a name, a `Backbone` or a functional `keras.Model`. "
-        f"Received: backbone={backbone!r} (of type {type(backbone).__name__})"
+        "A network must be a name, a `Backbone` or a functional `keras.Model`. "
+        f"Received: {backbone!r} (of type {type(backbone).__name__})"
     )
 
 

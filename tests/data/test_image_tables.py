@@ -97,14 +97,18 @@ def test_a_wrong_row_is_told_with_its_number(table, number, row, message):
         (
             rows_of(kind),
             {"targets": "sort"},
-            "no column 'sort'; its columns are .*targets='sort'",
+            "no column 'sort'; its columns are .*Received: 'sort'",
         ),
         (
             rows_of(kind),
             {"targets": "kind", "images": "file"},
-            "no column 'file'.*images='file'",
+            "no column 'file'.*Received: 'file'",
         ),
-        (rows_of(kind), {"targets": "kind", "group": "who"}, "no column 'who'.*group='who'"),
+        (
+            rows_of(kind),
+            {"targets": "kind", "group": "who"},
+            "no column 'who'.*Received: 'who'",
+        ),
         ([], {"targets": "kind"}, "no row below its header"),
         (rows_of(lambda number: "ant"), {"targets": "kind"}, "At least two classes"),
     ],
