@@ -6,11 +6,11 @@ import pathlib
 from keras_transfer.data.image_folders import find_classes, find_splits
 from keras_transfer.data.image_tables import (
     Folder,
-    column_of_images,
     columns_of_targets,
+    named_rows,
     places_of,
 )
-from keras_transfer.data.metadata import cell, csv_rows
+from keras_transfer.data.metadata import cell
 from keras_transfer.data.splitting import groups_of
 from keras_transfer.data.targets import check_classes
 
@@ -71,15 +71,9 @@ def _named_files(directory, suffixes, options, labels, columns, task):
     """`labelled_files` of a CSV file, of which `columns` names some columns."""
     if task not in (None, "classes"):
         raise ValueError(f"A text or a sound has one class. Received: task={task!r}")
-    rows = csv_rows(labels, {name: column for name, column in columns.items() if column})
-    if not rows:
-        raise ValueError(
-            f"'{labels}' has no row below its header. Received: {options.received}"
-        )
-    images, group = columns["images"] or column_of_images(rows[0]), columns["group"]
-    split = "split" if "split" in rows[0] else None
+    folder, group = Folder(pathlib.Path(directory).absolute()), columns["group"]
+    rows, images, split = named_rows(labels, columns, folder, options.received)
     targets = columns["targets"] or _column_of_classes(rows, {images, split, group}, labels)
-    folder = Folder(pathlib.Path(directory).absolute())
     paths, where = places_of(rows, images, split, folder, labels)
     wrong = next((path for path in paths if not path.lower().endswith(suffixes)), None)
     if wrong is not None:

@@ -165,16 +165,10 @@ class RowOptions:
             task: what the rows have. Defaults to classes.
             unreadable: pairs of a path and a reason, for files that were left out.
         """
-        by_split = {
-            name: [row for row in rows if row.split == name]
-            for name in SPLITS
-            if any(row.split == name for row in rows)
-        }
+        by_split = {split: [row for row in rows if row.split == split] for split in SPLITS}
+        by_split = {split: found for split, found in by_split.items() if found}
         class_names = task.class_names(by_split, self.received, self.class_names)
-        if self.fold is not None:
-            by_split = self._with_fold(by_split, task)
-        elif "validation" not in by_split and self.validation_split is not None:
-            by_split = self._divided(by_split, task)
+        by_split = self._divided(by_split, task)
         labels = {split: task.labels(found, class_names) for split, found in by_split.items()}
         digests = {split: [row.digest for row in found] for split, found in by_split.items()}
         places = {split: [row.place for row in found] for split, found in by_split.items()}
@@ -186,13 +180,15 @@ class RowOptions:
         fingerprints = {
             split: _fingerprint(found, labels[split]) for split, found in by_split.items()
         }
+        contents = {
+            split: tensors([row.content for row in found]) for split, found in by_split.items()
+        }
 
         def dataset(split, shuffle=False):
             if split not in by_split:
                 return None
-            given = tensors([row.content for row in by_split[split]])
             return self._dataset(
-                given, labels[split], class_names, fingerprints[split], shuffle
+                contents[split], labels[split], class_names, fingerprints[split], shuffle
             )
 
         return ImageSplits(
@@ -202,12 +198,7 @@ class RowOptions:
             train_in_order=dataset("train"),
             class_names=class_names,
             labels=labels,
-            paths={}
-            if directory is None
-            else {
-                split: tuple(os.path.join(os.path.abspath(directory), place) for place in found)
-                for split, found in places.items()
-            },
+            paths={} if directory is None else _paths(places, directory),
             fingerprints=fingerprints,
             warnings=tuple(messages),
             groups=self._groups(by_split),
@@ -217,11 +208,7 @@ class RowOptions:
             kind=f"{thing}s",
             task=task.name,
             unreadable=tuple(unreadable),
-            columns={
-                split: tensors([row.content for row in found])
-                for split, found in by_split.items()
-                if thing == "row"
-            },
+            columns=contents if thing == "row" else {},
         )
 
     def contents(self, files, groups, read, things, directory):
@@ -262,6 +249,11 @@ class RowOptions:
         return row.content if isinstance(row.content, str) else row.place
 
     def _divided(self, by_split, task):
+        """The rows of each split, once a fold or a validation set is set aside."""
+        if self.fold is not None:
+            return self._with_fold(by_split, task)
+        if "validation" in by_split or self.validation_split is None:
+            return by_split
         train = by_split["train"]
         strata = strata_of([row.label for row in train], task.name)
         kept, moved = stratified_split(strata, _units(train), self.validation_split, self.seed)
@@ -295,6 +287,15 @@ class RowOptions:
         if all(row.group is None for rows in by_split.values() for row in rows):
             return {}
         return {split: tuple(row.group for row in rows) for split, rows in by_split.items()}
+
+
+def _paths(places, directory):
+    """The absolute path of each place, for each split."""
+    folder = os.path.abspath(directory)
+    return {
+        split: tuple(os.path.join(folder, place) for place in found)
+        for split, found in places.items()
+    }
 
 
 def _units(rows):

@@ -159,6 +159,15 @@ def test_files_that_no_row_names_are_told(tmp_path, named_files):
         FOLDERS[kind](tmp_path / "all", labels=labels, targets="class", validation_split=None)
 
 
+def test_a_list_of_files_without_a_header_is_told(tmp_path, named_files):
+    kind, suffix, lines = named_files
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(lines[1:]))
+    told = rf"labels.csv' has no header: .* names the file '0.{suffix}'"
+    with pytest.raises(ValueError, match=told):
+        FOLDERS[kind](tmp_path / "all", labels=labels)
+
+
 @pytest.mark.parametrize("suffix", ["txt", "png"])
 def test_files_and_folders_that_are_in_no_class_are_told(tmp_path, suffix):
     counts = {"train/a": 2, "train/b/inner": 2, "train/empty": 0, "train": 1, "other": 1}
