@@ -47,7 +47,7 @@ class TrainingFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(
-                f"The folder of a training is a file. Received: {str(self.path)!r}"
+                f"This must be a folder, but is a file. Received: {str(self.path)!r}"
             )
         if not self.writes:
             yield

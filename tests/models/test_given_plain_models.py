@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_transfer import adaptation, explanations, pretraining, serving, training
+from keras_transfer import (
+    adaptation,
+    explanations,
+    models,
+    pretraining,
+    retention,
+    serving,
+    training,
+)
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (8, 8, 8, 3)).astype("float32")
 LABELLED = tf.data.Dataset.from_tensor_slices((IMAGES, np.array([0, 1] * 4))).batch(4)
@@ -27,6 +35,9 @@ USES = {
     "integrated_gradients": lambda model: explanations.integrated_gradients(model, IMAGES),
     "occlusion": lambda model: explanations.occlusion(model, IMAGES),
     "estimate_accuracy": lambda model: adaptation.estimate_accuracy(model, LABELLED, IMAGES),
+    "add_lora": lambda model: models.add_lora(model, rank=2),
+    "merge_lora": models.merge_lora,
+    "interpolate": lambda model: retention.interpolate(model, model, 0.5),
     "self_supervised": lambda model: pretraining.self_supervised(model, LABELLED),
 }
 
