@@ -183,9 +183,8 @@ def find_application(name):
     if name in APPLICATIONS:
         return APPLICATIONS[name]
     raise ValueError(
-        "`application` must be the name of a network of `keras.applications`. "
-        f"{hint(name)}`backbones.list_backbones()` lists them all. "
-        f"Received: application={name!r}"
+        f"`keras.applications` has no network of this name. {hint(name)}"
+        f"`backbones.list_backbones()` lists them all. Received: {name!r}"
     )
 
 

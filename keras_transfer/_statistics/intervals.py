@@ -28,7 +28,8 @@ def paired_interval(gains):
     number, squares = len(gains) + 2, np.sum(gains**2) + 1
     middle = gains.sum() / number
     half = _NORMAL_QUANTILE * ((squares / number - middle**2) / number) ** 0.5
-    return float(middle - half), float(middle + half)
+    # The approximation may reach over the ends of what a difference can be.
+    return max(float(middle - half), -1.0), min(float(middle + half), 1.0)
 
 
 def gains_of_later(hits):

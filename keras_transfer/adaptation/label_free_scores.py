@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_transfer._statistics.bootstrap import resampled, span
 from keras_transfer.adaptation.importance import importance_weights
 from keras_transfer.heads import SoftmaxHead
+from keras_transfer.models.checks import check_model
 from keras_transfer.models.objective import without_labels
 
 _TINY, _DRAWS = 1e-7, 1000
@@ -140,6 +141,7 @@ def estimate_accuracy(
     Reference: Sugiyama et al., Covariate Shift Adaptation by Importance Weighted Cross
     Validation, JMLR 2007, on the logits.
     """
+    check_model(model)
     if not isinstance(model.heads, SoftmaxHead):
         raise ValueError(
             "`estimate_accuracy` needs a model with one `SoftmaxHead`. "

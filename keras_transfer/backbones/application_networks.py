@@ -49,7 +49,7 @@ def check_input_shape(row, input_shape):
     if any(size is not None and size < row.min_size for size in input_shape[:2]):
         raise ValueError(
             f"{row.name} needs images of at least {row.min_size} pixels in height and "
-            f"width. Received: input_shape={tuple(input_shape)}"
+            f"width. Received: {tuple(input_shape)}"
         )
     return tuple(input_shape)
 

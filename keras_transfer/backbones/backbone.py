@@ -423,7 +423,7 @@ class Backbone(FrozenModeOfClones):
             raise ValueError(
                 f"No layer before '{boundary}' has weights, so there is nothing to transfer. "
                 f"The stages end at {[stage.boundary for stage in self.stages]}. "
-                f"Received: boundary={boundary!r}"
+                f"Received: {boundary!r}"
             )
         return kept
 

@@ -142,7 +142,7 @@ def cut(model, at):
     if at not in names:
         raise ValueError(
             f"'{model.name}' has no layer or operation of this name.{did_you_mean(at, names)} "
-            f"Received: at={at!r}"
+            f"Received: {at!r}"
         )
     here = names.index(at)
     before = next((name for name in reversed(names[:here]) if name in found), None)
@@ -150,7 +150,7 @@ def cut(model, at):
     raise ValueError(
         f"Cannot cut at '{at}': another path, such as a residual connection, bypasses it. "
         f"Nearest boundaries: {before!r} "
-        f"(earlier), {after!r} (later); `boundaries` lists them all. Received: at={at!r}"
+        f"(earlier), {after!r} (later); `boundaries` lists them all. Received: {at!r}"
     )
 
 

@@ -102,13 +102,7 @@ def read_preset(preset: str | os.PathLike, sequence_length: int | None) -> keras
     The arguments are those of `Backbone.from_preset`.
     """
     models, preset = _keras_hub().models, os.fspath(preset)
-    try:
-        network = models.Backbone.from_preset(preset)
-    except (ValueError, OSError) as error:
-        raise ValueError(
-            "`preset` must be a preset of KerasHub, or a directory with a `config.json` and a "
-            f"`model.safetensors`. Received: preset={preset!r}: {error}"
-        ) from error
+    network = _part_of_preset(models.Backbone, preset)
     # Of a network of images and texts, such as SigLIP, only the part for images.
     network = getattr(network, "vision_encoder", network)
     if _TOKENS not in [one.name for one in network.inputs]:
@@ -122,9 +116,20 @@ def read_preset(preset: str | os.PathLike, sequence_length: int | None) -> keras
     return keras.Model(texts, network(tokens), name=network.name)
 
 
+def _part_of_preset(kind, preset):
+    try:
+        return kind.from_preset(preset)
+    except (ValueError, OSError) as error:
+        reason, *_ = str(error).splitlines()
+        raise ValueError(
+            "This is neither a preset of KerasHub, nor a directory with a `config.json` and a "
+            f"`model.safetensors`: {reason} Received: {preset!r}"
+        ) from error
+
+
 def fitting_length(preset, texts):
     """The number of tokens of the longest 1% of some texts, in steps of 8, from 8 to 256."""
-    tokenizer = _keras_hub().models.Tokenizer.from_preset(os.fspath(preset))
+    tokenizer = _part_of_preset(_keras_hub().models.Tokenizer, os.fspath(preset))
     lengths = [len(tokenizer(text)) for text in texts[:_MOST_COUNTED]]
     longest = np.quantile(lengths, _COVERED) + _SPECIAL
     return int(np.clip(8 * np.ceil(longest / 8), 8, _LONGEST))

@@ -177,8 +177,8 @@ def add_masks(command):
     command.add_argument(
         "--boxes",
         metavar="FILE",
-        help="images with boxes around objects: a COCO JSON file about the images in DATA, or "
-        "DATA again for the formats of VOC and YOLO",
+        help="images with boxes around objects: a COCO JSON file about the images in DATA; or "
+        "the folder of the files of VOC or YOLO, DATA again or another one",
     )
     command.add_argument(
         "--box-format",

@@ -107,7 +107,8 @@ def _add_predict(commands):
         nargs="+",
         metavar="IMAGE",
         help="image files or folders of them; @FILE or - (the standard input) for a list with "
-        "a path in each line; of other runs: texts, sounds, or a CSV file with the columns",
+        "a path in each line; of other runs: texts or text files, sounds, or a CSV file with "
+        "the columns. A text may begin with @ if there is no such FILE",
     )
     predict.add_argument(
         "--output",

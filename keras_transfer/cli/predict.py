@@ -14,7 +14,7 @@ def run(options):
     """Predicts the classes of images; returns 1 if one of them cannot be read."""
     opened = runs.Run(options.run)
     _check_options(options, opened.task)
-    found = opened.predict(_paths(options.images))
+    found = opened.predict(_paths(options.images, opened.kind.name == "texts"))
     threshold = _threshold(options, opened)
     if options.output is not None and opened.task.name == "masks":
         found.save(options.output)
@@ -35,12 +35,16 @@ def run(options):
     return 1 if found.unreadable else 0
 
 
-def _paths(arguments):
-    """The paths that the arguments stand for: `-` and `@FILE` are lists, a path a line."""
+def _paths(arguments, are_texts):
+    """The paths or texts that the arguments stand for: `-` and `@FILE` are lists.
+
+    A text may begin with @: without this file it is no list.
+    """
     for argument in arguments:
+        is_list = argument.startswith("@") and not os.path.exists(argument)
         if argument == "-":
             yield from _lines(sys.stdin)
-        elif argument.startswith("@") and not os.path.exists(argument):
+        elif is_list and (os.path.exists(argument[1:]) or not are_texts):
             with open(argument[1:], encoding="utf-8", errors="surrogateescape") as file:
                 yield from _lines(file)
         else:

@@ -40,6 +40,7 @@ def audio_folder(
     sounds are held in memory, 64 kB a second. Needs the extra `audio`.
 
     The folder may hold `train`, `validation` and `test`, each with the folders of the classes.
+    Subfolders of a class folder belong to the class.
 
     Args:
         directory: the folder, with `.wav`, `.flac`, `.ogg` or `.mp3` files.
@@ -85,7 +86,7 @@ def audio_folder(
         >>> splits.class_names, splits.train.element_spec[0].shape
         (('high', 'low'), TensorShape([None, 16000]))
     """
-    received = f"directory={os.fspath(directory)!r}"
+    received = repr(os.fspath(directory))
     options = RowOptions(
         received, batch_size, validation_split, seed, shuffle, fold, class_names, on_unreadable
     )
@@ -96,7 +97,7 @@ def audio_folder(
             f"Received: seconds={seconds!r}, sample_rate={sample_rate!r}"
         )
     files, groups, noted = labelled_files(
-        directory, SOUND_SUFFIXES, received, group, labels, images, targets, task
+        directory, SOUND_SUFFIXES, options, group, labels, images, targets, task
     )
     if len(files) * num_samples * 4 > _MOST_BYTES:
         raise ValueError(

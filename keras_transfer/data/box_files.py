@@ -10,6 +10,7 @@ import xml.etree.ElementTree
 import numpy as np
 from keras.utils.bounding_boxes import convert_format
 
+from keras_transfer.data.image_tables import Folder
 from keras_transfer.data.opened_files import upright_size
 from keras_transfer.data.scanning import find_images
 
@@ -35,6 +36,7 @@ class Annotated:
         boxes: rows of left, top, right and bottom, as fractions of the image.
         classes: the name of the class of each.
         split: "train", "validation", "test", or None.
+        has_file: whether a file or a row is about the image.
         notes: what was wrong with the file and how it is treated, sentences without the name.
         problem: why the image cannot be used, or None.
     """
@@ -43,28 +45,41 @@ class Annotated:
     boxes: np.ndarray
     classes: list
     split: str | None = None
+    has_file: bool = True
     notes: list = dataclasses.field(default_factory=list)
     problem: str | None = None
 
 
+# Each reader returns a list of `Annotated`, the names of the classes if the data have them, and
+# messages.
+
+
 def read_voc(path, images=None):
-    """The images of a folder with `Annotations` (XML), `JPEGImages` and `ImageSets/Main`."""
+    """The images of a folder with `Annotations` (XML), `JPEGImages` and `ImageSets/Main`.
+
+    The images and the sets may lie in another folder, `images`.
+    """
     root = pathlib.Path(path)
+    others = root if images is None else pathlib.Path(images)
     folder = root / "Annotations" if (root / "Annotations").is_dir() else root
     files = sorted(folder.glob("*.xml"))
     if not files:
         raise BoxFileError(f"no XML file in '{folder}'")
-    pictures = root / "JPEGImages" if (root / "JPEGImages").is_dir() else root
-    by_stem = {pathlib.PurePath(image).stem: image for image in find_images(pictures)}
-    splits = _voc_splits(root)
+    pictures = others / "JPEGImages" if (others / "JPEGImages").is_dir() else others
+    by_stem: dict = {}
+    for image in find_images(pictures):
+        first = by_stem.setdefault(pathlib.PurePath(image).stem, image)
+        if first != image:
+            raise BoxFileError(f"two images have one name: '{first}' and '{image}'")
+    splits = _voc_splits(others) | _voc_splits(root)
     found = [_voc_image(file, by_stem, splits) for file in files]
     described = {one.image for one in found}
     empty = [
-        Annotated(image, np.zeros((0, 4)), [], splits.get(stem))
+        Annotated(image, np.zeros((0, 4)), [], splits.get(stem), has_file=False)
         for stem, image in by_stem.items()
         if image not in described
     ]
-    return [*found, *empty], None
+    return [*found, *empty], None, []
 
 
 def _voc_splits(root):
@@ -119,6 +134,7 @@ def _voc_image(file, by_stem, splits):
 
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_YOLO_NAMES = ("classes.txt", "obj.names")
 
 
 def read_coco(path, images=None):
@@ -152,7 +168,9 @@ def read_coco(path, images=None):
                 f"'{file}' has an annotation of an unknown image: {received!r:.80}"
             )
         _add_coco_box(one, row, kinds, sizes[row["image_id"]], seen)
-    return list(found.values()), names
+    paths = [one.image for one in found.values()]
+    unnamed = [] if images is None else Folder(folder).unnamed(paths, file)
+    return list(found.values()), names, list(unnamed)
 
 
 def _add_coco_box(one, row, kinds, size, seen):
@@ -214,29 +232,42 @@ def _folder_of(file, images, names):
 def read_yolo(path, images=None):
     """The images of a folder with `images` and `labels`, a text file for each image.
 
-    `classes.txt` or `data.yaml` names the classes.
+    `classes.txt` or `data.yaml` names the classes. The images, and these, may lie in another
+    folder, `images`.
     """
     root = pathlib.Path(path)
-    names = _yolo_names(root)
-    found = []
-    for image in find_images(root):
-        file = _yolo_labels(pathlib.Path(image), root)
-        parts = pathlib.PurePath(os.path.relpath(image, root)).parts
+    others = root if images is None else pathlib.Path(images)
+    names = _yolo_names(root) or _yolo_names(others)
+    found, used = [], set()
+    for image in find_images(others):
+        parts = pathlib.PurePath(os.path.relpath(image, others)).parts
+        file = _yolo_labels(root, parts)
         split = next((_SPLIT_FILES[part] for part in parts if part in _SPLIT_FILES), None)
-        one = Annotated(image, np.zeros((0, 4)), [], split)
+        one = Annotated(image, np.zeros((0, 4)), [], split, has_file=file is not None)
         found.append(one)
         if file is None:
             continue
+        used.add(file)
         try:
             _read_yolo_file(file, one, names)
         except (OSError, ValueError) as error:
             one.problem = " ".join(str(error).split())
     if not found:
-        raise BoxFileError(f"no image in '{root}'")
+        raise BoxFileError(f"no image in '{others}'")
     if names is None:
         highest = max((int(name) for one in found for name in one.classes), default=-1)
         names = [str(index) for index in range(highest + 1)]
-    return found, names
+    return found, names, list(_unused_labels(used))
+
+
+def _unused_labels(used):
+    """A message about text files beside those of images."""
+    folders = {file.parent for file in used}
+    beside = {file for folder in folders for file in folder.glob("*.txt")}
+    lists = {*_YOLO_NAMES, *(f"{name}.txt" for name in _SPLIT_FILES)}
+    left = [file for file in beside - used if file.name not in lists]
+    if left:
+        yield f"Files of boxes without an image: {len(left)}, such as '{min(left)}'."
 
 
 def _read_yolo_file(file, one, names):
@@ -269,18 +300,23 @@ def _read_yolo_file(file, one, names):
     one.boxes = relative(rows, "rel_center_xywh", 1, 1)
 
 
-def _yolo_labels(image, root):
-    """The file of an image: beside it, or in `labels` in the place of `images`."""
-    parts = list(image.with_suffix(".txt").parts)
-    places = [pathlib.Path(*parts)]
-    for index in range(len(root.parts), len(parts)):
-        if parts[index] == "images":
-            places.append(pathlib.Path(*parts[:index], "labels", *parts[index + 1 :]))
-    return next((place for place in places if place.is_file()), None)
+def _yolo_labels(root, parts):
+    """The file of an image, of whose path the parts are given; None without one.
+
+    It is in the place of the image, or in `labels`, in the place of `images` if there is one.
+    """
+    name = f"{pathlib.PurePath(parts[-1]).stem}.txt"
+    places = [(*parts[:-1], name), ("labels", *parts[:-1], name)]
+    for index, part in enumerate(parts[:-1]):
+        if part == "images":
+            after = (*parts[index + 1 : -1], name)
+            places += [(*parts[:index], "labels", *after), (*parts[:index], *after)]
+    files = (root.joinpath(*place) for place in places)
+    return next((file for file in files if file.is_file()), None)
 
 
 def _yolo_names(root):
-    for name in ("classes.txt", "obj.names"):
+    for name in _YOLO_NAMES:
         if (root / name).is_file():
             lines = (root / name).read_text(encoding="utf-8-sig").split("\n")
             return [line.strip() for line in lines if line.strip()]

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_transfer.data.box_files import READERS, BoxFileError
 from keras_transfer.data.file_splits import SPLITS, FileOptions, Labelled
+from keras_transfer.data.image_folders import existing_folder
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.pipeline import ReadingOptions
 
@@ -67,11 +68,12 @@ def boxes(
     Args:
         path: for "voc", the folder with `Annotations`, `JPEGImages` and, if there is one,
             `ImageSets`; for "coco", the JSON file; for "yolo", the folder with `images` and
-            `labels`, which may be in `train`, `val` and `test`.
+            `labels`, which may be in `train`, `val` and `test`. Or the folder of the XML or
+            text files alone, with `images`.
         image_size: `(height, width)`, or one integer for both, in pixels; images are stretched.
         format: "voc" (the default), "coco" or "yolo".
-        images: for "coco", the folder of the images. Defaults to None: that of the file, or
-            `images` beside it.
+        images: the folder of the images. Defaults to None: for "coco", that of the file, or
+            `images` beside it; else `path`.
         batch_size: images in a batch. Defaults to 8.
         validation_split: as in `image_folder`, as all that follow.
         seed: of the split and of the order.
@@ -114,7 +116,7 @@ def boxes(
         image_size, batch_size, validation_split, seed, color_mode, reduced_decoding,
         value_range,
     )  # fmt: skip
-    place = f"path={os.fspath(path)!r}, format={format!r}"
+    place = f"{os.fspath(path)!r} in the format {format!r}"
     files = FileOptions(place, on_unreadable, shuffle, exclude, fold)
     if format not in READERS:
         raise ValueError(f"`format` must be one of {sorted(READERS)}. Received: {format!r}")
@@ -123,15 +125,15 @@ def boxes(
         raise FileNotFoundError(f"No such file or folder. Received: {place}")
     if path.is_dir() is (format == "coco"):
         kind = "a JSON file" if format == "coco" else "a folder"
-        raise ValueError(f"`path` must be {kind} for this format. Received: {place}")
-    if images is not None and format != "coco":
-        raise ValueError(f"`images` is for the format 'coco' alone. Received: {images!r}")
+        raise ValueError(f"This format needs {kind}. Received: {place}")
+    images = None if images is None else existing_folder(images)
     try:
-        found, names = READERS[format](path, images)
+        found, names, messages = READERS[format](path, images)
     except (BoxFileError, UnicodeDecodeError) as error:
         raise ValueError(f"{error}. Received: {place}") from error
-    directory = path if path.is_dir() else path.parent
-    return files.splits(ByBoxes(found, names, files, directory), directory, options, group)
+    directory = images or (path if path.is_dir() else path.parent)
+    labelled = ByBoxes(found, names, files, directory)
+    return files.splits(labelled, directory, options, group, messages)
 
 
 class ByBoxes(Labelled):
@@ -189,13 +191,25 @@ class ByBoxes(Labelled):
             rows.setdefault(split, []).append((ImageBoxes(kept), scanned[one.image]))
         if not rows.get("train"):
             raise ValueError(f"There are no training images. Received: {place}")
-        empty = sum(not label.boxes for found in rows.values() for label, _ in found)
-        if empty:
-            messages.append(f"Images without a box, kept as background: {empty}.")
+        messages += self._background(rows)
         for note, images in notes.items():
             name = os.path.relpath(images[0], self._directory)
             messages.append(f"Boxes {note}: {len(images)}, such as one in '{name}'.")
         return tuple(names), {split: rows[split] for split in SPLITS if split in rows}, messages
+
+    def _background(self, rows):
+        """A message about the images without a box, some of which may have no file."""
+        empty = sum(not label.boxes for found in rows.values() for label, _ in found)
+        if not empty:
+            return
+        images = [one.image for one in self._found if not one.has_file]
+        without = (
+            f"; without a file of boxes: {len(images)}, such as "
+            f"'{os.path.relpath(images[0], self._directory)}'"
+            if images
+            else ""
+        )
+        yield f"Images without a box, kept as background: {empty}{without}."
 
     def targets(self, labels):
         """The boxes as an array of the same width for all splits."""

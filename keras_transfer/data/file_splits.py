@@ -117,7 +117,7 @@ class ByRow(Labelled):
 class FileOptions:
     """The arguments that `image_folder` and `image_table` share; they explain each.
 
-    `place` is the argument with the data, for errors: its name and value.
+    `place` says where the data are, for errors.
     """
 
     place: str

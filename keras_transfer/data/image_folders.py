@@ -8,7 +8,7 @@ import re
 from keras_transfer.data.file_splits import SPLITS, ByClass, FileOptions
 from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.pipeline import ReadingOptions
-from keras_transfer.data.scanning import find_images, is_image, is_shown_folder
+from keras_transfer.data.scanning import find_files, is_image, is_shown_folder
 
 # Words in the names of folders, such as `Training`, `seg_test` or `train2017`.
 _SPLIT_WORDS = {
@@ -111,7 +111,7 @@ def image_folder(
         reduced_decoding,
         value_range,
     )
-    place = f"directory={os.fspath(directory)!r}"
+    place = repr(os.fspath(directory))
     files = FileOptions(place, on_unreadable, shuffle, exclude, fold, class_names)
     directory = existing_folder(directory)
     folders, messages = find_splits(directory)
@@ -127,16 +127,20 @@ def image_folder(
     return files.splits(ByClass(classes), directory, options, group, messages)
 
 
-def find_classes(folder):
-    """The images of each class folder, a dict from name to sorted paths, and messages.
+def find_classes(folder, is_wanted=is_image):
+    """The files of each class folder, a dict from name to sorted paths, and messages.
 
     Subfolders of a class folder belong to the class. A class folder may be empty.
+
+    Args:
+        folder: the folder of the class folders.
+        is_wanted: which files count, a function of a path. Defaults to images.
     """
-    classes = {_checked_name(path): find_images(path) for path in _subfolders(folder)}
-    loose = _loose_images(folder)
+    classes = {_checked_name(path): find_files(path, is_wanted) for path in _subfolders(folder)}
+    loose = _loose_files(folder, is_wanted)
     if loose and classes:
         return classes, [
-            f"Ignored, since they are not in a class folder: {len(loose)} images directly in "
+            f"Ignored, since they are not in a class folder: {len(loose)} files directly in "
             f"'{folder}'."
         ]
     return classes, []
@@ -146,11 +150,10 @@ def existing_folder(directory):
     """The absolute path of a folder, or the error that says what it is instead."""
     path = pathlib.Path(directory).absolute()
     if not path.exists():
-        raise FileNotFoundError(f"No such folder. Received: directory={str(directory)!r}")
+        raise FileNotFoundError(f"No such folder. Received: {str(directory)!r}")
     if not path.is_dir():
         raise NotADirectoryError(
-            "`directory` must be a folder, but is a file. "
-            f"Received: directory={str(directory)!r}"
+            f"This must be a folder, but is a file. Received: {str(directory)!r}"
         )
     return path
 
@@ -165,12 +168,12 @@ def find_splits(directory):
     for folder in _subfolders(directory):
         split = split_of(folder.name)
         folder = _innermost(folder, split)
-        if split is None or not _subfolders(folder) or _loose_images(folder):
+        if split is None or not _subfolders(folder) or _loose_files(folder):
             others.append(folder.name)
         elif split in splits:
             raise ValueError(
                 f"Found two folders for the {split} split, '{splits[split].name}' and "
-                f"'{folder.name}': rename or remove one. Received: directory='{directory}'"
+                f"'{folder.name}': rename or remove one. Received: '{directory}'"
             )
         else:
             splits[split] = folder
@@ -178,7 +181,7 @@ def find_splits(directory):
         if splits and not others:
             raise ValueError(
                 f"Found {sorted(folder.name for folder in splits.values())}, but no 'train' "
-                f"folder beside them. Received: directory='{directory}'"
+                f"folder beside them. Received: '{directory}'"
             )
         _check_classes_are_no_splits(directory)
         return {"train": directory}, []
@@ -213,13 +216,13 @@ def _check_classes_are_no_splits(directory):
     inside = [frozenset(found.name for found in _subfolders(folder)) for folder in folders]
     if len(folders) < 2 or len(set(inside)) > 1 or len(inside[0]) < 2:
         return
-    if any(map(_loose_images, folders)):
+    if any(map(_loose_files, folders)):
         return
     raise ValueError(
         f"Each of the folders {[folder.name for folder in folders]} holds the folders "
         f"{sorted(inside[0])}. If these are the classes, name the folders around them 'train', "
         "'validation' and 'test'; otherwise move the images out of them, into the folder of "
-        f"their class. Received: directory='{directory}'"
+        f"their class. Received: '{directory}'"
     )
 
 
@@ -240,6 +243,6 @@ def _checked_name(folder):
     return folder.name
 
 
-def _loose_images(directory):
+def _loose_files(directory, is_wanted=is_image):
     with os.scandir(directory) as entries:
-        return [entry.name for entry in entries if entry.is_file() and is_image(entry.path)]
+        return [entry.name for entry in entries if entry.is_file() and is_wanted(entry.path)]

@@ -17,7 +17,7 @@ from keras_transfer.data.image_splits import ImageSplits
 from keras_transfer.data.labeled_dataset import IMAGE_BYTES, IMAGES
 from keras_transfer.data.metadata import cell, csv_rows
 from keras_transfer.data.pipeline import ReadingOptions
-from keras_transfer.data.scanning import find_images, is_image
+from keras_transfer.data.scanning import find_files, is_image
 from keras_transfer.data.targets import are_marks, read_targets, wrong_row
 
 _SPLIT = "split"
@@ -129,58 +129,86 @@ def image_table(
         value_range,
     )
     files = FileOptions(
-        f"csv={os.fspath(csv)!r}", on_unreadable, shuffle, exclude, fold, class_names
+        repr(os.fspath(csv)), on_unreadable, shuffle, exclude, fold, class_names
     )
     file = pathlib.Path(csv).absolute()
-    given = [targets] if isinstance(targets, str) else list(targets or ())
-    inputs = [inputs] if isinstance(inputs, str) else inputs
-    wanted = {"images": images, "targets": targets, "split": split, "group": group}
-    rows = csv_rows(file, {name: column for name, column in wanted.items() if column})
-    if not rows:
-        raise ValueError(f"'{file}' has no row below its header. Received: {files.place}")
-    images = images or column_of_images(rows[0])
-    split = split or (_SPLIT if _SPLIT in rows[0] else None)
     folder = Folder(file.parent if directory is None else pathlib.Path(directory).absolute())
+    inputs = [inputs] if isinstance(inputs, str) else inputs or ()
+    given = {"images": images, "targets": targets, "split": split, "group": group}
+    rows, images, split = named_rows(file, given, folder, files.place)
+    columns = _target_columns(targets, rows, {images, split, group, *inputs}, files.place)
+    _check_inputs(inputs, {*columns, images}, file)
+    places, where = places_of(rows, images, split, folder, file)
+    cells = [[cell(row, column) for column in columns] for row in rows]
+    found = read_targets(cells, columns, task, file, class_names)
+    messages = [*found.messages, *([] if directory is None else folder.unnamed(places, file))]
+    groups = {place: cell(row, group) for place, row in zip(places, rows, strict=True)}
+    beside = None
+    if inputs:
+        kinds = kinds_of(rows, inputs, file)
+        messages += column_messages(rows, kinds, inputs)
+        beside = rows_beside(rows, places, kinds)
+    labelled = _labelled(found, places, where)
+    return files.splits(
+        labelled, folder.path, options, groups if group else None, messages, beside
+    )
+
+
+def named_rows(file, given, folder, received):
+    """The rows of a table of files, the name of the column with the files, that of the split.
+
+    Args:
+        file: the path of the table.
+        given: a dict from arguments to the names of columns, or None.
+        folder: the `Folder` of the files.
+        received: the data, for errors.
+
+    Raises:
+        ValueError: if the table lacks a column, has no rows, or has no header.
+    """
+    rows = csv_rows(file, {argument: column for argument, column in given.items() if column})
+    if not rows:
+        raise ValueError(f"'{file}' has no row below its header. Received: {received}")
+    images = given["images"] or column_of_images(rows[0])
     if folder.find(images)[0]:
         raise ValueError(
             f"'{file}' has no header: add a first line with the names of the columns, such as "
             f"path,label. Received: a first line that names the file {images!r}"
         )
-    others = {images, split, group, *(inputs or ())}
-    columns = given or columns_of_targets(rows, others, files.place)
+    return rows, images, given.get("split") or (_SPLIT if _SPLIT in rows[0] else None)
+
+
+def _target_columns(targets, rows, others, place):
+    """The names of the columns with targets, as given or as the header says."""
+    given = [targets] if isinstance(targets, str) else list(targets or ())
+    columns = given or columns_of_targets(rows, others, place)
     if len(set(columns)) < len(columns):
         raise ValueError(f"`targets` names a column twice. Received: targets={columns}")
-    places, where = places_of(rows, images, split, folder, file)
-    cells = [[cell(row, column) for column in columns] for row in rows]
-    found = read_targets(cells, columns, task, file, class_names)
-    messages = list(found.messages)
-    if directory is not None:
-        messages += folder.unnamed(places, file)
-    groups = {place: cell(row, group) for place, row in zip(places, rows, strict=True)}
+    return columns
+
+
+def _check_inputs(inputs, others, file):
+    """Raises `ValueError` for inputs that are other columns too, or the name of the images."""
+    shared = sorted({*inputs} & others)
+    if shared:
+        raise ValueError(
+            "A column is the image, a target or an input, and not two of these: leave it "
+            f"out of `inputs` (--inputs). Received: {shared}"
+        )
+    taken = sorted({*inputs} & {IMAGES, IMAGE_BYTES})
+    if taken:
+        raise ValueError(
+            "The images themselves go in under this name: rename the column. "
+            f"Received: {taken} in '{file}'"
+        )
+
+
+def _labelled(found, places, where):
+    """The `Labelled` of the targets, the paths and the splits of rows."""
     by_split: dict = {name: {} for name in SPLITS if name in where or name == "train"}
     for name, place, target in zip(where, places, found.rows, strict=True):
         by_split[name][place] = target
-    labelled = ByClass.of_rows(by_split) if found.task == "classes" else ByRow(found, by_split)
-    beside = None
-    if inputs:
-        shared = sorted({*inputs} & {*columns, images})
-        if shared:
-            raise ValueError(
-                "A column is the image, a target or an input, and not two of these: leave it "
-                f"out of `inputs` (--inputs). Received: {shared}"
-            )
-        taken = sorted({*inputs} & {IMAGES, IMAGE_BYTES})
-        if taken:
-            raise ValueError(
-                "The images themselves go in under this name: rename the column. "
-                f"Received: {taken} in '{file}'"
-            )
-        kinds = kinds_of(rows, inputs, file)
-        messages += column_messages(rows, kinds, inputs)
-        beside = rows_beside(rows, places, kinds)
-    return files.splits(
-        labelled, folder.path, options, groups if group else None, messages, beside
-    )
+    return ByClass.of_rows(by_split) if found.task == "classes" else ByRow(found, by_split)
 
 
 def rows_beside(rows, places, kinds):
@@ -300,11 +328,12 @@ class Folder:
                         stems.setdefault(stem, []).append(entry.path)
         return self._stems[directory]
 
-    def unnamed(self, places, file):
-        """A message about the images of the folder that no row names."""
-        left = {os.path.normpath(path) for path in find_images(self.path)} - set(places)
+    def unnamed(self, places, file, is_wanted=is_image):
+        """A message about the files of the folder that a file with labels does not name."""
+        found = find_files(self.path, is_wanted)
+        left = {os.path.normpath(path) for path in found} - set(places)
         if left:
             yield (
-                f"Left out, since no row of '{file}' names them: {len(left)} images, such as "
+                f"Left out, since '{file}' does not name them: {len(left)} files, such as "
                 f"'{os.path.relpath(min(left), self.path)}'."
             )

@@ -1,27 +1,27 @@
 """Files of texts or sounds with their classes: from class folders, or from a CSV file."""
 
+import os
 import pathlib
 
-from keras_transfer.data.image_folders import find_splits
+from keras_transfer.data.image_folders import find_classes, find_splits
 from keras_transfer.data.image_tables import (
     Folder,
-    column_of_images,
     columns_of_targets,
+    named_rows,
     places_of,
 )
-from keras_transfer.data.metadata import cell, csv_rows
-from keras_transfer.data.row_splits import files_of_classes
+from keras_transfer.data.metadata import cell
 from keras_transfer.data.splitting import groups_of
 from keras_transfer.data.targets import check_classes
 
 
-def labelled_files(directory, suffixes, received, group, labels, images, targets, task):
+def labelled_files(directory, suffixes, options, group, labels, images, targets, task):
     """The files with their classes: `(split, class, path)`; their groups; and messages.
 
     Args:
         directory: the folder.
         suffixes: of the files, in lower case.
-        received: the argument with the data, for errors.
+        options: the `RowOptions`.
         group: as in `audio_folder`, as the other ones.
         labels: the CSV file, or None for class folders.
         images: its column with the files, or None.
@@ -31,29 +31,50 @@ def labelled_files(directory, suffixes, received, group, labels, images, targets
     Raises:
         OSError, ValueError: if the CSV file cannot be read, or names no file or no class.
     """
-    if labels is None:
-        splits, _ = find_splits(pathlib.Path(directory))
-        files = files_of_classes(splits, suffixes, received)
-        return files, groups_of([str(path) for *_, path in files], group, directory), []
+    columns = {"images": images, "targets": targets}
+    if labels is not None:
+        return _named_files(
+            directory, suffixes, options, labels, {**columns, "group": group}, task
+        )
+    given = [f"{name}={value!r}" for name, value in {**columns, "task": task}.items() if value]
+    if given:
+        raise ValueError(
+            "`images`, `targets` and `task` are about a CSV file: name it with `labels`. "
+            f"Received: {', '.join(given)}, {options.received}"
+        )
+    files, messages = _files_of_classes(directory, suffixes, options)
+    return files, groups_of([str(path) for *_, path in files], group, directory), messages
+
+
+def _files_of_classes(directory, suffixes, options):
+    splits, messages = find_splits(pathlib.Path(directory))
+    files: list = []
+    empty: set = set()
+    for split, root in splits.items():
+        classes, more = find_classes(root, lambda path: _is_one(path, suffixes))
+        messages += more
+        for name, paths in classes.items():
+            files += [(split, name, pathlib.Path(path)) for path in paths]
+        if split == "train" and options.class_names is None:
+            empty = {name for name, paths in classes.items() if not paths}
+    listed = ", ".join(suffixes)
+    if not files:
+        raise ValueError(
+            f"There are no {listed} files in the subfolders. Received: {options.received}"
+        )
+    if empty:
+        messages.append(f"Left out, since they contain no {listed} file: {sorted(empty)}.")
+    return files, messages
+
+
+def _named_files(directory, suffixes, options, labels, columns, task):
+    """`labelled_files` of a CSV file, of which `columns` names some columns."""
     if task not in (None, "classes"):
         raise ValueError(f"A text or a sound has one class. Received: task={task!r}")
-    wanted = {"images": images, "targets": targets, "group": group}
-    rows = csv_rows(labels, {name: column for name, column in wanted.items() if column})
-    if not rows:
-        raise ValueError(f"'{labels}' has no row below its header. Received: {received}")
-    images = images or column_of_images(rows[0])
-    split = "split" if "split" in rows[0] else None
-    place = f"labels='{labels}'"
-    found = [targets] if targets else columns_of_targets(rows, {images, split, group}, place)
-    if found[1:]:
-        raise ValueError(
-            "A text or a sound has one class: name its column with `targets` (--targets "
-            f"COLUMN). Received: {place} with the columns {found}"
-        )
-    (targets,) = found
-    paths, where = places_of(
-        rows, images, split, Folder(pathlib.Path(directory).absolute()), labels
-    )
+    folder, group = Folder(pathlib.Path(directory).absolute()), columns["group"]
+    rows, images, split = named_rows(labels, columns, folder, options.received)
+    targets = columns["targets"] or _column_of_classes(rows, {images, split, group}, labels)
+    paths, where = places_of(rows, images, split, folder, labels)
     wrong = next((path for path in paths if not path.lower().endswith(suffixes)), None)
     if wrong is not None:
         raise ValueError(
@@ -61,9 +82,27 @@ def labelled_files(directory, suffixes, received, group, labels, images, targets
             f"Received: '{wrong}'"
         )
     classes = [cell(row, targets) for row in rows]
-    messages = check_classes(classes, targets, labels, task)
+    doubts = check_classes(classes, targets, labels, task)
+    unnamed = folder.unnamed(paths, labels, lambda path: _is_one(path, suffixes))
     files = [
         (part, name, pathlib.Path(path))
         for part, name, path in zip(where, classes, paths, strict=True)
     ]
+    # The training has raised the doubts about the classes.
+    messages = [*(doubts if options.class_names is None else ()), *unnamed]
     return files, [cell(row, group) or None for row in rows], messages
+
+
+def _column_of_classes(rows, others, labels):
+    place = f"labels='{labels}'"
+    found = columns_of_targets(rows, others, place)
+    if found[1:]:
+        raise ValueError(
+            "A text or a sound has one class: name its column with `targets` (--targets "
+            f"COLUMN). Received: {place} with the columns {found}"
+        )
+    return found[0]
+
+
+def _is_one(path, suffixes):
+    return not os.path.basename(path).startswith(".") and path.lower().endswith(suffixes)

@@ -102,7 +102,7 @@ def mask_folder(
         image_size, batch_size, validation_split, seed, color_mode, reduced_decoding,
         value_range,
     )  # fmt: skip
-    place = f"images={os.fspath(images)!r}, masks={os.fspath(masks)!r}"
+    place = f"{os.fspath(images)!r}, masks={os.fspath(masks)!r}"
     files = FileOptions(place, on_unreadable, shuffle, exclude, fold)
     names, colors, void = read_classes(classes)
     if void is not None:

@@ -1,5 +1,6 @@
 """CSV files about images."""
 
+import collections.abc
 import contextlib
 import csv
 import gzip
@@ -35,13 +36,24 @@ def csv_rows(file, columns, header=None):
                 f"commas in quotes. Received: {row[None]!r}"
             )
     for argument, given in columns.items():
-        for column in [given] if isinstance(given, str) else given:
+        for column in _names_in(given, argument, file):
             if column not in found:
                 raise ValueError(
                     f"'{file}' has no column {column!r}; its columns are {found}. "
-                    f"Received: {argument}={given!r}"
+                    f"Received: {given!r}"
                 )
     return rows
+
+
+def _names_in(given, argument, file):
+    """The names of columns in an argument, which is one name or several."""
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, collections.abc.Sequence):
+        raise ValueError(
+            f"`{argument}` must be the name of a column of '{file}'. "
+            f"Received: {argument}={given!r}"
+        )
+    return names
 
 
 def cell(row, column):
@@ -77,7 +89,7 @@ def _opened_table(file, header=None):
     except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile) as error:
         raise ValueError(
             f"'{file}' is not a CSV file in UTF-8: {error}. Save it as UTF-8. "
-            f"Received: file={os.fspath(file)!r}"
+            f"Received: {os.fspath(file)!r}"
         ) from error
 
 
@@ -103,7 +115,7 @@ def read_groups(file, column, directory=None):
             if found.setdefault(path, group) not in (None, group):
                 raise ValueError(
                     f"'{file}' names {row['path']!r} in two groups: {found[path]!r} and "
-                    f"{group!r}. Received: column={column!r}"
+                    f"{group!r}. Received: {column!r}"
                 )
             found[path] = group
     return {path: group for path, group in found.items() if group}

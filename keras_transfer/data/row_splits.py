@@ -117,7 +117,7 @@ class RowTask:
 class RowOptions:
     """The arguments that the readers of texts and tables share; `text_table` explains each.
 
-    `received` is the argument with the data, for errors: its name and value.
+    `received` is the path of the data, for errors.
     """
 
     received: str
@@ -165,16 +165,10 @@ class RowOptions:
             task: what the rows have. Defaults to classes.
             unreadable: pairs of a path and a reason, for files that were left out.
         """
-        by_split = {
-            name: [row for row in rows if row.split == name]
-            for name in SPLITS
-            if any(row.split == name for row in rows)
-        }
+        by_split = {split: [row for row in rows if row.split == split] for split in SPLITS}
+        by_split = {split: found for split, found in by_split.items() if found}
         class_names = task.class_names(by_split, self.received, self.class_names)
-        if self.fold is not None:
-            by_split = self._with_fold(by_split, task)
-        elif "validation" not in by_split and self.validation_split is not None:
-            by_split = self._divided(by_split, task)
+        by_split = self._divided(by_split, task)
         labels = {split: task.labels(found, class_names) for split, found in by_split.items()}
         digests = {split: [row.digest for row in found] for split, found in by_split.items()}
         places = {split: [row.place for row in found] for split, found in by_split.items()}
@@ -186,16 +180,17 @@ class RowOptions:
         fingerprints = {
             split: _fingerprint(found, labels[split]) for split, found in by_split.items()
         }
-
+        contents = {
+            split: tensors([row.content for row in found]) for split, found in by_split.items()
+        }
         groups = self._groups(by_split)
 
         def dataset(split, shuffle=False):
             if split not in by_split:
                 return None
-            given = tensors([row.content for row in by_split[split]])
             return self._dataset(
-                given, labels[split], class_names, fingerprints[split], groups.get(split),
-                shuffle,
+                contents[split], labels[split], class_names, fingerprints[split],
+                groups.get(split), shuffle,
             )  # fmt: skip
 
         return ImageSplits(
@@ -205,12 +200,7 @@ class RowOptions:
             train_in_order=dataset("train"),
             class_names=class_names,
             labels=labels,
-            paths={}
-            if directory is None
-            else {
-                split: tuple(os.path.join(os.path.abspath(directory), place) for place in found)
-                for split, found in places.items()
-            },
+            paths={} if directory is None else _paths(places, directory),
             fingerprints=fingerprints,
             warnings=tuple(messages),
             groups=groups,
@@ -220,18 +210,14 @@ class RowOptions:
             kind=f"{thing}s",
             task=task.name,
             unreadable=tuple(unreadable),
-            columns={
-                split: tensors([row.content for row in found])
-                for split, found in by_split.items()
-                if thing == "row"
-            },
+            columns=contents if thing == "row" else {},
         )
 
     def contents(self, files, groups, read, things, directory):
         """The rows of files, the files that cannot be read, and messages.
 
         Args:
-            files: what `files_of_classes` returned.
+            files: what `labelled_files` returned.
             groups: of these.
             read: a function from a path to the content, which raises `ValueError`.
             things: what the files are, for messages.
@@ -265,6 +251,11 @@ class RowOptions:
         return row.content if isinstance(row.content, str) else row.place
 
     def _divided(self, by_split, task):
+        """The rows of each split, once a fold or a validation set is set aside."""
+        if self.fold is not None:
+            return self._with_fold(by_split, task)
+        if "validation" in by_split or self.validation_split is None:
+            return by_split
         train = by_split["train"]
         strata = strata_of([row.label for row in train], task.name)
         kept, moved = stratified_split(strata, _units(train), self.validation_split, self.seed)
@@ -286,7 +277,7 @@ class RowOptions:
         slices = tf.data.Dataset.from_tensor_slices((given, label_array(labels)))
         source = ImageSource(
             lambda start=0: slices.skip(start), number, fingerprint, self.batch_size, shuffle,
-            self.seed, name=self.received.split("=", 1)[1].strip("'\""), groups=groups,
+            self.seed, name=self.received.strip("'\""), groups=groups,
         )  # fmt: skip
         found = slices
         if shuffle:
@@ -300,25 +291,13 @@ class RowOptions:
         return {split: tuple(row.group for row in rows) for split, rows in by_split.items()}
 
 
-def files_of_classes(splits, suffixes, received):
-    """The files in the folders of the classes: `(split, class, path)` in order.
-
-    Args:
-        splits: dict from split to its folder, from `find_splits`.
-        suffixes: in lower case.
-        received: the argument with the data, for errors.
-    """
-    found = [
-        (split, folder.name, path)
-        for split, root in splits.items()
-        for folder in sorted(path for path in root.iterdir() if path.is_dir())
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in suffixes and not path.name.startswith(".")
-    ]
-    if not found:
-        names = ", ".join(suffixes)
-        raise ValueError(f"There are no {names} files in the subfolders. Received: {received}")
-    return found
+def _paths(places, directory):
+    """The absolute path of each place, for each split."""
+    folder = os.path.abspath(directory)
+    return {
+        split: tuple(os.path.join(folder, place) for place in found)
+        for split, found in places.items()
+    }
 
 
 def _units(rows):

@@ -79,7 +79,12 @@ class ScannedFile:
 
 
 def find_images(directory):
-    """The sorted paths of the images below `directory`, without hidden ones.
+    """The sorted paths of the images below `directory`, without hidden ones."""
+    return find_files(directory, is_image)
+
+
+def find_files(directory, is_wanted):
+    """The sorted paths of the files below `directory` that a function of a path takes.
 
     Links to folders are followed, each folder once.
     """
@@ -91,7 +96,7 @@ def find_images(directory):
             if target in seen:
                 subfolders.remove(name)
             seen.add(target)
-        found += [path for name in names if is_image(path := os.path.join(folder, name))]
+        found += [path for name in names if is_wanted(path := os.path.join(folder, name))]
     return sorted(found)
 
 

@@ -240,12 +240,9 @@ def _read_images(data, image_size, reading, arguments):
         reading.refuse_others(
             of_boxes, "Images with boxes have", "their file gives the classes"
         )
-        is_json = os.path.isfile(boxes)
         (box_format,) = reading.take("box_format")
-        return read_boxes(
-            boxes, image_size, box_format or ("coco" if is_json else "voc"),
-            data if is_json else None, **arguments,
-        )  # fmt: skip
+        box_format = box_format or ("coco" if os.path.isfile(boxes) else "voc")
+        return read_boxes(boxes, image_size, box_format, data, **arguments)
     without = {*reading.given} - {"classes", "ignore_class"}
     reading.refuse_others(
         without, "Images without masks have", "name the folder of the masks (--masks)"

@@ -71,7 +71,7 @@ def table(
         >>> next(iter(splits.validation))[0]["age"].shape
         TensorShape([2, 1])
     """
-    received = f"file={os.fspath(file)!r}"
+    received = repr(os.fspath(file))
     options = RowOptions(
         received, batch_size, validation_split, seed, shuffle, fold, class_names
     )

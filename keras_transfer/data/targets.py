@@ -142,7 +142,7 @@ def _task_of_columns(cells, columns, file):
             raise ValueError(
                 f"The columns {list(columns)} of '{file}' hold 1, 0 and -1, where -1 may mean "
                 "unknown: write 1 or 0 into each cell, or pass `task='numbers'` (--task). "
-                f"Received: targets={list(columns)}"
+                f"Received: {list(columns)}"
             )
         return "labels"  # with an empty cell, which its reader reports
     return "numbers"
@@ -178,7 +178,7 @@ def _task_by(separator, different):
 def _classes(cells, columns, file, task):
     if len(columns) > 1:
         raise ValueError(
-            f"The class of an example stands in one column. Received: targets={list(columns)}"
+            f"The class of an example stands in one column. Received: {list(columns)}"
         )
     found = [cell for (cell,) in cells]
     return Targets(
@@ -234,8 +234,7 @@ def _listed_labels(cells, column, file, known=None):
     names = tuple(sorted(set(known or ()).union(*sets)))
     if not names:
         raise ValueError(
-            f"The column {column!r} of '{file}' has no label in any row. "
-            f"Received: targets={column!r}"
+            f"The column {column!r} of '{file}' has no label in any row. Received: {column!r}"
         )
     rows = tuple(tuple(float(name in found) for name in names) for found in sets)
     empty = [number for number, found in enumerate(sets, 2) if not found]

@@ -31,6 +31,7 @@ def text_folder(
     """Reads the `.txt` files of a folder that has a subfolder for each class.
 
     The folder may hold `train`, `validation` and `test`, each with the folders of the classes.
+    Subfolders of a class folder belong to the class.
 
     Args:
         directory: the folder.
@@ -63,12 +64,12 @@ def text_folder(
         >>> data.text_folder("reviews", validation_split=0.3).class_names
         ('bad', 'good')
     """
-    received = f"directory={os.fspath(directory)!r}"
+    received = repr(os.fspath(directory))
     options = RowOptions(
         received, batch_size, validation_split, seed, shuffle, fold, class_names, on_unreadable
     )
     files, groups, noted = labelled_files(
-        directory, (_SUFFIX,), received, group, labels, images, targets, task
+        directory, (_SUFFIX,), options, group, labels, images, targets, task
     )
     rows, unreadable, messages = options.contents(files, groups, read_text, "texts", directory)
     messages += noted

@@ -73,7 +73,7 @@ def text_table(
         >>> splits.class_names, splits.num_images
         (('bad', 'good'), {'train': 8, 'validation': 2})
     """
-    received = f"file={os.fspath(file)!r}"
+    received = repr(os.fspath(file))
     options = RowOptions(
         received, batch_size, validation_split, seed, shuffle, fold, class_names, on_unreadable
     )
@@ -84,7 +84,7 @@ def text_table(
     if not rows:
         raise ValueError(f"'{file}' has no row below its header. Received: {received}")
     text = text or text_column(rows, file)
-    label = label or _found(rows[0], _LABEL, "label", received)
+    label = label or _found(rows[0], _LABEL, "`label` (--targets)", received)
     split = split or next((name for name in _SPLIT if name in rows[0]), None)
     name = pathlib.Path(file).name
     labels = [cell(row, label) for row in rows]
@@ -121,14 +121,16 @@ def text_table(
 
 def text_column(rows, file):
     """The name of the column with the texts; raises `ValueError` if there is none."""
-    return _found(rows[0] if rows else {}, TEXT_COLUMNS, "text", f"file={os.fspath(file)!r}")
+    return _found(
+        rows[0] if rows else {}, TEXT_COLUMNS, "`text` (--text)", repr(os.fspath(file))
+    )
 
 
-def _found(row, names, argument, received):
+def _found(row, names, arguments, received):
     column = next((name for name in names if name in row), None)
     if column is None:
         raise ValueError(
-            f"Name the column with `{argument}` (--{argument}): the file has no column "
+            f"Name the column with {arguments}: the file has no column "
             f"{' or '.join(map(repr, names))}, but {list(row)}. Received: {received}"
         )
     return column

@@ -53,7 +53,7 @@ def unlabelled_folder(
         54
     """
     options = ReadingOptions(image_size, batch_size, None, seed, color_mode, True, value_range)
-    place = f"directory={os.fspath(directory)!r}"
+    place = repr(os.fspath(directory))
     FileOptions(place, on_unreadable, shuffle, None)  # raises an error for another word
     paths = find_images(directory) if os.path.isdir(directory) else []
     if not paths:

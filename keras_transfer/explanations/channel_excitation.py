@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.backbones import Backbone, graph
+from keras_transfer.backbones import graph
 from keras_transfer.explanations.receptive_regions import receptive_regions
 from keras_transfer.explanations.stage_grids import as_grid, stage_operation
 from keras_transfer.features.pooled import unaugmented
 from keras_transfer.models import TransferModel
+from keras_transfer.models.checks import as_backbone
 from keras_transfer.models.head_outputs import infer, run_layers
 from keras_transfer.models.image_batches import (
     check_images,
@@ -63,7 +64,7 @@ class ExcitingImages:
 
 
 def most_exciting(
-    model: TransferModel | Backbone,
+    model: TransferModel | keras.Model,
     dataset: tf.data.Dataset | np.ndarray,
     stage: str,
     channels: list[int] | None = None,
@@ -77,7 +78,8 @@ def most_exciting(
     are positive. Smooth rectifiers (swish, GELU) keep their slope there.
 
     Args:
-        model: a `TransferModel` or a `Backbone`. It does not change.
+        model: a `TransferModel`, a `Backbone` or a functional model of Keras. It does not
+            change.
         dataset: an array of images in [0, 255], or a `tf.data.Dataset` of batches of images or
             of tuples that start with images. Shuffling and augmentation are left out if the
             dataset comes from `keras_transfer.data`.
@@ -107,7 +109,7 @@ def most_exciting(
     """
     check_positive("num_images", num_images)
     check_positive("batch_size", batch_size)
-    backbone = model.backbone if isinstance(model, TransferModel) else model
+    backbone = model.backbone if isinstance(model, TransferModel) else as_backbone(model)
     name = stage_operation(backbone, stage)
     part = keras.Model(backbone.inputs[0], graph.output_of(backbone, name))
     channels = _check_channels(channels, part.output_shape[-1])

@@ -7,10 +7,10 @@ import keras
 import tensorflow as tf
 
 from keras_transfer._statistics.feature_measures import linear_cka
-from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import check_order, stage_features
 from keras_transfer.models import TransferModel
+from keras_transfer.models.checks import as_backbone
 
 # Statistics and random states, which no gradient changes.
 _NOT_LEARNED = ("moving_mean", "moving_variance", "seed_generator_state")
@@ -35,8 +35,8 @@ class StageChange:
 
 
 def compare_stages(
-    before: TransferModel | Backbone,
-    after: TransferModel | Backbone,
+    before: TransferModel | keras.Model,
+    after: TransferModel | keras.Model,
     dataset: tf.data.Dataset,
     cache: FeatureCache | None = None,
 ) -> tuple[StageChange, ...]:
@@ -47,8 +47,8 @@ def compare_stages(
     change behind weights that do not move.
 
     Args:
-        before: a `TransferModel` or a `Backbone` from before the training, such as a
-            `backbone.copy()`.
+        before: a `TransferModel`, a `Backbone` or a functional model of Keras from before the
+            training, such as a `backbone.copy()`.
         after: the same network after the training.
         dataset: a `tf.data.Dataset` of batches of images or of `(images, labels)` in a fixed
             order. Use more images than a stage has channels: with fewer, all features look
@@ -71,8 +71,8 @@ def compare_stages(
     Reference: Kornblith et al., Similarity of Neural Network Representations Revisited, 2019,
     equation 4.
     """
-    before = before.backbone if isinstance(before, TransferModel) else before
-    after = after.backbone if isinstance(after, TransferModel) else after
+    before = before.backbone if isinstance(before, TransferModel) else as_backbone(before)
+    after = after.backbone if isinstance(after, TransferModel) else as_backbone(after)
     changes = weight_change(before, after)
     check_order(dataset)
     features = (stage_features(model, dataset, cache) for model in (before, after))

@@ -18,9 +18,24 @@ def as_backbone(backbone):
     if isinstance(backbone, keras.Model):
         return Backbone.from_model(backbone)
     raise ValueError(
-        "`backbone` must be a name, a `Backbone` or a functional `keras.Model`. "
-        f"Received: backbone={backbone!r} (of type {type(backbone).__name__})"
+        "A network must be a name, a `Backbone` or a functional `keras.Model`. "
+        f"Received: {backbone!r} (of type {type(backbone).__name__})"
     )
+
+
+def check_model(model, otherwise=""):
+    """Raises a `ValueError` unless a model is a `TransferModel`.
+
+    Args:
+        model: the model.
+        otherwise: what to do with another one, the end of a sentence. Defaults to nothing else.
+    """
+    if not hasattr(model, "freeze_policy"):
+        raise ValueError(
+            "`model` must be a `TransferModel`; make one with "
+            f"`models.TransferModel(backbone, heads)`{otherwise}. "
+            f"Received: model of type {type(model).__name__}"
+        )
 
 
 def check_heads(heads):

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer.backbones import graph
+from keras_transfer.models.checks import check_model
 from keras_transfer.models.image_batches import check_images, over_batches
 
 
@@ -103,6 +104,7 @@ def check_explained(model, images, class_index, head=None, batch_size=32):
 
     The classes are an int32 array; the most probable ones if `class_index` is None.
     """
+    check_model(model)
     images = check_images(model, images)
     layer, count = output_layer(model, head), len(images)
     if class_index is None:

@@ -23,7 +23,9 @@ def as_inputs(data, inputs):
     if not isinstance(data, dict):
         return _with_texts(data)
     names = [one.name for one in inputs]
-    if names[1:] and {*names} != {*data}:
+    if len(names) == len(data) == 1:  # the only column is the only input, whatever its name
+        data = dict(zip(names, data.values(), strict=True))
+    if {*names} != {*data}:
         raise ValueError(
             f"The model takes a dict of the inputs {', '.join(map(repr, names))}. "
             f"Received: {', '.join(map(repr, data))}"

@@ -9,6 +9,7 @@ import keras
 from keras_transfer.backbones import graph
 from keras_transfer.backbones.frozen_mode import every_layer
 from keras_transfer.freezing import FreezePatterns
+from keras_transfer.models.checks import check_model
 from keras_transfer.models.transfer_model import TransferModel
 
 # The variables that LoRA may update.
@@ -52,6 +53,7 @@ def add_lora(
     Reference:
         Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022, equation 3.
     """
+    check_model(model)
     if not isinstance(rank, int) or isinstance(rank, bool) or rank < 1:
         raise ValueError(f"`rank` must be a positive integer. Received: rank={rank!r}")
     before, layers = model.freeze_policy, _layers_for(model, rank, patterns)
@@ -91,6 +93,7 @@ def merge_lora(model: TransferModel) -> TransferModel:
         >>> np.allclose(merged.predict(images, verbose=0), model.predict(images, verbose=0))
         True
     """
+    check_model(model)
     config = {**_without_lora(model.get_config()), "trainable": None}
     parts = [*model.layers, *_heads(model), model.freeze_policy]
     copy = TransferModel.from_config(

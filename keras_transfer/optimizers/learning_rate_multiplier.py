@@ -251,34 +251,34 @@ class LearningRateMultiplier(keras.optimizers.Optimizer):
 def _check_can_be_wrapped(optimizer):
     if optimizer is None:
         raise ValueError(
-            "`inner_optimizer` must be a keras.optimizers.Optimizer, its name or its config. "
-            "Received: inner_optimizer=None"
+            "The optimizer must be a keras.optimizers.Optimizer, its name or its config. "
+            "Received: None"
         )
     if isinstance(optimizer, LearningRateMultiplier):
         raise ValueError(
-            "`inner_optimizer` is itself a LearningRateMultiplier; pass one list of "
+            "The optimizer is itself a LearningRateMultiplier; pass one list of "
             "multipliers for its `inner_optimizer` instead. "
-            f"Received: inner_optimizer={optimizer}"
+            f"Received: {optimizer}"
         )
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         raise ValueError(
             "The loss scale goes around, not inside: use LossScaleOptimizer("
             "LearningRateMultiplier(inner_optimizer, multipliers)), which `compile` makes by "
-            f"itself under 'mixed_float16'. Received: inner_optimizer={optimizer}"
+            f"itself under 'mixed_float16'. Received: {optimizer}"
         )
     if type(optimizer).update_step is keras.optimizers.Optimizer.update_step:
         raise ValueError(
             f"{type(optimizer).__name__} has no `update_step(gradient, variable, "
             "learning_rate)` of its own, so there is no learning rate to multiply. Wrap an "
             "optimizer that has one, such as keras.optimizers.AdamW. "
-            f"Received: inner_optimizer={optimizer}"
+            f"Received: {optimizer}"
         )
     if optimizer.built:
         raise ValueError(
-            "`inner_optimizer` is built already, for variables that could not be checked "
+            "The optimizer is built already, for variables that could not be checked "
             "against the patterns. Use a new one: "
-            f"{type(optimizer).__name__}.from_config(inner_optimizer.get_config()). "
-            f"Received: inner_optimizer={optimizer}"
+            f"{type(optimizer).__name__}.from_config(optimizer.get_config()). "
+            f"Received: {optimizer}"
         )
 
 

@@ -36,7 +36,7 @@ def layerwise_decay(model: keras.Model, decay: float = 0.75) -> dict[str, float]
         [Clark et al., 2020](https://arxiv.org/abs/2003.10555)'s.
     """
     if not 0 < decay <= 1:
-        raise ValueError(f"`decay` must be above 0 and at most 1. Received: decay={decay}")
+        raise ValueError(f"The decay must be above 0 and at most 1. Received: {decay}")
     stages = _stage_patterns(model)
     multipliers = PatternsOfModel(
         (pattern, decay ** (len(stages) - position))

@@ -14,6 +14,7 @@ from keras_transfer.features import CachedFeatures, FeatureCache
 from keras_transfer.features.observed_source import source_of
 from keras_transfer.features.pooled import pooled_network, unaugmented
 from keras_transfer.models import TransferModel
+from keras_transfer.models.checks import check_model
 from keras_transfer.pretraining.objectives import VICReg
 
 # With fewer views, pairs repeat and a network learns them by heart.
@@ -210,6 +211,7 @@ class _Collapse(keras.callbacks.Callback):
 
 
 def _check(model, epochs, views, batch_size):
+    check_model(model)
     if not any(variable.trainable for variable in model.backbone.variables):
         raise ValueError(
             "The freeze policy freezes the whole backbone, so nothing could be learned: assign "

@@ -11,6 +11,7 @@ from keras_transfer._figures import BLUE, panel_figure, set_title
 from keras_transfer._statistics.intervals import wilson_interval
 from keras_transfer.features import FeatureCache
 from keras_transfer.models import TransferModel
+from keras_transfer.models.checks import check_model
 
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -43,6 +44,8 @@ def interpolate(before: TransferModel, after: TransferModel, share: float) -> Tr
     """
     if not 0 <= share <= 1:
         raise ValueError(f"`share` must be from 0 to 1. Received: share={share!r}")
+    check_model(before)
+    check_model(after)
     model = after.copy()
     pairs = [(model.backbone, before.backbone)]
     if before.heads == after.heads and before.class_names == after.class_names:

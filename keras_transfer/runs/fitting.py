@@ -137,7 +137,8 @@ def fit(
         classes: the names of the classes, or their colours, or a file with these.
         ignore_class: the label of pixels without a class.
         boxes: for boxes around objects, a COCO JSON file about the images in the folder `data`,
-            or the folder itself for the formats of VOC and YOLO. Defaults to None.
+            or the folder of the files of VOC or YOLO, `data` again or another one. Defaults to
+            None.
         box_format: "voc", "coco" or "yolo", see `data.boxes`. Defaults to None: "coco" for a
             file, "voc" for a folder.
         inputs: the columns that go in beside the images, as in `data.image_table`; of a table,

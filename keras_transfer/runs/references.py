@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer._statistics.intervals import paired_interval
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import NoRoomError
 from keras_transfer.runs import blocks
@@ -49,10 +50,10 @@ def references_of_table(splits, own, source=None):
         return None
     labels = [np.array(splits.labels[split]) for split in _SPLITS]
     rows = [_encoded(splits, split) for split in _SPLITS]
-    accuracies = {"logistic regression on the columns": _linear(rows, labels)}
+    accuracies = {"logistic regression on the columns": float(_linear(rows, labels).mean())}
     if source is not None:
         outputs = np.asarray(source.predict(splits.validation, verbose=0))
-        accuracies["the source as it is"] = _accuracy(outputs, labels[1])
+        accuracies["the source as it is"] = float(_hits(outputs, labels[1]).mean())
     low, high = own["accuracy_interval"]
     best = max(accuracies.values())
     says = "The model is better than these" if best < low else "The model is worse"
@@ -82,15 +83,27 @@ def references_of_row(model, splits, own, cache):
     both = [np.concatenate(pair, axis=1) for pair in zip(images, rows, strict=True)]
     image, row, joined = (_linear(given, labels) for given in (images, rows, both))
     text = (
-        f"Beside the row the image adds {100 * (joined - row):+.1f} points of accuracy, and "
-        f"beside the image the row adds {100 * (joined - image):+.1f}: linear models on the "
-        f"features of the network as it was, n = {len(labels[1])}."
+        f"Beside the row the image adds {_gain(joined, row)}, and beside the image the row "
+        f"adds {_gain(joined, image)}: linear models on the features of the network as it was, "
+        f"n = {len(labels[1])}."
     )
-    accuracies = {
-        _OWN: own["accuracy"], "linear, the image alone": image, "linear, the row alone": row,
-        "linear, both": joined,
+    hits = {
+        "linear, the image alone": image, "linear, the row alone": row, "linear, both": joined
     }  # fmt: skip
+    shares = {name: float(found.mean()) for name, found in hits.items()}
+    accuracies = {_OWN: own["accuracy"], **shares}
     return References(accuracies, len(labels[1]), text)
+
+
+def _gain(hits, others):
+    """By how many points of accuracy one model is better than another, with its interval."""
+    gains = hits.astype(int) - others
+    low, high = paired_interval(gains)
+    says = "" if low > 0 or high < 0 else ": no difference shown"
+    return (
+        f"{100 * gains.mean():+.1f} points of accuracy (95% CI {100 * low:+.1f} to "
+        f"{100 * high:+.1f}{says})"
+    )
 
 
 def references_section(run):
@@ -122,10 +135,10 @@ def _flat(arrays):
 
 
 def _linear(features, labels):
-    """The validation accuracy of a regression on the training set."""
+    """Whether a regression on the training set is right, for each validation example."""
     kernel, bias, _ = head_solution(features[0], labels[0])
-    return _accuracy(features[1] @ kernel + bias, labels[1])
+    return _hits(features[1] @ kernel + bias, labels[1])
 
 
-def _accuracy(outputs, labels):
-    return float(np.mean(outputs.argmax(axis=1) == labels))
+def _hits(outputs, labels):
+    return outputs.argmax(axis=1) == labels

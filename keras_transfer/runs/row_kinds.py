@@ -28,6 +28,7 @@ _SAMPLE_RATE, _SECONDS = 16_000, 1.0
 _TRANSFER_EPOCHS, _TRANSFER_RATE = 10, 1e-4
 # With frozen word vectors, and with trained ones.
 _WORD_EPOCHS, _WORD_RATE = (20, 10), 1e-3
+_ABSENT = "there is no such file. To predict the name itself as a text, put a space before it"
 
 
 class TextKind(Kind):
@@ -230,12 +231,17 @@ def _texts_in(given, place, run):
         texts = [row.get(column) or "" for row in rows]
         return [_named(text, f"Row {n} of '{given}'") for n, text in enumerate(texts, 2)]
     # `os.path`, because `pathlib` raises an error about names that are too long.
-    files = [given] if given.lower().endswith(".txt") and os.path.isfile(given) else []
     if os.path.isdir(given):
         files = sorted(map(os.fspath, pathlib.Path(given).rglob("*.txt")))
         if not files:
             raise ValueError(f"There are no .txt files in the folder '{given}'.")
-    return [_read(file) for file in files] or [_named(given, place)]
+        return [_read(file) for file in files]
+    if os.path.isfile(given) and os.path.splitext(given)[1]:
+        return [_read(given)]
+    is_name = is_table(given) or given.lower().endswith(".txt")
+    if is_name and given.split() == [given]:
+        return [(given, "", _ABSENT)]
+    return [_named(given, place)]
 
 
 def _named(text, place):

@@ -245,8 +245,10 @@ class Run:
         Args:
             files: paths of images, in any format that `image_folder` reads, and of folders,
                 whose images are found in all their subfolders; or one path. For a run of
-                sounds, the same for sounds; for one of texts, the texts; for one of a table,
-                or of images with columns beside them, CSV files with these columns.
+                sounds, the same for sounds; for one of texts, the texts, or paths of text
+                files, of CSV files and of folders of `.txt` files: a single word that ends in
+                `.txt` or `.csv` is a path, unless a space precedes it; for one of a table, or
+                of images with columns beside them, CSV files with these columns.
 
         Returns:
             `PredictedImages`, or the same for other tasks: `PredictedLabels`,

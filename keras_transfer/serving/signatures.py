@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_transfer.data.decoding import check_image_size, decode_and_resize
 from keras_transfer.data.decoding_limits import map_images
 from keras_transfer.data.labeled_dataset import IMAGE_BYTES, IMAGES
-from keras_transfer.models import TransferModel
+from keras_transfer.models.checks import check_model
 
 
 def check_exportable(model):
@@ -42,11 +42,7 @@ class Signatures:
     """
 
     def __init__(self, model, class_names=None, image_size=None, reduced_decoding=None):
-        if not isinstance(model, TransferModel):
-            raise ValueError(
-                "`model` must be a `TransferModel`. "
-                f"Received: model of type {type(model).__name__}"
-            )
+        check_model(model, ", or export a model of Keras with its own `model.export(path)`")
         self.model = model
         if class_names is None:
             class_names = model.class_names

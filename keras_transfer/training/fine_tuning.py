@@ -19,6 +19,7 @@ from keras_transfer.distribution.workers import all_agree, is_chief
 from keras_transfer.features import FeatureCache
 from keras_transfer.freezing import FreezeAll
 from keras_transfer.models.checked_data import CheckedData
+from keras_transfer.models.checks import check_model
 from keras_transfer.models.label_rules import check_class_weight
 from keras_transfer.models.objective import check_data
 from keras_transfer.models.regression import warn_if_worse_than_mean
@@ -152,8 +153,9 @@ def fine_tune(
     Model Fine-tuning for Text Classification, ACL 2018, for a learning rate per layer.
     """
     folder = None
+    check_model(model)
     if directory is not None:
-        folder = TrainingFolder(directory, is_chief(_checked(model).distribute_strategy))
+        folder = TrainingFolder(directory, is_chief(model.distribute_strategy))
     cache = as_cache(cache)
     with folder.taken() if folder else contextlib.nullcontext():
         return fine_tune_in(
@@ -173,7 +175,6 @@ def fine_tune_in(
     `cache` is a `FeatureCache`, or None to train on images. `changes` are those that
     `with_changes` makes in the plan.
     """
-    _checked(model)
     callbacks = list(callbacks)
     _check_callbacks(callbacks)
     plan = as_plan(plan, time_budget)
@@ -375,16 +376,6 @@ def as_plan(plan, time_budget):
             f"Received: plan='auto', time_budget={time_budget!r}"
         )
     return plan
-
-
-def _checked(model):
-    if not hasattr(model, "freeze_policy"):
-        raise ValueError(
-            "`model` must be a `TransferModel`; make one with "
-            "`models.TransferModel(backbone, heads)`. "
-            f"Received: model of type {type(model).__name__}"
-        )
-    return model
 
 
 def _check_callbacks(callbacks):

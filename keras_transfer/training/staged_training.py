@@ -180,7 +180,7 @@ class StagedTraining:
         if not all_agree(self._model.distribute_strategy, repr(self._position)):
             raise ValueError(
                 "The workers found different checkpoints: the folder of a training must be on "
-                f"a disk that all of them share. Received: directory='{self._folder.path}', "
+                f"a disk that all of them share. Received: '{self._folder.path}', "
                 f"from which this one resumes at {self._position}"
             )
 

@@ -47,7 +47,7 @@ class TrainingFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(
-                f"`directory` must be a folder. Received: directory={str(self.path)!r}, a file"
+                f"This must be a folder, but is a file. Received: {str(self.path)!r}"
             )
         if not self.writes:
             yield

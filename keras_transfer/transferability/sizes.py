@@ -154,7 +154,7 @@ def at_size(backbone, size):
     except ValueError as error:
         raise ValueError(
             f"'{backbone.name}' does not take images of {size} pixels: "
-            f"{' '.join(str(error).split()):.200}. Received: size={size}"
+            f"{' '.join(str(error).split()):.200}. Received: {size}"
         ) from error
     return Backbone.from_tensors(
         inputs, output, backbone.application, backbone.name, backbone.source

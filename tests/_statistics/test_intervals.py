@@ -19,6 +19,11 @@ def test_share_s_interval_is_wilsons():
             np.testing.assert_allclose((hits / size - end) ** 2, square, atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [1, 3, 8, 40])
+def test_a_difference_is_at_most_one(size):
+    assert paired_interval([1] * size)[1] == 1.0 and paired_interval([-1] * size)[0] == -1.0
+
+
 @pytest.mark.parametrize(("gained", "lost"), [(0.02, 0.0), (0.1, 0.05), (0.3, 0.3)])
 def test_interval_of_a_paired_difference_holds_it_about_as_often_as_it_says(gained, lost):
     random, number = np.random.default_rng(0), 300

@@ -126,5 +126,7 @@ def test_length_is_that_of_nearly_all_texts(directory):
 
 def test_what_is_no_preset_is_told(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(ValueError, match="`preset` must be a preset of KerasHub"):
-        Backbone.from_preset(tmp_path)
+    for read in (Backbone.from_preset, lambda preset: fitting_length(preset, TEXTS)):
+        with pytest.raises(ValueError, match="neither a preset of KerasHub") as error:
+            read(tmp_path)
+        assert len(str(error.value).splitlines()) == 1

@@ -301,8 +301,8 @@ def test_a_bad_yolo_file_is_told_with_its_image(name, tmp_path):
     [
         ({"format": "pascal"}, ValueError, "`format` must be one of"),
         ({"path": "none"}, FileNotFoundError, "No such file or folder"),
-        ({"format": "coco"}, ValueError, "`path` must be a JSON file"),
-        ({"images": "x"}, ValueError, "`images` is for the format 'coco' alone"),
+        ({"format": "coco"}, ValueError, "needs a JSON file"),
+        ({"images": "x"}, FileNotFoundError, "No such folder. Received: 'x'"),
         ({}, ValueError, "no XML file"),
         ({"format": "yolo"}, ValueError, "no image in"),
     ],

@@ -8,6 +8,7 @@ from PIL import Image
 
 from keras_transfer import data
 from keras_transfer.data.box_sets import ImageBoxes
+from keras_transfer.data.sources import read_source
 
 HEIGHT, WIDTH = 20, 40
 # Of every image: a cell from (10, 5) to (30, 15) and a dot from (0, 0) to (4, 4).
@@ -140,6 +141,60 @@ def test_an_image_without_boxes_is_kept_as_background(voc):
     (voc / "Annotations" / "1.xml").unlink()
     with pytest.warns(data.DataWarning, match="without a box, kept as background: 2"):
         assert data.boxes(voc, 16).num_images["train"] == 3
+
+
+@pytest.mark.parametrize("boxes", ["Annotations", ".."])
+def test_files_of_voc_are_about_the_images_of_another_folder(voc, tmp_path, boxes):
+    place = voc / "other"
+    place.mkdir()
+    (voc / "JPEGImages").rename(place / "photos")
+    whole = voc if boxes == ".." else voc / "Annotations"
+    splits = read_source(place / "photos", 16, boxes=whole)
+    assert splits.num_images["train"] == (3 if boxes == ".." else 2 + 1)
+    (voc / "Annotations" / "1.xml").unlink()
+    told = "kept as background: 1; without a file of boxes: 1, such as '1.png'"
+    with pytest.warns(data.DataWarning, match=told):
+        read_source(place / "photos", 16, boxes=whole)
+    (place / "photos" / "0.png").unlink()
+    with pytest.raises(ValueError, match=r"(?s)1 of 4 annotated images.*0\.xml: no image"):
+        read_source(place / "photos", 16, boxes=whole)
+
+
+def test_two_images_of_one_name_are_told(voc, make_image):
+    make_image(9, (HEIGHT, WIDTH)).save(voc / "JPEGImages" / "0.jpg")
+    with pytest.raises(ValueError, match=r"two images have one name: .*0\.jpg' and .*0\.png'"):
+        data.boxes(voc, 16)
+
+
+@pytest.mark.parametrize("boxes", ["train/labels", "train"])
+def test_files_of_yolo_are_about_the_images_of_another_folder(yolo, boxes):
+    (yolo / "train" / "images").rename(yolo / "photos")
+    (yolo / "data.yaml").rename(yolo / "photos" / "data.yaml")
+    given = {"boxes": yolo / boxes, "box_format": "yolo", "validation_split": None}
+    splits = read_source(yolo / "photos", 16, **given)
+    assert splits.num_images == {"train": 4} and splits.class_names == ("cell", "dot")
+    assert all(len(one.boxes) == 2 for one in splits.labels["train"])
+    (yolo / "train" / "labels" / "classes.txt").write_text("cell\ndot\n")
+    (yolo / "photos" / "0.png").unlink()
+    (yolo / "train" / "labels" / "1.txt").unlink()
+    with pytest.warns(data.DataWarning) as caught:
+        read_source(yolo / "photos", 16, **given)
+    told = "\n".join(str(one.message) for one in caught)
+    assert "Files of boxes without an image: 1, such as '" in told and "labels/0.txt'" in told
+    assert "kept as background: 1; without a file of boxes: 1, such as '1.png'" in told
+
+
+def test_images_that_a_coco_file_does_not_name_are_told(coco, tmp_path, make_image):
+    make_image(9, (HEIGHT, WIDTH)).save(tmp_path / "images" / "more.png")
+    told = r"Left out, since .*boxes.json' does not name them: 1 files, such as 'more.png'"
+    given = {"boxes": coco, "validation_split": None}
+    with pytest.warns(data.DataWarning, match=told):
+        read_source(tmp_path / "images", 16, **given)
+    (tmp_path / "images" / "more.png").unlink()
+    # Names are relative to the folder of the images, as `division_of` writes them.
+    with pytest.warns(data.DataWarning, match="as requested: 1 images"):
+        splits = read_source(tmp_path / "images", 16, exclude=["1.png"], **given)
+    assert splits.excluded == (str(tmp_path / "images" / "1.png"),)
 
 
 def test_crowds_and_ids_that_come_twice_have_a_line(coco):

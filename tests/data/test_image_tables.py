@@ -97,14 +97,18 @@ def test_a_wrong_row_is_told_with_its_number(table, number, row, message):
         (
             rows_of(kind),
             {"targets": "sort"},
-            "no column 'sort'; its columns are .*targets='sort'",
+            "no column 'sort'; its columns are .*Received: 'sort'",
         ),
         (
             rows_of(kind),
             {"targets": "kind", "images": "file"},
-            "no column 'file'.*images='file'",
+            "no column 'file'.*Received: 'file'",
         ),
-        (rows_of(kind), {"targets": "kind", "group": "who"}, "no column 'who'.*group='who'"),
+        (
+            rows_of(kind),
+            {"targets": "kind", "group": "who"},
+            "no column 'who'.*Received: 'who'",
+        ),
         ([], {"targets": "kind"}, "no row below its header"),
         (rows_of(lambda number: "ant"), {"targets": "kind"}, "At least two classes"),
     ],
@@ -273,9 +277,7 @@ def test_a_table_names_files_of_another_folder_without_suffixes(table, tmp_path)
     root = table([]).parent
     rows = [f"{number:03d},{kind(number)}" for number in range(10)]
     file.write_text("\n".join(["id,kind", *rows]))
-    with pytest.warns(
-        data.DataWarning, match=r"no row .* names them: 2 images, such as '010.j"
-    ):
+    with pytest.warns(data.DataWarning, match=r"does not name them: 2 files, such as '010.j"):
         splits = data.image_table(file, 8, directory=root / "images")
     assert splits.num_images == {"train": 8, "validation": 2}
     (root / "images" / "003.png").write_bytes((root / "images" / "003.jpg").read_bytes())

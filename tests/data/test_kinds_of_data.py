@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from keras_transfer import data
 from keras_transfer.data.sources import kind_of, read_source
+
+FOLDERS = {"texts": data.text_folder, "sounds": data.audio_folder}
 
 
 @pytest.mark.parametrize(
@@ -96,19 +100,26 @@ def test_texts_none_of_which_can_be_read_are_an_error_with_skip_too(tmp_path):
         read_source(tmp_path, on_unreadable="skip", class_names=["a", "b", "c"])
 
 
-@pytest.mark.parametrize("kind", ["texts", "sounds"])
-def test_a_csv_file_gives_the_classes_of_a_folder(tmp_path, kind):
+@pytest.fixture(params=FOLDERS)
+def named_files(request, tmp_path):
+    """The kind of twelve files in a folder, their suffix, and the lines of a CSV file."""
     (tmp_path / "all").mkdir()
-    lines, suffix = ["file,class,person,split"], {"texts": "txt", "sounds": "wav"}[kind]
+    suffix = {"texts": "txt", "sounds": "wav"}[request.param]
+    lines = ["file,class,person,split"]
     for number in range(12):
         name = f"{number}.{suffix}"
         split = ("train", "train", "test")[number % 3]
         lines.append(f"{name},{('a', 'b')[number % 2]},p{number},{split}")
-        if kind == "texts":
+        if request.param == "texts":
             (tmp_path / "all" / name).write_text(f"text {number}")
         else:
             soundfile = pytest.importorskip("soundfile")
             soundfile.write(tmp_path / "all" / name, np.full(800, (number + 1) / 20), 8000)
+    return request.param, suffix, lines
+
+
+def test_a_csv_file_gives_the_classes_of_a_folder(tmp_path, named_files):
+    kind, suffix, lines = named_files
     labels = tmp_path / "labels.csv"
     labels.write_text("\n".join(lines))
     given = {"labels": labels, "targets": "class", "validation_split": None}
@@ -126,6 +137,8 @@ def test_a_csv_file_gives_the_classes_of_a_folder(tmp_path, kind):
     with pytest.warns(UserWarning, match="'NA' in the column 'class' is a class"):
         splits = read_source(tmp_path / "all", task="classes", **given)
     assert splits.class_names == ("NA", "a")
+    known = read_source(tmp_path / "all", task="classes", class_names=("NA", "a"), **given)
+    assert not known.warnings  # the training has raised it
     (tmp_path / "all" / "notes.md").write_text("x")
     labels.write_text("\n".join([*lines, "notes.md,a,p1,train"]))
     with pytest.raises(ValueError, match=rf"none of .*\.{suffix}.*Received.*notes.md"):
@@ -133,3 +146,77 @@ def test_a_csv_file_gives_the_classes_of_a_folder(tmp_path, kind):
     labels.write_text("\n".join([*lines, "absent.wav,a,p1,train"]))
     with pytest.raises(ValueError, match=r"Row 14 .* names no file in"):
         read_source(tmp_path / "all", **given)
+
+
+def test_files_that_no_row_names_are_told(tmp_path, named_files):
+    kind, suffix, lines = named_files
+    (tmp_path / "all" / f".hidden.{suffix}").write_text("x")
+    (tmp_path / "all" / "notes.md").write_text("x")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(line for line in lines if not line.startswith(("3.", "5."))))
+    told = rf"since .*labels.csv' does not name them: 2 files, such as '3.{suffix}'"
+    with pytest.warns(data.DataWarning, match=told):
+        FOLDERS[kind](tmp_path / "all", labels=labels, targets="class", validation_split=None)
+
+
+def test_a_list_of_files_without_a_header_is_told(tmp_path, named_files):
+    kind, suffix, lines = named_files
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(lines[1:]))
+    told = rf"labels.csv' has no header: .* names the file '0.{suffix}'"
+    with pytest.raises(ValueError, match=told):
+        FOLDERS[kind](tmp_path / "all", labels=labels)
+
+
+@pytest.mark.parametrize("suffix", ["txt", "png"])
+def test_files_and_folders_that_are_in_no_class_are_told(tmp_path, suffix):
+    counts = {"train/a": 2, "train/b/inner": 2, "train/empty": 0, "train": 1, "other": 1}
+    for index, (name, count) in enumerate(counts.items()):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            path = tmp_path / name / f"{number}.{suffix}"
+            values = np.random.default_rng([index, number]).integers(0, 256, (8, 8, 3), "uint8")
+            if suffix == "png":
+                Image.fromarray(values).save(path)
+            else:
+                path.write_text(f"text {index} {number}")
+    if suffix == "png":  # else `train` may be a class of trains
+        (tmp_path / "train" / "0.png").unlink()
+    with pytest.warns(data.DataWarning) as caught:
+        splits = read_source(tmp_path, 8, validation_split=None)
+    told = "\n".join(str(one.message) for one in caught)
+    assert splits.class_counts == {"train": {"a": 2, "b": 2}}
+    assert "not splits with class folders: 'other'" in told
+    assert f"contain no {'image' if suffix == 'png' else '.txt file'}" in told
+    assert ("not in a class folder: 1 files directly in" in told) is (suffix == "txt")
+    with pytest.warns(data.DataWarning, match="Ignored"):
+        known = read_source(tmp_path, 8, validation_split=None, class_names=["a", "b", "empty"])
+    assert not any("contain no" in message for message in known.warnings)
+
+
+@pytest.mark.parametrize("read", FOLDERS.values(), ids=FOLDERS)
+@pytest.mark.parametrize(
+    "given", [{"images": "file"}, {"targets": "class"}, {"task": "classes"}], ids=str
+)
+def test_columns_of_no_csv_file_are_told(tmp_path, read, given):
+    with pytest.raises(
+        ValueError, match=rf"name it with `labels`.*Received: {next(iter(given))}='"
+    ):
+        read(tmp_path, **given)
+
+
+@pytest.mark.parametrize("group", [str.upper, {"1.wav": "p1"}], ids=["function", "mapping"])
+def test_a_group_that_is_no_column_is_told(tmp_path, named_files, group):
+    kind, _, lines = named_files
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(lines))
+    told = r"`group` must be the name of a column of .*labels.csv'. Received: group=[<{]"
+    readers = [
+        lambda **more: FOLDERS[kind](tmp_path / "all", labels=labels, **more),
+        lambda **more: data.image_table(labels, 8, **more),
+        lambda **more: data.text_table(labels, text="file", **more),
+        lambda **more: data.table(labels, "class", **more),
+    ]
+    for read in readers:
+        with pytest.raises(ValueError, match=told):
+            read(group=group)

@@ -290,6 +290,29 @@ def test_a_table_is_taken_where_a_dict_of_columns_is(make):
     assert training.fine_tune(model, given, given, plan, verbose=0, cache=False)
 
 
+@pytest.mark.parametrize("make", [Frame, pandas_frame, dict])
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [([[30.0], [60.0]], AGES), ([["x"], ["y"]], TOWNS)],
+    ids=["age", "town"],
+)
+def test_one_column_is_the_only_input_whatever_its_name(make, column, cells):
+    network = Backbone.from_table({"column": np.array(column, np.array(cells).dtype)}, (4,))
+    model = TransferModel(network, heads.SoftmaxHead(2))
+    model.compile()
+    frame, labels = make({"other": cells}), np.array([0, 0, 1, 1])
+    expected = model.predict({"column": cells}, verbose=0)
+    np.testing.assert_allclose(model.predict(frame, verbose=0), expected)
+    model.evaluate(frame, labels, verbose=0)
+    model.fit(frame, labels, validation_data=(frame, labels), verbose=0)
+    plan = plans.Plan([plans.Phase(freezing.FreezeAll(), 1, 1e-2)], [])
+    assert training.fine_tune(model, (frame, labels), None, plan, verbose=0, cache=False)
+    told = "takes a dict of the inputs 'column'. Received: 'other', 'column'"
+    for use in (model.predict, lambda frame: model.fit(frame, labels)):
+        with pytest.raises(ValueError, match=told):
+            use(make({"other": cells, "column": cells}))
+
+
 def test_labels_may_be_a_column_of_pandas_and_then_an_array():
     pandas = pytest.importorskip("pandas")
     network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])

@@ -100,7 +100,8 @@ def test_predict_writes_a_coco_file(run, cells, tmp_path, capsys):
     assert "The boxes of 3 images" in capsys.readouterr().out
     content = json.loads(output.read_text())
     assert content["categories"] == [{"id": 0, "name": "cell"}] and len(content["images"]) == 3
-    read = data.boxes(output, 32, format="coco", images=cells, validation_split=None)
+    with pytest.warns(data.DataWarning, match="does not name them: 21 files"):
+        read = data.boxes(output, 32, format="coco", images=cells, validation_split=None)
     assert read.class_names == ("cell",)
     found = run.predict(images)
     assert found.counts().shape == (3, 1) and len(found.lines()) == 3

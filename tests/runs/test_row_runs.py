@@ -69,6 +69,18 @@ def test_the_page_says_which_columns_went_in_and_what_the_image_adds(run):
     assert found["accuracies"]["linear, the image alone"] < 1.0
     page = (run.path / "report.html").read_text("utf-8")
     assert "with age, site" in page and found["conclusion"] in page
+    gains = re.findall(
+        r"adds ([+-][\d.]+) points of accuracy \(95% CI ([+-][\d.]+) to ([+-][\d.]+)(.*?)\)",
+        found["conclusion"],
+    )
+    both, image, row = (
+        found["accuracies"][f"linear, {name}"]
+        for name in ("both", "the image alone", "the row alone")
+    )
+    for (gain, low, high, says), other in zip(gains, (row, image), strict=True):
+        assert float(gain) == pytest.approx(100 * (both - other), abs=0.1)
+        assert says == (": no difference shown" if float(low) <= 0 <= float(high) else "")
+    assert gains[0][3]  # the row alone predicts all 8
     assert "no longer at their paths" not in page
 
 

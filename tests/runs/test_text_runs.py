@@ -88,6 +88,32 @@ def test_texts_are_predicted_from_files(run, tmp_path, capsys):
     assert "1 text in" in capsys.readouterr().out
 
 
+def test_a_file_is_read_and_another_word_is_a_text(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list").write_text("the bad film\n@good\n")
+    (tmp_path / "notes.md").write_text("the bad book")
+    given = [
+        "@list",
+        "@good is good",
+        "@good",
+        "notes.md",
+        " good.txt",
+        "absent.txt",
+        "b.csv.gz",
+    ]
+    assert main(["predict", str(run.path), *given, "--output", "predicted.csv"]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        f"keras-transfer: error: {name}: there is no such file. To predict the name itself as "
+        "a text, put a space before it"
+        for name in ("absent.txt", "b.csv.gz")
+    ]
+    with open("predicted.csv", newline="", encoding="utf-8") as file:
+        labels = {row["image"]: row["label"] for row in csv.DictReader(file)}
+    assert labels["the bad film"] == "bad" and labels["notes.md"] == "bad"
+    assert labels["@good is good"] == labels["@good"] == "good" and " good.txt" in labels
+
+
 def test_an_empty_text_is_reported_and_the_others_are_predicted(run, tmp_path, capsys):
     table, folder = tmp_path / "more.csv", tmp_path / "folder"
     table.write_text("text,other\nthe good film,1\n  ,2\nbad,3\n")
