@@ -72,17 +72,19 @@ def decode_and_resize(
     """
     arguments = check_image_size(image_size), channels, reduced_decoding, value_range
     check_channels(channels)
-    if orientation is None and not tf.executing_eagerly():
-        return _traced_decoder(*arguments)(contents)
+    if not tf.executing_eagerly():
+        known = [] if orientation is None else [orientation]
+        return _traced_decoder(len(known), *arguments)(contents, *known)
     return _decode_and_resize(contents, *arguments, orientation)
 
 
 @functools.lru_cache(maxsize=16)
-def _traced_decoder(*arguments):
+def _traced_decoder(number_known, *arguments):
     """A graph takes half a second to trace: all datasets and exports of a process share it."""
     return tf.function(
-        lambda contents: _decode_and_resize(contents, *arguments),
-        input_signature=[tf.TensorSpec((), tf.string)],
+        lambda contents, *known: _decode_and_resize(contents, *arguments, *known),
+        input_signature=[tf.TensorSpec((), "string")]
+        + number_known * [tf.TensorSpec((), "int32")],
         autograph=False,
     )
 

@@ -19,8 +19,6 @@ from keras_transfer.models.regression import (
 )
 from keras_transfer.models.trained_set import FollowsTrainedSet
 
-# Rows of an example batch: Keras would squeeze a single one.
-_FEW = 2
 _MANY = 256
 
 
@@ -115,8 +113,6 @@ class CheckedTraining(FollowsTrainedSet):
         if not _is_array(x) and not isinstance(x, keras.utils.PyDataset):
             # Keras warns about its own default `shuffle=True` for a dataset or a generator.
             keyword_arguments.setdefault("shuffle", False)
-        if isinstance(x, tf.data.Dataset) and self.compiled and not self.optimizer.built:
-            self._build_for(x.element_spec)
         return super().fit(x, **keyword_arguments)
 
     def evaluate(self, *arguments, **keyword_arguments):
@@ -133,24 +129,6 @@ class CheckedTraining(FollowsTrainedSet):
         with CheckedData(self, self.compiled_losses) as checked:
             given["x"] = _checked(checked, given, "steps", "dataset")
             return super().evaluate(**given)
-
-    def _build_for(self, element_spec):
-        """Creates the variables of the metrics and of the optimizer with a batch of zeros.
-
-        Keras creates them while it traces the first step, and then traces that step again: for
-        a large network this takes as long as an epoch on a few hundred features.
-        """
-        specs = tf.nest.flatten(element_spec)
-        if self.distribute_strategy.num_replicas_in_sync > 1 or not all(map(_is_plain, specs)):
-            return  # Keras creates them, or reports what is wrong.
-        zeros = [tf.zeros([_FEW if n is None else n for n in s.shape], s.dtype) for s in specs]
-        batch = tf.nest.pack_sequence_as(element_spec, zeros)
-        images, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
-        predicted = self(images, training=False)
-        self.compute_loss(images, labels, predicted, weights)
-        self.compute_metrics(images, labels, predicted, weights)
-        self.reset_metrics()
-        self.optimizer.build(self.trainable_variables)
 
 
 def _checked(checked, given, steps, name):
@@ -185,7 +163,3 @@ def _has_no_batch(dataset):
 
 def _is_array(x):
     return hasattr(x, "shape") or isinstance(x, (list, dict))
-
-
-def _is_plain(spec):
-    return isinstance(spec, tf.TensorSpec) and spec.shape.rank and spec.dtype != tf.string

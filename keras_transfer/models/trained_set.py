@@ -5,6 +5,9 @@ import operator
 import warnings
 import weakref
 
+import keras
+import tensorflow as tf
+
 from keras_transfer.backbones.frozen_mode import every_layer
 from keras_transfer.models.multi_worker import MultiWorkerSteps
 from keras_transfer.optimizers.slot_carry_over import carry_over
@@ -13,6 +16,9 @@ from keras_transfer.optimizers.slot_carry_over import carry_over
 _trainable = operator.attrgetter("_trainable")
 # The flags of all models, to find those that share layers.
 _living: "weakref.WeakSet[_Flags]" = weakref.WeakSet()
+
+# Rows of an example batch: Keras would squeeze a single one.
+_FEW = 2
 
 
 class _Flags:
@@ -131,6 +137,35 @@ class FollowsTrainedSet(MultiWorkerSteps):
         step._follows_trainable_set = True
         return step
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if iterator is not None and not self._is_evaluating:
+            self._create_variables(iterator._get_iterator().element_spec)
+        super()._maybe_symbolic_build(iterator, data_batch)
+
+    def _create_variables(self, element_spec):
+        """Creates the variables of the metrics and of the optimizer with a batch of zeros.
+
+        Keras creates them while it traces the first step, and then traces that step again: for
+        a large network this takes as long as an epoch on a few hundred features.
+        """
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            return  # Keras creates them.
+        if not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        specs = tf.nest.flatten(element_spec)
+        takes_any_size = any(None in one.shape[1:] for one in self.inputs)
+        if getattr(self._compile_metrics, "built", True) or not all(
+            _is_plain(spec) and (takes_any_size or None not in spec.shape[1:]) for spec in specs
+        ):
+            return
+        zeros = [tf.zeros([n or _FEW for n in s.shape], s.dtype) for s in specs]
+        batch = tf.nest.pack_sequence_as(element_spec, zeros)
+        inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        predicted = self(inputs, training=False)
+        self.compute_loss(inputs, labels, predicted, weights)
+        self.compute_metrics(inputs, labels, predicted, weights)
+        self.reset_metrics()
+
     def follow_trainable_set(self):
         """Adapts the optimizer to the currently trainable variables.
 
@@ -146,3 +181,7 @@ class FollowsTrainedSet(MultiWorkerSteps):
             return False
         built_for = {id(variable) for variable in optimizer._trainable_variables}
         return built_for != {id(variable) for variable in self.trainable_variables}
+
+
+def _is_plain(spec):
+    return isinstance(spec, tf.TensorSpec) and bool(spec.shape.rank)

@@ -135,6 +135,8 @@ def self_supervised(
         steps = max(1, cached.num_images // batch_size)
         schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
         pairs.compile(keras.optimizers.AdamW(schedule), objective, jit_compile=False)
+        # Otherwise Keras builds it while it traces the first step, and traces that step again.
+        pairs.optimizer.build(pairs.trainable_variables)
     sample = cached.arrays()[0][:_MOST_MEASURED]
     weights = [np.asarray(variable) for variable in embedding.variables]
     watch = _Collapse(embedding, pairs.get_layer("projector"), sample)

@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_transfer.freezing import FreezeAll, FreezeNone, UnfreezeLast
 from keras_transfer.heads import SoftmaxHead
@@ -177,3 +178,39 @@ def test_models_that_agree_or_share_nothing_do_not_warn():
         for model in several:
             model.compile()
             fit(model)
+
+
+def batches(size=16):
+    """Two batches as a generator gives them; a size of None is one that it does not tell."""
+    spec = tf.TensorSpec((None, size, size, 3)), tf.TensorSpec((None,), "int64")
+    pairs = [(IMAGES[:4], LABELS[:4]), (IMAGES[4:], LABELS[4:])]
+    dataset = tf.data.Dataset.from_generator(lambda: iter(pairs), output_signature=spec)
+    return dataset.apply(tf.data.experimental.assert_cardinality(2))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"x": IMAGES, "y": LABELS, "batch_size": 4},
+        {"x": IMAGES, "y": LABELS, "batch_size": 4, "class_weight": {0: 2.0, 1: 1.0, 2: 1.0}},
+        {"x": batches()},
+        {"x": iter([(IMAGES, LABELS)]), "steps_per_epoch": 1},
+    ],
+    ids=["arrays", "class weights", "dataset", "generator"],
+)
+def test_keras_traces_the_first_step_once(data, monkeypatch):
+    traced, step = [], TransferModel.train_step
+    monkeypatch.setattr(
+        TransferModel, "train_step", lambda *given: traced.append(1) or step(*given)
+    )
+    model = TransferModel(residual_backbone(), SoftmaxHead(3))
+    model.compile()
+    model.fit(**data, verbose=0)
+    assert len(traced) == 1
+
+
+def test_images_of_a_size_that_their_dataset_does_not_tell_train():
+    model = TransferModel(residual_backbone(), SoftmaxHead(3))
+    model.compile()
+    kernel = "head_output/kernel"
+    assert kernel in moved(model, lambda: model.fit(batches(size=None), verbose=0))

@@ -50,7 +50,7 @@ TRAININGS = {
 }
 
 MARKS = {
-    ("on pictures", 1): pytest.mark.slow,
+    ("on pictures", 1): pytest.mark.exhaustive,
     ("unfreezing", None): pytest.mark.exhaustive,
     ("objectives on features", 1): pytest.mark.exhaustive,
     ("objectives on pictures", 1): pytest.mark.slow,
@@ -127,25 +127,37 @@ def train_aside(pictures, directory, signal_name, batch):
     return subprocess.run(command, capture_output=True, timeout=300)
 
 
+@pytest.fixture(scope="module")
+def undisturbed(pictures, tmp_path_factory):
+    """What a process of its own ends with."""
+    return results_of(pictures, tmp_path_factory.mktemp("undisturbed"))
+
+
+def results_of(pictures, directory):
+    done = train_aside(pictures, directory, "SIGKILL", 0)
+    assert done.returncode == 0, done.stderr
+    with np.load(directory / "result.npz") as file:
+        return [file[number] for number in file.files]
+
+
 @pytest.mark.slow
-def test_sigterm_saves_the_step_and_ends_with_its_own_code(pictures, recorded, tmp_path):
+def test_sigterm_saves_the_step_and_another_process_goes_on_to_the_same_bits(
+    pictures, undisturbed, tmp_path
+):
     done = train_aside(pictures, tmp_path, "SIGTERM", IN_ALL)
     assert done.returncode == Preempted.CODE == 75, done.stderr
     position = Checkpoints(tmp_path / "run" / "checkpoints").latest()["position"]
     assert (position["epoch"], position["step"]) == (8, 1)
-    assert_equal(train(pictures, tmp_path), recorded("on features", 1).results)
+    assert_equal(results_of(pictures, tmp_path), undisturbed, rtol=0, atol=0)
 
 
-@pytest.mark.slow
-def test_killed_process_goes_on_in_another_one_to_the_same_bits(pictures, tmp_path):
-    for name, batch, code in (("killed", IN_ALL, -9), ("killed", 0, 0), ("undisturbed", 0, 0)):
-        done = train_aside(pictures, tmp_path / name, "SIGKILL", batch)
-        assert done.returncode == code, done.stderr
-    results = []
-    for name in ("killed", "undisturbed"):
-        with np.load(tmp_path / name / "result.npz") as file:
-            results.append([file[number] for number in file.files])
-    assert_equal(*results, rtol=0, atol=0)
+@pytest.mark.exhaustive  # quickly with copies of the folder, above
+def test_killed_process_goes_on_in_another_one_to_the_same_bits(
+    pictures, undisturbed, tmp_path
+):
+    done = train_aside(pictures, tmp_path, "SIGKILL", IN_ALL)
+    assert done.returncode == -9, done.stderr
+    assert_equal(results_of(pictures, tmp_path), undisturbed, rtol=0, atol=0)
 
 
 def test_corrupt_checkpoint_is_skipped(pictures, recorded, tmp_path):

@@ -65,17 +65,22 @@ def train(kind, scenes, directory, cache, callbacks=()):
     return model.get_weights()
 
 
+IN_THE_HEAD, IN_THE_LAST_STAGES = 4, 10
+
+
 @pytest.mark.parametrize(
-    "kind",
+    ("kind", "batches"),
     [
-        pytest.param("masks", marks=pytest.mark.exhaustive),
-        pytest.param("boxes", marks=pytest.mark.slow),
+        pytest.param("masks", [IN_THE_HEAD, IN_THE_LAST_STAGES], marks=pytest.mark.exhaustive),
+        pytest.param("boxes", [IN_THE_HEAD], marks=pytest.mark.exhaustive),
+        pytest.param("boxes", [IN_THE_LAST_STAGES], marks=pytest.mark.slow),
     ],
 )
-def test_a_killed_training_of_a_decoder_ends_with_the_same_weights(kind, scenes, tmp_path):
+def test_a_killed_training_of_a_decoder_ends_with_the_same_weights(
+    kind, batches, scenes, tmp_path
+):
     cache = tmp_path / "cache"
-    # As a kill in each of the two phases leaves the folder.
-    copies = {batch: tmp_path / f"killed-{batch}" for batch in (4, 10)}
+    copies = {batch: tmp_path / f"killed-{batch}" for batch in batches}
     snapshots = Snapshots(tmp_path / "whole", copies)
     expected = train(kind, scenes, tmp_path / "whole", cache, [snapshots])
     for directory in copies.values():

@@ -37,6 +37,10 @@ EVERY = [
     retention.Replay(),
 ]
 every_objective = pytest.mark.parametrize("objective", EVERY, ids=repr)
+# All in two phases: an objective can be in a phase once.
+TOGETHER = [[], []]
+for one in EVERY:
+    TOGETHER[any(type(one) is type(other) for other in TOGETHER[0])].append(one)
 
 
 def make(head=None, **arguments):
@@ -75,18 +79,21 @@ def test_every_objective_trains_under_plain_fit(objective):
     assert len(model.variables) == number  # what it learns is no part of the model
 
 
+@pytest.mark.parametrize("objectives", TOGETHER, ids=["first", "variants"])
+@pytest.mark.parametrize("cache", [None, False], ids=["features", "images"])
+@pytest.mark.slow
+def test_objectives_train_together_by_a_plan(objectives, cache):
+    history = fine_tune(make(), *objectives, cache=cache).history
+    assert np.isfinite([history[objective.name] for objective in objectives]).all()
+    assert len(history["target_score"]) == 2
+
+
+@pytest.mark.exhaustive
 @every_objective
-@pytest.mark.parametrize(
-    "cache",
-    [
-        pytest.param(None, marks=pytest.mark.slow, id="features"),
-        pytest.param(False, marks=pytest.mark.exhaustive, id="images"),
-    ],
-)
+@pytest.mark.parametrize("cache", [None, False], ids=["features", "images"])
 def test_every_objective_trains_by_a_plan(objective, cache):
     history = fine_tune(make(), objective, cache=cache).history
     assert np.isfinite(history[objective.name]).all()
-    assert len(history["target_score"]) == 2
 
 
 def test_objectives_of_a_phase_join_those_of_compile():
@@ -237,17 +244,18 @@ divide_cpu(2)
 import numpy as np
 from keras_transfer import heads, models, training
 from tests.networks import residual_backbone
-from tests.training.test_objectives import EVERY, MEMORY, OTHER, SOURCE, plan_of
+from tests.training.test_objectives import MEMORY, OTHER, SOURCE, TOGETHER, plan_of
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-for objective in EVERY:
+for objectives in TOGETHER:
     with strategy.scope():
         model = models.TransferModel(residual_backbone("tf"), heads.SoftmaxHead(3))
     history = training.fine_tune(
-        model, SOURCE, SOURCE, plan_of(objective, epochs=1), target=OTHER,
-        memory=MEMORY if objective.reads_memory else None, verbose=0,
+        model, SOURCE, SOURCE, plan_of(*objectives, epochs=1), target=OTHER, verbose=0,
+        memory=MEMORY if any(one.reads_memory for one in objectives) else None,
     )
-    assert np.isfinite(history.history[objective.name]).all(), objective
+    for objective in objectives:
+        assert np.isfinite(history.history[objective.name]).all(), objective
 print("trained all")
 """
 
