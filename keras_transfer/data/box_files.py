@@ -12,7 +12,7 @@ from keras.utils.bounding_boxes import convert_format
 
 from keras_transfer.data.image_tables import Folder
 from keras_transfer.data.opened_files import upright_size
-from keras_transfer.data.scanning import find_images
+from keras_transfer.data.scanning import find_images, is_image
 
 _LARGEST_FILE = 2**30
 _SPLIT_FILES = {
@@ -169,7 +169,13 @@ def read_coco(path, images=None):
             )
         _add_coco_box(one, row, kinds, sizes[row["image_id"]], seen)
     paths = [one.image for one in found.values()]
-    unnamed = [] if images is None else Folder(folder).unnamed(paths, file)
+    if images is None:
+        return list(found.values()), names, []
+    # Folders without one of these images hold something else, such as masks.
+    folders = {os.path.dirname(os.path.normpath(path)) for path in paths}
+    unnamed = Folder(folder).unnamed(
+        paths, file, lambda path: is_image(path) and os.path.dirname(path) in folders
+    )
     return list(found.values()), names, list(unnamed)
 
 
