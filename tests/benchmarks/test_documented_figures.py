@@ -106,6 +106,18 @@ def test_page_shows_what_transfer_is_worth_for_other_data_than_images():
         assert line in TEXT["docs/benchmarks.md"]
 
 
+def test_page_says_where_the_seconds_of_a_run_go():
+    runs = {
+        one["job"]["group"]["whole run"]: {row["row"]: row["values"] for row in one["rows"]}
+        for one in measured("gpu")["measurements"]
+        if "whole run" in one["job"]["group"]
+    }
+    few, many = runs["hymenoptera"], runs["clothing"]
+    for part in few:
+        line = f"| {part} | {few[part]['seconds']:.1f} | {many[part]['seconds']:.1f} |"
+        assert line in TEXT["docs/benchmarks.md"]
+
+
 def test_a_group_without_the_guide_is_left_out():
     rows = [{"row": "default", "seed": 0, "round": 0, "values": {"seconds": 1.0}}]
     job = {"suite": "accuracy", "group": {"data": "d", "network": "n"}, "quick": False}
