@@ -1,6 +1,7 @@
 """What a run is started with: its settings as JSON values, and the checks of its arguments."""
 
 import math
+import numbers
 import os
 
 from keras_transfer.data.decoding import check_image_size
@@ -128,6 +129,10 @@ def checked_changes(unfreeze, epochs, learning_rate, time_budget):
     given = {name: value for name, value in given.items() if value is not None}
     least = {"unfreeze": 0, "epochs": 1}
     for name, value in given.items():
+        kind = numbers.Integral if name in least else numbers.Real
+        if not isinstance(value, kind) or isinstance(value, bool):
+            what = "an integer" if name in least else "a number"
+            raise ValueError(f"`{name}` must be {what}. Received: {name}={value!r}")
         is_valid = 0 < value < math.inf if name == "learning_rate" else value >= least[name]
         if not is_valid:
             raise ValueError(f"`{name}` is too small. Received: {name}={value}")

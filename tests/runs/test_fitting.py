@@ -149,6 +149,8 @@ def test_the_folder_of_images_is_what_all_their_paths_share(tmp_path):
     ("changes", "message"),
     [
         ({"unfreeze": -1}, "unfreeze=-1"),
+        ({"unfreeze": "all"}, "must be an integer. Received: unfreeze='all'"),
+        ({"learning_rate": "1e-3"}, "must be a number. Received: learning_rate='1e-3'"),
         ({"epochs": 0}, "epochs=0"),
         ({"learning_rate": 0.0}, "learning_rate=0.0"),
         ({"epochs": 2, "time_budget": 60}, "A time budget decides"),
