@@ -121,9 +121,8 @@ def stratified_folds(labels, num_folds, seed=None, groups=None):
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     units = groups and unit_numbers(groups)
-    num_folds = min(
-        num_folds, int(np.bincount(labels).max()), *([len({*units})] if units else [])
-    )
+    num_units = len(set(units)) if units else len(labels)
+    num_folds = min(num_folds, int(np.bincount(labels).max()), num_units)
     if num_folds < 2:
         return []
     kind = StratifiedGroupKFold if units else StratifiedKFold

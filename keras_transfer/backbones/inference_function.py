@@ -29,8 +29,8 @@ def constant_function(network, specs=None):
 
     TensorFlow folds BatchNormalization into the convolutions where the weights are constants,
     which makes MobileNetV2 1.5 times as fast on a CPU. The weights are those of now: later
-    changes of the variables have no effect. If the network has more than 1.5 GB of weights, or
-    refers to other resources such as a lookup table, its weights stay variables.
+    changes of the variables have no effect. More than 1.5 GB of weights stay variables, as do
+    those that Keras does not know if there are other resources, such as a lookup table.
 
     Args:
         network: a functional `keras.Model`.
@@ -40,7 +40,6 @@ def constant_function(network, specs=None):
     Returns:
         A function that takes the structure of tensors and returns a structure of tensors.
     """
-
     values = _values_of(network)
 
     def cast(tensor, expected):

@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer._statistics.intervals import difference_interval
-from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone, graph
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import pooled_features
@@ -124,9 +123,7 @@ def forgetting(
                 f"Received: elements with the structure {source_dataset.element_spec}"
             )
         hits = [
-            cross_validate(
-                found.features, found.labels, num_folds, seed + repeat, groups=found.groups
-            ).correct
+            found.cross_validate(num_folds=num_folds, seed=seed + repeat).correct
             for repeat in range(num_repeats)
         ]
         labels.append(found.labels)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import graph
 from keras_transfer.features.feature_cache import FeatureCache
 from keras_transfer.features.observed_source import source_of
@@ -43,6 +44,26 @@ class PooledFeatures:
     def num_classes(self):
         """The number of classes: of `class_names`, otherwise the highest label plus one."""
         return len(self.class_names) if self.class_names else int(self.labels.max()) + 1
+
+    def cross_validate(self, num_folds=5, seed=0, changed=None):
+        """The cross-validated accuracy of a linear probe; images of a group are in one fold.
+
+        Args:
+            num_folds: the most folds. Defaults to 5.
+            seed: of the folds. Defaults to 0.
+            changed: features of the first images, or of all, after a change, to predict too.
+                Defaults to None.
+
+        Returns:
+            A `ProbeResult`, with the attributes `accuracy`, `interval` and `correct`.
+
+        Example:
+
+        >>> pooled = features.pooled_features(backbone, train, features.FeatureCache("cache"))
+        >>> pooled.cross_validate().correct.shape
+        (18,)
+        """
+        return cross_validate(self.features, self.labels, num_folds, seed, changed, self.groups)
 
 
 def pooled_features(

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from keras_transfer import _progress
 from keras_transfer._statistics.intervals import difference_interval
-from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone
 from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.data.labeled_dataset import LabeledDataset
@@ -132,18 +131,14 @@ def measure_likeness(
         raise ValueError("A recommendation needs labels. Received: a dataset without labels")
     some = _sampled(dataset)
     changed = _augmented_features(backbone, some, cache)
-    probe = cross_validate(
-        pooled.features, pooled.labels, seed=seed, changed=changed, groups=pooled.groups
-    )
+    probe = pooled.cross_validate(seed=seed, changed=changed)
     twin = pooled_features(random_twin(backbone, seed), some, cache)
-    random = cross_validate(twin.features, twin.labels, seed=seed, groups=twin.groups)
+    random = twin.cross_validate(seed=seed)
     size = len(twin.labels)
-    pretrained = (
-        probe if some is dataset
-        else cross_validate(
-            pooled.features[:size], pooled.labels[:size], seed=seed, groups=twin.groups
-        )
-    )  # fmt: skip
+    pretrained = probe
+    if some is not dataset:
+        first = dataclasses.replace(twin, features=pooled.features[:size])
+        pretrained = first.cross_validate(seed=seed)
     counts = np.unique(pooled.labels, return_counts=True)[1]
     return Likeness(
         num_images=len(pooled.labels),

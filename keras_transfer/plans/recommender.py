@@ -10,7 +10,6 @@ import tensorflow as tf
 from keras_transfer import _progress
 from keras_transfer._figures import BAND, BLUE, ORANGE, RULE, new_figure, set_title
 from keras_transfer._statistics.intervals import paired_interval
-from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import stage_features
@@ -137,7 +136,7 @@ def _boundary_to_keep(dataset, backbone, cache, seed):
     if found[0].labels is None:
         raise ValueError("A recommendation needs labels. Received: a dataset without labels")
     hits = [
-        cross_validate(stage.features, stage.labels, seed=seed, groups=stage.groups).correct
+        stage.cross_validate(seed=seed).correct
         for stage in _progress.each(found, "probing the stages")
     ]
     best = max(hits, key=lambda row: row.mean()).astype(int)

@@ -10,7 +10,6 @@ import tensorflow as tf
 from keras_transfer import _progress
 from keras_transfer._statistics.feature_measures import linear_cka
 from keras_transfer._statistics.intervals import first_sufficient, gains_of_later
-from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import (
@@ -208,7 +207,7 @@ def probe_layers(
     stages = []
     rows = list(zip(backbone.stages, found, [*ckas, None], counts, strict=True))
     for stage, part, cka, count in _progress.each(rows, "probing the stages"):
-        probe = cross_validate(part.features, part.labels, seed=seed, groups=part.groups)
+        probe = part.cross_validate(seed=seed)
         stages.append(
             StageProbe(
                 stage=stage.name,

@@ -11,7 +11,6 @@ import tensorflow as tf
 from keras_transfer import _progress
 from keras_transfer._applications import find_application
 from keras_transfer._statistics.feature_measures import h_score
-from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone
 from keras_transfer.backbones.weights import load_weights
 from keras_transfer.features import FeatureCache
@@ -249,7 +248,7 @@ def _score(name, backbone, pooled, predictions, rate, seed):
     if pooled.labels is None:
         raise ValueError("`rank_backbones` needs labels. Received: a dataset without labels")
     rows, labels = pooled.features, pooled.labels
-    probe = cross_validate(rows, labels, seed=seed, groups=pooled.groups)
+    probe = pooled.cross_validate(seed=seed)
     return CandidateScore(
         name=name,
         accuracy=probe.accuracy,

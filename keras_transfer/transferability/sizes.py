@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_transfer import _progress
-from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.backbones import Backbone, graph
 from keras_transfer.data.labeled_dataset import LabeledDataset
 from keras_transfer.features import FeatureCache
@@ -132,15 +131,9 @@ def probe_sizes(
         raise ValueError("`probe_sizes` needs labels. Received: a dataset without labels")
     probes = []
     for size in sizes:
-        rows, served = found[size].features, {}
+        served = {}
         for other in sizes:
-            result = cross_validate(
-                rows,
-                labels,
-                seed=seed,
-                changed=found[other].features,
-                groups=found[size].groups,
-            )
+            result = found[size].cross_validate(seed=seed, changed=found[other].features)
             served[other] = result.changed_accuracy
         probes.append(SizeProbe(size, result.accuracy, result.interval, served, rates[size]))
     return SizeProbes(tuple(probes), len(labels))

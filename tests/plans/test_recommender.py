@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import types
 
 import keras
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from keras_transfer.data import Augmentation, image_folder
 from keras_transfer.features import FeatureCache
-from keras_transfer.features.pooled import pooled_features
+from keras_transfer.features.pooled import PooledFeatures, pooled_features
 from keras_transfer.freezing import FreezeAll, FreezeNone
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
@@ -111,12 +112,13 @@ def test_exact_head_is_left_out_where_it_cannot_be_solved(tmp_path, monkeypatch)
 def test_stages_that_harm_are_left_out(tmp_path, monkeypatch):
     backbone = residual_backbone()
     cut = backbone.stages[0].boundary
-    shares, probe = iter([0.9, 0.5, 0.5]), dataclasses.make_dataclass("Probe", ["correct"])
 
-    def probed(features, labels, seed, groups):
-        return probe(np.arange(1000) < 1000 * next(shares))
+    class Stage(PooledFeatures):
+        def cross_validate(self, seed):
+            return types.SimpleNamespace(correct=np.arange(1000) < 1000 * self.features)
 
-    monkeypatch.setattr(recommender, "cross_validate", probed)
+    stages = [Stage(share, LABELS, None, "") for share in (0.9, 0.5, 0.5)]
+    monkeypatch.setattr(recommender, "stage_features", lambda *arguments: stages)
     cache = FeatureCache(tmp_path)
     plan = recommend(dataset(LABELS), backbone, cache, truncate=True).plan
     assert plan.truncate_at == cut
