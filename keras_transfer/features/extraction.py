@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_transfer.data.changed_files import changes_reported
 from keras_transfer.data.labeled_dataset import without_autotuning
+from keras_transfer.features.decoded_images import DecodedImages
 from keras_transfer.features.feature_datasets import plain
 from keras_transfer.features.shard_store import BATCH_SIZE
 
@@ -39,20 +40,23 @@ class Extraction:
         )
 
 
-def extract_shards(run, source, num_classes, stores, missing, on_rows):
+def extract_shards(run, source, num_classes, stores, missing, on_rows, decoded=None):
     """Computes the missing shards of all views and returns an `Extraction`.
 
     `run` is the function that `Engine.compile` returns. `stores` and `missing` have a
     `ShardStore` and the numbers of its missing shards for each view. `on_rows` is called after
-    each shard with its number of images.
+    each shard with its number of images. `decoded` are the `DecodedImages` to take images from
+    and to keep them in; None decodes all.
     """
+    decoded = decoded or DecodedImages()
     done, written = Extraction(), []
     started = time.perf_counter()
     # The engine computes the next shard while one is written.
     with concurrent.futures.ThreadPoolExecutor(1) as writer:
         for views, first, last in _runs(missing, together=source.augmentation is not None):
             start, stop = stores[0].rows_of(first)[0], stores[0].rows_of(last)[1]
-            computed = _computed(run, batches(source, views, num_classes, start, stop), done)
+            found = batches(source, views, num_classes, start, stop, decoded)
+            computed = _computed(run, decoded.noted(source, start, found), done)
             for shard in range(first, last + 1):
                 begin, end = stores[0].rows_of(shard)
                 rows_of_views = _take(computed, len(views), end - begin)
@@ -93,12 +97,13 @@ def _runs(missing, together):
     yield from runs
 
 
-def batches(source, views, num_classes, start, stop):
+def batches(source, views, num_classes, start, stop, decoded=None):
     """The augmented batches of the images from `start`, a multiple of `BATCH_SIZE`, to `stop`.
 
-    Each batch comes once for each number in `views`, in turn.
+    Each batch comes once for each number in `views`, in turn. `decoded` are the `DecodedImages`
+    to take them from; None decodes all.
     """
-    examples = source.examples(start).take(stop - start).batch(BATCH_SIZE)
+    examples = (decoded or DecodedImages()).in_batches(source, start, stop)
     if source.augmentation is not None:
         examples = _augmented(examples, source.augmentation, views, num_classes, start)
     return without_autotuning(examples.prefetch(_BATCHES_AHEAD))

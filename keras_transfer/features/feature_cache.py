@@ -21,6 +21,7 @@ from keras_transfer.features.cache_folder import (
     is_temporary,
 )
 from keras_transfer.features.cached_features import CachedFeatures
+from keras_transfer.features.decoded_images import DecodedImages
 from keras_transfer.features.engines import Engine, EngineError, TensorFlowEngine, get_engine
 from keras_transfer.features.extraction import Extraction, batches, extract_shards, parts_of
 from keras_transfer.features.extraction_task import ExtractionTask
@@ -96,6 +97,7 @@ class FeatureCache:
         self._only_tensorflow: set[str | None] = set()  # digests of stems
         self.engine, self.dtype, self.size_limit = engine, dtype, size_limit
         self.folder = CacheFolder(directory or default_directory(), size_limit)
+        self.decoded = DecodedImages()  # keeps images only within `decoded.kept()`
 
     @property
     def _engine(self):
@@ -241,7 +243,9 @@ class FeatureCache:
             _progress.shown() if verbose == 1 else contextlib.nullcontext(),
             _progress.step(f"computing features at {task.names[0]}", num_rows) as advance,
         ):
-            return extract_shards(run, task.source, task.num_classes, stores, missing, advance)
+            return extract_shards(
+                run, task.source, task.num_classes, stores, missing, advance, self.decoded
+            )
 
     def _compiled_for(self, engine, task):
         """The engine's function for a stem, kept for the next dataset."""
@@ -250,7 +254,7 @@ class FeatureCache:
         if not is_known or self._compiled is None or self._compiled[0] != wanted:
             run = engine.compile(task.stem)
             if not isinstance(engine, TensorFlowEngine):
-                _check_features(run, engine, task)
+                _check_features(run, engine, task, self.decoded)
             self._compiled = (wanted, run)
         return self._compiled[1]
 
@@ -266,7 +270,8 @@ class FeatureCache:
             run = self._compiled_for(self._engine, task)
         except EngineError:
             run = self._compiled_for(TensorFlowEngine(), task)
-        return images_per_second(run, _first_images(task, _MEASURED), _MEASURED)
+        images = _first_images(task, _MEASURED, self.decoded)
+        return images_per_second(run, images, _MEASURED)
 
     def entries(self) -> list[CacheEntry]:
         """The entries of the cache, the most recently used last."""
@@ -277,11 +282,11 @@ class FeatureCache:
         return sum(map(self.folder.remove, self.folder.keys()))
 
 
-def _first_images(task, number):
+def _first_images(task, number, decoded):
     """Batches of the first images before their augmentation, as a list of arrays."""
     source = dataclasses.replace(task.source, augmentation=None)
     stop = min(number, source.num_images)
-    elements = batches(source, [0], task.num_classes, 0, stop)
+    elements = batches(source, [0], task.num_classes, 0, stop, decoded)
     with changes_reported():
         return [
             tf.nest.map_structure(lambda tensor: tensor.numpy(), parts_of(element)[0])
@@ -289,9 +294,9 @@ def _first_images(task, number):
         ]
 
 
-def _check_features(run, engine, task):
+def _check_features(run, engine, task, decoded):
     """Raises `EngineError` if an engine's features differ from TensorFlow's."""
-    (images,) = _first_images(task, 2)
+    (images,) = _first_images(task, 2, decoded)
     expected = task.stem(images, training=False).numpy()
     difference = np.abs(next(run(iter([images]))) - expected).max()
     largest = np.abs(expected).max()

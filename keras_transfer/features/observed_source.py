@@ -1,21 +1,17 @@
-"""The `ImageSource` of a dataset that has none, or whose images are held in memory."""
+"""The `ImageSource` of a dataset that has none."""
 
-import dataclasses
 import hashlib
 import itertools
-import math
 import weakref
 
 import numpy as np
 import tensorflow as tf
 
-from keras_transfer.data.changed_files import changes_reported
-from keras_transfer.data.labeled_dataset import ImageSource, LabeledDataset
+from keras_transfer.data.labeled_dataset import ImageSource
 from keras_transfer.features.pure_datasets import is_pure, is_shuffled
 
 # Each phase of a training asks again. A value that held its dataset would keep it alive.
 _OBSERVED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-_MOST_BYTES = 2**30
 
 
 def source_of(dataset):
@@ -84,30 +80,3 @@ def _digests(element):
 def _bytes_of_row(array, row):
     # The memory of an array of strings holds addresses.
     return repr(array[row]).encode() if array.dtype.hasobject else array[row].tobytes()
-
-
-def in_memory(dataset, most_bytes=_MOST_BYTES):
-    """A `LabeledDataset` of the same images, decoded once and held in memory.
-
-    Decoding photographs can take as long as running a small network on them. The cache has one
-    entry for the features of both datasets. Returns the dataset itself if the decoded images
-    exceed `most_bytes`, differ in size or between passes, or come from elsewhere.
-    """
-    source = getattr(dataset, "source", None)
-    if source is None or source.draws_differ or not source.fixed_order:
-        return dataset
-    examples = source.examples(0)
-    spec = tf.nest.flatten(examples.element_spec)
-    if not all(part.shape.is_fully_defined() for part in spec):
-        return dataset
-    example_bytes = sum(math.prod(part.shape) * part.dtype.size for part in spec)
-    if source.num_images * example_bytes > most_bytes:
-        return dataset
-    with changes_reported():
-        whole = next(iter(examples.batch(source.num_images)))
-    kept = tf.data.Dataset.from_tensor_slices(whole)
-    source = dataclasses.replace(source, examples=kept.skip)
-    return LabeledDataset(
-        dataset, dataset.class_names, source.num_images, source,
-        reduced_decoding=dataset.reduced_decoding, value_range=dataset.value_range,
-    )  # fmt: skip

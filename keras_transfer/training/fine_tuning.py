@@ -189,10 +189,12 @@ def fine_tune_in(
         some = train if steps_per_epoch is None else train.take(1)
         model.adapt_heads(element[1] for element in some)
         others = others_of(model, target, memory)
-        history = _train(
-            folder, model, train, validation, plan, callbacks, class_weight, verbose, cache,
-            time_budget, checkpoint_every, changes, others,
-        )  # fmt: skip
+        # The phases have features of the same images.
+        with cache.decoded.kept() if cache else contextlib.nullcontext():
+            history = _train(
+                folder, model, train, validation, plan, callbacks, class_weight, verbose, cache,
+                time_budget, checkpoint_every, changes, others,
+            )  # fmt: skip
         losses = history.history.get("val_loss")
         warn_if_worse_than_mean(model, validation, losses and losses[history.best_epoch])
         return history

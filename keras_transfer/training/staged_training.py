@@ -216,6 +216,8 @@ class StagedTraining:
             self._verbose, following[0] if following else None, self._others,
             self._passes if self._folder is not None else None,
         )  # fmt: skip
+        if self._cache is not None and not following:
+            self._cache.decoded.drop()
         for callback in self._scores:
             callback.data = data.scored
         return data

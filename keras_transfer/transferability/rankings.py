@@ -14,7 +14,6 @@ from keras_transfer._statistics.feature_measures import h_score
 from keras_transfer.backbones import Backbone
 from keras_transfer.backbones.weights import load_weights
 from keras_transfer.features import FeatureCache
-from keras_transfer.features.observed_source import in_memory
 from keras_transfer.features.pooled import (
     features_and_labels,
     num_megabytes,
@@ -194,20 +193,18 @@ def rank_backbones(
                 "The keys of `source_classifiers` must be names of candidates. "
                 f"Received: {name!r}; the candidates are {sorted(backbones)}"
             )
-    files = images = unaugmented(dataset)
-    scores = []
-    for name, backbone in _progress.each(backbones.items(), "ranking networks"):
-        pooled = pooled_features(backbone, images, cache)
-        # The cache still holds the compiled network.
-        rate = cache.images_per_second(pooled_network(backbone), images)
-        if images is files and pooled.num_computed and name != list(backbones)[-1]:
-            images = in_memory(files)
-        # A shuffled dataset has another order in each pass, so predictions come with labels.
-        predictions = None
-        if name in classifiers:
-            extracted = cache.extract(classifiers[name], images)
-            predictions = features_and_labels(extracted.arrays())
-        scores.append(_score(name, backbone, pooled, predictions, rate, seed))
+    images, scores = unaugmented(dataset), []
+    with cache.decoded.kept():
+        for name, backbone in _progress.each(backbones.items(), "ranking networks"):
+            pooled = pooled_features(backbone, images, cache)
+            # The cache still holds the compiled network.
+            rate = cache.images_per_second(pooled_network(backbone), images)
+            # A shuffled dataset has another order in each pass: predictions come with labels.
+            predictions = None
+            if name in classifiers:
+                extracted = cache.extract(classifiers[name], images)
+                predictions = features_and_labels(extracted.arrays())
+            scores.append(_score(name, backbone, pooled, predictions, rate, seed))
     scores.sort(key=lambda score: score.accuracy, reverse=True)
     chance = np.bincount(pooled.labels).max() / len(pooled.labels)
     seconds = time.perf_counter() - started

@@ -487,8 +487,6 @@ def test_changed_files_stop_the_extraction(name, is_known, folder, tmp_path, mon
     for _ in range(2):
         with pytest.raises(ValueError, match=told):
             extracted(tmp_path / "cache", model, dataset)
-    with pytest.raises(ValueError, match=told):
-        observed_source.in_memory(dataset)
     changed = read(folder)
     fresh = rows(extracted(tmp_path / "fresh", model, changed))
     for directory in ("old", "cache"):
