@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from keras_transfer._statistics.intervals import wilson_interval
+from keras_transfer._statistics.probabilities import softmax
 
 # Strengths of the L2 penalty that `cross_validate` tries, for standardized features.
 _PENALTIES = (1e-3, 1e-2, 1e-1)
@@ -50,8 +51,6 @@ def cross_validate(features, labels, num_folds=5, seed=0, changed=None, groups=N
         ValueError: if the features are not a finite matrix, the labels do not match, there are
             fewer than two classes or groups, or no class has two images.
     """
-    from scipy.special import softmax
-
     features, labels = check_features(features, labels)
     if np.bincount(labels).max() < 2:
         raise ValueError(
@@ -68,7 +67,7 @@ def cross_validate(features, labels, num_folds=5, seed=0, changed=None, groups=N
     right = np.zeros(len(labels), bool)
     fitted = fit_regressions(rows, numbers, _fold_weights(folds, len(labels)), [penalty])
     for (_, validation), ((kernel, bias),) in zip(folds, fitted, strict=True):
-        found = softmax(rows[validation] @ kernel + bias, axis=1)
+        found = softmax(rows[validation] @ kernel + bias)
         probabilities[np.ix_(validation, present)] = found
         if changed is not None:
             some = validation[validation < len(changed)]

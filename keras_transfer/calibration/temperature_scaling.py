@@ -1,10 +1,12 @@
 """Temperature scaling: logits divided by one number, fitted on a validation set."""
 
+import math
 import warnings
 
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer._statistics.probabilities import softmax
 from keras_transfer.calibration.predictions import check_predictions, outputs_of
 from keras_transfer.heads import SigmoidHead, SoftmaxHead
 from keras_transfer.models import TransferModel
@@ -73,30 +75,30 @@ def fit_temperature(probabilities, labels):
 
 def temperature_of_logits(logits, labels):
     """The divisor of the logits, from 0.1 to 1000, by the highest likelihood of the labels."""
-    from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax, softmax
-
     logits = np.asarray(logits, "float64")
-    _, labels = check_predictions(softmax(logits, axis=-1), labels)
-    rows = np.arange(len(labels))
+    _, labels = check_predictions(softmax(logits), labels)
+    true = logits[np.arange(len(labels)), labels]
 
-    def loss(log_temperature):
-        scaled = log_softmax(logits * np.exp(-log_temperature), axis=1)
-        return -scaled[rows, labels].mean()
+    def is_too_low(temperature):
+        """Whether the loss, which is convex in 1/T, rises with 1/T."""
+        expected = (softmax(logits / temperature) * logits).sum(axis=1)
+        return expected.mean() > true.mean()
 
-    # It is convex in 1/T, so it has one minimum in log T as well.
-    bounds = np.log(LOWEST), np.log(HIGHEST)
-    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
-    candidates = [float(np.exp(found.x)), LOWEST, HIGHEST]
-    return min(candidates, key=lambda temperature: loss(np.log(temperature)))
+    low, high = LOWEST, HIGHEST
+    if not is_too_low(low):
+        return low
+    if is_too_low(high):
+        return high
+    while high / low > 1 + 1e-9:
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if is_too_low(middle) else (low, middle)
+    return high
 
 
 def at_temperature(probabilities, temperature):
     """The probabilities after the logits are divided by a temperature, as float64."""
-    from scipy.special import softmax
-
     probabilities = np.maximum(np.asarray(probabilities, "float64"), _TINY)
-    return softmax(np.log(probabilities) / temperature, axis=1)
+    return softmax(np.log(probabilities) / temperature)
 
 
 def apply_temperature(model, temperature):

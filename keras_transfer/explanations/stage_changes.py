@@ -94,14 +94,26 @@ def weight_change(before, after):
     were 0 and some are not. The statistics of BatchNormalization do not count.
     """
     _check_same_layers(before, after)
-    old, new = ({layer.name: layer for layer in model.layers} for model in (before, after))
-    changes = {}
-    for stage in before.stages:
+    return change_since(weights_of(before), after)
+
+
+def weights_of(backbone):
+    """The values of all weights of each layer, as a dict of name to arrays."""
+    return {layer.name: layer.get_weights() for layer in backbone.layers}
+
+
+def change_since(weights, after):
+    """`weight_change`, from the `weights_of` the backbone before."""
+    layers, changes = {layer.name: layer for layer in after.layers}, {}
+    for stage in after.stages:
         moved = norm = 0.0
-        for name in filter(old.__contains__, stage.layers):
-            for earlier, later in zip(*map(_values, (old[name], new[name])), strict=True):
-                moved += ((later - earlier) ** 2).sum()
-                norm += (earlier**2).sum()
+        for name in filter(weights.__contains__, stage.layers):
+            learned = {weight.path for weight in learned_weights(layers[name])}
+            for earlier, weight in zip(weights[name], layers[name].weights, strict=True):
+                if weight.path in learned:
+                    earlier = earlier.astype("float64")
+                    moved += ((weight.numpy() - earlier) ** 2).sum()
+                    norm += (earlier**2).sum()
         changes[stage.name] = math.sqrt(moved / norm) if norm else float(moved > 0)
     return changes
 
@@ -123,7 +135,3 @@ def learned_weights(layer):
     if isinstance(layer, keras.layers.Normalization):
         return []
     return [w for w in layer.weights if w.path.rsplit("/", 1)[-1] not in _NOT_LEARNED]
-
-
-def _values(layer):
-    return [weight.numpy().astype("float64") for weight in learned_weights(layer)]

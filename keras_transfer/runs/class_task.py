@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_transfer._statistics.probabilities import softmax
 from keras_transfer._text import one_line, text_table
 from keras_transfer.calibration.measures import confusion_table, measure
 from keras_transfer.calibration.temperature_scaling import (
@@ -48,9 +49,7 @@ class ClassTask(Task):
         return None if temperature in (LOWEST, HIGHEST) else temperature
 
     def outputs_of(self, logits, temperature):
-        from scipy.special import softmax
-
-        return softmax(np.asarray(logits, "float64") / (temperature or 1.0), axis=1)
+        return softmax(np.asarray(logits, "float64") / (temperature or 1.0))
 
     def measure(self, outputs, labels, names, model, chosen):
         return measure(outputs, labels, names)

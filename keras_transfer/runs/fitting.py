@@ -23,6 +23,7 @@ from keras_transfer.features import FeatureCache
 from keras_transfer.plans import Plan
 from keras_transfer.relations import Hierarchy
 from keras_transfer.relations.hierarchies import read_hierarchy
+from keras_transfer.runs.backbone_before import BackboneBefore
 from keras_transfer.runs.finishing import finish, finished_run
 from keras_transfer.runs.folder import RunFolder
 from keras_transfer.runs.job import augmented, built, domains_of, job_of, read_data
@@ -237,7 +238,7 @@ def fit(
         domains = domains.augmented(lambda images: augmented(images, job.augmentation, seed))
         if show and folder.writes:
             _draw_sheet(train, folder.path / "images.png", verbose)
-        before, clock = model.backbone.copy(), PhaseClock()
+        before, clock = BackboneBefore(model.backbone), PhaseClock()
         history = _train(
             folder, model, train, splits.validation, plan, [clock],
             splits.balanced_class_weight if balance else None, verbose, feature_cache,

@@ -123,7 +123,7 @@ class ImageRowKind(ImageKind):
         return JoinedHead(row, super().head(task, splits, dropout, choice))
 
     def references(self, before, heads, splits, own, cache, choice):
-        return references_of_row(TransferModel(before, heads), splits, own, cache)
+        return references_of_row(TransferModel(before.network, heads), splits, own, cache)
 
     def export_examples(self, model, splits, number):
         places = _readable_by_server(splits, number)

@@ -108,7 +108,7 @@ class Kind:
         """What to compare the trained model with, a `References`, or None.
 
         Args:
-            before: the `Backbone` as it was before the training.
+            before: the `BackboneBefore`.
             heads: the head of the model.
             splits: the `ImageSplits`.
             own: the measures of the trained model on the validation set.

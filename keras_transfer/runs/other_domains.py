@@ -41,7 +41,7 @@ class OtherDomains:
         """What the run found out about both, as JSON values.
 
         Args:
-            before: the `Backbone` before the training.
+            before: the `BackboneBefore`.
             model: the trained `TransferModel`.
             splits: the `ImageSplits` of the new task.
             cache: a `FeatureCache`, or None.
@@ -49,14 +49,14 @@ class OtherDomains:
         found = {}
         if self.target is not None and splits.validation is not None and cache is not None:
             plain = getattr(self.target, "unaugmented", None) or self.target
-            old = TransferModel(before, SoftmaxHead(len(splits.class_names)))
+            old = TransferModel(before.network, SoftmaxHead(len(splits.class_names)))
             training.solve_head(old, cache.extract(old, splits.train))
             found["target"] = estimate_accuracy(
                 model, splits.validation, plain, before=old
             ).to_json()
         new = splits.test or splits.validation
         if self.earlier is not None and new is not None and cache is not None:
-            old = TransferModel(before, SoftmaxHead(len(self.earlier.class_names)))
+            old = TransferModel(before.network, SoftmaxHead(len(self.earlier.class_names)))
             training.solve_head(old, cache.extract(old, self.earlier.train))
             curve = retention.interpolation_curve(
                 old, model, new, self.earlier.validation, cache=cache

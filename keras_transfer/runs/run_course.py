@@ -7,8 +7,9 @@ import time
 import keras
 
 from keras_transfer.backbones.random_twins import random_twin
-from keras_transfer.explanations.stage_changes import learned_weights, weight_change
+from keras_transfer.explanations.stage_changes import learned_weights
 from keras_transfer.optimizers import layerwise_decay
+from keras_transfer.runs.backbone_before import BackboneBefore
 
 
 class PhaseClock(keras.callbacks.Callback):
@@ -64,7 +65,7 @@ def course_of(plan, before, model, seconds, temperature=None):
 
     Args:
         plan: the `plans.Plan` that was followed.
-        before: the `Backbone` before the training.
+        before: the `BackboneBefore`.
         model: the `TransferModel` after it.
         seconds: pairs of a name and a number of seconds.
         temperature: the temperature of the calibration, or None.
@@ -80,9 +81,9 @@ def course_of(plan, before, model, seconds, temperature=None):
 
 
 def _stages(plan, before, model):
-    if plan.from_scratch:
-        before = random_twin(before)  # where `fine_tune` began
-    moved = weight_change(before, model.backbone)
+    if plan.from_scratch:  # where `fine_tune` began
+        before = BackboneBefore(random_twin(before.network))
+    moved = before.change_to(model.backbone)
     layers = {layer.name: layer for layer in model.backbone.layers}
     trained = [set(p.freeze_policy.trainable_layers(model.backbone)) for p in plan.phases]
     for stage in model.backbone.stages:

@@ -10,6 +10,7 @@ import pytest
 from keras_transfer.calibration.measures import measure
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
+from keras_transfer.runs.backbone_before import BackboneBefore
 from keras_transfer.runs.folder import RunFolder
 from keras_transfer.runs.predictions import Predictions
 from keras_transfer.runs.run_course import course_of
@@ -37,7 +38,7 @@ def finished(tmp_path_factory):
     run.mkdir()
     keras.utils.set_random_seed(0)
     model = TransferModel(residual_backbone(), SoftmaxHead(len(NAMES)))
-    before = model.backbone.copy()
+    before = BackboneBefore(model.backbone)
     last = model.backbone.stages[-1].layers
     for layer in model.backbone.layers:
         if layer.name in last:
