@@ -163,8 +163,8 @@ LAYERS = (
     {"serving"}, {"callbacks"},
     {"features"}, {"models"}, {"freezing"}, {"optimizers"}, {"heads"}, {"backbones"}, {"data"},
     {"distribution"},
-    {"_statistics"}, {"_figures"}, {"_progress"}, {"_graph_rewriting"}, {"_applications"},
-    {"_text"},
+    {"_statistics"}, {"_figures"}, {"_progress"}, {"_graph_rewriting"}, {"_python_functions"},
+    {"_applications"}, {"_text"},
     {"_records"}, {"_files"},
     {"_preemption"}, {"version"},
 )  # fmt: skip

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer._python_functions import weakly
 from keras_transfer._text import reason_of
 
 _LENGTH_BYTES = 8
@@ -64,7 +65,7 @@ class OpenVINONetwork(keras.layers.Layer):
 
     def call(self, inputs):
         given = tf.cast(inputs, "float32")
-        found = tf.numpy_function(self._infer, [given], "float32")
+        found = tf.numpy_function(weakly(self._infer), [given], "float32")
         return tf.ensure_shape(found, (None, *self.feature_shape))
 
     def compute_output_shape(self, input_shape):

@@ -5,6 +5,7 @@ import math
 
 import tensorflow as tf
 
+from keras_transfer._python_functions import from_generator
 from keras_transfer.features.shard_store import BATCH_SIZE
 
 _MOST_BYTES = 2**30
@@ -78,7 +79,7 @@ def _dataset_of(batches):
     spec = tf.nest.map_structure(
         lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), batches[0]
     )
-    return tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec)
+    return from_generator(lambda: iter(batches), spec)
 
 
 def _first(batch, number):

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer._python_functions import from_generator
+
 # Shuffled reading from disk: a window holds blocks of neighbouring rows from anywhere in the
 # data, and is shuffled as a whole.
 _WINDOW_BYTES = 2**25
@@ -60,9 +62,7 @@ def from_memory(arrays, num_views, epochs, batch_size, shuffle, pack):
             rows += random.integers(num_views, size=num_rows) * num_rows
         yield rows
 
-    indices = tf.data.Dataset.from_generator(
-        order, output_signature=tf.TensorSpec((num_rows,), "int64")
-    )
+    indices = from_generator(order, tf.TensorSpec((num_rows,), "int64"))
     return (
         indices.flat_map(tf.data.Dataset.from_tensor_slices)
         .batch(batch_size)
@@ -105,8 +105,7 @@ def rows_in_order(reader, start, pack):
 
 def _from_generator(generator, store, pack):
     specs = tuple(tf.TensorSpec((None, *shape), dtype) for shape, dtype in store.specs)
-    rows = tf.data.Dataset.from_generator(generator, output_signature=specs)
-    return rows.map(plain(pack)).prefetch(2)
+    return from_generator(generator, specs).map(plain(pack)).prefetch(2)
 
 
 def _windows(readers, random, shuffle):

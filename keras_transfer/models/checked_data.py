@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer._python_functions import weakly
 from keras_transfer.models.label_rules import label_rule
 
 _MOST_BATCHES = 100_000
@@ -99,7 +100,7 @@ class CheckedData:
         labels = tf.nest.flatten(element[1])
 
         def report():
-            report = functools.partial(self._report, name)
+            report = functools.partial(weakly(self._report), name)
             return tf.numpy_function(report, [is_too_long, *labels], tf.bool)
 
         checked = tf.cond(fits & ~is_too_long, lambda: True, report)
@@ -117,7 +118,7 @@ class CheckedData:
         images = images[:_FEW, ::4, ::4]
         low, high = tf.reduce_min(images), tf.reduce_max(images)
         is_scaled = ((low < 0) | (high <= 1)) & (low < high)
-        warn = _PLAIN(lambda: tf.numpy_function(self._warn, [low, high], tf.bool))
+        warn = _PLAIN(lambda: tf.numpy_function(weakly(self._warn), [low, high], tf.bool))
         return tf.cond(is_scaled, warn, lambda: tf.constant(False))
 
     def _warn(self, low, high):

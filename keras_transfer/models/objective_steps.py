@@ -123,6 +123,16 @@ class ObjectiveSteps(keras.Model):
         finally:
             self._is_evaluating = before
 
+    def compile(self, *arguments, **keyword_arguments):
+        super().compile(*arguments, **keyword_arguments)
+        optimizer = self.optimizer
+        while optimizer is not None and self.distribute_strategy.num_replicas_in_sync == 1:
+            # The sum of gradients over one replica changes nothing, but its custom gradient
+            # holds the graph of the step for the rest of the process. Not by plain assignment,
+            # which Keras tracks.
+            object.__setattr__(optimizer, "_all_reduce_sum_gradients", list)
+            optimizer = getattr(optimizer, "inner_optimizer", None)
+
     def train_step(self, data):
         running = self.running
         if not running.objectives:

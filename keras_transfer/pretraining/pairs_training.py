@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer._python_functions import from_generator
 from keras_transfer.backbones import graph
 from keras_transfer.data import Augmentation
 from keras_transfer.data.labeled_dataset import LabeledDataset
@@ -296,7 +297,7 @@ def _pairs(cached: CachedFeatures, batch_size: int, seed: int) -> tf.data.Datase
 
     spec = tf.TensorSpec((batch_size, *cached.element_spec[0].shape[1:]), "float32")
     labels = tf.TensorSpec((batch_size,), "float32")
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=((spec, spec), labels))
+    dataset = from_generator(batches, ((spec, spec), labels))
     return dataset.apply(tf.data.experimental.assert_cardinality(size // batch_size)).prefetch(
         2
     )

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer._python_functions import from_generator
 from keras_transfer.data.labeled_dataset import without_autotuning
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models.checked_data import empty_message, endless_message
@@ -156,7 +157,7 @@ def _stream(batches, spec, steps, checked):
             f"smaller `steps_per_epoch`, or an endless generator. Received: {steps}"
         )
 
-    dataset = tf.data.Dataset.from_generator(next_batches, output_signature=spec)
+    dataset = from_generator(next_batches, spec)
     # Without a buffer, which would take batches that no pass trains on.
     return without_autotuning(dataset.apply(tf.data.experimental.assert_cardinality(steps)))
 
@@ -175,7 +176,7 @@ def _of_py_dataset(data, name, shuffle):
         data.on_epoch_end()
 
     spec = _spec_of_batches(_arrays(data[0]))
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=spec)
+    dataset = from_generator(batches, spec)
     counted = dataset.apply(tf.data.experimental.assert_cardinality(data.num_batches))
     return without_autotuning(counted.prefetch(2))
 

@@ -7,6 +7,7 @@ import math
 import keras
 import tensorflow as tf
 
+from keras_transfer._python_functions import from_generator
 from keras_transfer.backbones import graph
 from keras_transfer.callbacks import GradualUnfreezing
 from keras_transfer.features import CachedFeatures, NoRoomError
@@ -100,9 +101,7 @@ class ImagePasses:
 
         # Keras makes iterators that it never uses. A pass counts once its first batch is asked
         # for, which is when the order is drawn.
-        passes = tf.data.Dataset.from_generator(
-            begin, output_signature=tf.TensorSpec((), "int32")
-        )
+        passes = from_generator(begin, tf.TensorSpec((), "int32"))
         counted = passes.flat_map(lambda _: dataset)
         steps = dataset.cardinality()
         return counted.apply(tf.data.experimental.assert_cardinality(steps))
