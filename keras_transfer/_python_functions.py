@@ -1,14 +1,16 @@
 """Python functions in the graphs of TensorFlow.
 
-TensorFlow holds each function of a `tf.numpy_function`, and of a dataset from a generator, for
-the rest of the process, and with it what the function refers to: images, networks, open files.
-The functions here refer to it weakly.
+TensorFlow holds each function of a `tf.numpy_function`, of a dataset from a generator and of a
+custom gradient for the rest of the process, and with it what the function refers to: images,
+networks, open files, graphs. Here it is referred to weakly.
 """
 
+import functools
 import inspect
 import weakref
 
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
 
 def weakly(function):
@@ -26,3 +28,35 @@ def from_generator(generator, output_signature):
     # Those made from it, and their iterators, refer to it.
     dataset.generator = generator
     return dataset
+
+
+def with_own_gradients(function):
+    """A function that TensorFlow traces, whose custom gradients are freed with its graph.
+
+    Each call of `tf.nn.silu` in a graph, for example, has one.
+    """
+
+    @functools.wraps(function)
+    def traced(*arguments, **keyword_arguments):
+        found = function(*arguments, **keyword_arguments)
+        if not tf.executing_eagerly():
+            _hold_gradients(tf.compat.v1.get_default_graph())
+        return found
+
+    return traced
+
+
+def _hold_gradients(graph):
+    registry, held = ops.gradient_registry._registry, []
+    for operation in graph.get_operations():
+        if operation.type != "IdentityN":
+            continue
+        name = operation.node_def.attr["_gradient_op_type"].s.decode()
+        entry = registry.get(name, {})
+        gradient = entry.get("type")
+        if name.startswith("CustomGradient-") and not hasattr(gradient, "is_weak"):
+            held.append(gradient)
+            entry["type"] = weakly(gradient)
+            entry["type"].is_weak = True
+            weakref.finalize(graph, registry.pop, name, None)
+    graph.custom_gradients = [*getattr(graph, "custom_gradients", ()), *held]

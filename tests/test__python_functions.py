@@ -4,8 +4,9 @@ import weakref
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
-from keras_transfer._python_functions import from_generator, weakly
+from keras_transfer._python_functions import from_generator, weakly, with_own_gradients
 
 
 class Numbers:
@@ -50,3 +51,27 @@ def test_a_function_of_a_graph_lives_as_long_as_its_owner(kind):
     del numbers, total
     gc.collect()
     assert watched() is None
+
+
+def test_custom_gradients_are_there_as_long_as_their_graph():
+    def registered():
+        return set(ops.gradient_registry.list())
+
+    before = registered()
+    function = tf.function(with_own_gradients(tf.nn.silu), autograph=False)
+    values = tf.constant([0.5, 2.0])
+    for _ in range(2):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            result = function(values)
+        shares = tf.sigmoid(values)
+        expected = shares * (1 + values * (1 - shares))
+        np.testing.assert_allclose(tape.gradient(result, values), expected, rtol=1e-6)
+        assert len(registered() - before) == 1
+        del tape, result
+        gc.collect()
+    watched = weakref.ref(function.get_concrete_function(values).graph)
+    del function
+    gc.collect()
+    assert watched() is None
+    assert registered() == before

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from keras_transfer._python_functions import with_own_gradients
 from keras_transfer.backbones import graph
 
 # A graph with its constants is a protocol buffer, which can have at most 2 GB.
@@ -46,6 +47,7 @@ def constant_function(network, specs=None):
         return tensor if tensor.dtype == expected.dtype else tf.cast(tensor, expected.dtype)
 
     @tf.function(input_signature=[specs or input_specs(network)], autograph=False)
+    @with_own_gradients
     def forward(inputs):
         inputs = tf.nest.map_structure(cast, inputs, inputs_of(network))
         constants = [(weight, tf.constant(value)) for weight, value in values]

@@ -125,7 +125,7 @@ def _augmented(examples, augmentation, views, num_classes, start):
         return tf.data.Dataset.zip((draws, same)).map(plain(lambda view, rest: (view, *rest)))
 
     # The seed uses the batch's place in the data, so a resumed extraction draws the same.
-    numbers = tf.data.Dataset.counter(start // BATCH_SIZE)
+    numbers = tf.data.Dataset.range(start // BATCH_SIZE, tf.int64.max)
     examples = tf.data.Dataset.zip((numbers, examples.prefetch(1)))
     return examples.flat_map(of_each_view).map(
         augment, num_parallel_calls=os.cpu_count(), deterministic=True

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer._python_functions import with_own_gradients
+
 
 def check_images(model, images):
     """The images as an array; raises `ValueError` if their shape does not fit the model."""
@@ -37,7 +39,7 @@ def traced(function, images, *others):
     ]
     # The concrete function: TensorFlow warns of retracing when each call makes a `tf.function`.
     concrete = tf.function(
-        function, input_signature=signature, autograph=False
+        with_own_gradients(function), input_signature=signature, autograph=False
     ).get_concrete_function()
     return lambda *arrays: concrete(*map(tf.convert_to_tensor, arrays))
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from keras_transfer._python_functions import with_own_gradients
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models.head_outputs import output_layer
 from keras_transfer.models.objective import (
@@ -133,6 +134,11 @@ class ObjectiveSteps(keras.Model):
             object.__setattr__(optimizer, "_all_reduce_sum_gradients", list)
             optimizer = getattr(optimizer, "inner_optimizer", None)
 
+    @with_own_gradients
+    def test_step(self, data):
+        return super().test_step(data)
+
+    @with_own_gradients
     def train_step(self, data):
         running = self.running
         if not running.objectives:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from keras_transfer._python_functions import with_own_gradients
 from keras_transfer.backbones import Backbone, Source, graph
 from keras_transfer.backbones.frozen_mode import (
     FrozenModeOfClones,
@@ -365,7 +366,9 @@ class TransferModel(DividedModel, CheckedTraining, FrozenModeOfClones):
         key = repr(spec), self._flags.size()
         if key not in self._parts.inference:
             self._parts.inference[key] = tf.function(
-                lambda images: self(images, training=False), [spec], autograph=False
+                with_own_gradients(lambda images: self(images, training=False)),
+                [spec],
+                autograph=False,
             )
         return self._parts.inference[key](images)
 

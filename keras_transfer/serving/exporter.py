@@ -132,7 +132,9 @@ def _write(signatures, path):
     module.variables_of_graph = list(infer.graph.variables)  # none if they are constants
     module.tables = _tables(signatures.model)
     try:
-        tf.saved_model.save(module, str(path), signatures=functions)
+        # What is served only infers, and gradients would take a third of the time.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(module, str(path), functions, options)
     except tf.errors.OpError as error:
         raise OSError(f"TensorFlow cannot write '{path}': {error.message}") from error
 
