@@ -238,6 +238,17 @@ def gpu(options):
             yield Job("gpu", f"devices.{function}", arguments, group, quick=options.quick)
 
 
+def memory(options):
+    """What a training leaves in the memory of a process that goes on."""
+    size, trainings = (32, 1) if options.quick else (96, 4)
+    for network in ("MobileNetV2", "EfficientNetV2B0")[: 1 if options.quick else None]:
+        for row in ("plain Keras", "TransferModel"):
+            arguments = {"row": row, "network": network, "image_size": size}
+            arguments["trainings"] = trainings
+            group = {"network": f"{network} at {size} px"}
+            yield Job("memory", "memory.growth", arguments, group, quick=options.quick)
+
+
 SUITES = {
     suite.__name__: suite
     for suite in (
@@ -254,6 +265,7 @@ SUITES = {
         audit,
         objectives,
         relations,
+        memory,
         gpu,
     )
 }

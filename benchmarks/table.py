@@ -37,6 +37,7 @@ _LIMITS = {
     ("gpu", "TransferModel", "milliseconds"): ("<=", 1.03),
     ("gpu", "TransferModel, XLA", "milliseconds"): ("<=", 1.03),
     ("steps", "LearningRateMultiplier(AdamW)", "milliseconds"): ("<=", 1.03),
+    ("memory", "TransferModel", "megabytes"): ("<=", 20),
     ("objectives", "class confusion", "accuracy"): (">=", 0.96),
     ("objectives", "distilled", "kept"): (">=", 0.85),
 }

@@ -106,6 +106,18 @@ def test_page_shows_what_transfer_is_worth_for_other_data_than_images():
         assert line in TEXT["docs/benchmarks.md"]
 
 
+def test_page_says_what_a_training_leaves_in_the_memory():
+    found = {}
+    for one in measured("memory")["measurements"]:
+        (row,) = one["rows"]
+        name = one["job"]["group"]["network"]
+        found.setdefault(name, {})[row["row"]] = max(0.0, row["values"]["megabytes"])
+    assert len(found) == 2
+    for name, megabytes in found.items():
+        line = "| {} | {:.0f} | {:.0f} |".format(name, *megabytes.values())
+        assert line in TEXT["docs/benchmarks.md"]
+
+
 def test_page_says_where_the_seconds_of_a_run_go():
     runs = {
         one["job"]["group"]["whole run"]: {row["row"]: row["values"] for row in one["rows"]}
