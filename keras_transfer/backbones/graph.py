@@ -98,7 +98,7 @@ def split(model: keras.Model, at: str) -> tuple[keras.Model, keras.Model]:
     Use it to run or to export a part of a network alone.
 
     Args:
-        model: a functional `keras.Model`.
+        model: a functional or sequential `keras.Model`.
         at: the name of a boundary.
 
     Returns:
@@ -114,6 +114,7 @@ def split(model: keras.Model, at: str) -> tuple[keras.Model, keras.Model]:
         >>> stem.output_shape == tail.input_shape
         True
     """
+    model = as_functional(model)
     return split_at(model, cut(model, at))
 
 

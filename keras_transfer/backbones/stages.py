@@ -35,6 +35,11 @@ class Stage:
 _EXPANSION = 3
 
 
+def stages_of(model):
+    """The stages of a `Backbone` or of any other functional model."""
+    return model.stages if hasattr(model, "stages") else compute_stages(model)
+
+
 def compute_stages(model, reference_size=256):
     """The stages of a functional model: a tuple of `Stage`, each with weights, without gaps.
 

@@ -7,7 +7,7 @@ import uuid
 import keras
 import tensorflow as tf
 
-from keras_transfer.backbones.graph import described_inputs, tensor_name
+from keras_transfer.backbones.graph import as_functional, described_inputs, tensor_name
 from keras_transfer.distribution.workers import has_workers
 from keras_transfer.features.cache_folder import TEMPORARY, is_temporary
 from keras_transfer.features.cached_features import CachedFeatures
@@ -25,7 +25,7 @@ class ExtractionTask:
         self.source = source_of(dataset)
         strategy = model.distribute_strategy
         self.share = WorkerShare(strategy) if has_workers(strategy) else None
-        self.stem = model.stem() if hasattr(model, "stem") else model
+        self.stem = model.stem() if hasattr(model, "stem") else as_functional(model)
         self.stem_digest = stem_digest(self.stem)
         self.names = tuple(map(tensor_name, self.stem.outputs))
         self.class_names = getattr(dataset, "class_names", None)

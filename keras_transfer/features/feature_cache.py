@@ -129,8 +129,8 @@ class FeatureCache:
         share the folder compute a part each; all get all features.
 
         Args:
-            model: a `TransferModel`, whose `stem()` is run, or any functional `keras.Model`,
-                which is run as a whole.
+            model: a `TransferModel`, whose `stem()` is run, or any functional or sequential
+                `keras.Model`, which is run as a whole.
             dataset: a `tf.data.Dataset` of batches, of images or of tuples that start with
                 images. Labels, sample weights and dicts of them are kept beside the features.
                 A dataset that `keras_transfer.data` did not make is read to identify its

@@ -78,7 +78,7 @@ def pooled_features(
     `fine_tune` trains a head on the same features and finds them in the cache.
 
     Args:
-        backbone: a `Backbone`.
+        backbone: a `Backbone`, or another functional or sequential model.
         dataset: a `tf.data.Dataset` of batches of images or of `(images, labels)`.
         cache: a `FeatureCache`. Defaults to None, one in the user's cache folder.
         verbose: as in `FeatureCache.extract`. Defaults to 0.
@@ -97,6 +97,7 @@ def pooled_features(
     >>> pooled.features.shape, pooled.labels.shape, pooled.num_classes
     ((18, 8), (18,), 3)
     """
+    backbone = graph.as_functional(backbone)
     network = pooled_network(backbone)
     boundary = backbone.outputs[0]._keras_history.operation.name
     width = network.output_shape[-1]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_transfer.backbones import graph
+from keras_transfer.backbones.stages import stages_of
 from keras_transfer.freezing.policy import FreezePolicy
 
 _register = keras.saving.register_keras_serializable(package="keras_transfer")
@@ -64,7 +65,7 @@ class FreezeUpTo(FreezePolicy):
         self.at = at
 
     def unfrozen_operations(self, backbone):
-        by_stage = {stage.name: stage.boundary for stage in backbone.stages}
+        by_stage = {stage.name: stage.boundary for stage in stages_of(backbone)}
         at = by_stage.get(self.at, self.at)
         graph.boundary_tensor(backbone, at)
         names = [operation.name for operation in graph.forward_operations(backbone)]
@@ -97,7 +98,7 @@ class UnfreezeLast(FreezePolicy):
         self.num_stages = num_stages
 
     def unfrozen_operations(self, backbone):
-        stages = backbone.stages
+        stages = stages_of(backbone)
         if self.num_stages > len(stages):
             raise ValueError(
                 f"'{backbone.name}' has {len(stages)} stages; `FreezeNone()` trains all of "

@@ -39,12 +39,13 @@ class FreezePolicy(abc.ABC):
         """The names of the layers to train, in the order of the graph; changes nothing.
 
         Args:
-            backbone: a `Backbone`, or a model that has one.
+            backbone: a `Backbone`, a model that has one, or another functional or sequential
+                model.
 
         Raises:
             ValueError: if `unfrozen_operations` names one that the backbone does not have.
         """
-        backbone = getattr(backbone, "backbone", backbone)
+        backbone = graph.as_functional(getattr(backbone, "backbone", backbone))
         unfrozen = set(self.unfrozen_operations(backbone))
         self._check_names(unfrozen, backbone)
         return [
@@ -62,15 +63,17 @@ class FreezePolicy(abc.ABC):
         layer with LoRA that trains, the kernel stays frozen and its update trains.
 
         Args:
-            backbone: a `Backbone`, or a model that has one.
+            backbone: a `Backbone`, a model that has one, or another functional or sequential
+                model.
         """
-        backbone = getattr(backbone, "backbone", backbone)
+        given = getattr(backbone, "backbone", backbone)
+        backbone = graph.as_functional(given)
         trainable = set(self.trainable_layers(backbone))
         for layer in backbone.layers:
             if layer.name in trainable and hasattr(layer, "cannot_train"):
                 raise ValueError(f"{layer.cannot_train} Received: {type(self).__name__}")
         affine: set[int] = set()
-        backbone.trainable = True
+        given.trainable = True
         for layer in backbone.layers:
             for inner in every_layer([layer]):
                 is_trained = layer.name in trainable and not self._keeps_frozen(inner)

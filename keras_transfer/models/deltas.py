@@ -12,6 +12,7 @@ import numpy as np
 from keras_transfer._files import write_aside
 from keras_transfer._records import read_arrays
 from keras_transfer.backbones.frozen_mode import every_layer
+from keras_transfer.models.checks import check_model
 from keras_transfer.models.low_rank import lora_base, own_variables
 from keras_transfer.models.transfer_model import TransferModel
 
@@ -76,6 +77,7 @@ def load_delta(model: TransferModel, path: str | os.PathLike) -> None:
         ValueError: if the file is corrupt or belongs to another model.
         OSError: if it cannot be read.
     """
+    check_model(model)
     try:
         arrays = read_arrays(path)
         ranks = _check(model, arrays)

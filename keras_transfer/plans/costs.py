@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_transfer._python_functions import with_own_gradients
 from keras_transfer.backbones import graph
+from keras_transfer.models.checks import check_model
 
 # Measured on two idle cores of 2 GHz with MobileNetV2 0.35: seconds to train a head on its
 # features, and to trace one stage before its first step.
@@ -91,6 +92,7 @@ def measure_costs(
     >>> costs = plans.measure_costs(model, train)
     >>> plan = plans.choose_plan(3000, 10, costs=costs, time_budget=120)
     """
+    check_model(model)
     inputs = model.backbone.inputs
     if inputs[1:] or "float" not in inputs[0].dtype:
         raise ValueError(

@@ -2,16 +2,17 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_transfer import _progress
 from keras_transfer._statistics.intervals import difference_interval
-from keras_transfer.backbones import Backbone
 from keras_transfer.backbones.random_twins import random_twin
 from keras_transfer.data.labeled_dataset import LabeledDataset
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import pooled_features
+from keras_transfer.models.checks import as_backbone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +105,7 @@ _SAMPLE, _PER_CLASS = 600, 10
 @_progress.step("measuring the images")
 def measure_likeness(
     dataset: tf.data.Dataset,
-    backbone: Backbone,
+    backbone: keras.Model,
     cache: FeatureCache | None = None,
     seed: int = 0,
 ) -> Likeness:
@@ -115,7 +116,8 @@ def measure_likeness(
 
     Args:
         dataset: a `tf.data.Dataset` of batches `(images, labels)`.
-        backbone: a `Backbone` with pretrained weights.
+        backbone: a `Backbone`, or another functional or sequential model, with pretrained
+            weights.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
         seed: of the folds and of the random weights. Defaults to 0.
 
@@ -125,6 +127,7 @@ def measure_likeness(
     Raises:
         ValueError: if an image does not have exactly one label.
     """
+    backbone = as_backbone(backbone)
     cache = FeatureCache() if cache is None else cache
     pooled = pooled_features(backbone, dataset, cache)
     if pooled.labels is None:

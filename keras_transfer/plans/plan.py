@@ -10,6 +10,7 @@ import keras
 from keras_transfer._records import Number, read_json
 from keras_transfer._text import counted, reason_of
 from keras_transfer.freezing import FreezeAll, FreezePolicy
+from keras_transfer.models.checks import check_model
 from keras_transfer.models.objective import Objective, check_objectives
 
 # A plan may come from elsewhere.
@@ -226,6 +227,7 @@ class Plan:
             num_images: the number of training images.
             steps: the number of steps in an epoch.
         """
+        check_model(model)
         head_size = _size(model.trainable_variables) - _size(model.backbone.trainable_variables)
         lines = [
             f"{num_images} examples, {counted(steps, 'step')} per epoch, "

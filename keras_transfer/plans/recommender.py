@@ -5,14 +5,15 @@ import dataclasses
 import tempfile
 import typing
 
+import keras
 import tensorflow as tf
 
 from keras_transfer import _progress
 from keras_transfer._figures import BAND, BLUE, ORANGE, RULE, new_figure, set_title
 from keras_transfer._statistics.intervals import paired_interval
-from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import stage_features
+from keras_transfer.models.checks import as_backbone
 from keras_transfer.plans.chooser import (
     FEW_PER_CLASS,
     UNLIKE,
@@ -73,7 +74,7 @@ class Recommendation:
 
 def recommend(
     dataset: tf.data.Dataset,
-    backbone: Backbone,
+    backbone: keras.Model,
     cache: FeatureCache | bool | None = None,
     batch_size: int = 32,
     seed: int = 0,
@@ -89,7 +90,8 @@ def recommend(
     Args:
         dataset: a `tf.data.Dataset` of batches `(images, labels)`, augmented as it will be for
             the training.
-        backbone: a `Backbone` with pretrained weights.
+        backbone: a `Backbone`, or another functional or sequential model, with pretrained
+            weights.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder;
             False stores nothing.
         batch_size: the number of images in a step. Defaults to 32.
@@ -110,6 +112,7 @@ def recommend(
     >>> recommendation.strategy
     'train the head'
     """
+    backbone = as_backbone(backbone)
     with _opened(cache) as used:
         cut = _boundary_to_keep(dataset, backbone, used, seed) if truncate else None
         kept = backbone.truncated(cut) if cut else backbone

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_transfer.features import FeatureCache
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
+from keras_transfer.models.checks import check_model
 from keras_transfer.models.objective import without_labels
 
 _BATCH = 32
@@ -57,6 +58,8 @@ def distil(
     views.
     """
     models = [*teachers, student]
+    for model in models:
+        check_model(model)
     if not teachers or any(
         not isinstance(model.heads, SoftmaxHead) or model.output_shape != student.output_shape
         for model in models

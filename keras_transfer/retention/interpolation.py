@@ -139,6 +139,8 @@ def interpolation_curve(
     >>> curve.num_images
     (18, 18)
     """
+    check_model(before)
+    check_model(after)
     cache = FeatureCache() if cache is None else cache
     sets = [_inputs(before, after, one, cache) for one in (new_dataset, old_dataset)]
     accuracies: list[list[float]] = [[], []]

@@ -6,12 +6,12 @@ import dataclasses
 import itertools
 from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_transfer._figures import new_figure, short_name
 from keras_transfer._statistics.linear_models import standardized
-from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.observed_source import source_of
 from keras_transfer.features.pooled import pooled_features, unaugmented
@@ -79,7 +79,7 @@ class Clusters:
 
 
 def cluster(
-    backbone: Backbone,
+    backbone: keras.Model,
     data: tf.data.Dataset,
     num_clusters: int | None = None,
     cache: FeatureCache | None = None,
@@ -91,7 +91,7 @@ def cluster(
     images that belong to no class.
 
     Args:
-        backbone: a `Backbone`.
+        backbone: a `Backbone`, or another functional or sequential model.
         data: a `tf.data.Dataset` of batches of images, or of tuples that start with images.
         num_clusters: at least 2. Defaults to None, the most stable number up to 12.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.

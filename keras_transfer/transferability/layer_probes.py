@@ -4,13 +4,13 @@ import dataclasses
 import itertools
 import math
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_transfer import _progress
 from keras_transfer._statistics.feature_measures import linear_cka
 from keras_transfer._statistics.intervals import first_sufficient, gains_of_later
-from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.pooled import (
     num_megabytes,
@@ -18,6 +18,7 @@ from keras_transfer.features.pooled import (
     stage_features,
     unaugmented,
 )
+from keras_transfer.models.checks import as_backbone
 from keras_transfer.transferability.scores import logme
 
 _HEADER = (
@@ -165,7 +166,7 @@ class LayerProbes:
 
 
 def probe_layers(
-    backbone: Backbone,
+    backbone: keras.Model,
     dataset: tf.data.Dataset,
     cache: FeatureCache | None = None,
     seed: int = 0,
@@ -176,7 +177,7 @@ def probe_layers(
     the backbone.
 
     Args:
-        backbone: a `Backbone`.
+        backbone: a `Backbone`, or another functional or sequential model.
         dataset: a `tf.data.Dataset` of batches `(images, labels)`. If its reader in `data` was
             given groups, the images of a group are in one fold.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
@@ -198,6 +199,7 @@ def probe_layers(
         2016; Yosinski et al., How transferable are features in deep neural networks?, NeurIPS
         2014.
     """
+    backbone = as_backbone(backbone)
     cache = FeatureCache() if cache is None else cache
     found = stage_features(backbone, dataset, cache)
     if found[0].labels is None:

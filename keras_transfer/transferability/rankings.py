@@ -21,6 +21,7 @@ from keras_transfer.features.pooled import (
     pooled_network,
     unaugmented,
 )
+from keras_transfer.models.checks import as_backbone
 from keras_transfer.transferability.scores import leep, logme, nce
 
 _HEADER = (
@@ -161,7 +162,7 @@ def rank_backbones(
 
     Args:
         candidates: names of networks in `keras.applications` (with ImageNet weights, at the
-            size of the images), `Backbone`s, or a dict from names to these or to models.
+            size of the images), `Backbone`s or other models, or a dict from names to these.
         dataset: a `tf.data.Dataset` of batches `(images, labels)`, as in `probe_layers`.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
         source_classifiers: a dict from the name of a candidate to the classifier that its
@@ -223,22 +224,20 @@ def _named(candidates):
     if isinstance(candidates, dict):
         named = list(candidates.items())
     else:
-        found = [candidates] if isinstance(candidates, (str, Backbone)) else list(candidates)
+        found = [candidates] if isinstance(candidates, (str, keras.Model)) else list(candidates)
         named = [(one if isinstance(one, str) else one.name, one) for one in found]
     if not named or len(dict(named)) < len(named):
         raise ValueError(
-            "`candidates` must be at least one name or `Backbone`, and names must differ; a "
+            "`candidates` must be at least one name or network, and names must differ; a "
             f"dict assigns names. Received: {[name for name, _ in named]}"
         )
     return dict(named)
 
 
 def _as_backbone(candidate, shape):
-    if isinstance(candidate, Backbone):
-        return candidate
     if isinstance(candidate, str):
         return Backbone(candidate, input_shape=shape)
-    return Backbone.from_model(candidate)
+    return as_backbone(candidate)
 
 
 def _score(name, backbone, pooled, predictions, rate, seed):

@@ -13,6 +13,7 @@ from keras_transfer.data.labeled_dataset import LabeledDataset
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.observed_source import source_of
 from keras_transfer.features.pooled import pooled_features, pooled_network, unaugmented
+from keras_transfer.models.checks import as_backbone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +92,7 @@ class SizeProbes:
 
 
 def probe_sizes(
-    backbone: Backbone,
+    backbone: keras.Model,
     data: tf.data.Dataset,
     sizes: Sequence[int],
     cache: FeatureCache | None = None,
@@ -100,7 +101,8 @@ def probe_sizes(
     """Fits a linear probe on the features of images of each size, and uses it at the others.
 
     Args:
-        backbone: a `Backbone` for images; it does not change.
+        backbone: a `Backbone` for images, or another functional or sequential model; it does
+            not change.
         data: a `tf.data.Dataset` of batches `(images, labels)` of at least the largest size;
             smaller images are made of these.
         sizes: heights and widths in pixels, at least one.
@@ -118,6 +120,7 @@ def probe_sizes(
         >>> [probe.size for probe in probes.sizes]
         [8, 16]
     """
+    backbone = as_backbone(backbone)
     cache, plain = FeatureCache() if cache is None else cache, unaugmented(data)
     sizes = sorted(set(sizes))
     _check_sizes(sizes, plain)

@@ -10,13 +10,13 @@ import tensorflow as tf
 from keras_transfer import _progress
 from keras_transfer._statistics.intervals import paired_interval
 from keras_transfer._statistics.linear_models import stratified_folds
-from keras_transfer.backbones import Backbone
 from keras_transfer.features import FeatureCache
 from keras_transfer.features.observed_source import source_of
 from keras_transfer.features.pooled import unaugmented
 from keras_transfer.freezing import FreezeNone
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
+from keras_transfer.models.checks import as_backbone
 from keras_transfer.plans import Plan
 from keras_transfer.plans.chooser import head_phase, tuning_phase
 from keras_transfer.training import fine_tune
@@ -67,7 +67,7 @@ class NegativeTransfer:
 
 def check_negative_transfer(
     dataset: tf.data.Dataset,
-    backbone: Backbone,
+    backbone: keras.Model,
     plan: Plan | None = None,
     num_folds: int = 2,
     num_images: int = 600,
@@ -79,7 +79,8 @@ def check_negative_transfer(
     Args:
         dataset: a `tf.data.Dataset` of batches `(images, labels)`, or `(columns, labels)` of
             a table, on whose columns logistic regression is fitted beside.
-        backbone: a `Backbone` with pretrained weights; it is not changed.
+        backbone: a `Backbone`, or another functional or sequential model, with pretrained
+            weights; it is not changed.
         plan: the `plans.Plan` for both trainings; it should not freeze BatchNormalization,
             whose random moving statistics would then handicap the random backbone. Defaults to
             None: the head, then the whole backbone, with BatchNormalization frozen from
@@ -110,6 +111,7 @@ def check_negative_transfer(
     """
     if plan is not None and not isinstance(plan, Plan):
         raise ValueError(f"`plan` must be a `Plan` or None. Received: plan={plan!r}")
+    backbone = as_backbone(backbone)
     started = time.perf_counter()
     inputs, labels, groups = _draw(dataset, num_images, num_folds, seed)
     folds = stratified_folds(labels, num_folds, seed, groups)
