@@ -1,17 +1,27 @@
-"""95% intervals of measures that have no formula for one, by resampling the images."""
+"""95% intervals of measures that have no formula for one, by resampling the images.
+
+The images of a group are drawn together.
+"""
 
 import numpy as np
+
+from keras_transfer._statistics.groups import number_to_draw, unit_numbers
 
 _ENDS = (0.025, 0.975)
 
 
-def resampled(size, num_draws, seed=0):
+def resampled(size, num_draws, seed=0, groups=None):
     """How often each image is in each bootstrap sample, `(1 + num_draws, size)`.
 
-    The first row is the sample itself, with all ones.
+    The first row is the sample itself, with all ones. With `groups`, for each image its group
+    or None, the samples have different numbers of images. One group alone has no samples.
     """
-    random = np.random.default_rng(seed)
-    drawn = random.multinomial(size, np.full(size, 1 / size), size=num_draws)
+    units = unit_numbers(groups, size)
+    number = units.max() + 1
+    if number == 1:
+        return np.ones((1, size), int)
+    random, shares = np.random.default_rng(seed), np.full(number, 1 / number)
+    drawn = random.multinomial(number_to_draw(units), shares, size=num_draws)[:, units]
     return np.concatenate([np.ones((1, size), drawn.dtype), drawn])
 
 

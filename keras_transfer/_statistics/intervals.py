@@ -1,18 +1,19 @@
-"""95% confidence intervals, `(low, high)`, for accuracies and their differences."""
+"""95% confidence intervals, `(low, high)`, for accuracies and their differences.
 
-import statistics
+`groups` are for each image its group or None: images of a group are alike, so an interval
+counts groups rather than images.
+"""
 
 import numpy as np
 
-_LEVEL = 0.95
-# `scipy.stats` has it too, and takes 0.3 s to import.
-_NORMAL_QUANTILE = statistics.NormalDist().inv_cdf((1 + _LEVEL) / 2)
+from keras_transfer._statistics.groups import NORMAL_QUANTILE, effective_number
+
 # The accuracy that a cut may cost. With 244 images, dropping stages whose interval allowed a
 # loss of 9 points did cost 8.
 _MOST_LOSS = 0.03
 
 
-def paired_interval(gains):
+def paired_interval(gains, groups=None):
     """Interval for the difference of two accuracies on the same images.
 
     `gains` is for each image 1 if only the first classifier is correct, -1 if only the second
@@ -25,14 +26,15 @@ def paired_interval(gains):
     gains = np.asarray(gains, "float64")
     # Two pseudo-observations, half a gain and half a loss each: without them the interval is
     # too short for few differences and empty for none.
-    number, squares = len(gains) + 2, np.sum(gains**2) + 1
-    middle = gains.sum() / number
-    half = _NORMAL_QUANTILE * ((squares / number - middle**2) / number) ** 0.5
+    size = effective_number(gains, groups)
+    number, squares = size + 2, size * np.mean(gains**2) + 1
+    middle = size * gains.mean() / number
+    half = NORMAL_QUANTILE * ((squares / number - middle**2) / number) ** 0.5
     # The approximation may reach over the ends of what a difference can be.
     return max(float(middle - half), -1.0), min(float(middle + half), 1.0)
 
 
-def gains_of_later(hits):
+def gains_of_later(hits, groups=None):
     """For each row of hits, an interval for the largest gain of the rows after it, or None.
 
     Each end is the largest one over all later rows, compared on the same images. The last row
@@ -41,7 +43,7 @@ def gains_of_later(hits):
     rows = [np.asarray(row, int) for row in hits]
     found = []
     for place, row in enumerate(rows[:-1]):
-        pairs = [paired_interval(later - row) for later in rows[place + 1 :]]
+        pairs = [paired_interval(later - row, groups) for later in rows[place + 1 :]]
         found.append(tuple(map(max, zip(*pairs, strict=True))))
     return (*found, None)
 
@@ -62,19 +64,22 @@ def first_sufficient(gains):
     )
 
 
-def difference_interval(later, earlier, are_paired):
+def difference_interval(later, earlier, are_paired, groups=None):
     """Interval for `mean(later) - mean(earlier)`, two accuracies, from the hits of each image.
 
     Hits are 0, 1, or means over several trials. If equal rows are not the same images, the
-    interval is the conservative one of two Wilson intervals.
+    interval is the conservative one of two Wilson intervals, and groups are not known.
     """
     later, earlier = np.asarray(later, "float64"), np.asarray(earlier, "float64")
     if are_paired:
-        return paired_interval(later - earlier)
-    (low, high), (least, most) = (
-        wilson_interval(round(hits.sum()), len(hits)) for hits in (later, earlier)
-    )
+        return paired_interval(later - earlier, groups)
+    (low, high), (least, most) = (share_interval(hits) for hits in (later, earlier))
     return low - most, high - least
+
+
+def share_interval(hits, groups=None):
+    """Wilson's score interval for the mean of hits, with the effective number of images."""
+    return _wilson(float(np.mean(hits)), effective_number(hits, groups))
 
 
 def wilson_interval(hits, size):
@@ -83,7 +88,11 @@ def wilson_interval(hits, size):
     Reference:
         Wilson, Probable Inference, the Law of Succession, and Statistical Inference, JASA 1927.
     """
-    share, spread = int(hits) / int(size), _NORMAL_QUANTILE**2 / int(size)
+    return _wilson(int(hits) / int(size), int(size))
+
+
+def _wilson(share, size):
+    spread = NORMAL_QUANTILE**2 / size
     middle = (share + spread / 2) / (1 + spread)
     half = (spread * (share * (1 - share) + spread / 4)) ** 0.5 / (1 + spread)
     # Rounding must not exclude a share of 0 or 1.

@@ -7,7 +7,8 @@ import warnings
 
 import numpy as np
 
-from keras_transfer._statistics.intervals import wilson_interval
+from keras_transfer._statistics.groups import unit_numbers
+from keras_transfer._statistics.intervals import share_interval
 from keras_transfer._statistics.probabilities import softmax
 
 # Strengths of the L2 penalty that `cross_validate` tries, for standardized features.
@@ -28,7 +29,8 @@ class ProbeResult:
             was fitted without its image.
         correct: bool array of shape `(images,)`.
         accuracy: the share of correct predictions.
-        interval: `(low, high)`, the 95% Wilson interval of the accuracy.
+        interval: `(low, high)`, the 95% Wilson interval of the accuracy, of the effective
+            number of images if they have groups.
         changed_accuracy: the accuracy on changed images, or None: `accuracy` and what the
             change adds to it on the images that were changed.
     """
@@ -74,7 +76,7 @@ def cross_validate(features, labels, num_folds=5, seed=0, changed=None, groups=N
             moved = (changed[some] - mean) / deviation
             right[some] = (moved @ kernel + bias).argmax(axis=1) == numbers[some]
     correct = probabilities.argmax(axis=1) == labels
-    interval = wilson_interval(correct.sum(), len(correct))
+    interval = share_interval(correct, groups)
     accuracy, changed_accuracy = float(correct.mean()), None
     if changed is not None:
         size = len(changed)
@@ -119,23 +121,16 @@ def stratified_folds(labels, num_folds, seed=None, groups=None):
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    units = groups and unit_numbers(groups)
-    num_units = len(set(units)) if units else len(labels)
+    units = None if groups is None else unit_numbers(groups, len(labels))
+    num_units = len(labels) if units is None else units.max() + 1
     num_folds = min(num_folds, int(np.bincount(labels).max()), num_units)
     if num_folds < 2:
         return []
-    kind = StratifiedGroupKFold if units else StratifiedKFold
+    kind = StratifiedKFold if units is None else StratifiedGroupKFold
     splitter = kind(num_folds, shuffle=seed is not None, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         return list(splitter.split(labels, labels, units))
-
-
-def unit_numbers(groups):
-    """A number for each group, and for each image without one."""
-    numbers = {}
-    keys = (row if group is None else (group,) for row, group in enumerate(groups))
-    return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
 def standardized(features):
@@ -258,7 +253,7 @@ def _quick_penalty(rows, labels, training, seed, groups):
     chosen = np.random.default_rng(seed).permutation(training)[:_MOST_TO_CHOOSE_ON]
     if len(np.unique(labels[chosen])) < len(np.unique(labels[training])):
         chosen = training
-    groups = groups and [groups[row] for row in chosen]
+    groups = None if groups is None else unit_numbers(groups)[chosen]
     folds = stratified_folds(labels[chosen], 4, seed, groups)[:1]
     return best_penalty(rows[chosen], labels[chosen], _PENALTIES, folds)
 

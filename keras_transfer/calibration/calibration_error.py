@@ -17,11 +17,14 @@ from keras_transfer._figures import (
     set_title,
     short_name,
 )
+from keras_transfer._statistics.groups import effective_number
 from keras_transfer.calibration.error_intervals import error_interval
 from keras_transfer.calibration.predictions import check_predictions
 from keras_transfer.models.image_batches import check_positive
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
 
 
@@ -95,6 +98,7 @@ def measure_calibration(
     num_bins: int = 15,
     num_draws: int = 1000,
     seed: int = 0,
+    groups: Sequence | np.ndarray | None = None,
 ) -> Calibration:
     """The expected calibration error with its bins and its confidence interval.
 
@@ -112,6 +116,8 @@ def measure_calibration(
         num_bins: the number of bins. Defaults to 15.
         num_draws: the number of simulated sets of images. Defaults to 1000.
         seed: of the simulation. Defaults to 0.
+        groups: for each image its group, such as a patient, or None: images of a group are
+            alike, so intervals count groups. Defaults to None, no groups.
 
     Returns:
         A `Calibration`.
@@ -139,9 +145,12 @@ def measure_calibration(
     confidences = np.bincount(numbers, confidence) / counts
     accuracies = np.bincount(numbers, hits) / counts
     gaps = confidences - accuracies
+    number = effective_number(confidence - hits, groups)
     return Calibration(
         ece=float((counts * np.abs(gaps)).sum() / len(hits)),
-        interval=error_interval(counts, confidences, gaps, num_draws, seed),
+        interval=error_interval(
+            counts * (number / len(hits)), confidences, gaps, num_draws, seed
+        ),
         bins=tuple(
             ReliabilityBin(
                 low=float(edges[number]),

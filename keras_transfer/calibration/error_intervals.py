@@ -17,14 +17,14 @@ def error_interval(counts, confidences, gaps, num_draws, seed):
     whose measured errors would contain the given one.
 
     Args:
-        counts: the number of images of each bin, at least 1.
+        counts: the effective number of images of each bin.
         confidences: the mean confidence of each bin.
         gaps: the mean confidence minus the accuracy of each bin.
         num_draws: the number of simulated sets of images.
         seed: of the simulation.
     """
-    size = counts.sum()
-    shares = counts / size
+    size = max(1, round(counts.sum()))
+    shares = counts / counts.sum()
     error = float((shares * np.abs(gaps)).sum())
     directions = _directions(counts, confidences, gaps)
     drawn = np.random.default_rng(seed).multinomial(size, shares, num_draws)

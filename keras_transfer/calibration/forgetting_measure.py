@@ -133,7 +133,7 @@ def forgetting(
     return Forgetting(
         before=float(earlier.mean()),
         after=float(later.mean()),
-        interval=difference_interval(later, earlier, np.array_equal(*labels)),
+        interval=difference_interval(later, earlier, np.array_equal(*labels), found.groups),
         num_images=len(later),
         **classifier,
     )

@@ -95,6 +95,7 @@ def per_label(
     threshold: float = 0.5,
     num_draws: int = 500,
     seed: int = 0,
+    groups: Sequence | np.ndarray | None = None,
 ) -> PerLabel:
     """Average precision, AUC, precision, recall and F1 of each label, and their means.
 
@@ -108,6 +109,8 @@ def per_label(
         threshold: from which on a label is predicted. Defaults to 0.5.
         num_draws: the number of bootstrap samples of the images. Defaults to 500.
         seed: of the samples. Defaults to 0.
+        groups: for each image its group, such as a patient, or None: images of a group are
+            alike, so intervals count groups. Defaults to None, no groups.
 
     Returns:
         A `PerLabel`.
@@ -125,7 +128,7 @@ def per_label(
     the intervals.
     """
     labels, probabilities = check_labels(labels, probabilities, names)
-    weights = resampled(len(labels), num_draws, seed)
+    weights = resampled(len(labels), num_draws, seed, groups)
     precisions, areas = zip(
         *(ranking_measures(p, y, weights) for p, y in zip(probabilities.T, labels.T,
         strict=True)), strict=True,

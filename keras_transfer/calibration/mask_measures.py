@@ -104,13 +104,19 @@ class PerPixel:
 _FIELDS = ("pixels", "iou", "iou_interval", "precision", "recall")
 
 
-def per_pixel(confusions: np.ndarray, class_names: Sequence[str]) -> PerPixel:
+def per_pixel(
+    confusions: np.ndarray,
+    class_names: Sequence[str],
+    groups: Sequence | np.ndarray | None = None,
+) -> PerPixel:
     """Measures predicted masks.
 
     Args:
         confusions: an integer array `(images, classes, classes)`: the pixels of each image, a
             row for each true class and a column for each predicted one.
         class_names: the names of the classes.
+        groups: for each image its group, such as a patient, or None: images of a group are
+            alike, so intervals count groups. Defaults to None, no groups.
 
     Returns:
         A `PerPixel`.
@@ -133,7 +139,7 @@ def per_pixel(confusions: np.ndarray, class_names: Sequence[str]) -> PerPixel:
         )
     total = counts.sum(axis=0)
     true, predicted, both = total.sum(axis=1), total.sum(axis=0), np.diagonal(total)
-    draws = resampled(len(counts), _DRAWS)
+    draws = resampled(len(counts), _DRAWS, groups=groups)
     flat = draws @ counts.reshape(len(counts), -1)
     ious = np.stack([class_ious(one.reshape(number, number)) for one in flat])
     present = true > 0

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_transfer._statistics.intervals import wilson_interval
+from keras_transfer._statistics.groups import unit_numbers
+from keras_transfer._statistics.intervals import share_interval
 from keras_transfer._text import one_line
 from keras_transfer.calibration.predictions import check_predictions
 
@@ -67,7 +68,10 @@ class PerClass:
 
 
 def per_class(
-    labels: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    class_names: Sequence[str],
+    groups: Sequence | np.ndarray | None = None,
 ) -> PerClass:
     """The precision and the recall of each class with intervals, and the confusion matrix.
 
@@ -75,6 +79,8 @@ def per_class(
         labels: the true classes, integers of shape `(images,)`.
         predicted: the predicted classes, of the same shape.
         class_names: the names of the classes, in the order of the labels.
+        groups: for each image its group, such as a patient, or None: images of a group are
+            alike, so intervals count groups. Defaults to None, no groups.
 
     Returns:
         A `PerClass`.
@@ -89,20 +95,29 @@ def per_class(
     >>> found.confusion, found.classes[0].recall
     (((1, 1), (0, 1)), 0.5)
 
-    Reference: Wilson, Probable Inference, JASA 1927, for the intervals.
+    Reference: Wilson, Probable Inference, JASA 1927, for the intervals; Korn and Graubard,
+    Survey Methodology 24, 1998, for those of groups.
     """
     counts = _confusion_matrix(labels, predicted, len(class_names))
     totals = zip(class_names, counts.diagonal(), counts.sum(1), counts.sum(0), strict=True)
+    labels, predicted = np.asarray(labels, int), np.asarray(predicted, int)
+    units = unit_numbers(groups, len(labels))
+
+    def interval(chosen):
+        """Of the share of correct predictions among some images."""
+        hits = (labels == predicted)[chosen]
+        return share_interval(hits, units[chosen]) if chosen.any() else None
+
     classes = tuple(
         ClassMeasures(
             name=str(name),
             images=int(size),
             precision=float(hits / named) if named else None,
             recall=float(hits / size) if size else None,
-            precision_interval=wilson_interval(hits, named) if named else None,
-            recall_interval=wilson_interval(hits, size) if size else None,
+            precision_interval=interval(predicted == number),
+            recall_interval=interval(labels == number),
         )
-        for name, hits, size, named in totals
+        for number, (name, hits, size, named) in enumerate(totals)
     )
     return PerClass(classes, tuple(map(tuple, counts.tolist())))
 
@@ -120,16 +135,17 @@ def _confusion_matrix(labels, predicted, size):
     return np.bincount(labels * size + predicted, minlength=size**2).reshape(size, size)
 
 
-def measure(probabilities, labels, class_names):
+def measure(probabilities, labels, class_names, groups=None):
     """Accuracy, loss and what `per_class` finds, with 95% intervals, as a dict for JSON."""
     labels = np.asarray(labels, int)
-    found = per_class(labels, probabilities.argmax(axis=1), class_names)
-    hits = sum(found.confusion[i][i] for i in range(len(class_names)))
+    predicted = probabilities.argmax(axis=1)
+    found = per_class(labels, predicted, class_names, groups)
+    hits = predicted == labels
     of_truth = np.clip(probabilities[np.arange(len(labels)), labels], 1e-12, 1.0)
     return {
         "images": len(labels),
-        "accuracy": float(hits / len(labels)),
-        "accuracy_interval": list(wilson_interval(hits, len(labels))),
+        "accuracy": float(hits.mean()),
+        "accuracy_interval": list(share_interval(hits, groups)),
         "loss": float(-np.log(of_truth).mean()),
         **found.to_json(),
     }

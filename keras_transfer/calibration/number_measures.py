@@ -17,7 +17,8 @@ class NumberMeasures:
     Attributes:
         name: the name of the number.
         mae: the mean absolute error.
-        mae_interval: `(low, high)`, its 95% bootstrap interval, as the other two.
+        mae_interval: `(low, high)`, its 95% bootstrap interval, as the other two; None for
+            one image, or one group.
         rmse: the root of the mean squared error.
         rmse_interval: its interval.
         r2: the share of the variance that the predictions explain, at most 1; negative if they
@@ -32,9 +33,9 @@ class NumberMeasures:
 
     name: str
     mae: float
-    mae_interval: tuple[float, float]
+    mae_interval: tuple[float, float] | None
     rmse: float
-    rmse_interval: tuple[float, float]
+    rmse_interval: tuple[float, float] | None
     r2: float | None
     r2_interval: tuple[float, float] | None
     baseline_mae: float
@@ -79,6 +80,7 @@ def per_number(
     baseline: np.ndarray,
     num_draws: int = 1000,
     seed: int = 0,
+    groups: Sequence | np.ndarray | None = None,
 ) -> PerNumber:
     """The mean absolute error, the root mean squared error and R² of each number.
 
@@ -92,6 +94,8 @@ def per_number(
         baseline: a number for each name, the mean of the training targets.
         num_draws: the number of bootstrap samples of the images. Defaults to 1000.
         seed: of the samples. Defaults to 0.
+        groups: for each image its group, such as a patient, or None: images of a group are
+            alike, so intervals count groups. Defaults to None, no groups.
 
     Returns:
         A `PerNumber`.
@@ -116,7 +120,8 @@ def per_number(
         )
     if not np.isfinite(targets).all() or not np.isfinite(predicted).all():
         raise ValueError("`targets` and `predicted` must be finite. Received: NaN or infinity")
-    weights = resampled(len(targets), num_draws, seed) / len(targets)
+    weights = resampled(len(targets), num_draws, seed, groups)
+    weights = weights / weights.sum(axis=1, keepdims=True)
     columns = zip(names, targets.T, predicted.T, baseline, strict=True)
     return PerNumber(tuple(_measures(*one, weights) for one in columns), len(targets))
 

@@ -48,6 +48,8 @@ class PooledFeatures:
     def cross_validate(self, num_folds=5, seed=0, changed=None):
         """The cross-validated accuracy of a linear probe; images of a group are in one fold.
 
+        The interval counts groups rather than images, if there are groups.
+
         Args:
             num_folds: the most folds. Defaults to 5.
             seed: of the folds. Defaults to 0.

@@ -154,6 +154,7 @@ def measure_likeness(
             pretrained.correct,
             random.correct,
             np.array_equal(pooled.labels[:size], twin.labels),
+            twin.groups,
         ),
         augmented_accuracy=probe.changed_accuracy,
     )

@@ -146,7 +146,8 @@ def _boundary_to_keep(dataset, backbone, cache, seed):
     kept = [
         place
         for place, row in enumerate(hits)
-        if paired_interval(row - best)[1] >= 0 or best.mean() - row.mean() <= _SMALL_LOSS
+        if paired_interval(row - best, found[0].groups)[1] >= 0
+        or best.mean() - row.mean() <= _SMALL_LOSS
     ]
     return backbone.stages[kept[-1]].boundary if kept[-1] < len(hits) - 1 else None
 

@@ -1,6 +1,7 @@
 """How far wrong predictions are from the right class."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -91,7 +92,10 @@ class MistakeDistance:
 
 
 def mistake_distance(
-    probabilities: np.ndarray, labels: np.ndarray, hierarchy: Hierarchy
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    hierarchy: Hierarchy,
+    groups: Sequence | np.ndarray | None = None,
 ) -> MistakeDistance:
     """How far predictions are from the right class, by probability and by least cost.
 
@@ -99,6 +103,8 @@ def mistake_distance(
         probabilities: of shape `(images, classes)`, in the order of `hierarchy.class_names`.
         labels: the true classes, integers of shape `(images,)`.
         hierarchy: a `Hierarchy`.
+        groups: for each image its group, such as a patient, or None: images of a group are
+            alike, so intervals count groups. Defaults to None, no groups.
 
     Returns:
         A `MistakeDistance`.
@@ -137,7 +143,7 @@ def mistake_distance(
         of_mistakes=(wrong[0], wrong[1]),
         of_first=(float(steps[0].mean()), float(steps[1].mean())),
         num_first=number,
-        difference=paired_interval(hits[1].astype(int) - hits[0]),
+        difference=paired_interval(hits[1].astype(int) - hits[0], groups),
         num_images=len(labels),
     )
 

@@ -69,8 +69,9 @@ class BoxTask(Task):
                 return {"thresholds": count_thresholds(one.outputs, one.labels, len(names))}
         return {}
 
-    def measure(self, outputs, labels, names, model, chosen):
-        return per_box(outputs, labels, names, chosen.get("thresholds", 0.3)).to_json()
+    def measure(self, predictions, names, model, chosen):
+        thresholds = chosen.get("thresholds", 0.3)
+        return per_box(predictions.outputs, predictions.labels, names, thresholds).to_json()
 
     def aligned(self, splits, split, names):
         if splits.task != self.name or not {*splits.class_names} <= {*names}:

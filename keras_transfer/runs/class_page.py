@@ -84,7 +84,7 @@ def _calibration(run):
     found = run.predictions.get(run.measured)
     if found is None:
         return
-    measured = measure_calibration(found.outputs, found.labels)
+    measured = measure_calibration(found.outputs, found.labels, groups=found.groups)
     if measured.interval[0] > 0:
         text = (
             f"The probabilities are off: expected calibration error {measured.ece:.1%}, mean "
@@ -132,7 +132,7 @@ def _classes(run, gallery):
 def _distance(run):
     """How far mistakes are from the right class, if it is known what the classes are."""
     found = run.predictions.get(run.measured)
-    distance = found and run.mistake_distance(found.outputs, found.labels)
+    distance = found and run.mistake_distance(found.outputs, found.labels, found.groups)
     if distance is None:
         return []
     table = blocks.table(distance.rows(), numbers=(1, 2, 3))

@@ -51,8 +51,8 @@ class ClassTask(Task):
     def outputs_of(self, logits, temperature):
         return softmax(np.asarray(logits, "float64") / (temperature or 1.0))
 
-    def measure(self, outputs, labels, names, model, chosen):
-        return measure(outputs, labels, names)
+    def measure(self, predictions, names, model, chosen):
+        return measure(predictions.outputs, predictions.labels, names, predictions.groups)
 
     def headlines(self, measured):
         return {"accuracy": (measured["accuracy"], measured["accuracy_interval"])}
@@ -71,8 +71,8 @@ class ClassTask(Task):
     def line(self, measured):
         low, high = measured["accuracy_interval"]
         return (
-            f"accuracy {measured['accuracy']:.1%} (95% CI {low:.1%} to {high:.1%}, n = "
-            f"{measured['images']})"
+            f"accuracy {measured['accuracy']:.1%} (95% CI {low:.1%} to {high:.1%}, "
+            f"{self.size(measured)})"
         )
 
     def table(self, measured, names):

@@ -17,12 +17,13 @@ DESCRIPTION = {
     "classes?": Maybe(str), "ignore_class?": Maybe(COUNT), "ignored?": Maybe(COUNT),
     "kind?": str, "columns?": Each(str),
 }  # fmt: skip
+_SIZE = {"images": COUNT, "groups?": COUNT}
 _RATE = {
     "images": COUNT, "recall": Maybe(SHARE), "precision": Maybe(SHARE),
     "recall_interval?": Maybe((SHARE, SHARE)), "precision_interval?": Maybe((SHARE, SHARE)),
 }  # fmt: skip
 _MEASURED = {
-    "images": COUNT, "accuracy": SHARE, "accuracy_interval": (SHARE, SHARE), "loss?": FINITE,
+    **_SIZE, "accuracy": SHARE, "accuracy_interval": (SHARE, SHARE), "loss?": FINITE,
     "confusion": [[COUNT]], "classes": Each(_RATE),
 }  # fmt: skip
 _PAIR = Maybe((SHARE, SHARE))
@@ -32,17 +33,17 @@ _LABEL = {
 }  # fmt: skip
 _MEANS = ("mean_average_precision", "macro_auc", "macro_f1", "micro_f1")
 _LABELS = {
-    "images": COUNT, "threshold": SHARE, "chance": SHARE, "always": Maybe(SHARE),
+    **_SIZE, "threshold": SHARE, "chance": SHARE, "always": Maybe(SHARE),
     **dict.fromkeys(_MEANS, Maybe(SHARE)), "intervals": dict.fromkeys(_MEANS, _PAIR),
     "labels": Each(_LABEL),
 }  # fmt: skip
 _NUMBER = {
     **dict.fromkeys(("mae", "rmse", "baseline_mae", "baseline_rmse", "bias"), FINITE),
     **dict.fromkeys(("half_within", "most_within"), FINITE), "r2": Maybe(FINITE),
-    "mae_interval": (FINITE, FINITE), "rmse_interval": (FINITE, FINITE),
+    **dict.fromkeys(("mae_interval", "rmse_interval"), Maybe((FINITE, FINITE))),
     "r2_interval": Maybe((FINITE, FINITE)),
 }  # fmt: skip
-_NUMBERS = {"images": COUNT, "numbers": Each(_NUMBER)}
+_NUMBERS = {**_SIZE, "numbers": Each(_NUMBER)}
 _METRICS = {
     "epochs": COUNT, "seconds": SECONDS, "best_epoch?": Maybe(COUNT), "kept_epoch?": COUNT,
     "temperature?": Maybe(FINITE), "temperatures?": [FINITE], "threshold?": SHARE,
@@ -53,7 +54,7 @@ _MASK = {
     **dict.fromkeys(("iou", "precision", "recall"), Maybe(SHARE)),
 }  # fmt: skip
 _MASKS = {
-    "images": COUNT, "mean_iou": SHARE, "mean_iou_interval": _PAIR, "pixel_accuracy": SHARE,
+    **_SIZE, "mean_iou": SHARE, "mean_iou_interval": _PAIR, "pixel_accuracy": SHARE,
     "largest": SHARE, "confusion": [[COUNT]], "classes": Each(_MASK),
 }  # fmt: skip
 _BOX = {

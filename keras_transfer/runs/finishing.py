@@ -13,7 +13,7 @@ from keras_transfer.calibration.temperature_scaling import apply_temperature
 from keras_transfer.features import NoRoomError
 from keras_transfer.models.head_outputs import before_activation
 from keras_transfer.runs.kinds import kind_named
-from keras_transfer.runs.predictions import Predictions
+from keras_transfer.runs.predictions import Predictions, groups_of
 from keras_transfer.runs.provenance import provenance_of
 from keras_transfer.runs.run import Run
 from keras_transfer.runs.run_course import best_epoch, course_of
@@ -104,6 +104,7 @@ def _evaluate_and_export(folder, model, history, splits, cache):
             splits.texts.get(split, ())
             or tuple(map(os.path.abspath, splits.paths.get(split, ()))),
             shown[split],
+            groups_of(splits, split),
         )
         for split in logits
     ]
@@ -118,7 +119,7 @@ def _evaluate_and_export(folder, model, history, splits, cache):
         **chosen,
     }
     for one in predictions:
-        metrics[one.split] = task.measure(one.outputs, one.labels, names, model, chosen)
+        metrics[one.split] = task.measured(one, names, model, chosen)
     curves = learning_curves(history.history, history.phase, kept=metrics["kept_epoch"])
     save_figure(curves, folder.path / "learning_curves.png")
     for one in predictions[-1:]:  # of the test set, if there is one

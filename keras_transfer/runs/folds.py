@@ -8,8 +8,10 @@ import pathlib
 import numpy as np
 
 from keras_transfer._files import write_text_aside
+from keras_transfer._statistics.groups import unit_numbers
 from keras_transfer.runs.fitting import fit
 from keras_transfer.runs.folder import RunFolder
+from keras_transfer.runs.predictions import Predictions
 from keras_transfer.runs.run import Run
 
 _RESULT = "folds.json"
@@ -128,9 +130,10 @@ def _pooled(runs):
     outputs, labels = (
         np.concatenate([getattr(one, part) for one in tested]) for part in ("outputs", "labels")
     )
+    together = Predictions("test", outputs, labels, (), groups=_pooled_groups(tested))
     thresholds = [run.label_threshold for run in runs]
     chosen = {"threshold": float(np.median(thresholds))}
-    every = task.headlines(task.measure(outputs, labels, names, runs[0].model, chosen))
+    every = task.headlines(task.measure(together, names, runs[0].model, chosen))
     by_fold = [task.headlines(run.metrics["test"]) for run in runs]
     return CrossValidation(
         tuple(run.metrics["test"]["images"] for run in runs),
@@ -139,6 +142,14 @@ def _pooled(runs):
         {name: tuple(interval) for name, (_, interval) in every.items()},
         are_shares=task.name != "numbers",
     )
+
+
+def _pooled_groups(tested):
+    """The groups of all folds, each of which is in one; None without groups."""
+    if any(one.groups is None for one in tested):
+        return None
+    pairs = [(fold, group) for fold, one in enumerate(tested) for group in one.groups.tolist()]
+    return unit_numbers(pairs)
 
 
 def _finished(place, fold):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_transfer._statistics.groups import unit_numbers
 from keras_transfer.calibration import measure_calibration, plot_reliability
 from keras_transfer.runs import blocks
 from keras_transfer.runs.run_figures import label_figure
@@ -132,7 +133,11 @@ def _calibration(run):
         return None
     shares = np.asarray(found.outputs, "float64").ravel()
     both = np.stack([1 - shares, shares], axis=1)
-    measured = measure_calibration(both, (found.labels > 0).astype(int).ravel())
+    # The decisions about an image are no independent ones, nor are those of a group.
+    units = unit_numbers(found.groups, len(found.labels))
+    groups = np.repeat(units, found.labels.shape[1])
+    labels = (found.labels > 0).astype(int).ravel()
+    measured = measure_calibration(both, labels, groups=groups)
     figure = blocks.figure_of(
         "trust", lambda: plot_reliability(measured), "Accuracy by confidence of all decisions"
     )

@@ -60,8 +60,11 @@ class LabelTask(Task):
                 return {"threshold": choose_threshold(one.labels, one.outputs)}
         return {"threshold": 0.5}
 
-    def measure(self, outputs, labels, names, model, chosen):
-        return per_label(labels, outputs, names, chosen["threshold"]).to_json()
+    def measure(self, predictions, names, model, chosen):
+        threshold = chosen["threshold"]
+        return per_label(
+            predictions.labels, predictions.outputs, names, threshold, groups=predictions.groups
+        ).to_json()
 
     def headlines(self, measured):
         names = ("mean_average_precision", "micro_f1")
@@ -98,7 +101,7 @@ class LabelTask(Task):
             f"mean average precision {_share(found)}{interval}, macro AUC "
             f"{_share(measured['macro_auc'])}; at the threshold {measured['threshold']:.2f}: "
             f"macro F1 {_share(measured['macro_f1'])}, micro F1 "
-            f"{_share(measured['micro_f1'])}; n = {measured['images']}"
+            f"{_share(measured['micro_f1'])}; {self.size(measured)}"
         )
 
     def table(self, measured, names):

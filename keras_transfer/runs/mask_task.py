@@ -73,8 +73,8 @@ class MaskTask(Task):
     def nothing(self, run):
         return np.zeros((0, *run.image_size), "uint8")
 
-    def measure(self, outputs, labels, names, model, chosen):
-        return per_pixel(outputs, names).to_json()
+    def measure(self, predictions, names, model, chosen):
+        return per_pixel(predictions.outputs, names, predictions.groups).to_json()
 
     def aligned(self, splits, split, names):
         self.check_classes(splits, names)

@@ -66,7 +66,8 @@ def _cautions(run, measured):
     if measured["images"] < _FEW:
         yield f"Only {measured['images']} {run.things} were measured.", "warning"
     for name, one in measured["numbers"].items():
-        if one["mae_interval"][1] >= one["baseline_mae"]:
+        interval = one["mae_interval"]
+        if interval is None or interval[1] >= one["baseline_mae"]:
             text = f"{name}: not significantly better than always predicting the mean."
             yield text, "alarm"
 
@@ -142,4 +143,6 @@ def _r2(one):
 
 
 def _interval(interval):
+    if interval is None:
+        return "(no interval)"
     return "(95% CI {:.4g} to {:.4g})".format(*interval)

@@ -32,9 +32,11 @@ class NumberTask(Task):
     def is_head(self, head):
         return isinstance(head, DenseHead) and not isinstance(head, (SigmoidHead, SoftmaxHead))
 
-    def measure(self, outputs, labels, names, model, chosen):
+    def measure(self, predictions, names, model, chosen):
         baseline = np.asarray(scaled_layers(model)[None].mean)
-        return per_number(labels, outputs, names, baseline).to_json()
+        return per_number(
+            predictions.labels, predictions.outputs, names, baseline, groups=predictions.groups
+        ).to_json()
 
     def headlines(self, measured):
         return {
@@ -59,7 +61,7 @@ class NumberTask(Task):
 
     def line(self, measured):
         found = [number_page.line_of(*one) for one in measured["numbers"].items()]
-        return f"{'; '.join(found)}; n = {measured['images']}"
+        return f"{'; '.join(found)}; {self.size(measured)}"
 
     def table(self, measured, names):
         return text_table(number_page.rows_of(measured))

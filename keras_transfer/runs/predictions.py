@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_transfer._files import write_aside
 from keras_transfer._records import read_arrays
+from keras_transfer._statistics.groups import unit_numbers
 
 # Bytes of the predictions of a run: a file of a megabyte can hold a gigabyte of zeros.
 _MOST_PREDICTED = 2**30
@@ -27,6 +28,8 @@ class Predictions:
             boxes of shape `(images, boxes, 5)`.
         paths: the paths of the images as strings; empty for images that are not files.
         shown: further arrays for a page, by name.
+        groups: for each image a number, equal for those of a group, an integer array; None
+            without groups.
     """
 
     split: str
@@ -34,11 +37,17 @@ class Predictions:
     labels: np.ndarray
     paths: tuple
     shown: dict = dataclasses.field(default_factory=dict)
+    groups: np.ndarray | None = None
 
     @property
     def correct(self):
         """Whether each predicted class is correct."""
         return self.outputs.argmax(axis=1) == self.labels
+
+
+def groups_of(splits, split):
+    """The groups of a split of an `ImageSplits` as `Predictions` have them."""
+    return unit_numbers(splits.groups[split]) if splits.groups else None
 
 
 def write_predictions(path, predictions):
@@ -52,6 +61,8 @@ def write_predictions(path, predictions):
         text = "\0".join(one.paths).encode("utf-8", "surrogateescape")
         arrays[f"{one.split}-paths"] = np.frombuffer(text, "uint8")
         arrays |= {f"{one.split}-{name}": array for name, array in one.shown.items()}
+        if one.groups is not None:
+            arrays[f"{one.split}-groups"] = one.groups
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)
     write_aside(path, lambda aside: pathlib.Path(aside).write_bytes(content.getvalue()))
@@ -65,7 +76,7 @@ def read_predictions(path):
     """
     arrays = read_arrays(path, _MOST_PREDICTED)
     return {
-        split: _predictions(arrays, split)
+        split: dataclasses.replace(_predictions(arrays, split), groups=_groups(arrays, split))
         for split in ("validation", "test")
         if f"{split}-labels" in arrays
     }
@@ -98,6 +109,14 @@ def _predictions(arrays, split):
     if not are_shares or not ((labels >= 0) & (labels < outputs.shape[1])).all():
         raise ValueError(f"the numbers of '{split}' are no probabilities and classes")
     return Predictions(split, outputs, labels, paths)
+
+
+def _groups(arrays, split):
+    groups = arrays.get(f"{split}-groups")
+    shape = arrays[f"{split}-labels"].shape[:1]
+    if groups is not None and (groups.dtype.kind not in "iu" or groups.shape != shape):
+        raise ValueError(f"the groups of '{split}' do not fit")
+    return groups
 
 
 def _boxes(split, outputs, labels, paths):

@@ -81,10 +81,12 @@ def references_of_row(model, splits, own, cache):
     images = [_flat(one[0][:1]) for one in found]
     rows = [_flat(one[0][1:]) for one in found]
     both = [np.concatenate(pair, axis=1) for pair in zip(images, rows, strict=True)]
+    groups = splits.groups.get("validation")
     image, row, joined = (_linear(given, labels) for given in (images, rows, both))
+    of_image, of_row = (_gain(joined, other, groups) for other in (row, image))
     text = (
-        f"Beside the row the image adds {_gain(joined, row)}, and beside the image the row "
-        f"adds {_gain(joined, image)}: linear models on the features of the network as it was, "
+        f"Beside the row the image adds {of_image}, and beside the image the row adds "
+        f"{of_row}: linear models on the features of the network as it was, "
         f"n = {len(labels[1])}."
     )
     hits = {
@@ -95,10 +97,10 @@ def references_of_row(model, splits, own, cache):
     return References(accuracies, len(labels[1]), text)
 
 
-def _gain(hits, others):
+def _gain(hits, others, groups):
     """By how many points of accuracy one model is better than another, with its interval."""
     gains = hits.astype(int) - others
-    low, high = paired_interval(gains)
+    low, high = paired_interval(gains, groups)
     says = "" if low > 0 or high < 0 else ": no difference shown"
     return (
         f"{100 * gains.mean():+.1f} points of accuracy (95% CI {100 * low:+.1f} to "

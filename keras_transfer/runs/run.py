@@ -4,7 +4,7 @@ import functools
 import math
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
@@ -29,6 +29,7 @@ from keras_transfer.runs.predicted_images import (
     PredictedNumbers,
 )
 from keras_transfer.runs.predicted_masks import PredictedMasks
+from keras_transfer.runs.predictions import Predictions, groups_of
 from keras_transfer.runs.report_page import write_page
 from keras_transfer.runs.task import Task
 from keras_transfer.runs.tasks import task_of
@@ -155,17 +156,21 @@ class Run:
         return hierarchy
 
     def mistake_distance(
-        self, outputs: np.ndarray, labels: np.ndarray
+        self,
+        outputs: np.ndarray,
+        labels: np.ndarray,
+        groups: Sequence | np.ndarray | None = None,
     ) -> MistakeDistance | None:
         """How far predictions are from the right class; None without a hierarchy.
 
         Args:
             outputs: probabilities of shape `(images, classes)`.
             labels: the true classes, integers of shape `(images,)`.
+            groups: as in `relations.mistake_distance`. Defaults to None.
         """
         if self.hierarchy is None:
             return None
-        return mistake_distance(outputs, labels, self.hierarchy)
+        return mistake_distance(outputs, labels, self.hierarchy, groups)
 
     @functools.cached_property
     def metrics(self) -> dict:
@@ -304,8 +309,9 @@ class Run:
         with _progress.step("evaluating the model"):
             outputs = self.task.predict(self.model, dataset)
         chosen = {"threshold": self.label_threshold, "thresholds": self.box_thresholds}
-        measured = self.task.measure(outputs, true, self.class_names, self.model, chosen)
-        distance = self.mistake_distance(outputs, true)
+        found = Predictions(split, outputs, true, (), groups=groups_of(splits, split))
+        measured = self.task.measured(found, self.class_names, self.model, chosen)
+        distance = self.mistake_distance(outputs, true, found.groups)
         return measured if distance is None else {**measured, "hierarchy": distance.to_json()}
 
     @_progress.step("exporting the model")

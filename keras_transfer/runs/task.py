@@ -112,12 +112,16 @@ class Task:
         """
         return {}
 
-    def measure(self, outputs, labels, names, model, chosen):
+    def measured(self, predictions, names, model, chosen):
+        """What `measure` finds, and the number of groups that its intervals count."""
+        found, groups = self.measure(predictions, names, model, chosen), predictions.groups
+        return found if groups is None else {**found, "groups": len(np.unique(groups))}
+
+    def measure(self, predictions, names, model, chosen):
         """The measures of one split, a dict that JSON holds.
 
         Args:
-            outputs: of the model.
-            labels: the true ones.
+            predictions: of the model.
             names: of the outputs.
             model: the `TransferModel`.
             chosen: what `chosen` returned.
@@ -147,6 +151,12 @@ class Task:
     def line(self, measured):
         """The measures of a split in a line."""
         raise NotImplementedError
+
+    def size(self, measured):
+        """The number of images that were measured, and of their groups."""
+        groups = measured.get("groups")
+        of_groups = "" if groups is None else f" of {counted(groups, 'group')}"
+        return f"n = {measured['images']}{of_groups}"
 
     def table(self, measured, names):
         """The measures of each class, label or number as text below that line."""

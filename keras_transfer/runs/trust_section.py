@@ -20,8 +20,8 @@ def trust(run):
     calibrations = {}
     if temperature:
         raw = at_temperature(found.outputs, 1 / temperature)
-        calibrations["as trained"] = measure_calibration(raw, found.labels)
-    after = measure_calibration(found.outputs, found.labels)
+        calibrations["as trained"] = measure_calibration(raw, found.labels, groups=found.groups)
+    after = measure_calibration(found.outputs, found.labels, groups=found.groups)
     calibrations["as exported" if temperature else ""] = after
     figures = [
         blocks.figure_of(

@@ -1,6 +1,6 @@
 """What a reader must know first: how good the model is, and what to be cautious about."""
 
-from keras_transfer._text import some_of
+from keras_transfer._text import counted, some_of
 from keras_transfer.runs.recorded_findings import (
     conclusions,
     copies,
@@ -22,7 +22,8 @@ def verdict(run):
         note = (f"No validation or test {run.things}: {run.task.quality} not known.", "alarm")
         return {"share": None, "words": "", "parts": [], "cautions": [note]}
     found = run.task.verdict(run, run.metrics[split])
-    return {**found, "cautions": [_chosen(run, split), *_leaks(run), *found["cautions"]]}
+    cautions = [_chosen(run, split), *_groups(run, split), *_leaks(run), *found["cautions"]]
+    return {**found, "cautions": cautions}
 
 
 def too_few(run, rates, noun, nouns):
@@ -61,6 +62,14 @@ def _chosen(run, split):
         f"{run.task.quality} optimistic: a test set gives an unbiased estimate."
     )
     return text, "warning"
+
+
+def _groups(run, split):
+    """How many groups the images are of, if they have some."""
+    number = run.metrics[split].get("groups")
+    if number is not None:
+        text = f"These {run.things} are of {counted(number, 'group')}, which intervals count."
+        yield text, "warning" if number < _FEW else "soft"
 
 
 def _leaks(run):

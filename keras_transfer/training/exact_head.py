@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_transfer._statistics.groups import unit_numbers
 from keras_transfer._statistics.linear_models import (
     best_penalty,
     fit_regressions,
     standardized,
     stratified_folds,
-    unit_numbers,
 )
 from keras_transfer.features import CachedFeatures
 from keras_transfer.heads import SoftmaxHead
@@ -125,7 +125,7 @@ def _groups(features):
     groups = features.source.groups
     if features.views == 1:
         return groups
-    return unit_numbers(groups or [None] * features.num_images) * features.views
+    return np.tile(unit_numbers(groups, features.num_images), features.views)
 
 
 def can_solve(model, element_spec):

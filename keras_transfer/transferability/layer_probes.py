@@ -63,6 +63,8 @@ class LayerProbes:
         images_per_second: the rate of inference of the whole and of the truncated backbone on
             this machine; None if no stage can be dropped.
         megabytes: the size of the weights of the two, or None.
+        groups: the group of each image, which intervals count, None for one without; None
+            without groups.
     """
 
     stages: tuple
@@ -70,6 +72,7 @@ class LayerProbes:
     backbone: str
     images_per_second: tuple | None = None
     megabytes: tuple | None = None
+    groups: tuple | None = None
 
     @property
     def gains_after(self):
@@ -78,7 +81,7 @@ class LayerProbes:
         Each end is the largest one over all later stages, compared on the same images. The last
         stage has None.
         """
-        return gains_of_later([probe.correct for probe in self.stages])
+        return gains_of_later([probe.correct for probe in self.stages], self.groups)
 
     @property
     def freeze_point(self):
@@ -179,7 +182,7 @@ def probe_layers(
     Args:
         backbone: a `Backbone`, or another functional or sequential model.
         dataset: a `tf.data.Dataset` of batches `(images, labels)`. If its reader in `data` was
-            given groups, the images of a group are in one fold.
+            given groups, the images of a group are in one fold, and intervals count groups.
         cache: a `features.FeatureCache`. Defaults to None, one in the user's cache folder.
         seed: of the folds, which are the same for all stages. Defaults to 0.
 
@@ -222,7 +225,8 @@ def probe_layers(
                 num_parameters=count,
             )
         )
-    probes = LayerProbes(tuple(stages), len(found[0].features), backbone.name)
+    size, groups = len(found[0].features), found[0].groups
+    probes = LayerProbes(tuple(stages), size, backbone.name, groups=groups)
     if not probes.dead_stages:
         return probes
     networks = [backbone, backbone.truncated(probes.freeze_point)]

@@ -129,7 +129,10 @@ def check_negative_transfer(
     return NegativeTransfer(
         pretrained=tuple(float(found.mean()) for found in correct["pretrained"]),
         random=tuple(float(found.mean()) for found in correct["random"]),
-        difference=paired_interval(hits["pretrained"] - hits["random"]),
+        difference=paired_interval(
+            hits["pretrained"] - hits["random"],
+            groups and [groups[row] for _, test in folds for row in test],
+        ),
         num_images=len(labels),
         seconds=time.perf_counter() - started,
         linear=_linear(inputs, labels, folds) if isinstance(inputs, dict) else None,

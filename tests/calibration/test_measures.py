@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from keras_transfer import calibration
 from keras_transfer._statistics.intervals import wilson_interval
 from keras_transfer.calibration import per_class
 from keras_transfer.calibration.measures import confusion_table, measure, worst_mistakes
@@ -101,3 +102,43 @@ def test_mistakes_with_the_least_probable_class_come_first():
     assert (found[1].true_probability, found[1].predicted_probability) == (0.1, 0.9)
     assert worst_mistakes(ROWS, np.array([1, 1, 1, 1]), 1) == found[:1]
     assert worst_mistakes(ROWS, np.array([0, 0, 1, 0]), 12) == ()
+
+
+LABELS_OF = np.arange(400) % 2
+OF_PATIENTS = np.arange(400) // 40
+# Of some patients nearly all images are predicted correctly, of others few.
+IS_RIGHT = np.random.default_rng(0).random(400) < np.linspace(0.3, 1, 10)[OF_PATIENTS]
+SURE = np.where(IS_RIGHT, 0.7, 0.3)
+OF_CLASSES = np.where(np.eye(2)[LABELS_OF] > 0, SURE[:, None], 1 - SURE[:, None])
+PREDICTED = OF_CLASSES.argmax(axis=1)
+
+
+def of_class(number, groups):
+    return per_class(LABELS_OF, PREDICTED, "ab", groups).classes[number]
+
+
+@pytest.mark.parametrize(
+    "interval",
+    [
+        lambda groups: measure(OF_CLASSES, LABELS_OF, "ab", groups)["accuracy_interval"],
+        lambda groups: of_class(0, groups).recall_interval,
+        lambda groups: of_class(1, groups).precision_interval,
+        lambda groups: calibration.per_label(
+            np.eye(2)[LABELS_OF], OF_CLASSES, "ab", groups=groups
+        ).intervals["micro_f1"],
+        lambda groups: calibration.per_number(
+            LABELS_OF[:, None], PREDICTED[:, None], "a", [0.5], groups=groups
+        ).numbers[0].mae_interval,
+        lambda groups: calibration.per_pixel(
+            np.eye(4)[2 * LABELS_OF + PREDICTED].reshape(-1, 2, 2), "ab", groups
+        ).mean_iou_interval,
+        lambda groups: calibration.measure_calibration(
+            OF_CLASSES, LABELS_OF, num_draws=200, groups=groups
+        ).interval,
+    ],
+)  # fmt: skip
+def test_intervals_count_groups(interval):
+    (low, high), (least, most) = interval(None), interval(OF_PATIENTS.tolist())
+    assert most - least > 1.5 * (high - low)
+    with pytest.raises(ValueError, match="3 groups for 400 images"):
+        interval(["a"] * 3)

@@ -45,3 +45,12 @@ def test_labels_must_fit(labels):
 def test_columns_must_fit():
     with pytest.raises(ValueError, match="a column for each of the 3 classes"):
         least_cost(np.eye(2), PETS)
+
+
+def test_the_difference_counts_groups():
+    # Least cost takes a beagle for a tabby: right for the images of two of four owners.
+    probabilities = np.tile([0.35, 0.25, 0.4], (40, 1))
+    labels = np.where(np.arange(40) < 20, 0, 2)
+    alone = mistake_distance(probabilities, labels, PETS).difference
+    low, high = mistake_distance(probabilities, labels, PETS, np.arange(40) // 10).difference
+    assert high - low > 1.5 * (alone[1] - alone[0])

@@ -5,10 +5,17 @@ import subprocess
 import sys
 
 import keras
+import numpy as np
 import pytest
 
 from keras_transfer import freezing, plans, runs
 from keras_transfer.cli.main import main
+from keras_transfer.runs.folds import _pooled_groups
+from keras_transfer.runs.predictions import (
+    Predictions,
+    read_predictions,
+    write_predictions,
+)
 from tests.networks import residual_backbone, small_application
 from tests.pictures import colour_folder
 
@@ -111,3 +118,20 @@ def test_labels_and_numbers_are_cross_validated(data, tmp_path, task, cells, mea
     assert json.loads(json.dumps(found.to_json())) == json.loads(
         (tmp_path / "run" / "folds.json").read_text()
     )
+
+
+def test_groups_of_folds_are_others():
+    tested = [
+        Predictions("test", None, None, (), groups=np.array(one)) for one in ([0, 0], [0, 1])
+    ]
+    assert _pooled_groups(tested).tolist() == [0, 0, 1, 2]
+    assert _pooled_groups([*tested, Predictions("test", None, None, ())]) is None
+
+
+@pytest.mark.parametrize("groups", [[0, 1], [0.5, 1.5, 2.5]])
+def test_groups_of_a_file_must_fit(groups, tmp_path):
+    outputs = np.eye(3, dtype="float32")
+    one = Predictions("test", outputs, np.arange(3), (), groups=np.array(groups))
+    write_predictions(tmp_path / "predictions.npz", [one])
+    with pytest.raises(ValueError, match="the groups of 'test' do not fit"):
+        read_predictions(tmp_path / "predictions.npz")

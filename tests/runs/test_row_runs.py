@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer import backbones, data, freezing, plans, runs
+from keras_transfer._statistics.intervals import share_interval
 from keras_transfer.cli.main import main
 from keras_transfer.cli.parser import build_parser
 from keras_transfer.data.sources import read_source
@@ -358,8 +359,14 @@ def test_sounds_are_learned_and_predicted_by_groups(recordings, tmp_path, capsys
     assert run.things == "sounds" and run.described_inputs == "sounds of 0.5 s"
     divided = [name for name in run.settings["groups"].values()]
     assert len(set(divided)) == 6
+    (validated,) = run.predictions.values()
+    measured, number = run.metrics["validation"], len(set(validated.groups))
+    assert 0 < measured["groups"] == number == measured["images"] // 4
+    assert f"n = {4 * number} of {number} group" in run.summary()
+    interval = share_interval(validated.correct, validated.groups)
+    assert measured["accuracy_interval"] == list(interval)
     with pytest.warns(UserWarning, match="not trained"):
-        assert run.evaluate(recordings)["images"] % 4 == 0  # whole groups
+        assert run.evaluate(recordings)["groups"] == number
     file = run.export(tmp_path / "model.tflite")
     assert file.stat().st_size
     wrong = recordings.parent / "wrong.wav"
@@ -368,7 +375,8 @@ def test_sounds_are_learned_and_predicted_by_groups(recordings, tmp_path, capsys
     assert main(command) == 1
     told = capsys.readouterr()
     assert len(told.out.splitlines()) == 12 and "wrong.wav" in told.err
-    assert "sounds of 0.5 s" in (run.path / "report.html").read_text("utf-8")
+    page = (run.path / "report.html").read_text("utf-8")
+    assert "sounds of 0.5 s" in page and "which intervals count" in page
 
 
 def test_a_folder_of_sounds_asks_for_a_network_of_sounds(recordings, tmp_path, capsys):

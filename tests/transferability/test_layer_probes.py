@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_transfer._statistics.intervals import share_interval
 from keras_transfer._statistics.linear_models import cross_validate
 from keras_transfer.data import image_folder
 from keras_transfer.features import FeatureCache
@@ -58,6 +59,7 @@ def test_a_probe_is_tested_on_other_groups(tmp_path):
         probe.correct, cross_validate(*rows, groups=found.groups).correct
     )
     assert (probe.correct != cross_validate(*rows).correct).any()
+    assert probe.interval == share_interval(probe.correct, found.groups)
 
 
 def test_what_a_cut_gains_is_measured(tmp_path):
@@ -148,6 +150,14 @@ def test_what_follows_a_stage_gains_as_much_as_the_best_of_it():
     assert first[0] < 0.4 < first[1]  # the second stage
     assert second[1] < 0
     assert last is None
+
+
+def test_gains_count_groups():
+    probes = probes_of(0.5, 0.6)
+    assert probes.gains_after[0][0] > 0 and probes.freeze_point == "end2"
+    # All images that the last stage gains are of one patient.
+    grouped = dataclasses.replace(probes, groups=tuple(np.arange(200) // 20))
+    assert grouped.gains_after[0][0] < 0 < grouped.gains_after[0][1]
 
 
 def test_probes_as_json_and_as_a_table():
