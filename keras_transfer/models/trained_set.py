@@ -154,12 +154,18 @@ class FollowsTrainedSet(MultiWorkerSteps):
             self.optimizer.build(self.trainable_variables)
         specs = tf.nest.flatten(element_spec)
         takes_any_size = any(None in one.shape[1:] for one in self.inputs)
-        if getattr(self._compile_metrics, "built", True) or not all(
+        if not all(
             _is_plain(spec) and (takes_any_size or None not in spec.shape[1:]) for spec in specs
         ):
             return
         zeros = [tf.zeros([n or _FEW for n in s.shape], s.dtype) for s in specs]
-        batch = tf.nest.pack_sequence_as(element_spec, zeros)
+        self.create_metrics(tf.nest.pack_sequence_as(element_spec, zeros))
+
+    def create_metrics(self, batch):
+        """Creates the variables of the metrics with a batch of data, if they do not exist."""
+        is_split = self.distribute_strategy.num_replicas_in_sync > 1  # Keras creates them
+        if is_split or getattr(self._compile_metrics, "built", True):
+            return
         inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
         predicted = self(inputs, training=False)
         self.compute_loss(inputs, labels, predicted, weights)

@@ -55,9 +55,6 @@ class Checkpointing(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._saved_step = epoch, self._skipped
-        if self._skipped and self._state is not None:
-            training_state.restore_metrics(self.model, self._state["training"])
-        self._state = None
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch < self._skipped:
@@ -94,16 +91,18 @@ class Checkpointing(keras.callbacks.Callback):
         The batches that follow are then those of an uninterrupted epoch.
         """
         model, train_function = self.model, self.model.train_function
-        left = self._skipped
+        left, saved = self._skipped, self._state["training"]
 
         def step(iterator):
             nonlocal left
-            if left <= 0:
-                model.train_function = train_function
-                return train_function(iterator)
             for _ in range(min(left, model.steps_per_execution)):
-                next(iterator)
+                batch = next(iterator)
             left -= model.steps_per_execution
+            if left <= 0:
+                # Those of data whose shapes are not known do not exist before the first batch.
+                model.create_metrics(batch)
+                training_state.restore_metrics(model, saved)
+                model.train_function = train_function
             return {}
 
         step._follows_trainable_set = True

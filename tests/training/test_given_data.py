@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_transfer import features, freezing, heads, models, plans, training
 from tests.networks import residual_backbone
+from tests.training.durable import Killed, Stop, kill
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (12, 16, 16, 3)).astype("float32")
 LABELS = np.arange(12) % 3
@@ -150,3 +151,26 @@ def test_the_features_of_a_dataset_of_tensors_are_found_again(tmp_path, order):
         training.fine_tune(model, dataset, plan=PLAN, cache=cache, verbose=0)
         found.append({entry.key for entry in cache.entries()})
     assert found[0] == found[1] and len(found[0]) == 2
+
+
+@pytest.mark.parametrize("with_cache", [True, False])
+def test_data_of_unknown_shape_resume_in_the_middle_of_an_epoch(tmp_path, with_cache):
+    shapes = tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((None,), "int64")
+
+    def train(folder, *stops):
+        keras.utils.set_random_seed(0)
+        model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
+        history = tuned(
+            tmp_path / "cache",
+            tf.data.Dataset.from_generator(lambda: generator(3), output_signature=shapes),
+            model=model, with_cache=with_cache, directory=tmp_path / folder,
+            checkpoint_every=1, callbacks=stops,
+        )  # fmt: skip
+        return history.history["loss"], model.get_weights()
+
+    with pytest.raises(Killed):
+        train("killed", Stop(kill, 6))  # the last step of the second epoch
+    (losses, weights), (expected, others) = train("killed"), train("whole")
+    assert losses == pytest.approx(expected)
+    for one, other in zip(weights, others, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
