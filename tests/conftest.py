@@ -20,6 +20,19 @@ def pytest_collection_finish():
     gc.set_threshold(20_000, 20, 20)
 
 
+def start_anew():
+    """The same seed and own layer names, whatever ran before in this process."""
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef):
+    """A fixture of a module or of the session is made before the seed of the test."""
+    if fixturedef.scope != "function":
+        start_anew()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def kept_objects():
     """What the modules before have left is not looked through again and again.
@@ -47,8 +60,7 @@ def fresh_keras_state(request):
     """
     is_optimized = request.node.get_closest_marker("optimized_graphs") is not None
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not is_optimized})
-    keras.utils.clear_session(free_memory=False)
-    keras.utils.set_random_seed(0)
+    start_anew()
     yield
     keras.config.set_dtype_policy("float32")
 
