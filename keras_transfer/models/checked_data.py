@@ -171,6 +171,12 @@ class CheckedData:
             raise ValueError(
                 f"`{name}` must give images and labels. Received: images without labels"
             )
+        if any(part.shape.rank is None for part in tf.nest.flatten(spec)):
+            raise ValueError(
+                f"It must be known how many dimensions the arrays of `{name}` have: pass "
+                "`output_signature` to `tf.data.Dataset.from_generator`. "
+                f"Received: {tf.nest.map_structure(lambda part: part.shape, spec)}"
+            )
         images = tf.nest.flatten(spec[0])[0]
         if images.shape.rank == self._image_rank - 1 and not isinstance(spec[0], dict):
             raise ValueError(

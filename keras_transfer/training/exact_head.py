@@ -140,7 +140,9 @@ def can_solve(model, element_spec):
         return False
     if not isinstance(element_spec, tuple) or len(element_spec) != 2:
         return False
-    labels = element_spec[1]
+    inputs, labels = element_spec
+    if not all(one.shape[1:].is_fully_defined() for one in tf.nest.flatten(inputs)):
+        return False  # features are not cached
     return (
         isinstance(labels, tf.TensorSpec) and labels.shape.rank == 1 and labels.dtype.is_integer
     )

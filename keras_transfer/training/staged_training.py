@@ -300,8 +300,8 @@ class StagedTraining:
         """Solves the head exactly; the history gets one epoch, measured afterwards."""
         if data.features is None:
             raise ValueError(
-                "The exact solution of the head needs cached features: do not pass "
-                "`cache=False`."
+                "The exact solution of the head needs cached features: images of one size, "
+                "room on the disk, and neither `cache=False` nor `GradualUnfreezing`."
             )
         solve_head(self._model, data.features, self._class_weight)
         inputs = data.features.as_inputs()

@@ -283,3 +283,15 @@ def test_images_of_a_network_of_unknown_preprocessing_do_not_warn():
         warnings.simplefilter("always")
         model.fit(dataset(LABELS, IMAGES / 255), verbose=0)
     assert not caught
+
+
+@pytest.mark.parametrize("entrance", ["fit", "evaluate", "fine_tune"])
+def test_the_number_of_dimensions_must_be_known(entrance, tmp_path, monkeypatch):
+    def unknown(labels, images):
+        return tf.data.Dataset.from_generator(
+            lambda: iter([(images, labels)]), output_types=("float32", "int64")
+        )
+
+    monkeypatch.setitem(globals(), "dataset", unknown)
+    with pytest.raises(ValueError, match=r"pass `output_signature` to `tf.data.Dataset.from"):
+        ENTRANCES[entrance](shared(SOFTMAX), IMAGES, LABELS, tmp_path)

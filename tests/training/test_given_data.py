@@ -174,3 +174,11 @@ def test_data_of_unknown_shape_resume_in_the_middle_of_an_epoch(tmp_path, with_c
     assert losses == pytest.approx(expected)
     for one, other in zip(weights, others, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_images_of_unknown_shape_have_a_plan_without_cached_features(tmp_path):
+    shapes = tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((None,), "int64")
+    train = tf.data.Dataset.from_generator(lambda: generator(3), output_signature=shapes)
+    model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
+    history = training.fine_tune(model, train, cache=features.FeatureCache(tmp_path), verbose=0)
+    assert {phase.solver for phase in history.plan.phases} == {"adamw"}
