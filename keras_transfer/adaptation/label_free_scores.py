@@ -69,8 +69,9 @@ class AccuracyEstimate:
 
     Attributes:
         accuracy: the weighted accuracy on the labelled images.
-        interval: its 95% bootstrap interval. It holds if both domains differ only by how
-            frequent images are.
+        interval: its 95% bootstrap interval, which counts groups if the labelled images have
+            some and are not shuffled. It holds if both domains differ only by how frequent
+            images are.
         unweighted: the accuracy on the labelled images as they are.
         num_images: the number of labelled images.
         effective_number: the number of equally weighted images with the same precision.
@@ -158,11 +159,13 @@ def estimate_accuracy(
     there = np.concatenate([describing.predict_on_batch(one) for one in without_labels(target)])
     weights = importance_weights(descriptions(here), descriptions(there), method)
     hits = p.argmax(axis=1) == labels
-    counts = resampled(len(hits), _DRAWS) * weights
+    source = getattr(labelled, "source", None)
+    groups = None if source is None or source.shuffle else source.groups
+    counts = resampled(len(hits), _DRAWS, groups=groups) * weights
     accuracies = counts @ hits / np.maximum(counts.sum(axis=1), _TINY)
     return AccuracyEstimate(
         accuracy=float(accuracies[0]),
-        interval=span(accuracies),
+        interval=span(accuracies) or (0.0, 1.0),
         unweighted=float(hits.mean()),
         num_images=len(hits),
         effective_number=float(weights.sum() ** 2 / np.square(weights).sum()),

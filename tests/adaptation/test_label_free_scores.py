@@ -3,7 +3,9 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer import adaptation, heads, models
+from keras_transfer.data import image_folder
 from tests.networks import residual_backbone
+from tests.pictures import colour_folder
 
 
 def test_score_is_highest_for_certain_and_diverse_predictions():
@@ -88,3 +90,20 @@ def test_expected_accuracy_has_an_interval_and_reads_no_target_labels():
     other = models.TransferModel(residual_backbone(), heads.SigmoidHead(3))
     with pytest.raises(ValueError, match="needs a model with one `SoftmaxHead`"):
         adaptation.estimate_accuracy(other, labelled, labelled)
+
+
+def test_the_interval_of_an_expected_accuracy_counts_groups(tmp_path):
+    folder = colour_folder(tmp_path / "photos", splits=None, per_class=12)
+    model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
+    kernel, _ = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([0 * kernel, np.eye(3)[0]])  # always the first class
+
+    def width(group):
+        read = image_folder(folder, 16, group=group, validation_split=None, shuffle=False)
+        estimate = adaptation.estimate_accuracy(model, read.train, read.train)
+        low, high = estimate.interval
+        return high - low
+
+    # All images of a class are right, or none is.
+    assert width(lambda path: path.split("/")[-2]) > 1.5 * width(None)
+    assert width(lambda path: "one") == 1.0
