@@ -21,13 +21,16 @@ def unit_numbers(groups, size=None):
     Raises:
         ValueError: if there is another number of groups than `size`.
     """
-    groups = [None] * size if groups is None else list(groups)
+    if groups is None:
+        return np.arange(size)
     if size not in (None, len(groups)):
         raise ValueError(
             "`groups` must hold the group of each image, or None. "
             f"Received: {len(groups)} groups for {size} images"
         )
-    numbers = {}
+    if isinstance(groups, np.ndarray) and groups.dtype.kind in "iu":
+        return np.unique(groups, return_inverse=True)[1]
+    numbers: dict = {}
     keys = (row if group is None else (group,) for row, group in enumerate(groups))
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], int)
 

@@ -6,7 +6,7 @@ counts groups rather than images.
 
 import numpy as np
 
-from keras_transfer._statistics.groups import NORMAL_QUANTILE, effective_number
+from keras_transfer._statistics.groups import NORMAL_QUANTILE, effective_number, unit_numbers
 
 # The accuracy that a cut may cost. With 244 images, dropping stages whose interval allowed a
 # loss of 9 points did cost 8.
@@ -41,6 +41,7 @@ def gains_of_later(hits, groups=None):
     has None. Hits are bool arrays of shape `(images,)`.
     """
     rows = [np.asarray(row, int) for row in hits]
+    groups = unit_numbers(groups, len(rows[0]))
     found = []
     for place, row in enumerate(rows[:-1]):
         pairs = [paired_interval(later - row, groups) for later in rows[place + 1 :]]
