@@ -1,17 +1,22 @@
 """Models between two ends of a training."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
 
 from keras_transfer._figures import BLUE, panel_figure, set_title
 from keras_transfer._statistics.intervals import wilson_interval
 from keras_transfer.features import FeatureCache
 from keras_transfer.models import TransferModel
 from keras_transfer.models.checks import check_model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
