@@ -42,7 +42,9 @@ def calibrated(
 
     Example:
 
-    >>> better = calibration.calibrated(model, validation)
+    >>> labels = model.predict(images, verbose=0).argmax(axis=1)
+    >>> labels[:3] = (labels[:3] + 1) % 3  # a third of the predictions is wrong
+    >>> better = calibration.calibrated(model, (images, labels))
     >>> better.predict(images, verbose=0).shape
     (9, 3)
 

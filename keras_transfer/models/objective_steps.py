@@ -124,8 +124,8 @@ class ObjectiveSteps(keras.Model):
         finally:
             self._is_evaluating = before
 
-    def compile(self, *arguments, **keyword_arguments):
-        super().compile(*arguments, **keyword_arguments)
+    def sum_no_gradients_of_one_replica(self):
+        """Frees the graph of a training step with its model; call it after `compile`."""
         optimizer = self.optimizer
         while optimizer is not None and self.distribute_strategy.num_replicas_in_sync == 1:
             # The sum of gradients over one replica changes nothing, but its custom gradient

@@ -284,6 +284,7 @@ class TransferModel(DividedModel, CheckedTraining, FrozenModeOfClones):
             metrics=metrics,
             **arguments,
         )
+        self.sum_no_gradients_of_one_replica()
 
     @property
     def compiled_losses(self):
