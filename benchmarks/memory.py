@@ -8,13 +8,13 @@ import keras
 import numpy as np
 
 from benchmarks.jobs import UnavailableError
-from keras_transfer import backbones, heads, models
+from keras_transfer import backbones, freezing, heads, models
 
 _CLASSES = 5
 
 
 def growth(row, network, image_size, trainings):
-    """Trains new models in one process: `fit`, `evaluate` and `predict` of each.
+    """Trains all weights of new models in one process: `fit`, `evaluate` and `predict` of each.
 
     Returns:
         A row with the megabytes that each training added after the first one, which loads
@@ -46,7 +46,7 @@ def _plain(network, shape):
 
 def _transfer(network, shape):
     backbone = backbones.Backbone(network, weights=None, input_shape=shape)
-    model = models.TransferModel(backbone, heads.SoftmaxHead(_CLASSES))
+    model = models.TransferModel(backbone, heads.SoftmaxHead(_CLASSES), freezing.FreezeNone())
     model.compile()
     return model
 
