@@ -7,6 +7,7 @@ from keras_transfer import serving
 from keras_transfer.backbones import Backbone
 from keras_transfer.calibration import calibrated, measure_calibration
 from keras_transfer.calibration.temperature_scaling import (
+    LOWEST,
     apply_temperature,
     at_temperature,
     fit_temperature,
@@ -188,6 +189,11 @@ def test_perfect_and_hopeless_predictions_have_a_bounded_temperature():
     assert fit_temperature(rows, np.array([1, 0])) == 1000.0
     certain = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])  # their logarithms are infinite
     assert 0.1 <= fit_temperature(certain, np.array([0, 1, 1])) <= 1000
+
+
+def test_certain_predictions_that_are_right_are_at_the_bound_although_their_loss_is_zero():
+    labels = np.arange(30) % 3
+    assert temperature_of_logits(100.0 * np.eye(3)[labels], labels) == LOWEST
 
 
 def test_temperature_is_right_where_probabilities_saturate():
