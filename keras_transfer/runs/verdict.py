@@ -68,7 +68,10 @@ def _groups(run, split):
     """How many groups the images are of, if they have some."""
     number = run.metrics[split].get("groups")
     if number is not None:
-        text = f"These {run.things} are of {counted(number, 'group')}, which intervals count."
+        text = (
+            f"These {run.things} come from {counted(number, 'group')}: the confidence "
+            f"intervals count groups, not {run.things}."
+        )
         yield text, "warning" if number < _FEW else "soft"
 
 

@@ -63,7 +63,7 @@ class LayerProbes:
         images_per_second: the rate of inference of the whole and of the truncated backbone on
             this machine; None if no stage can be dropped.
         megabytes: the size of the weights of the two, or None.
-        groups: the group of each image, which intervals count, None for one without; None
+        groups: the group of each image, by which intervals count, None for one without; None
             without groups.
     """
 

@@ -376,7 +376,7 @@ def test_sounds_are_learned_and_predicted_by_groups(recordings, tmp_path, capsys
     told = capsys.readouterr()
     assert len(told.out.splitlines()) == 12 and "wrong.wav" in told.err
     page = (run.path / "report.html").read_text("utf-8")
-    assert "sounds of 0.5 s" in page and "which intervals count" in page
+    assert "sounds of 0.5 s" in page and "intervals count groups, not sounds" in page
 
 
 def test_a_folder_of_sounds_asks_for_a_network_of_sounds(recordings, tmp_path, capsys):
