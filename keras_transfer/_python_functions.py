@@ -47,16 +47,13 @@ def with_own_gradients(function):
 
 
 def _hold_gradients(graph):
-    registry, held = ops.gradient_registry._registry, []
+    registry, held = ops.gradient_registry._registry, getattr(graph, "custom_gradients", {})
     for operation in graph.get_operations():
         if operation.type != "IdentityN":
             continue
         name = operation.node_def.attr["_gradient_op_type"].s.decode()
-        entry = registry.get(name, {})
-        gradient = entry.get("type")
-        if name.startswith("CustomGradient-") and not hasattr(gradient, "is_weak"):
-            held.append(gradient)
-            entry["type"] = weakly(gradient)
-            entry["type"].is_weak = True
+        if name.startswith("CustomGradient-") and name in registry and name not in held:
+            held[name] = registry[name]["type"]
+            registry[name]["type"] = weakly(held[name])
             weakref.finalize(graph, registry.pop, name, None)
-    graph.custom_gradients = [*getattr(graph, "custom_gradients", ()), *held]
+    graph.custom_gradients = held

@@ -36,7 +36,7 @@ def unit_numbers(groups, size=None):
 
 
 def effective_number(values, groups=None):
-    """How many independent images would tell as much about the mean of some values.
+    """The number of independent images whose mean would be as precise as that of these.
 
     It is the number of images over the design effect: the variance of the mean, by leaving out
     each group in turn, over its variance if the images were independent. Few groups estimate

@@ -73,20 +73,13 @@ def resample(images, matrix, shift, interpolation="BILINEAR", fill_mode="REFLECT
 def crop(images, matrix, shift):
     """`resample` for moves that neither rotate nor leave the image: a third of its time."""
     (scale_x, _), (_, scale_y) = matrix
-    height, width = tf.unstack(tf.shape(images)[1:3])
-
-    def interval(scale, shift, length):
-        last = tf.maximum(tf.cast(length, "float32") - 1.0, 1.0)
-        ends = [0.5 + shift / last - scale / 2, 0.5 + shift / last + scale / 2]
-        return tf.clip_by_value(ends, _WITHIN, 1.0 - _WITHIN)
-
-    (top, bottom), (left, right) = (
-        tf.unstack(interval(scale_y, shift[1], height)),
-        tf.unstack(interval(scale_x, shift[0], width)),
-    )
-    boxes = tf.stack([top, left, bottom, right], axis=1)
-    which = tf.range(tf.shape(images)[0])
-    cropped = tf.image.crop_and_resize(images, boxes, which, (height, width))
+    batch_size, size = tf.shape(images)[0], tf.shape(images)[1:3]
+    last = tf.maximum(tf.cast(size, "float32") - 1.0, 1.0)
+    middle = 0.5 + tf.stack([shift[1], shift[0]], axis=1) / last
+    half = tf.stack([scale_y, scale_x], axis=1) / 2
+    boxes = tf.concat([middle - half, middle + half], axis=1)  # top, left, bottom, right
+    boxes = tf.clip_by_value(boxes, _WITHIN, 1.0 - _WITHIN)
+    cropped = tf.image.crop_and_resize(images, boxes, tf.range(batch_size), size)
     return tf.ensure_shape(cropped, images.shape)
 
 

@@ -70,6 +70,18 @@ class _Running:
             variable.assign(variable.value + velocity.value)
 
 
+def sum_no_gradients(optimizer):
+    """Leaves out the sum of the gradients over the replicas, of which there is one.
+
+    It changes nothing, but its custom gradient holds the graph of the step for the rest of the
+    process.
+    """
+    while optimizer is not None:
+        # Not by plain assignment, which Keras tracks.
+        object.__setattr__(optimizer, "_all_reduce_sum_gradients", list)
+        optimizer = getattr(optimizer, "inner_optimizer", None)
+
+
 class ObjectiveSteps(keras.Model):
     """A `keras.Model` whose training steps add the terms of objectives to the loss.
 
@@ -123,16 +135,6 @@ class ObjectiveSteps(keras.Model):
             return super().evaluate(*arguments, **keyword_arguments)
         finally:
             self._is_evaluating = before
-
-    def sum_no_gradients_of_one_replica(self):
-        """Frees the graph of a training step with its model; call it after `compile`."""
-        optimizer = self.optimizer
-        while optimizer is not None and self.distribute_strategy.num_replicas_in_sync == 1:
-            # The sum of gradients over one replica changes nothing, but its custom gradient
-            # holds the graph of the step for the rest of the process. Not by plain assignment,
-            # which Keras tracks.
-            object.__setattr__(optimizer, "_all_reduce_sum_gradients", list)
-            optimizer = getattr(optimizer, "inner_optimizer", None)
 
     @with_own_gradients
     def test_step(self, data):

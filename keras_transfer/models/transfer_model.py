@@ -29,6 +29,7 @@ from keras_transfer.models.checks import (
 )
 from keras_transfer.models.divided_model import DividedModel
 from keras_transfer.models.objective import check_objectives
+from keras_transfer.models.objective_steps import sum_no_gradients
 from keras_transfer.models.other_classes import with_classes
 from keras_transfer.models.plain_model import plain_model
 from keras_transfer.models.regression import scaled_layers
@@ -284,7 +285,8 @@ class TransferModel(DividedModel, CheckedTraining, FrozenModeOfClones):
             metrics=metrics,
             **arguments,
         )
-        self.sum_no_gradients_of_one_replica()
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            sum_no_gradients(self.optimizer)
 
     @property
     def compiled_losses(self):

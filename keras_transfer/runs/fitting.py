@@ -23,13 +23,12 @@ from keras_transfer.features import FeatureCache
 from keras_transfer.plans import Plan
 from keras_transfer.relations import Hierarchy
 from keras_transfer.relations.hierarchies import read_hierarchy
-from keras_transfer.runs.backbone_before import BackboneBefore
 from keras_transfer.runs.finishing import finish, finished_run
 from keras_transfer.runs.folder import RunFolder
 from keras_transfer.runs.job import augmented, built, domains_of, job_of, read_data
 from keras_transfer.runs.output_folder import check_output
 from keras_transfer.runs.run import Run
-from keras_transfer.runs.run_course import PhaseClock
+from keras_transfer.runs.run_course import BackboneBefore, PhaseClock
 from keras_transfer.runs.run_settings import description_of
 from keras_transfer.runs.tasks import task_of
 from keras_transfer.training.fine_tuning import as_cache, fine_tune_in

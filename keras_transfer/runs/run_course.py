@@ -1,15 +1,20 @@
 """What happened in a training: by stage, and in seconds."""
 
+import functools
 import math
 import re
 import time
 
 import keras
 
+from keras_transfer.backbones import graph
 from keras_transfer.backbones.random_twins import random_twin
-from keras_transfer.explanations.stage_changes import learned_weights
+from keras_transfer.explanations.stage_changes import (
+    change_since,
+    learned_weights,
+    weights_of,
+)
 from keras_transfer.optimizers import layerwise_decay
-from keras_transfer.runs.backbone_before import BackboneBefore
 
 
 class PhaseClock(keras.callbacks.Callback):
@@ -46,6 +51,30 @@ class PhaseClock(keras.callbacks.Callback):
             parts.append((f"training: {name}", ended - began))
             before = ended
         return [*parts, ("rest of the training", until - before)]
+
+
+class BackboneBefore:
+    """The weights of a backbone; a network that has them is made only if something needs it.
+
+    Args:
+        backbone: the `Backbone`, before the training changes it.
+    """
+
+    def __init__(self, backbone):
+        self._backbone = backbone
+        self._weights = weights_of(backbone)
+
+    @functools.cached_property
+    def network(self):
+        """A `Backbone` of its own with these weights."""
+        copy = self._backbone.copy()
+        for layer in copy.layers:
+            graph.set_layer_weights(layer, self._weights[layer.name])
+        return copy
+
+    def change_to(self, backbone):
+        """The relative change of the weights of each stage, see `weight_change`."""
+        return change_since(self._weights, backbone)
 
 
 def best_epoch(history):

@@ -10,10 +10,9 @@ import pytest
 from keras_transfer.calibration.measures import measure
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
-from keras_transfer.runs.backbone_before import BackboneBefore
 from keras_transfer.runs.folder import RunFolder
 from keras_transfer.runs.predictions import Predictions
-from keras_transfer.runs.run_course import course_of
+from keras_transfer.runs.run_course import BackboneBefore, course_of
 from tests.networks import residual_backbone
 from tests.pictures import colour_folder
 from tests.runs.pages import HISTORY, NAMES, PLAN
