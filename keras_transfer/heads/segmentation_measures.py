@@ -109,9 +109,12 @@ class MeanIoU(keras.metrics.Metric):
     def update_state(self, labels, logits, sample_weight=None):
         labels, counted = _counted(labels, logits, self.ignore_class)
         predicted = tf.argmax(logits, axis=-1, output_type="int32")
-        pairs = tf.boolean_mask(labels * self.num_classes + predicted, counted)
-        counts = tf.math.bincount(
-            pairs, minlength=self.num_classes**2, maxlength=self.num_classes**2, dtype="float64"
+        size = self.num_classes**2
+        # Values from `size` on are left out.
+        pairs = tf.where(counted, labels * self.num_classes + predicted, size)
+        # XLA needs a known size, which `tf.math.bincount` computes from the values.
+        counts = tf.raw_ops.DenseBincount(
+            input=tf.reshape(pairs, [-1]), size=size, weights=tf.zeros([0], "float64")
         )
         self.confusion.assign_add(tf.reshape(counts, self.confusion.shape))
 

@@ -95,6 +95,12 @@ def test_mean_iou_is_that_of_the_classes_that_occur():
     np.testing.assert_allclose(class_ious(metric.confusion), [0.75, 0.5, np.nan])
 
 
+def test_mean_iou_compiles_with_xla():
+    metric = MeanIoU(3, ignore_class=9)
+    tf.function(metric.update_state, jit_compile=True)(LABELS, logits_of(PREDICTED))
+    np.testing.assert_array_equal(metric.confusion, [[3, 0, 0], [1, 1, 0], [0, 0, 0]])
+
+
 def test_pixel_accuracy_leaves_out_the_ignored_class():
     metric = PixelAccuracy(ignore_class=9)
     assert float(metric(LABELS, logits_of(PREDICTED))) == pytest.approx(4 / 5)
