@@ -1,5 +1,6 @@
 """A model whose training step follows the trainable variables."""
 
+import contextlib
 import itertools
 import operator
 import warnings
@@ -71,7 +72,13 @@ class FollowsTrainedSet(MultiWorkerSteps):
     Keras compiles a step for the variables that are trainable at that time, and continues to
     train these; the optimizer has slots for them. This class recompiles the step after a
     change, and the optimizer keeps its state for the variables that it trained before.
+
+    On a GPU, Keras compiles all steps with XLA, those of a model that was never compiled too.
+    XLA compiles anew for each size of a batch, for up to a minute. Here it compiles the steps
+    of `evaluate` and `predict` only after `compile(jit_compile=True)`.
     """
+
+    _asks_for_xla = False
 
     def _follow(self):
         """Starts to watch the `trainable` flags."""
@@ -102,6 +109,7 @@ class FollowsTrainedSet(MultiWorkerSteps):
         if optimizer.built and self._is_out_of_step(optimizer):
             optimizer = carry_over(optimizer, self.trainable_variables)
         super().compile(optimizer=optimizer, **keras_arguments)
+        self._asks_for_xla = keras_arguments.get("jit_compile") is True
         self._flags.note()
 
     def make_train_function(self, force=False):
@@ -116,10 +124,22 @@ class FollowsTrainedSet(MultiWorkerSteps):
     # A variable that was added, by `enable_lora`, changes inference as well.
 
     def make_test_function(self, force=False):
-        return super().make_test_function(force or self._flags.have_other_size("test"))
+        with self._xla_if_asked():
+            return super().make_test_function(force or self._flags.have_other_size("test"))
 
     def make_predict_function(self, force=False):
-        return super().make_predict_function(force or self._flags.have_other_size("predict"))
+        force = force or self._flags.have_other_size("predict")
+        with self._xla_if_asked():
+            return super().make_predict_function(force)
+
+    @contextlib.contextmanager
+    def _xla_if_asked(self):
+        before = self.jit_compile
+        self.jit_compile = before and self._asks_for_xla
+        try:
+            yield
+        finally:
+            self.jit_compile = before
 
     def quantize(self, *arguments, **keyword_arguments):
         super().quantize(*arguments, **keyword_arguments)

@@ -460,6 +460,8 @@ class TransferModel(DividedModel, CheckedTraining, FrozenModeOfClones):
         return config
 
     def compile_from_config(self, config):
+        # Whether XLA pays depends on the machine, which may be another one.
+        config = {name: value for name, value in config.items() if name != "jit_compile"}
         self.compile(**keras.saving.deserialize_keras_object(config))
         if not self._has_own_optimizer:
             self._parts.own_optimizer = None

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_transfer import freezing, heads, models, optimizers, plans, training
 from keras_transfer.plans.chooser import DECAY_REASON
@@ -126,3 +127,37 @@ def test_xla_compiles_phases_where_it_pays(monkeypatch, enough_steps, compiled, 
     model.compile(**compiled)
     tuned(model)
     assert model.jit_compile is expected
+
+
+@pytest.mark.parametrize(
+    ("compiled", "expected"),
+    [({}, 1), ({"jit_compile": True}, 3), ({"jit_compile": False}, 0)],
+    ids=["the training", "all, as the user says", "nothing, as the user says"],
+)
+def test_xla_compiles_predictions_only_if_asked(monkeypatch, compiled, expected):
+    number = 0
+
+    def counting(function=None, jit_compile=None, **arguments):
+        nonlocal number
+        is_step = getattr(function, "__name__", None) == "one_step_on_data"
+        number += bool(jit_compile and is_step)
+        return make(function, **arguments)
+
+    make = tf.function
+    monkeypatch.setattr(tf, "function", counting)
+    monkeypatch.setattr(keras.Model, "_resolve_auto_jit_compile", lambda self: True)  # a GPU
+    model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
+    model.predict(IMAGES, verbose=0)
+    assert number == 0
+    model.compile(**compiled)
+    model.fit(IMAGES, LABELS, validation_data=(IMAGES, LABELS), verbose=0)
+    model.predict(IMAGES, verbose=0)
+    assert number == expected
+
+
+def test_a_saved_model_does_not_say_where_xla_pays(tmp_path):
+    model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
+    model.compile(jit_compile=True)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.compiled and not loaded.jit_compile  # on a CPU
