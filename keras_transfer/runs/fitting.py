@@ -168,7 +168,7 @@ def fit(
         deterministic: whether TensorFlow's operations give the same numbers in every run on
             the same machine, which is slower on GPUs. Defaults to False.
         jit_compile: True or False for XLA or not. Defaults to "auto": on a GPU, for phases of
-            at least 5000 steps.
+            at least 10,000 steps.
         precision: of the training: "float32"; "mixed" for bfloat16 or float16 with float32
             weights; or "auto" (the default): mixed where the device is faster with it
             (`distribution.mixed_precision_policy`). The saved and exported model computes in

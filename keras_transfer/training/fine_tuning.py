@@ -87,7 +87,7 @@ def fine_tune(
     `LearningRateMultiplier` stay; an explicit `Plan` sets both. The loss and the metrics are
     those that the model was compiled with, by default those of its heads.
 
-    On a GPU, XLA compiles a phase of at least 5000 steps: for fewer, compiling takes longer
+    On a GPU, XLA compiles a phase of at least 10,000 steps: for fewer, compiling takes longer
     than it saves. `model.compile(jit_compile=True)` or `False` decides otherwise.
 
     Args:
