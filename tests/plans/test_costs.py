@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,7 +7,7 @@ import tensorflow as tf
 from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import choose_plan, measure_costs
-from keras_transfer.plans.costs import Costs
+from keras_transfer.plans.costs import Costs, _seconds_of
 from tests.networks import mobilenet
 
 # 100 images per second to read, 10 through the stem, and so on.
@@ -77,3 +79,8 @@ def test_ample_time_changes_nothing():
 def test_budget_without_costs_is_told(arguments):
     with pytest.raises(ValueError, match="`time_budget` must be positive, and needs `costs`"):
         choose_plan(3000, 10, **arguments)
+
+
+def test_a_call_lasts_until_the_device_has_computed(monkeypatch):
+    monkeypatch.setattr(tf.test.experimental, "sync_devices", lambda: time.sleep(0.02))
+    assert _seconds_of(lambda images: None, None) >= 0.02  # the call itself returns at once
