@@ -34,7 +34,8 @@ class DataWait:
     """
 
     def __init__(self):
-        self.seconds = tf.Variable(0.0, dtype="float64", trainable=False)
+        with tf.device("CPU:0"):  # where datasets run, and not on a GPU
+            self.seconds = tf.Variable(0.0, dtype="float64", trainable=False)
 
     def measured(self, dataset):
         """The same dataset, which adds its waiting time to `seconds`."""

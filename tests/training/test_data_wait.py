@@ -61,3 +61,8 @@ def test_training_on_pictures_says_how_long_it_waited(capsys):
     fine_tune(model, slow(0.2), plan=plan, cache=False, verbose=2)
     printed = capsys.readouterr().out
     assert "of the time waiting for data" in printed
+
+
+def test_the_clock_is_not_on_a_gpu():
+    with tf.Graph().as_default(), tf.device("GPU:0"):
+        assert DataWait().seconds.device == "/device:CPU:0"
