@@ -133,6 +133,8 @@ class OpenVINOEngine(Engine):
         (first, *others) = stem.inputs
         if any(isinstance(layer, OpenVINONetwork) for layer in stem.layers):
             return False  # it runs in OpenVINO by itself
+        if {layer.compute_dtype for layer in stem.layers} & {"float16", "bfloat16"}:
+            return False  # here it would compute in float32, and return 16 bits as they are
         return not others and len(stem.outputs) == 1 and "float" in first.dtype
 
     def compile(self, stem: keras.Model) -> Run:

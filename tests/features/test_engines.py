@@ -83,6 +83,13 @@ def test_openvino_rejects_a_network_that_it_cannot_convert():
         OpenVINOEngine().compile(network)
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_is_tensorflows(policy):
+    assert OpenVINOEngine().supports(residual_backbone())
+    keras.config.set_dtype_policy(policy)
+    assert not OpenVINOEngine().supports(residual_backbone())
+
+
 def test_auto_selects_openvino_without_an_accelerator(monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
     monkeypatch.setattr(OpenVINOEngine, "is_available", classmethod(lambda cls: True))
