@@ -158,11 +158,11 @@ class ObjectiveSteps(keras.Model):
                 loss += value / replicas
             self._loss_tracker.update_state(loss * replicas, sample_weight=number)
             loss = self.optimizer.scale_loss(loss)
+            scale = replicas / self.optimizer.scale_loss(1.0)  # a step may change it
         variables, learned = self.trainable_weights, running.learned
         gradients = tape.gradient(loss, [*variables, *learned])
         trained = len(variables)
         self.optimizer.apply_gradients(zip(gradients[:trained], variables, strict=True))
-        scale = replicas / self.optimizer.scale_loss(1.0)
         running.learn([scale * gradient for gradient in gradients[trained:]])
         return self.compute_metrics(parts[SOURCE], labels, predicted, sample_weight=weights)
 

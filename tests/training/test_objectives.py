@@ -266,3 +266,21 @@ def test_every_objective_trains_on_two_replicas():
         [sys.executable, "-c", REPLICAS], capture_output=True, text=True, check=False
     )
     assert "trained all" in done.stdout, done.stderr[-2000:]
+
+
+def test_learned_objectives_do_not_depend_on_the_scale_of_the_loss():
+    def learned(optimizer):
+        model = make()
+        model.compile(optimizer, objectives=[adaptation.DomainAdversary()])
+        target = tf.data.Dataset.from_tensor_slices(OTHER).batch(4)
+        model.fit(models.joined(SOURCE, target=target), verbose=0)
+        return [variable.numpy() for variable in model.running.learned]
+
+    # This one doubles its scale in each step.
+    scaled = keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.SGD(0.0), initial_scale=1.0, dynamic_growth_steps=1
+    )
+    for found, expected in zip(
+        learned(scaled), learned(keras.optimizers.SGD(0.0)), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
