@@ -21,6 +21,8 @@ FAILURE, INTERRUPTED = 1, 130
 _WRAPPED_BY_KERAS = ("matplotlib", "pandas", "sklearn")
 # Commands that compute features, which stay in the cache.
 _CACHING = ("audit", "find-lr", "probe", "rank", "recommend")
+# In an error of TensorFlow.
+_ABOUT_THE_GRAPH, _OUT_OF_MEMORY = ("[[{{node", "[Op:", "Hint:"), ("oom when", "out of memory")
 
 
 def main(arguments=None):
@@ -134,9 +136,15 @@ def _run_of(command):
 def _message(error):
     if type(error).__module__.startswith("tensorflow"):
         # The lines give the place in the graph; the last one says what happened.
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        kept = [line for line in lines if not line.lstrip().startswith("[[{{node")]
-        return printable(kept[-1].strip()) if kept else type(error).__name__
+        lines = [line.strip() for line in str(error).splitlines()]
+        kept = [line for line in lines if line and not line.startswith(_ABOUT_THE_GRAPH)]
+        what = printable(kept[-1].split("}} ")[-1]) if kept else type(error).__name__
+        if any(words in what.lower() for words in _OUT_OF_MEMORY):
+            return (
+                "The memory of the device is full: use a smaller --batch-size or --image-size, "
+                f"and end other programs on the device. Received: {what}"
+            )
+        return f"{what} Leave out --deterministic." if "determinis" in what else what
     if isinstance(error, OSError) and error.strerror and error.filename:
         return printable(f"{error.strerror}: '{error.filename}'")  # without [Errno 2]
     return printable(str(error)) or type(error).__name__

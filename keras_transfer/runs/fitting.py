@@ -271,7 +271,7 @@ def _train(folder, model, *arguments, **changes):
         return fine_tune_in(folder, model, *arguments, **changes)
     except tf.errors.OpError as error:
         strategy = model.distribute_strategy
-        if not has_workers(strategy):
+        if not has_workers(strategy) or isinstance(error, tf.errors.ResourceExhaustedError):
             raise
         raise RuntimeError(_worker_failure(error, strategy)) from error
 

@@ -3,6 +3,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -11,10 +12,11 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from keras_transfer import training
-from keras_transfer.cli.main import build_parser, main
+from keras_transfer.cli.main import _message, build_parser, main
 from keras_transfer.features import engines
 from keras_transfer.freezing import FreezeAll, UnfreezeLast
 from keras_transfer.plans import Phase, Plan
@@ -630,6 +632,23 @@ def test_every_command_has_help(command, capsys):
         build_parser().parse_args([*command.split(), "--help"])
     assert caught.value.code == 0
     assert "usage:" in capsys.readouterr().out
+
+
+def test_full_memory_of_a_device_is_told_in_one_line():
+    ones = tf.function(lambda rows: tf.reduce_sum(tf.ones((rows, 2**24))))
+    with pytest.raises(tf.errors.ResourceExhaustedError) as caught:
+        ones(tf.constant(2**26))
+    assert re.fullmatch(
+        r"The memory of the device is full: use a smaller --batch-size .*"
+        r"Received: OOM when allocating tensor with shape\[67108864,16777216\].*",
+        _message(caught.value),
+    )
+
+
+def test_an_operation_that_cannot_be_deterministic_is_told():
+    text = "Graph execution error:\n\nA deterministic GPU implementation of it is not available."
+    error = tf.errors.UnimplementedError(None, None, f"{text}\n\t [[{{{{node it}}}}]] [Op:f_1]")
+    assert _message(error).endswith("it is not available. Leave out --deterministic.")
 
 
 def test_help_needs_no_tensorflow():
