@@ -18,8 +18,9 @@ from keras_transfer.backbones.openvino_network import OpenVINONetwork, openvino_
 # Small requests stay in the cores' caches, and several of them keep all cores busy: on two
 # cores, requests of 8 images were the fastest of 1, 8, 16 and 32 with every performance hint.
 _IMAGES_PER_REQUEST = 8
-# A GPU that computes fewer small images waits for the launches of its kernels.
-_IMAGES_PER_LAUNCH = 256
+# A GPU that computes fewer small images waits for the launches of its kernels. Of larger ones
+# than 224 x 224 pixels fewer do, and so many would not fit in its memory.
+_IMAGES_PER_LAUNCH, _NUMBERS_PER_LAUNCH = 256, 256 * 224 * 224 * 3
 
 Run = Callable[[Iterable], Iterator]
 
@@ -208,14 +209,15 @@ def _float_images(images, number):
 
 
 def _groups(batches, at_least):
-    """Lists of consecutive batches with at least so many images, but the last one."""
-    group, number = [], 0
+    """Lists of consecutive batches with at least so many images, or fewer large ones."""
+    group, number, size = [], 0, 0
     for images in batches:
         group.append(images)
         number += _length(images)
-        if number >= at_least:
+        size += sum(part.size for part in tf.nest.flatten(images))
+        if number >= at_least or size >= _NUMBERS_PER_LAUNCH:
             yield group
-            group, number = [], 0
+            group, number, size = [], 0, 0
     if group:
         yield group
 

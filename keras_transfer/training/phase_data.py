@@ -16,8 +16,9 @@ from keras_transfer.features.observed_source import source_of
 from keras_transfer.features.pooled import unaugmented
 from keras_transfer.models.objective import ObjectiveData, joined
 
-# Validation needs no gradients, so that larger batches fit in memory.
-_EVALUATION_BATCH = 256
+# Validation needs no gradients, so that larger batches fit in memory: these rows, or fewer that
+# have these numbers as features or outputs, 256 MB. A batch of masks would take gigabytes.
+_EVALUATION_BATCH, _EVALUATION_NUMBERS = 256, 2**26
 # A step of a head on features takes less time than its launch. SIGTERM waits for these steps.
 _MOST_STEPS_AT_ONCE = 1000
 DEFAULT_VIEWS = 4
@@ -246,7 +247,7 @@ def _on_features(model, phase, features, held_out, callbacks, others, scored):
         features = features.batched(phase.batch_size)
     steps = int(features.cardinality())
     in_order = {"source": features, **others}
-    in_order = {name: _large_batches(one) for name, one in in_order.items()}
+    in_order = {name: _large_batches(one, model) for name, one in in_order.items()}
     others = {
         name: one.batched(features.batch_size, shuffle=True) for name, one in others.items()
     }
@@ -258,19 +259,23 @@ def _on_features(model, phase, features, held_out, callbacks, others, scored):
         inputs = joined(inputs, **{name: one.as_inputs() for name, one in others.items()})
     return PhaseData(
         train=inputs if several_replicas else inputs.repeat(),
-        validation=held_out and _large_batches(held_out),
+        validation=held_out and _large_batches(held_out, model),
         steps=steps,
         steps_per_execution=1 if one_by_one else _largest_divisor(steps, _MOST_STEPS_AT_ONCE),
         is_endless=not several_replicas,
         features=features,
         others=others,
         begins=ObjectiveData(**in_order),
-        scored=scored and _large_batches(scored),
+        scored=scored and _large_batches(scored, model),
     )
 
 
-def _large_batches(features):
-    return features.batched(_EVALUATION_BATCH, shuffle=False).as_inputs()
+def _large_batches(features, model):
+    shapes = [one.shape for one in tf.nest.flatten(parts_of(features.element_spec)[0])]
+    shapes += [one.shape for one in model.outputs]
+    largest = max(math.prod(side or 1 for side in shape[1:]) for shape in shapes)
+    rows = min(_EVALUATION_BATCH, _EVALUATION_NUMBERS // largest)
+    return features.batched(max(rows, features.batch_size), shuffle=False).as_inputs()
 
 
 def _largest_divisor(number, at_most):

@@ -646,9 +646,14 @@ def test_full_memory_of_a_device_is_told_in_one_line():
 
 
 def test_an_operation_that_cannot_be_deterministic_is_told():
-    text = "Graph execution error:\n\nA deterministic GPU implementation of it is not available."
-    error = tf.errors.UnimplementedError(None, None, f"{text}\n\t [[{{{{node it}}}}]] [Op:f_1]")
-    assert _message(error).endswith("it is not available. Leave out --deterministic.")
+    lines = (
+        "Graph execution error:",
+        "",
+        "A deterministic GPU implementation is missing.",
+        ("\t [[{{node it}}]] [Op:f_1]"),
+    )
+    error = tf.errors.UnimplementedError(None, None, "\n".join(lines))
+    assert _message(error).endswith("implementation is missing. Leave out --deterministic.")
 
 
 def test_help_needs_no_tensorflow():

@@ -8,7 +8,13 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer.backbones import Backbone
-from keras_transfer.features import Engine, OpenVINOEngine, TensorFlowEngine, get_engine
+from keras_transfer.features import (
+    Engine,
+    OpenVINOEngine,
+    TensorFlowEngine,
+    engines,
+    get_engine,
+)
 from tests.networks import residual_backbone
 
 needs_openvino = pytest.mark.skipif(
@@ -106,6 +112,28 @@ def test_auto_selects_tensorflow_with_an_accelerator(monkeypatch, kind):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: found.get(kind, []))
     monkeypatch.setattr(OpenVINOEngine, "is_available", classmethod(lambda cls: True))
     assert isinstance(get_engine(), TensorFlowEngine)
+
+
+@pytest.mark.parametrize(
+    ("side", "numbers"), [(64, [256, 44]), (448, [64, 36])], ids=["small", "large"]
+)
+def test_a_gpu_computes_many_small_images_at_once_and_fewer_large_ones(
+    monkeypatch, side, numbers
+):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["GPU:0"])
+    network = keras.Sequential([keras.Input((side, side, 3)), keras.layers.MaxPool2D(side)])
+    given = []
+
+    def noting(stem, specs):
+        return lambda images: given.append(len(images)) or stem(images)
+
+    monkeypatch.setattr(engines, "constant_function", noting)
+    values = np.arange(sum(numbers))
+    images = np.broadcast_to(values.reshape(-1, 1, 1, 1), (len(values), side, side, 3))
+    found = list(TensorFlowEngine().compile(network)(in_batches(images, 32)))
+    assert given == numbers
+    assert [len(batch) for batch in found] == [len(b) for b in in_batches(values, 32)]
+    np.testing.assert_array_equal(np.concatenate(found)[:, 0, 0, 0], values)
 
 
 def test_custom_engine_is_returned_unchanged():

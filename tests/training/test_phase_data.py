@@ -15,6 +15,7 @@ from keras_transfer.heads import SoftmaxHead
 from keras_transfer.models import TransferModel
 from keras_transfer.plans import Phase, Plan
 from keras_transfer.training import fine_tune
+from keras_transfer.training import phase_data as phase_data_module
 from keras_transfer.training.phase_data import phase_data
 from tests.networks import residual_backbone
 from tests.pictures import colour_folder
@@ -41,6 +42,16 @@ def test_head_trains_on_pooled_features_many_steps_at_once(splits, cache):
     assert found.features.boundary == "head_pooling"
     assert found.steps == found.steps_per_execution == 4  # 18 pictures in batches of 5
     assert int(found.validation.cardinality()) == 1
+
+
+# Of the 18 pictures, each with 8 features; training has 5 in a batch.
+@pytest.mark.parametrize(("numbers", "batches"), [(8 * 18, 1), (8 * 6, 3), (8, 4)])
+def test_validation_takes_fewer_rows_of_large_features(
+    splits, cache, monkeypatch, numbers, batches
+):
+    monkeypatch.setattr(phase_data_module, "_EVALUATION_NUMBERS", numbers)
+    found = phase_data(model(), HEAD, splits.train, splits.validation, cache)
+    assert int(found.validation.cardinality()) == batches
 
 
 def test_last_stages_train_on_features_of_the_cut(splits, cache):
