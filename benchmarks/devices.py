@@ -13,7 +13,7 @@ import tensorflow as tf
 from benchmarks import images, networks
 from benchmarks.jobs import UnavailableError
 from benchmarks.rates import alternate, predicting
-from keras_transfer import features, freezing, runs
+from keras_transfer import distribution, features, freezing, runs
 from keras_transfer.data.labeled_dataset import without_autotuning
 
 _NUM_CLASSES, _BATCH = 10, 32
@@ -61,13 +61,15 @@ def whole_run(data_set, network, image_size, limit=None):
 def from_memory(network, image_size, num_images, rounds):
     """Images per second from memory: the frozen part as functions, `predict` and `extract`.
 
-    The functions are traced before; `extract` begins with an empty cache each time.
+    The functions are traced before; `extract` begins with an empty cache each time. XLA, which
+    Keras uses on a GPU by itself, is left out: it would compile for minutes.
     """
     _suits(network)
     if device() == "CPU":
         num_images = min(num_images, 512)
     model = networks.transfer_model(network, image_size, _NUM_CLASSES)
     stem = model.stem()
+    stem.jit_compile = False
     random = np.random.default_rng(0)
     shown = random.integers(0, 256, (num_images, image_size, image_size, 3), "uint8")
     dataset = tf.data.Dataset.from_tensor_slices(shown).batch(_BATCH)
@@ -98,37 +100,32 @@ def from_memory(network, image_size, num_images, rounds):
         "predict": predicting(stem, shown),
         "extract": extract,
     }
-    if device() != "CPU":  # XLA is slow for convolutions on a CPU
-        compiled = tf.function(infer, autograph=False, jit_compile=True)
-        contestants["function, XLA"] = through(compiled)
     return [{**row, "device": device()} for row in alternate(contestants, rounds)]
 
 
 def full_steps(network, image_size, steps, rounds):
-    """Steps that train everything, by `TransferModel.fit` and by plain Keras."""
+    """Steps that train everything, by `TransferModel.fit` and by plain Keras, without XLA."""
     _suits(network)
-    if device() != "CPU":
-        keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.config.set_dtype_policy(distribution.mixed_precision_policy())
     random = np.random.default_rng(0)
     batch = random.uniform(0, 255, (_BATCH, image_size, image_size, 3)).astype("float32")
     labels = random.integers(0, _NUM_CLASSES, _BATCH)
     # The end of a pass would wait for the thread of the autotuning, for up to a second.
     dataset = without_autotuning(tf.data.Dataset.from_tensors((batch, labels)).cache().repeat())
+    own = networks.transfer_model(network, image_size, _NUM_CLASSES, freezing.FreezeNone())
+    base, plain = networks.plain_model(network, image_size, _NUM_CLASSES)
+    for layer in base.layers:  # both train the same weights
+        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    own.compile("adamw", jit_compile=False)
+    plain.compile("adamw", loss, metrics=["accuracy"], jit_compile=False)
     contestants = {}
-    for xla in (False, True) if device() != "CPU" else (False,):
-        own = networks.transfer_model(network, image_size, _NUM_CLASSES, freezing.FreezeNone())
-        base, plain = networks.plain_model(network, image_size, _NUM_CLASSES)
-        for layer in base.layers:  # both train the same weights
-            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        own.compile("adamw", jit_compile=xla)
-        plain.compile("adamw", loss, metrics=["accuracy"], jit_compile=xla)
-        for name, model in (("plain Keras", plain), ("TransferModel", own)):
+    for name, model in (("plain Keras", plain), ("TransferModel", own)):
 
-            def run(model=model):
-                model.fit(dataset, steps_per_epoch=steps, verbose=0)
-                return {"steps": steps}
+        def run(model=model):
+            model.fit(dataset, steps_per_epoch=steps, verbose=0)
+            return {"steps": steps}
 
-            run()
-            contestants[f"{name}, XLA" if xla else name] = run
+        run()
+        contestants[name] = run
     return [{**row, "device": device()} for row in alternate(contestants, rounds)]

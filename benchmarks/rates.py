@@ -84,7 +84,7 @@ def predicting(model, shown, num_images=None):
         model.predict(shown, verbose=0)
         return {"images": num_images or len(shown)}
 
-    model.predict(shown[:1] if num_images is None else shown.take(1), verbose=0)
+    model.predict(shown[:_BATCH] if num_images is None else shown.take(1), verbose=0)
     return run
 
 

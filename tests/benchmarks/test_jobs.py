@@ -1,5 +1,6 @@
 import importlib
 
+import keras
 import pytest
 
 from benchmarks import __main__ as command
@@ -88,3 +89,19 @@ def test_what_cannot_be_measured_here_is_skipped_with_the_reason():
     if "skipped" not in row:
         pytest.skip("there is a GPU")
     assert row["skipped"] == "ResNet50-random is measured on a GPU only"
+
+
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
+def test_what_is_measured_on_a_gpu_runs(monkeypatch):
+    devices = importlib.import_module("benchmarks.devices")
+    monkeypatch.setattr(devices, "device", lambda: "a GPU")
+    policy = "mixed_bfloat16"
+    monkeypatch.setattr(devices.distribution, "mixed_precision_policy", lambda: policy)
+    for function, number, names in (
+        (devices.from_memory, 64, ["reading", "function", "predict", "extract"]),
+        (devices.full_steps, 1, ["plain Keras", "TransferModel"]),
+    ):
+        rows = function("MobileNetV2-random", 32, number, rounds=1)
+        assert [row["row"] for row in rows] == names
+        assert {row["device"] for row in rows} == {"a GPU"}
+    assert keras.config.dtype_policy().name == policy
