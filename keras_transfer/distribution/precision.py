@@ -31,7 +31,7 @@ def mixed_precision_policy(strategy: tf.distribute.Strategy | None = None) -> st
         return "mixed_bfloat16"
     capabilities = [
         tf.config.experimental.get_device_details(gpu).get("compute_capability") or (0, 0)
-        for gpu in tf.config.list_physical_devices("GPU")
+        for gpu in tf.config.get_visible_devices("GPU")
     ]
     least = min(capabilities, default=(0, 0))
     if least >= _BFLOAT16_FROM:

@@ -67,7 +67,7 @@ def _choose():
     if tasks > 1:
         return "multi_worker", f"Slurm started {tasks} tasks"
     # Listing the logical devices would fix settings that a cluster still has to change.
-    gpus = len(tf.config.list_physical_devices("GPU"))
+    gpus = len(tf.config.get_visible_devices("GPU"))
     if gpus > 1:
         return "mirrored", f"{gpus} GPUs were found"
     return "one_device", "one GPU was found" if gpus else "no GPU was found"

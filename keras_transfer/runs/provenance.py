@@ -87,7 +87,7 @@ def _processor():
 
 def _accelerators():
     devices = [
-        device for device in tf.config.list_physical_devices() if device.device_type != "CPU"
+        device for device in tf.config.get_visible_devices() if device.device_type != "CPU"
     ]
     return [
         str(tf.config.experimental.get_device_details(device).get("device_name", device.name))

@@ -32,7 +32,7 @@ def bare_machine(monkeypatch):
 
 
 def see_gpus(monkeypatch, number):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU"] * number)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["GPU"] * number)
 
 
 def make(monkeypatch, name):
@@ -205,7 +205,7 @@ def test_config_that_is_no_cluster_is_told(monkeypatch, config, message):
     ],
 )
 def test_precision_is_what_all_gpus_can_do(monkeypatch, capabilities, policy):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: capabilities)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: capabilities)
     monkeypatch.setattr(
         tf.config.experimental,
         "get_device_details",
