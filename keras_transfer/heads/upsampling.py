@@ -26,7 +26,9 @@ class UpsampleTo(keras.layers.Layer):
     def call(self, images, reference=None):
         size = self.size or _size_of(reference)
         whole = self.enlarged_size(_size_of(images), size)
-        enlarged = tf.cast(tf.image.resize(images, whole), self.compute_dtype)
+        # XLA compiles no gradient of this in half precision.
+        enlarged = tf.image.resize(tf.cast(images, "float32"), whole)
+        enlarged = tf.cast(enlarged, self.compute_dtype)
         shape = self.compute_output_shape(images.shape, getattr(reference, "shape", None))
         return tf.ensure_shape(enlarged[:, : size[0], : size[1]], shape)
 

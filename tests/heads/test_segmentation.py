@@ -57,6 +57,23 @@ def test_odd_sizes_are_cropped_and_not_stretched(known):
     np.testing.assert_allclose(np.ravel(found), [0.0, 1.0, 3.0, 5.0, 7.0])
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_xla_compiles_the_gradient_of_the_enlargement_in_half_precision(dtype):
+    layer = UpsampleTo((4, 4), dtype=f"mixed_{dtype}")
+
+    @tf.function(jit_compile=True)
+    def gradient(images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            enlarged = layer(tf.nn.relu(images))
+        return tape.gradient(enlarged, images)
+
+    # 16 pixels are made of 4, each of the same weight.
+    np.testing.assert_array_equal(
+        gradient(tf.ones((1, 2, 2, 1), dtype)), tf.fill((1, 2, 2, 1), 4.0)
+    )
+
+
 def test_features_that_were_rounded_down_are_stretched():
     assert UpsampleTo((7, 7))(np.zeros((1, 3, 3, 2))).shape == (1, 7, 7, 2)
 
