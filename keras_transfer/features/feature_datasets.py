@@ -32,9 +32,8 @@ class Epochs:
 def load(readers):
     """All rows of all views in memory, one view after the other: a list of tensors."""
     views = [reader.rows(0, reader.store.num_rows) for reader in readers]
-    if len(views) == 1:
-        return [tf.constant(array) for array in views[0]]
-    return [tf.constant(array) for array in _concatenated(views)]
+    with tf.device("CPU:0"):  # where datasets run: a GPU's memory is for the network
+        return [tf.constant(one) for one in (_concatenated(views) if views[1:] else views[0])]
 
 
 def from_memory(arrays, num_views, epochs, batch_size, shuffle, pack):
@@ -50,7 +49,8 @@ def from_memory(arrays, num_views, epochs, batch_size, shuffle, pack):
     """
     if num_views == 1 and not shuffle:
         # TensorFlow prepares a function of a dataset anew in each pass, for 10 ms.
-        return tf.data.Dataset.from_tensor_slices(pack(*arrays)).batch(batch_size)
+        with tf.device("CPU:0"):
+            return tf.data.Dataset.from_tensor_slices(pack(*arrays)).batch(batch_size)
     num_rows = len(arrays[0]) // num_views
 
     def order():

@@ -86,7 +86,7 @@ def _images(model, name, data):
         data = _of_arrays(data, shuffle=True, batch_size=32)
     elif not isinstance(data, tf.data.Dataset):
         images = np.asarray(data)
-        order = tf.data.Dataset.from_tensor_slices(images).shuffle(max(len(images), 1), seed=0)
+        order = slices(images).shuffle(max(len(images), 1), seed=0)
         data = without_autotuning(order.batch(32))
     if int(data.cardinality()) in (0, tf.data.INFINITE_CARDINALITY):
         kind = "endless" if int(data.cardinality()) else "empty"
@@ -214,10 +214,16 @@ def _of_arrays(data, shuffle, batch_size):
         raise ValueError(
             f"Images, labels and weights must be as many. Received: {lengths} of them"
         )
-    dataset = tf.data.Dataset.from_tensor_slices(parts)
+    dataset = slices(parts)
     if shuffle and lengths[0]:
         dataset = dataset.shuffle(lengths[0], seed=0)
     return without_autotuning(dataset.batch(batch_size).prefetch(2))
+
+
+def slices(arrays):
+    """A dataset of the rows of arrays. TensorFlow would copy them to the memory of a GPU."""
+    with tf.device("CPU:0"):
+        return tf.data.Dataset.from_tensor_slices(arrays)
 
 
 def count(dataset):

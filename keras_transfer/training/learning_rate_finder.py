@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_transfer import _progress
 from keras_transfer.optimizers.slot_carry_over import carry_over
+from keras_transfer.training.given_data import slices
 from keras_transfer.training.learning_rate_range import LearningRateRange
 from keras_transfer.training.unchanged import unchanged
 
@@ -66,7 +67,7 @@ def find_learning_rate(
     _check_model(model)
     _check_range(lowest, highest, steps, smoothing, divergence)
     if not isinstance(train, tf.data.Dataset):
-        pairs = tf.data.Dataset.from_tensor_slices(tuple(train))
+        pairs = slices(tuple(train))
         train = pairs.shuffle(len(train[0]), seed=0).batch(_BATCH_SIZE)
     factor = (highest / lowest) ** (1 / (steps - 1))
     rates = [lowest * factor**step for step in range(steps)]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_transfer.features import CachedFeatures, cached_features, feature_datasets
 from keras_transfer.features.shard_store import ShardReader, ShardStore
@@ -96,3 +97,9 @@ def test_files_can_be_removed_while_they_are_read(readers, monkeypatch):
         for path in reader.store.directory.iterdir():
             path.unlink()
     assert sorted(all_rows(dataset)[1]) == list(range(ROWS))
+
+
+def test_rows_in_memory_are_not_on_a_gpu(readers):
+    with tf.Graph().as_default(), tf.device("GPU:0"):
+        features, _ = feature_datasets.load(readers)
+    assert features.device == "/device:CPU:0"

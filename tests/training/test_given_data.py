@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_transfer import features, freezing, heads, models, plans, training
+from keras_transfer.training import given_data
 from tests.networks import residual_backbone
 from tests.training.durable import Killed, Stop, kill
 
@@ -182,3 +183,9 @@ def test_images_of_unknown_shape_have_a_plan_without_cached_features(tmp_path):
     model = models.TransferModel(residual_backbone(), heads.SoftmaxHead(3))
     history = training.fine_tune(model, train, cache=features.FeatureCache(tmp_path), verbose=0)
     assert {phase.solver for phase in history.plan.phases} == {"adamw"}
+
+
+def test_arrays_are_not_copied_to_a_gpu():
+    with tf.Graph().as_default(), tf.device("GPU:0"):
+        dataset = given_data.slices((IMAGES, LABELS))
+        assert tf.data.experimental.to_variant(dataset).device == "/device:CPU:0"
