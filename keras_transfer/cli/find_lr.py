@@ -4,6 +4,7 @@ import keras
 
 from keras_transfer import freezing, models, optimizers, training
 from keras_transfer.cli.inputs import cache_of, next_command, read_inputs, show_findings
+from keras_transfer.models.regression import targets_of
 from keras_transfer.runs.tasks import task_of
 
 # The dropout of the head and the decays of the plans of `fit`.
@@ -15,7 +16,7 @@ def run(options):
     backbone, splits = read_inputs(options, batch_size=options.batch_size or 32)
     keras.utils.set_random_seed(0)
     model = _compiled_model(backbone, splits, options)
-    model.adapt_heads(labels for _, labels in splits.train_in_order)
+    model.adapt_heads(targets_of(splits.train_in_order))
     cached = cache_of(options).extract(model, splits.train)
     found = training.find_learning_rate(model, cached.as_inputs())
     sentences = [found.conclusion]

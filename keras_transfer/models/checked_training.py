@@ -15,6 +15,7 @@ from keras_transfer.models.regression import (
     adapt,
     scaled_layers,
     standardizes,
+    targets_of,
     warn_if_worse_than_mean,
 )
 from keras_transfer.models.trained_set import FollowsTrainedSet
@@ -77,7 +78,7 @@ class CheckedTraining(FollowsTrainedSet):
             self.adapt_heads([y])
         elif isinstance(x, tf.data.Dataset):
             some = x if given.get("steps_per_epoch") is None else x.take(1)
-            self.adapt_heads(element[1] for element in some)
+            self.adapt_heads(targets_of(some))
         elif isinstance(x, keras.utils.PyDataset):
             self.adapt_heads(x[index][1] for index in range(x.num_batches or 1))
         elif isinstance(x, Iterator):

@@ -35,6 +35,12 @@ def adapt(layers, batches_of_targets):
         layer.adapt(found[name].mean, found[name].deviation)
 
 
+def targets_of(dataset):
+    """Yields the labels of the batches. Without a request it does not begin a pass."""
+    for element in dataset:
+        yield element[1]
+
+
 class _Moments:
     """The mean and the deviation of rows that come in batches, in double precision."""
 

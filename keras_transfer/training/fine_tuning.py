@@ -22,7 +22,7 @@ from keras_transfer.models.checked_data import CheckedData
 from keras_transfer.models.checks import check_model
 from keras_transfer.models.label_rules import check_class_weight
 from keras_transfer.models.objective import check_data
-from keras_transfer.models.regression import warn_if_worse_than_mean
+from keras_transfer.models.regression import targets_of, warn_if_worse_than_mean
 from keras_transfer.plans.chooser import (
     DECAY_REASON,
     choose_plan,
@@ -187,7 +187,7 @@ def fine_tune_in(
         validation = as_dataset(validation, "validation", checked)
         warn_of_sizes(model, train, validation)
         some = train if steps_per_epoch is None else train.take(1)
-        model.adapt_heads(element[1] for element in some)
+        model.adapt_heads(targets_of(some))
         others = others_of(model, target, memory)
         # The phases have features of the same images.
         with cache.decoded.kept() if cache else contextlib.nullcontext():

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_transfer import _progress
+from keras_transfer.models.regression import targets_of
 from keras_transfer.optimizers.slot_carry_over import carry_over
 from keras_transfer.training.given_data import slices
 from keras_transfer.training.learning_rate_range import LearningRateRange
@@ -81,7 +82,7 @@ def find_learning_rate(
         _progress.step("raising the learning rate", steps) as advance,
     ):
         if hasattr(model, "adapt_heads"):
-            model.adapt_heads(element[1] for element in train)
+            model.adapt_heads(targets_of(train))
         sweep = _Sweep(model, smoothing, divergence)
         for value, batch in zip(rates, _batches(train), strict=False):
             rate.assign(value)

@@ -204,3 +204,20 @@ def test_a_resumed_training_has_the_same_scale(tmp_path):
     history = training.fine_tune(resumed, (IMAGES, PRICES), **arguments)
     assert len(history.epoch) == 3
     np.testing.assert_array_equal(scale(resumed), scale(killed))
+
+
+def test_only_a_scaled_head_begins_a_pass_to_adapt_it(monkeypatch):
+    begun, begin = [], tf.data.Dataset.__iter__
+    monkeypatch.setattr(
+        tf.data.Dataset, "__iter__", lambda data: begun.append(data) or begin(data)
+    )
+    plan = plans.Plan([plans.Phase(freezing.FreezeAll(), 1, 1e-2)])
+
+    def number_of_passes(head):
+        begun.clear()
+        train = dataset(np.arange(48) % 2)
+        training.fine_tune(make(head), train, plan=plan, cache=False, verbose=0)
+        return len(begun)
+
+    others = number_of_passes(heads.SoftmaxHead(2))
+    assert number_of_passes(heads.DenseHead(1)) == others + 1
