@@ -1,5 +1,6 @@
 """Images of more than 8 bits, and images of many pixels."""
 
+import functools
 import io
 
 import numpy as np
@@ -130,6 +131,9 @@ def few_pixels(monkeypatch):
     """Pillow's limit as if photos of 10,000 pixels were gigantic."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
     monkeypatch.setattr(decoding, "_MOST_PIXELS", 10_000)
+    # A graph keeps the limit with which it was traced.
+    trace = decoding._traced_decoder.__wrapped__
+    monkeypatch.setattr(decoding, "_traced_decoder", functools.lru_cache(trace))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "CMYK"])
