@@ -10,16 +10,15 @@ import tensorflow as tf
 
 from keras_transfer.data.image_transforms import (
     color,
-    crop,
     cutmix,
     mixup,
     move_boxes,
     random_moves,
-    resample,
     split_seed,
 )
 from keras_transfer.data.labeled_dataset import IMAGES, LabeledDataset
 from keras_transfer.data.rand_augment import rand_augment
+from keras_transfer.data.resampling import resample
 
 _FLIPS = (None, "horizontal", "vertical", "horizontal_and_vertical")
 # What each transform changes beside the images themselves, or leaves as it is.
@@ -183,11 +182,7 @@ class Augmentation:
         seeds = split_seed(seed, 4)
         if self.flip or self.rotation or self.zoom or self.crop < 1 or self.translation:
             moves = self.flip, self.rotation, self.zoom, self.crop, self.translation
-            goes_outside = self.rotation or self.zoom or self.translation
-            move = crop if self.crop < 1 and not goes_outside else resample
-            images, labels = _moved(
-                images, labels, random_moves(images, seeds[0], *moves), move
-            )
+            images, labels = _moved(images, labels, random_moves(images, seeds[0], *moves))
         if self.rand_augment:
             images = rand_augment(images, seeds[1], self.rand_augment)
         if self.brightness or self.contrast or self.saturation:
@@ -250,15 +245,15 @@ def _kind_of(labels):
     return "masks" if labels.dtype.is_integer else "boxes"
 
 
-def _moved(images, labels, moves, move):
-    """Images and their targets after one resampling, of the images by `move`."""
+def _moved(images, labels, moves):
+    """Images and their targets after one resampling."""
     kind = _kind_of(labels) if tf.is_tensor(labels) else "labels"
     if kind == "boxes":
         labels = move_boxes(labels, images, *moves)
         return resample(images, *moves, fill_mode="CONSTANT"), labels
     if kind == "masks":
         labels = resample(labels[..., None], *moves, interpolation="NEAREST")[..., 0]
-    return move(images, *moves), labels
+    return resample(images, *moves), labels
 
 
 def light(seed: int = 0) -> Augmentation:

@@ -10,13 +10,11 @@ import math
 
 import tensorflow as tf
 
+from keras_transfer.data.resampling import can_be_compiled, compiled
+
 # ITU-R BT.601, as in `tf.image.rgb_to_grayscale`.
 _LUMINANCE = (0.2989, 0.5870, 0.1140)
 _LOG_ASPECT = math.log(4 / 3)
-# Reflected borders would show objects without a box.
-_GREY = 127.0
-# A coordinate that rounding takes past the last pixel would be read as black.
-_WITHIN = 1e-6
 # The share of a box that a crop must leave.
 _LEAST_REST = 0.25
 
@@ -48,43 +46,8 @@ def random_moves(images, seed, flip, rotation, zoom, crop, translation):
     return matrix, (shift_x, shift_y)
 
 
-def resample(images, matrix, shift, interpolation="BILINEAR", fill_mode="REFLECT"):
-    """Reads each pixel from `matrix @ pixel + shift`, with the center as origin, x before y.
-
-    With the fill mode "CONSTANT", uncovered borders are grey.
-    """
-    (a, b), (c, d) = matrix
-    height, width = tf.shape(images)[1], tf.shape(images)[2]
-    middle_x = (tf.cast(width, "float32") - 1) / 2
-    middle_y = (tf.cast(height, "float32") - 1) / 2
-    offset_x = shift[0] + middle_x - a * middle_x - b * middle_y
-    offset_y = shift[1] + middle_y - c * middle_x - d * middle_y
-    zero = tf.zeros_like(a)
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images,
-        transforms=tf.stack([a, b, offset_x, c, d, offset_y, zero, zero], axis=1),
-        output_shape=(height, width),
-        fill_value=_GREY,
-        interpolation=interpolation,
-        fill_mode=fill_mode,
-    )
-
-
-def crop(images, matrix, shift):
-    """`resample` for moves that neither rotate nor leave the image: a third of its time."""
-    (scale_x, _), (_, scale_y) = matrix
-    batch_size, size = tf.shape(images)[0], tf.shape(images)[1:3]
-    last = tf.maximum(tf.cast(size, "float32") - 1.0, 1.0)
-    middle = 0.5 + tf.stack([shift[1], shift[0]], axis=1) / last
-    half = tf.stack([scale_y, scale_x], axis=1) / 2
-    boxes = tf.concat([middle - half, middle + half], axis=1)  # top, left, bottom, right
-    boxes = tf.clip_by_value(boxes, _WITHIN, 1.0 - _WITHIN)
-    cropped = tf.image.crop_and_resize(images, boxes, tf.range(batch_size), size)
-    return tf.ensure_shape(cropped, images.shape)
-
-
 def move_boxes(boxes, images, matrix, shift):
-    """The boxes after `resample`, each the smallest upright one around what it was.
+    """The boxes after `resampling.resample`, each the smallest upright one around what it was.
 
     Of a box that leaves the image the rest stays, if that is a quarter of it or more; others
     get the class -1.
@@ -127,12 +90,21 @@ def color(images, seed, brightness, contrast, saturation):
 
 def adjust_color(images, brightness, contrast, saturation):
     """Adds `brightness`; scales the distances to the mean and to gray by the others."""
+    changes = map(tf.convert_to_tensor, (brightness, contrast, saturation))
+    adjust = _adjust_compiled if can_be_compiled(images) else _adjust
+    return adjust(images, *changes)
+
+
+def _adjust(images, brightness, contrast, saturation):
     gray = luminance(images)
     mean = tf.reduce_mean(gray, axis=(1, 2), keepdims=True)
     # mean + contrast * (gray + saturation * (images - gray) - mean) + brightness, in an
     # order that needs few passes over the batch.
     of_gray = contrast * (1.0 - saturation) * gray + (1.0 - contrast) * mean + brightness
     return tf.clip_by_value(contrast * saturation * images + of_gray, 0.0, 255.0)
+
+
+_adjust_compiled = compiled(_adjust)
 
 
 def luminance(images):

@@ -4,7 +4,8 @@ import math
 
 import tensorflow as tf
 
-from keras_transfer.data.image_transforms import adjust_color, resample, split_seed
+from keras_transfer.data.image_transforms import adjust_color, split_seed
+from keras_transfer.data.resampling import resample
 
 NUM_OPERATIONS = 2
 

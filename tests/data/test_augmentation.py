@@ -9,11 +9,8 @@ import tensorflow as tf
 from keras_transfer import data
 from keras_transfer.data.image_transforms import (
     adjust_color,
-    crop,
     cutmix,
     mixup,
-    random_moves,
-    resample,
 )
 from keras_transfer.data.labeled_dataset import LabeledDataset
 
@@ -137,19 +134,6 @@ def test_rotation_keeps_the_middle_and_crop_magnifies():
     np.testing.assert_allclose(turned[:, 10, 10], 255, atol=1e-2)
     cropped, _ = data.Augmentation(crop=0.3).transform(images, tf.range(20), SEED)
     assert np.mean(cropped) > 1.2 * np.mean(images)
-
-
-@pytest.mark.parametrize("size", [(40, 61), (2, 2), (1, 5)])
-def test_crops_read_what_the_general_resampling_reads(size):
-    rows, columns = np.mgrid[: size[0], : size[1]]
-    picture = 20 + 3.0 * rows[..., None] + 2.0 * columns[..., None]
-    images = tf.constant(np.repeat(picture[None], 500, axis=0), "float32")
-    moves = random_moves(images, SEED, "horizontal_and_vertical", 0.0, 0.0, 0.7, 0.0)
-    cropped, resampled = crop(images, *moves), resample(images, *moves)
-    # A crop ends at the last pixel where the resampling goes up to half a pixel further and
-    # reflects. Black would be 20 or more away.
-    np.testing.assert_allclose(cropped, resampled, atol=1.5)
-    assert np.mean(np.abs(cropped - resampled)) < 0.01
 
 
 def test_color_arithmetic():

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from keras_transfer import data
 from keras_transfer.data import Augmentation
-from keras_transfer.data.image_transforms import move_boxes, resample
+from keras_transfer.data.image_transforms import move_boxes
+from keras_transfer.data.resampling import resample
 
 SIZE = 32
 MOVES = Augmentation(flip="horizontal_and_vertical", rotation=0.1, zoom=0.2, crop=0.6,
