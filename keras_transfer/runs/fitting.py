@@ -1,9 +1,12 @@
 """The main job: from a folder of images to a calibrated, measured and exported model."""
 
+import contextlib
+import importlib
 import inspect
 import os
 import re
 import sys
+import threading
 import time
 import types
 from collections.abc import Sequence
@@ -32,6 +35,11 @@ from keras_transfer.runs.run_course import BackboneBefore, PhaseClock
 from keras_transfer.runs.run_settings import description_of
 from keras_transfer.runs.tasks import task_of
 from keras_transfer.training.fine_tuning import as_cache, fine_tune_in
+
+# What follows the training needs them: half a second of imports.
+_NEEDED_LATER = (
+    "jinja2", "matplotlib.backends.backend_agg", "matplotlib.figure", "scipy.special",
+)  # fmt: skip
 
 
 # Where nothing watches more closely it ends at once: the same call does that part again.
@@ -237,6 +245,7 @@ def fit(
         domains = domains.augmented(lambda images: augmented(images, job.augmentation, seed))
         if show and folder.writes:
             _draw_sheet(train, folder.path / "images.png", verbose)
+        threading.Thread(target=_import_what_follows, daemon=True).start()
         before, clock = BackboneBefore(model.backbone), PhaseClock()
         history = _train(
             folder, model, train, splits.validation, plan, [clock],
@@ -264,6 +273,13 @@ def _draw_sheet(train, path, verbose):
     save_figure(show_images(train), path)
     if verbose:
         print(f"Some training images: {path}")
+
+
+def _import_what_follows():
+    """Imports it while TensorFlow trains, which leaves Python idle."""
+    with contextlib.suppress(Exception):  # the import that needs it says why
+        for name in _NEEDED_LATER:
+            importlib.import_module(name)
 
 
 def _train(folder, model, *arguments, **changes):
