@@ -18,7 +18,7 @@ _HEAD_SECONDS, _STAGE_SETUP = 1.5, 1.7
 # Seconds to prepare the stem, and the speed relative to TensorFlow's.
 _ENGINE_SETUP, _ENGINE_SPEED = {"openvino": 0.7}, {"openvino": 4.0}
 # The share of augmentation in reading an image; a further view is not decoded again.
-_AUGMENTING_SHARE = 0.5
+_AUGMENTING_SHARE = 0.3
 # The share of the forward pass in a training step.
 _FORWARD_SHARE = 0.4
 # The time of validation, relative to that of a training epoch.

@@ -1,7 +1,6 @@
 """The main job: from a folder of images to a calibrated, measured and exported model."""
 
 import contextlib
-import importlib
 import inspect
 import os
 import re
@@ -35,11 +34,6 @@ from keras_transfer.runs.run_course import BackboneBefore, PhaseClock
 from keras_transfer.runs.run_settings import description_of
 from keras_transfer.runs.tasks import task_of
 from keras_transfer.training.fine_tuning import as_cache, fine_tune_in
-
-# What follows the training needs them: half a second of imports.
-_NEEDED_LATER = (
-    "jinja2", "matplotlib.backends.backend_agg", "matplotlib.figure", "scipy.special",
-)  # fmt: skip
 
 
 # Where nothing watches more closely it ends at once: the same call does that part again.
@@ -276,10 +270,12 @@ def _draw_sheet(train, path, verbose):
 
 
 def _import_what_follows():
-    """Imports it while TensorFlow trains, which leaves Python idle."""
-    with contextlib.suppress(Exception):  # the import that needs it says why
-        for name in _NEEDED_LATER:
-            importlib.import_module(name)
+    """Imports what the page needs, half a second, while TensorFlow leaves Python idle."""
+    with contextlib.suppress(Exception):  # the page's own import says why
+        import jinja2  # noqa: F401
+        import matplotlib.backends.backend_agg
+        import matplotlib.figure  # noqa: F401
+        import scipy.special  # noqa: F401
 
 
 def _train(folder, model, *arguments, **changes):

@@ -17,10 +17,10 @@ COSTS = Costs(read=0.01, forward=(0.1, 0.02, 0.02, 0.01), step=(0.3, 0.06, 0.06,
 @pytest.mark.parametrize(
     ("views", "expected"),
     [
-        # Features before the last two stages, then from these to the head: 12.5 + 3.
-        (0, 100 * (0.005 + 0.12) + 100 * 0.03),
-        # The images through the whole backbone, three views up to the cut: 15.5 + 38.
-        (3, 100 * (0.005 + 0.15) + 100 * (0.02 + 3 * 0.12)),
+        # Features before the last two stages, then from these to the head: 12.7 + 3.
+        (0, 100 * (0.007 + 0.12) + 100 * 0.03),
+        # The images through the whole backbone, three views up to the cut: 15.7 + 37.6.
+        (3, 100 * (0.007 + 0.15) + 100 * (0.016 + 3 * 0.12)),
     ],
 )
 def test_total_adds_extraction_the_head_and_the_last_stages(views, expected):
