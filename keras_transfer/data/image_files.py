@@ -100,9 +100,7 @@ def make_loader(image_size, channels, files, reduced_decoding, value_range=None,
         least = least_size(image_size, orientation)
         pixels, extent = tf.numpy_function(pillow, [contents, least], ["uint8", "float32"])
         pixels, extent = tf.ensure_shape(pixels, (None, None, 3)), tf.ensure_shape(extent, (2,))
-        return resize_decoded(
-            pixels, extent, image_size, channels, orientation, reduced_decoding
-        )
+        return resize_decoded(pixels, extent, image_size, channels, orientation)
 
     # Traced once for all splits.
     @tf.function(autograph=False)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from keras_transfer.data.decoding import decode_image, exif_orientation, resize
+from keras_transfer.data.decoding import decode_and_resize, decode_image, exif_orientation
 from keras_transfer.data.image_files import decode_with_pillow
 
 
@@ -131,7 +131,7 @@ def test_decoding_and_resizing_can_be_served(make_image, tmp_path):
         @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
         def serve(self, contents):
             return tf.map_fn(
-                lambda one: resize(decode_image(one), 16),
+                lambda one: decode_and_resize(one, 16),
                 contents,
                 fn_output_signature=tf.TensorSpec((16, 16, 3), "float32"),
             )
@@ -143,20 +143,26 @@ def test_decoding_and_resizing_can_be_served(make_image, tmp_path):
     ]
     tf.saved_model.save(Server(), str(tmp_path / "served"))
     served = tf.saved_model.load(str(tmp_path / "served")).serve(tf.constant(images))
-    expected = [resize(decode_image(one), 16) for one in images]
+    expected = [decode_and_resize(one, 16) for one in images]
     np.testing.assert_allclose(served, expected, atol=1e-3)
 
 
-def test_shrinking_averages_what_lies_between_the_samples():
-    stripes = np.zeros((64, 64, 3), "uint8")
-    stripes[::2] = 255
-    # Every second row is white: the average is 127.5 everywhere but at the edges.
-    shrunk = resize(stripes, (16, 16)).numpy()[2:-2]
-    np.testing.assert_allclose(shrunk, 127.5, atol=1)
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (40, 18), (64, 48)])
+def test_shrinking_averages_the_area_of_each_pixel(make_image, height, width):
+    image = make_image(size=(64, 48))
+    shrunk = decode_and_resize(encode(image, "PNG"), (height, width))
+    # Each pixel in as many parts as there will be, so that a new one consists of whole parts.
+    parts = np.kron(np.asarray(image, "float32"), np.ones((height, width, 1)))
+    expected = parts.reshape(height, 64, width, 48, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(shrunk, expected, atol=1e-2)
 
 
-def test_resize_stretches_and_takes_batches():
-    assert resize(np.zeros((2, 10, 20, 1), "uint8"), (5, 7)).shape == (2, 5, 7, 1)
+@pytest.mark.parametrize("size", [(80, 96), (128, 20)])  # an axis may shrink
+def test_enlarging_is_bilinear(make_image, size):
+    image = make_image(size=(64, 48))
+    enlarged = decode_and_resize(encode(image, "PNG"), size[::-1])
+    expected = image.resize(size, Image.Resampling.BILINEAR)
+    np.testing.assert_allclose(enlarged, expected, atol=1)
 
 
 @pytest.mark.parametrize("channels", [0, 2, 4, "rgb"])
@@ -170,4 +176,4 @@ def test_other_channels_are_refused(channels):
 )
 def test_other_image_sizes_are_refused(image_size):
     with pytest.raises(ValueError, match="`image_size` must be a positive integer or a pair"):
-        resize(np.zeros((4, 4, 3)), image_size)
+        decode_and_resize(b"", image_size)

@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_transfer import backbones, data, heads, models, serving
 from keras_transfer.backbones import inference_function
-from keras_transfer.data.decoding import decode_image, resize
+from keras_transfer.data.decoding import decode_and_resize
 from keras_transfer.serving import exporter
 from tests.serving.models_to_export import (
     NAMES,
@@ -124,7 +124,7 @@ def test_tensorflows_c_api_gets_the_same_labels_of_real_pictures(real_data, tmp_
     names = sorted(path.name for path in (real_data / "clothing" / "test").iterdir())
     paths = sorted((real_data / "clothing" / "test").glob("*/*.jpg"))[::18][:20]
     version = serving.export(model, tmp_path, class_names=names, examples=paths[:3])
-    pictures = [resize(decode_image(path.read_bytes()), 64) for path in paths]
+    pictures = [decode_and_resize(path.read_bytes(), 64) for path in paths]
     expected = predicted_labels(model, pictures, names)
     script = pathlib.Path(__file__).with_name("c_api.py")
     assert len(paths) == 20 and len(set(expected)) > 1
