@@ -103,9 +103,11 @@ def from_memory(network, image_size, num_images, rounds):
     return [{**row, "device": device()} for row in alternate(contestants, rounds)]
 
 
-def full_steps(network, image_size, steps, rounds):
-    """Steps that train everything, by `TransferModel.fit` and by plain Keras, without XLA."""
+def full_steps(network, image_size, steps, rounds, xla=False):
+    """Steps that train everything, by `TransferModel.fit` and by plain Keras."""
     _suits(network)
+    if xla and device() == "CPU":
+        raise UnavailableError("XLA is slow for convolutions on a CPU: measured on a GPU only")
     keras.config.set_dtype_policy(distribution.mixed_precision_policy())
     random = np.random.default_rng(0)
     batch = random.uniform(0, 255, (_BATCH, image_size, image_size, 3)).astype("float32")
@@ -117,8 +119,8 @@ def full_steps(network, image_size, steps, rounds):
     for layer in base.layers:  # both train the same weights
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    own.compile("adamw", jit_compile=False)
-    plain.compile("adamw", loss, metrics=["accuracy"], jit_compile=False)
+    own.compile("adamw", jit_compile=xla)
+    plain.compile("adamw", loss, metrics=["accuracy"], jit_compile=xla)
     contestants = {}
     for name, model in (("plain Keras", plain), ("TransferModel", own)):
 

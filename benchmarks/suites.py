@@ -238,6 +238,16 @@ def gpu(options):
             yield Job("gpu", f"devices.{function}", arguments, group, quick=options.quick)
 
 
+def gpu_xla(options):
+    """The steps of `gpu`, compiled with XLA, which takes a minute or more for each of them."""
+    size, few, rounds = (64, 2, 2) if options.quick else (224, 10, 3)
+    for network in ("MobileNetV2", "ResNet50-random"):
+        arguments = {"network": network, "image_size": size, "steps": few, "xla": True}
+        arguments["rounds"] = options.rounds or rounds
+        group = {"full steps": f"{network} at {size} px"}
+        yield Job("gpu_xla", "devices.full_steps", arguments, group, quick=options.quick)
+
+
 def memory(options):
     """What a training leaves in the memory of a process that goes on."""
     size, trainings = (32, 1) if options.quick else (96, 4)
@@ -267,5 +277,6 @@ SUITES = {
         relations,
         memory,
         gpu,
+        gpu_xla,
     )
 }

@@ -20,6 +20,7 @@ _AGAINST = {
         "extract, openvino": "stem.predict, files",
     },
     "gpu": {"extract": "predict", "TransferModel": "plain Keras"},
+    "gpu_xla": {"TransferModel": "plain Keras"},
     "steps": {"AdamW again": "AdamW", "LearningRateMultiplier(AdamW)": "AdamW"},
 }
 # What a value, or its ratio, has to keep to.
@@ -31,6 +32,7 @@ _LIMITS = {
     ("extraction", "extract, openvino", "rate"): (">=", 3.0),
     ("gpu", "extract", "rate"): (">=", 0.8),
     ("gpu", "TransferModel", "milliseconds"): ("<=", 1.03),
+    ("gpu_xla", "TransferModel", "milliseconds"): ("<=", 1.03),
     ("steps", "LearningRateMultiplier(AdamW)", "milliseconds"): ("<=", 1.03),
     ("memory", "TransferModel", "megabytes"): ("<=", 20),
     ("objectives", "class confusion", "accuracy"): (">=", 0.96),

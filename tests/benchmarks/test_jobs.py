@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import suites
-from benchmarks.jobs import Job, Results, measure, read
+from benchmarks.jobs import Job, Results, UnavailableError, measure, read
 
 JOB = Job("head", "rates.head", {"epochs": 3, "sizes": (1, 2)}, {"data": "clothing"})
 ROWS = [
@@ -89,6 +89,13 @@ def test_what_cannot_be_measured_here_is_skipped_with_the_reason():
     if "skipped" not in row:
         pytest.skip("there is a GPU")
     assert row["skipped"] == "ResNet50-random is measured on a GPU only"
+
+
+def test_xla_is_not_measured_on_a_cpu(monkeypatch):
+    devices = importlib.import_module("benchmarks.devices")
+    monkeypatch.setattr(devices, "device", lambda: "CPU")
+    with pytest.raises(UnavailableError, match="slow for convolutions on a CPU"):
+        devices.full_steps("MobileNetV2", 32, 1, rounds=1, xla=True)
 
 
 @pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
