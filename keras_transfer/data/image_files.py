@@ -72,7 +72,7 @@ def examples_of(files, labels, row=None):
             [os.fsencode(file.path) for file in files],
             tf.nest.map_structure(tf.constant, labels),
             tf.constant([file.orientation for file in files], "int32"),
-            [file.native for file in files],
+            [bool(file.native) for file in files],
             tf.constant([file.fingerprint for file in files], "int64"),
             *([] if row is None else [row]),
         )
@@ -87,10 +87,12 @@ def make_loader(image_size, channels, files, reduced_decoding, value_range=None,
     """
     # Without a call into Python, the graph can be sent to other machines.
     all_native = all(file.native for file in files)
+    formats = {file.native for file in files if file.native}
+    is_jpeg = formats == {"JPEG"} if len(formats) == 1 else None
 
     def with_tensorflow(contents, orientation):
         return decode_and_resize(
-            contents, image_size, channels, orientation, reduced_decoding, value_range
+            contents, image_size, channels, orientation, reduced_decoding, value_range, is_jpeg
         )
 
     def pillow(contents, least):

@@ -45,7 +45,7 @@ _DROPPINGS = frozenset(("@eadir", "__macosx", "#recycle", "$recycle.bin", "lost+
 
 _ORIENTATION_TAG = 0x0112
 # Increase it when a scan of the same file may give another result.
-_RULES = 5
+_RULES = 6
 # Of one folder: the files scanned first are forgotten first.
 _MOST_KEPT = 500_000
 # Clocks of file systems tick every few milliseconds, on some network shares every second, on
@@ -61,7 +61,7 @@ class ScannedFile:
         path: the file.
         digest: hash of its bytes.
         orientation: the EXIF orientation, 1 to 8.
-        native: whether `decode_image` decodes it exactly as Pillow does.
+        native: "JPEG" or "PNG" where `decode_image` decodes it exactly as Pillow does, else "".
         highest: the highest value of an image of more than 8 bits, else 0.
         is_float: whether its values are floating-point numbers, whose range is unknown.
         fingerprint: a fast hash of its bytes, which every later reading is compared with.
@@ -71,7 +71,7 @@ class ScannedFile:
     path: str
     digest: str = ""
     orientation: int = 1
-    native: bool = False
+    native: str = ""
     highest: float = 0
     is_float: bool = False
     fingerprint: int = 0
@@ -207,7 +207,7 @@ def _read_index(path):
             key: (
                 str(digest),
                 int(turn),
-                bool(native),
+                str(native),
                 float(highest),
                 bool(is_float),
                 int(fast),
@@ -277,7 +277,7 @@ def _scan_file(path):
         if not contents:
             return ScannedFile(path, reason="the file is empty")
         with open_file(io.BytesIO(contents)) as image:
-            native = _decodes_natively(image, contents)
+            native = _native_format(image, contents)
             # Decodes a JPEG at 1/8 of its size, but still reads it to its end.
             image.draft(image.mode, (1, 1))
             image.load()
@@ -344,17 +344,14 @@ def _highest(image, contents):
     return 0.0
 
 
-def _decodes_natively(image, contents):
+def _native_format(image, contents):
     # Pillow accepts a missing end or a wrong checksum, TensorFlow does not.
     if image.format in ("JPEG", "MPO"):
         has_end = contents.rfind(b"\xff\xd9") > contents.rfind(b"\xff\xda")
-        return image.mode in ("RGB", "L") and has_end
-    return (
-        image.format == "PNG"
-        and image.mode in ("RGB", "L", "RGBA", "LA")
-        and "transparency" not in image.info
-        and _is_complete_png(contents)
-    )
+        return "JPEG" if image.mode in ("RGB", "L") and has_end else ""
+    is_plain = image.mode in ("RGB", "L", "RGBA", "LA") and "transparency" not in image.info
+    is_native = image.format == "PNG" and is_plain and _is_complete_png(contents)
+    return "PNG" if is_native else ""
 
 
 def _is_complete_png(contents):

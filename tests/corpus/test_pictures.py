@@ -72,7 +72,7 @@ def test_a_truncated_picture_is_read_or_named(tmp_path):
 @pytest.fixture(scope="module")
 def load():
     """The loader of a folder with all kinds, traced once."""
-    return make_loader(IMAGE_SIZE, 3, [ScannedFile("one", native=False)], True)
+    return make_loader(IMAGE_SIZE, 3, [ScannedFile("one")], True)
 
 
 @st.composite
@@ -110,7 +110,7 @@ def test_what_passes_the_scan_is_decoded(tmp_path_factory, load, file):
     if scanned.reason is not None:
         assert scanned.reason.strip()
         return
-    example = os.fsencode(path), 0, scanned.orientation, scanned.native
+    example = os.fsencode(path), 0, scanned.orientation, bool(scanned.native)
     fingerprint = tf.constant(scanned.fingerprint, "int64")
     image, _ = load(*map(tf.constant, example), fingerprint)
     assert np.isfinite(image).all()

@@ -126,6 +126,19 @@ def test_plain_jpeg_is_upright(make_image):
     assert int(exif_orientation(encode(make_image(), "JPEG"))) == 1
 
 
+@pytest.mark.parametrize(("image_format", "is_jpeg"), [("JPEG", True), ("PNG", False)])
+def test_a_known_format_is_decoded_alone(make_image, image_format, is_jpeg):
+    contents = encode(make_image(), image_format)
+    decode = tf.function(lambda one: decode_and_resize(one, 16, is_jpeg=is_jpeg))
+    np.testing.assert_array_equal(decode(contents), decode_and_resize(contents, 16))
+    library = (
+        decode.get_concrete_function(tf.TensorSpec((), "string")).graph.as_graph_def().library
+    )
+    kinds = {node.op for function in library.function for node in function.node_def}
+    assert ("DecodeJpeg" in kinds) is is_jpeg
+    assert ("DecodeImage" in kinds) is not is_jpeg
+
+
 def test_decoding_and_resizing_can_be_served(make_image, tmp_path):
     class Server(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
