@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import dataclasses
+import itertools
 import os
 import time
 
@@ -40,24 +41,46 @@ class Extraction:
         )
 
 
-def extract_shards(run, source, num_classes, stores, missing, on_rows, decoded=None):
-    """Computes the missing shards of all views and returns an `Extraction`.
+def passes_over(source, num_classes, stores, missing, decoded=None):
+    """Yields `(views, shards, batches)` of each pass over the images, whose reading has begun.
 
-    `run` is the function that `Engine.compile` returns. `stores` and `missing` have a
-    `ShardStore` and the numbers of its missing shards for each view. `on_rows` is called after
-    each shard with its number of images. `decoded` are the `DecodedImages` to take images from
-    and to keep them in; None decodes all.
+    Args:
+        source: the `ImageSource`.
+        num_classes: of the labels, for an augmentation that mixes them, or None.
+        stores: a `ShardStore` for each view.
+        missing: the numbers of its missing shards for each view.
+        decoded: the `DecodedImages` to take images from and to keep them in. Defaults to None,
+            which decodes all.
     """
     decoded = decoded or DecodedImages()
+    for views, first, last in _runs(missing, together=source.augmentation is not None):
+        start, stop = stores[0].rows_of(first)[0], stores[0].rows_of(last)[1]
+        found = _elements(batches(source, views, num_classes, start, stop, decoded))
+        yield views, range(first, last + 1), begun(decoded.noted(source, start, found))
+
+
+def begun(elements):
+    """The same elements, of which the first one has been made.
+
+    TensorFlow goes on reading a dataset while something else happens here.
+    """
+    iterator = iter(elements)
+    return itertools.chain([*itertools.islice(iterator, 1)], iterator)
+
+
+def extract_shards(run, passes, stores, on_rows):
+    """Computes the shards of `passes_over` for all views and returns an `Extraction`.
+
+    `run` is the function that `Engine.compile` returns. `on_rows` is called after each shard
+    with its number of images.
+    """
     done, written = Extraction(), []
     started = time.perf_counter()
     # The engine computes the next shard while one is written.
     with concurrent.futures.ThreadPoolExecutor(1) as writer:
-        for views, first, last in _runs(missing, together=source.augmentation is not None):
-            start, stop = stores[0].rows_of(first)[0], stores[0].rows_of(last)[1]
-            found = batches(source, views, num_classes, start, stop, decoded)
-            computed = _computed(run, decoded.noted(source, start, found), done)
-            for shard in range(first, last + 1):
+        for views, shards, elements in passes:
+            computed = _computed(run, elements, done)
+            for shard in shards:
                 begin, end = stores[0].rows_of(shard)
                 rows_of_views = _take(computed, len(views), end - begin)
                 _wait(written)
@@ -132,6 +155,11 @@ def _augmented(examples, augmentation, views, num_classes, start):
     )
 
 
+def _elements(dataset):
+    with changes_reported():
+        yield from dataset
+
+
 def _computed(run, batches_of_images, done):
     """Batches of `[features, *targets]`; adds the time spent waiting for images to `done`."""
     targets = collections.deque()
@@ -140,8 +168,7 @@ def _computed(run, batches_of_images, done):
         iterator = iter(batches_of_images)
         while True:
             started = time.perf_counter()
-            with changes_reported():
-                element = next(iterator, None)
+            element = next(iterator, None)
             done.waited += time.perf_counter() - started
             if element is None:
                 return

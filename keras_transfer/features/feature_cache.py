@@ -23,7 +23,14 @@ from keras_transfer.features.cache_folder import (
 from keras_transfer.features.cached_features import CachedFeatures
 from keras_transfer.features.decoded_images import DecodedImages
 from keras_transfer.features.engines import Engine, EngineError, TensorFlowEngine, get_engine
-from keras_transfer.features.extraction import Extraction, batches, extract_shards, parts_of
+from keras_transfer.features.extraction import (
+    Extraction,
+    batches,
+    begun,
+    extract_shards,
+    parts_of,
+    passes_over,
+)
 from keras_transfer.features.extraction_task import ExtractionTask
 from keras_transfer.features.inference_cost import images_per_second
 
@@ -235,7 +242,10 @@ class FeatureCache:
         self.folder.make_room(size)
         if verbose and size > _WORTH_SAYING:
             print(f"Features at {task.names[0]} take {size / 1e6:,.0f} MB on the disk.")
-        run = self._compiled_for(engine, task)
+        passes = begun(
+            passes_over(task.source, task.num_classes, stores, missing, self.decoded)
+        )
+        run = self._compiled_for(engine, task)  # while the images are read
         self.folder.describe(key, task.description(engine))
         for store in stores:
             store.directory.mkdir(exist_ok=True)
@@ -243,9 +253,7 @@ class FeatureCache:
             _progress.shown() if verbose == 1 else contextlib.nullcontext(),
             _progress.step(f"computing features at {task.names[0]}", num_rows) as advance,
         ):
-            return extract_shards(
-                run, task.source, task.num_classes, stores, missing, advance, self.decoded
-            )
+            return extract_shards(run, passes, stores, advance)
 
     def _compiled_for(self, engine, task):
         """The engine's function for a stem, kept for the next dataset."""

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_transfer import data
 from keras_transfer.data.labeled_dataset import ImageSource
 from keras_transfer.features import shard_store
-from keras_transfer.features.extraction import extract_shards
+from keras_transfer.features.extraction import extract_shards, passes_over
 from keras_transfer.features.shard_store import ShardReader, ShardStore
 
 NUM_IMAGES = 80
@@ -59,7 +59,8 @@ def rows_of(store):
 
 def fill(reader, views):
     missing = [store.missing() for store in views]
-    return extract_shards(as_they_are, reader.source, None, views, missing, lambda number: None)
+    passes = passes_over(reader.source, None, views, missing)
+    return extract_shards(as_they_are, passes, views, lambda number: None)
 
 
 def test_all_views_of_an_image_come_from_one_reading(tmp_path):
