@@ -39,7 +39,7 @@ def can_be_compiled(images):
 
 @functools.cache
 def _has_xla():
-    """Whether TensorFlow has XLA for the CPU: on Windows it has not."""
+    """Whether this TensorFlow has XLA for the CPU: some builds have not."""
     try:
         with tf.init_scope(), tf.device("CPU"):
             compiled(tf.identity)(0.0)
