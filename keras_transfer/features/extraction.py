@@ -62,7 +62,7 @@ def passes_over(source, num_classes, stores, missing, decoded=None):
 def begun(elements):
     """The same elements, of which the first one has been made.
 
-    TensorFlow goes on reading a dataset while something else happens here.
+    After it, threads of TensorFlow read the next elements of a dataset.
     """
     iterator = iter(elements)
     return itertools.chain([*itertools.islice(iterator, 1)], iterator)

@@ -160,7 +160,7 @@ def test_decoding_and_resizing_can_be_served(make_image, tmp_path):
     np.testing.assert_allclose(served, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize(("height", "width"), [(16, 16), (40, 18), (64, 48)])
+@pytest.mark.parametrize(("height", "width"), [(33, 18), (40, 47), (64, 48)])
 def test_shrinking_averages_the_area_of_each_pixel(make_image, height, width):
     image = make_image(size=(64, 48))
     shrunk = decode_and_resize(encode(image, "PNG"), (height, width))
@@ -168,6 +168,14 @@ def test_shrinking_averages_the_area_of_each_pixel(make_image, height, width):
     parts = np.kron(np.asarray(image, "float32"), np.ones((height, width, 1)))
     expected = parts.reshape(height, 64, width, 48, 3).mean(axis=(1, 3))
     np.testing.assert_allclose(shrunk, expected, atol=1e-2)
+
+
+def test_shrinking_averages_what_lies_between_the_samples():
+    stripes = np.zeros((64, 64, 3), "uint8")
+    stripes[::2] = 255
+    # Every second row is white: the average is 127.5 everywhere but at the edges.
+    shrunk = decode_and_resize(encode(Image.fromarray(stripes), "PNG"), 16).numpy()[2:-2]
+    np.testing.assert_allclose(shrunk, 127.5, atol=1)
 
 
 @pytest.mark.parametrize("size", [(80, 96), (128, 20)])  # an axis may shrink
